@@ -1,0 +1,141 @@
+"""Score a test sequence: how far each place is from the nearest exemplar of its region.
+
+    python -m anomaly_detection.score_anomalies --config configs/ped2.toml
+
+reads the sequence's features and the model, and writes the score map
+``scores/<version>/<sequence>.npy``, float32 ``(frames, cell rows, cell columns)``, with a ``.json``
+beside it that gives the size of cells and frames.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.cli import Stage, stage_main, stage_parser, stage_report
+from vadloc.config import Config
+from vadloc.features import SequenceFeatures, check_frame_size, load_features
+from vadloc.model import Exemplars
+from vadloc.regions import RegionGrid
+
+COMMAND = "anomaly_detection.score_anomalies"
+
+
+def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
+    """Score map and details; the map is written last."""
+    return [artifacts.scores(sequence), artifacts.score_details(sequence)]
+
+
+def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
+    """Score one test sequence.
+
+    Returns:
+        Path of the score map.
+    """
+    scores, details = outputs(artifacts, sequence)
+    if all(file.is_done(overwrite=overwrite) for file in (scores, details)):
+        return scores.path
+    report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", scores.stamp)
+    with report as counts:
+        model = Exemplars.from_content(artifacts.merged().load())
+        features = load_features(artifacts, "test", sequence)
+        check_frame_size(features, model.height_px, model.width_px, "training")
+        grid = RegionGrid(
+            model.height_px, model.width_px, config.regions.size_px, config.regions.stride_px
+        )
+        distances = volume_distances(
+            features, model, grid, neighbourhood=config.scoring.neighbourhood
+        )
+        score_map = distances_to_scores(
+            distances,
+            features.first_frame,
+            grid,
+            frame_count=features.frame_count,
+            frames_per_volume=config.regions.frames_per_volume,
+            combine=config.scoring.combine,
+        )
+        details.save(
+            {
+                "schema": SCHEMAS["scores"],
+                "sequence": sequence,
+                "frame_count": features.frame_count,
+                "frame_height_px": grid.height_px,
+                "frame_width_px": grid.width_px,
+                "cell_height_px": grid.stride_px,
+                "cell_width_px": grid.stride_px,
+            }
+        )
+        scores.save(score_map)
+        counts["frames"] = features.frame_count
+        counts["volumes"] = distances.size
+    return scores.path
+
+
+def volume_distances(
+    features: SequenceFeatures, model: Exemplars, grid: RegionGrid, *, neighbourhood: int
+) -> NDArray[np.float64]:
+    """Distance of each volume to the nearest exemplar of its region (or neighbouring ones).
+
+    Args:
+        features: Of the sequence.
+        model: Exemplars of all regions.
+        grid: Of the frames.
+        neighbourhood: Regions up to so many rows and columns away lend their exemplars.
+
+    Returns:
+        ``(v, regions)`` float64, in units of the distance.
+    """
+    result = np.empty(features.values.shape[:2])
+    for region in range(grid.region_count):
+        exemplars = model.features[model.rows_of(grid.neighbours(region, neighbourhood))]
+        known = model.distance.rows(exemplars)
+        volumes = model.distance.rows(features.values[:, region], centre=known.centre)
+        result[:, region] = model.distance.nearest(volumes, known)[1]
+    return result
+
+
+def distances_to_scores(
+    distances: NDArray[np.float64],
+    first_frame: NDArray[np.int64],
+    grid: RegionGrid,
+    *,
+    frame_count: int,
+    frames_per_volume: int,
+    combine: str,
+) -> NDArray[np.float32]:
+    """Each cell of each frame takes the mean or maximum over the volumes that cover it.
+
+    Args:
+        distances: ``(v, regions)``.
+        first_frame: ``(v,)``.
+        grid: Of the frames.
+        frame_count: Number of frames, all covered by volumes.
+        frames_per_volume: T.
+        combine: ``mean`` or ``max``, over space and time.
+
+    Returns:
+        ``(frames, cell rows, cell columns)`` float32.
+    """
+    over = {"mean": np.nanmean, "max": np.nanmax}[combine]
+    cells = np.stack([over(grid.spread(d.reshape(grid.regions)), axis=0) for d in distances])
+    scores = np.empty((frame_count, *grid.cells), np.float32)
+    for frame in range(frame_count):
+        # Volumes that hold the frame: those that begin at most T - 1 frames before it.
+        begin = np.searchsorted(first_frame, frame - frames_per_volume + 1)
+        end = np.searchsorted(first_frame, frame, side="right")
+        scores[frame] = over(cells[begin:end], axis=0)
+    return scores
+
+
+STAGE = Stage(COMMAND, run, outputs, "test")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = stage_parser("Score test sequences against the model.", sequences=True)
+    stage_main(STAGE, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Stage 4: ground truth, criteria, curves and tables."""

@@ -1,0 +1,137 @@
+"""Merge the exemplars of all training sequences into the model of the scene.
+
+    python -m exemplar_selection.merge_exemplars --config configs/ped2.toml
+
+runs the same greedy rule over the sequences' exemplars, in the order of the sequences, adds up
+their counts, writes ``exemplars/<version>/merged.joblib`` and prints exemplars per region.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from exemplar_selection.greedy import greedy_selection
+from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.cli import (
+    Stage,
+    artifacts_of,
+    emit,
+    exit_status,
+    stage_main,
+    stage_parser,
+    stage_report,
+)
+from vadloc.config import Config
+from vadloc.errors import VadlocError
+from vadloc.model import Exemplars
+
+COMMAND = "exemplar_selection.merge_exemplars"
+
+
+def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
+    """The model."""
+    return [artifacts.merged()]
+
+
+def run(config: Config, artifacts: Artifacts, dataset: str, *, overwrite: bool = False) -> Path:
+    """Merge the exemplars of all training sequences.
+
+    Returns:
+        Path of the model.
+    """
+    file = artifacts.merged()
+    if file.is_done(overwrite=overwrite):
+        return file.path
+    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", file.stamp) as counts:
+        parts = [
+            Exemplars.from_content(artifacts.exemplars(sequence.name).load())
+            for sequence in artifacts.sequences("train")
+        ]
+        merged = merge_exemplars(parts, threshold=config.exemplars.threshold)
+        file.save(merged.to_content(schema=SCHEMAS["merged"]))
+        counts["sequences"] = len(parts)
+        counts["sequences_exemplars"] = sum(len(part.counts) for part in parts)
+        counts["exemplars"] = len(merged.counts)
+        counts["volumes"] = int(merged.counts.sum())
+    return file.path
+
+
+def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
+    """One model from the exemplars of several sequences, in their order.
+
+    Raises:
+        VadlocError: Their frames differ in size.
+    """
+    first = parts[0]
+    for part in parts:
+        if (part.height_px, part.width_px) != (first.height_px, first.width_px):
+            raise VadlocError(
+                f"{part.sequences[0]}: frames of {part.width_px} x {part.height_px} px, those of "
+                f"{first.sequences[0]} have {first.width_px} x {first.height_px}"
+            )
+    joined = _join(parts)
+    regions = np.concatenate(
+        [np.repeat(np.arange(part.region_count), np.diff(part.offsets)) for part in parts]
+    )
+    rows, counts, offsets = [], [], [0]
+    for region in range(first.region_count):
+        here = np.flatnonzero(regions == region)
+        kept, totals = greedy_selection(
+            joined.features[here],
+            joined.counts[here],
+            distance=first.distance,
+            threshold=threshold,
+        )
+        rows.append(here[kept])
+        counts.append(totals)
+        offsets.append(offsets[-1] + len(kept))
+    order = np.concatenate(rows)
+    return replace(
+        joined,
+        offsets=np.array(offsets),
+        features=joined.features[order],
+        counts=np.concatenate(counts),
+        sequence=joined.sequence[order],
+        first_frame=joined.first_frame[order],
+    )
+
+
+def _join(parts: list[Exemplars]) -> Exemplars:
+    """All exemplars one sequence after the other; the offsets are still to be made."""
+    return replace(
+        parts[0],
+        sequences=tuple(name for part in parts for name in part.sequences),
+        features=np.concatenate([part.features for part in parts]),
+        counts=np.concatenate([part.counts for part in parts]),
+        sequence=np.concatenate([part.sequence + i for i, part in enumerate(parts)]),
+        first_frame=np.concatenate([part.first_frame for part in parts]),
+    )
+
+
+def region_table(model: Exemplars) -> str:
+    """Exemplars per region in one line: how many regions, and the spread of their number."""
+    numbers = np.diff(model.offsets)
+    return (
+        f"{len(model.counts)} exemplars of {int(model.counts.sum())} volumes in "
+        f"{model.region_count} regions; per region: least {numbers.min()}, "
+        f"median {np.median(numbers):g}, most {numbers.max()}"
+    )
+
+
+STAGE = Stage(COMMAND, run, outputs)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = stage_parser("Merge exemplars into the model of the scene.", sequences=False)
+    args = parser.parse_args(argv)
+    stage_main(STAGE, args)
+    if not args.missing:
+        with exit_status():
+            model = artifacts_of(args).merged().load()
+            emit(region_table(Exemplars.from_content(model)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Select the exemplars of a training sequence: the few volumes that stand for all of it.
+
+    python -m exemplar_selection.select_exemplars --config configs/ped2.toml
+
+reads the sequence's features and writes ``exemplars/<version>/<sequence>.joblib``. The divisors
+Z_k of the distance come from the features of all training sequences; whoever needs them first
+writes ``exemplars/<version>/scales.joblib`` (everybody would write the same bytes).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exemplar_selection.greedy import greedy_selection
+from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.cli import Stage, stage_main, stage_parser, stage_report
+from vadloc.config import Config
+from vadloc.distance import FeatureDistance
+from vadloc.features import SequenceFeatures, check_frame_size, load_features
+from vadloc.model import Exemplars
+
+COMMAND = "exemplar_selection.select_exemplars"
+
+
+def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
+    """The exemplars of a sequence."""
+    return [artifacts.exemplars(sequence)]
+
+
+def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
+    """Select the exemplars of one training sequence.
+
+    Returns:
+        Path of its exemplars.
+    """
+    file = artifacts.exemplars(sequence)
+    if file.is_done(overwrite=overwrite):
+        return file.path
+    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
+        scale(config, artifacts, overwrite=overwrite)
+        scales = artifacts.scales().load()
+        features = load_features(artifacts, "train", sequence)
+        check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
+        distance = FeatureDistance(
+            features.widths, tuple(scales["scales"]), (1.0,) * len(features.widths)
+        )
+        exemplars = features_to_exemplars(
+            features,
+            components=artifacts.components,
+            distance=distance,
+            threshold=config.exemplars.threshold,
+        )
+        file.save(exemplars.to_content(schema=SCHEMAS["exemplars"]))
+        counts["volumes"] = int(exemplars.counts.sum())
+        counts["exemplars"] = len(exemplars.counts)
+    return file.path
+
+
+def scale(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> None:
+    """Compute the divisors Z_k of the distance, unless they are there."""
+    file = artifacts.scales()
+    if file.is_done(overwrite=overwrite):
+        return
+    names = [sequence.name for sequence in artifacts.sequences("train")]
+    first = load_features(artifacts, "train", names[0])
+    pairs = _random_pairs(config, artifacts, names)
+    file.save(
+        {
+            "schema": SCHEMAS["scales"],
+            "components": list(artifacts.components),
+            "scales": largest_distances(pairs, first.widths),
+            "height_px": first.height_px,
+            "width_px": first.width_px,
+        }
+    )
+
+
+def largest_distances(pairs: NDArray[np.float32], widths: tuple[int, ...]) -> list[float]:
+    """Z_k: the largest distance of each component over pairs of volumes.
+
+    Args:
+        pairs: ``(2, n, dimension)`` features.
+        widths: Columns of each component.
+    """
+    plain = FeatureDistance(widths, (1.0,) * len(widths), (1.0,) * len(widths))
+    parts = plain.parts(plain.scaled(pairs[0]), plain.scaled(pairs[1]))
+    return [float(largest) for largest in parts.max(axis=0)]
+
+
+def _random_pairs(config: Config, artifacts: Artifacts, names: list[str]) -> NDArray[np.float32]:
+    """Features ``(2, n, dimension)`` of random pairs of all training volumes, one file at a time."""
+    sizes = [_volumes(artifacts, name).shape[0] for name in names]
+    ends = np.cumsum(sizes)
+    random = np.random.default_rng(config.exemplars.seed)
+    chosen = random.integers(ends[-1], size=(2, config.exemplars.normalization_pairs))
+    rows = None
+    for name, end, size in zip(names, ends, sizes, strict=True):
+        volumes = _volumes(artifacts, name)
+        if rows is None:
+            rows = np.empty((*chosen.shape, volumes.shape[1]), np.float32)
+        here = (chosen >= end - size) & (chosen < end)
+        rows[here] = volumes[chosen[here] - (end - size)]
+    assert rows is not None
+    return rows
+
+
+def _volumes(artifacts: Artifacts, name: str) -> NDArray[np.float32]:
+    values = load_features(artifacts, "train", name).values
+    return values.reshape(-1, values.shape[2])
+
+
+def features_to_exemplars(
+    features: SequenceFeatures,
+    *,
+    components: tuple[str, ...],
+    distance: FeatureDistance,
+    threshold: float,
+) -> Exemplars:
+    """Exemplars of all regions of one sequence."""
+    steps, region_count, _ = features.values.shape
+    ones = np.ones(steps, np.int64)
+    chosen = [
+        greedy_selection(features.values[:, r], ones, distance=distance, threshold=threshold)
+        for r in range(region_count)
+    ]
+    rows = np.concatenate([rows for rows, _ in chosen])
+    region = np.repeat(np.arange(region_count), [len(rows) for rows, _ in chosen])
+    return Exemplars(
+        distance=distance,
+        components=components,
+        height_px=features.height_px,
+        width_px=features.width_px,
+        sequences=(features.sequence,),
+        offsets=np.searchsorted(region, np.arange(region_count + 1)),
+        features=features.values[rows, region],
+        counts=np.concatenate([counts for _, counts in chosen]),
+        sequence=np.zeros(len(rows), np.int64),
+        first_frame=features.first_frame[rows],
+    )
+
+
+STAGE = Stage(COMMAND, run, outputs, "train", prepare=scale)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = stage_parser("Select the exemplars of training sequences.", sequences=True)
+    stage_main(STAGE, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    main()

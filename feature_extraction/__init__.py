@@ -1,0 +1,1 @@
+"""Stage 1: from frames to the features of every video volume."""

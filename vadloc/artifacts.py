@@ -1,0 +1,297 @@
+"""Every file under ``results/``: its name, what it depends on, and the command that makes it.
+
+No other module knows a file name. A *stamp* is a hash of exactly what an artifact depends on: the
+schema of its kind, the config tables that its stage reads, and the stamps of its inputs, down to
+the names and sizes of the frame files. It is computed from config and dataset alone, so that every
+stage can tell whether what it finds is what it would make, without trusting the file.
+
+Features are kept one file an extractor and sequence (and not one file a sequence), so that adding
+a component, or a version that needs another one, leaves all that exists valid.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from vadloc import storage
+from vadloc.config import Config
+from vadloc.errors import UsageError, VadlocError
+from vadloc.frames import Sequence, frame_listing, list_sequences
+from vadloc.versions import VERSIONS, extractors_of
+
+_T = TypeVar("_T")
+Split = Literal["train", "test"]
+SCHEMAS = {"features": 1, "scales": 1, "exemplars": 1, "merged": 1, "scores": 1, "evaluation": 1}
+"""Raise the number of a kind whenever its content or the computation behind it changes."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of results.
+
+    Attributes:
+        path: Where it is or will be.
+        stamp: What its stamp must be under the present config and dataset.
+        command: The command line that makes it.
+    """
+
+    path: Path
+    stamp: str
+    command: str
+
+    def is_done(self, *, overwrite: bool = False) -> bool:
+        """Whether it exists as the present config would make it.
+
+        Args:
+            overwrite: Count a file that is damaged or was made otherwise as not done.
+
+        Raises:
+            VadlocError: It is damaged or was made otherwise, and ``overwrite`` is off.
+        """
+        if not self.path.is_file():
+            return False
+        try:
+            stamp = storage.read_stamp(self.path)
+        except storage.DamagedFileError as error:
+            if overwrite:
+                return False
+            raise VadlocError(f"{error}; make it again: {self.command} --overwrite") from None
+        if stamp == self.stamp or overwrite:
+            return stamp == self.stamp
+        raise VadlocError(
+            f"{self.path}: made from another config, other frames or another release (stamp "
+            f"{stamp}, expected {self.stamp}); to replace it: {self.command} --overwrite"
+        )
+
+    def load(self) -> Any:
+        """The content, checked against digest and stamp.
+
+        Returns:
+            A dict (``.joblib``, ``.json``) or an array (``.npy``).
+
+        Raises:
+            VadlocError: It is missing, damaged, or was made from another config.
+        """
+        if not self.is_done():
+            raise VadlocError(f"{self.path}: missing; make it first: {self.command}")
+        readers = {".joblib": storage.read_joblib, ".npy": storage.read_array}
+        try:
+            return readers.get(self.path.suffix, storage.read_json)(self.path)
+        except storage.DamagedFileError as error:
+            raise VadlocError(f"{error}; make it again: {self.command} --overwrite") from None
+
+    def save(self, content: Any) -> Path:
+        """Write the content under the expected stamp, atomically."""
+        writers = {".joblib": storage.write_joblib, ".npy": storage.write_array}
+        writers.get(self.path.suffix, storage.write_json)(self.path, content, stamp=self.stamp)
+        return self.path
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The results of one config and version.
+
+    Attributes:
+        config: The config.
+        results: Root of all results.
+        datasets: Folder below which the paths of the config lie.
+        version: Version of the method; ``None`` takes the config's.
+    """
+
+    config: Config
+    results: Path = Path("results")
+    datasets: Path = Path("datasets")
+    version: str = ""
+    _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Settle the version."""
+        object.__setattr__(self, "version", self.version or self.config.version)
+        if self.version not in VERSIONS:
+            raise UsageError(f"version {self.version!r}: expected one of {sorted(VERSIONS)}")
+
+    @property
+    def folder(self) -> Path:
+        """All results of the dataset."""
+        return self.results / self.config.dataset.name
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Feature components of the version, in the order of their columns."""
+        return VERSIONS[self.version]
+
+    def sequences(self, split: Split) -> list[Sequence]:
+        """Sequences of a split in natural order."""
+        dataset = self.config.dataset
+        folder = self.datasets / (dataset.train if split == "train" else dataset.test)
+        return self._once(("sequences", split), lambda: list_sequences(folder))
+
+    def sequence(self, split: Split, name: str) -> Sequence:
+        """A sequence by name.
+
+        Raises:
+            VadlocError: There is none; the message lists the names.
+        """
+        for sequence in self.sequences(split):
+            if sequence.name == name:
+                return sequence
+        names = ", ".join(s.name for s in self.sequences(split))
+        raise VadlocError(f"no {split} sequence {name!r}; there are {names}")
+
+    @property
+    def ground_truth(self) -> Path:
+        """Folder of the annotation.
+
+        Raises:
+            VadlocError: The config names none.
+        """
+        if self.config.dataset.ground_truth is None:
+            raise VadlocError(
+                f"{self.config.path}: [dataset] ground_truth is not set; there is nothing to "
+                "evaluate against"
+            )
+        return self.datasets / self.config.dataset.ground_truth
+
+    def features(self, extractor: str, split: Split, sequence: str) -> Artifact:
+        """Features of one sequence by one extractor."""
+        return Artifact(
+            self.folder / "features" / extractor / split / f"{sequence}.joblib",
+            self._features_stamp(extractor, split, sequence),
+            self._command(
+                "feature_extraction.extract_features", f"--split {split}", f"--sequence {sequence}"
+            ),
+        )
+
+    def scales(self) -> Artifact:
+        """The divisors Z_k of the distance, from the features of all training sequences."""
+        return Artifact(
+            self._versioned("exemplars", "scales.joblib"),
+            self._scales_stamp(),
+            self._command("exemplar_selection.select_exemplars"),
+        )
+
+    def exemplars(self, sequence: str) -> Artifact:
+        """Exemplars of one training sequence."""
+        return Artifact(
+            self._versioned("exemplars", f"{sequence}.joblib"),
+            self._exemplars_stamp(sequence),
+            self._command("exemplar_selection.select_exemplars", f"--sequence {sequence}"),
+        )
+
+    def merged(self) -> Artifact:
+        """The model: exemplars of all training sequences."""
+        return Artifact(
+            self._versioned("exemplars", "merged.joblib"),
+            self._merged_stamp(),
+            self._command("exemplar_selection.merge_exemplars"),
+        )
+
+    def scores(self, sequence: str) -> Artifact:
+        """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``."""
+        return self._scores_file(sequence, "npy")
+
+    def score_details(self, sequence: str) -> Artifact:
+        """What the score map does not say: cell and frame size."""
+        return self._scores_file(sequence, "json")
+
+    def evaluation(self, name: str) -> Artifact:
+        """A file of the evaluation: ``summary.json`` or a curve."""
+        return Artifact(
+            self._versioned("evaluation", name),
+            self._evaluation_stamp(),
+            self._command("evaluation.evaluate_scores"),
+        )
+
+    def report(self, command: str, unit: str) -> Path:
+        """The stage report of one unit of work."""
+        return self.folder / "reports" / command / f"{unit}.json"
+
+    def _versioned(self, kind: str, name: str) -> Path:
+        return self.folder / kind / self.version / name
+
+    def _scores_file(self, sequence: str, suffix: str) -> Artifact:
+        return Artifact(
+            self._versioned("scores", f"{sequence}.{suffix}"),
+            self._scores_stamp(sequence),
+            self._command("anomaly_detection.score_anomalies", f"--sequence {sequence}"),
+        )
+
+    def _command(self, module: str, *options: str) -> str:
+        words = [f"python -m {module} --config {self.config.path}", *options]
+        if self.version != self.config.version:
+            words.append(f"--version {self.version}")
+        if self.results != Path("results"):
+            words.append(f"--results {self.results}")
+        if self.datasets != Path("datasets"):
+            words.append(f"--datasets {self.datasets}")
+        return " ".join(words)
+
+    def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
+        tables = self.config.regions, self.config.features
+        inputs = [extractor, self._frames_stamp(split, sequence)]
+        return _hash("features", *inputs, *tables)
+
+    def _frames_stamp(self, split: Split, sequence: str) -> str:
+        def listed() -> str:
+            return _hash("frames", *frame_listing(self.sequence(split, sequence)))
+
+        return self._once(("frames", split, sequence), listed)
+
+    def _all_features_stamp(self, split: Split, sequence: str) -> str:
+        extractors = extractors_of(self.version)
+        stamps = [self._features_stamp(extractor, split, sequence) for extractor in extractors]
+        return _hash("version", *self.components, *stamps)
+
+    def _scales_stamp(self) -> str:
+        def hashed() -> str:
+            train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
+            settings = self.config.exemplars.normalization_pairs, self.config.exemplars.seed
+            return _hash("scales", *train, *settings)
+
+        return self._once("scales", hashed)
+
+    def _exemplars_stamp(self, sequence: str) -> str:
+        features = self._all_features_stamp("train", sequence)
+        return _hash("exemplars", features, self._scales_stamp(), self.config.exemplars)
+
+    def _merged_stamp(self) -> str:
+        def hashed() -> str:
+            train = self.sequences("train")
+            return _hash("merged", *(self._exemplars_stamp(s.name) for s in train))
+
+        return self._once("merged", hashed)
+
+    def _scores_stamp(self, sequence: str) -> str:
+        features = self._all_features_stamp("test", sequence)
+        return _hash("scores", features, self._merged_stamp(), self.config.scoring)
+
+    def _evaluation_stamp(self) -> str:
+        def hashed() -> str:
+            test = [self._scores_stamp(s.name) for s in self.sequences("test")]
+            truth = [
+                (str(file.relative_to(self.ground_truth)), file.stat().st_size)
+                for file in sorted(self.ground_truth.rglob("*"))
+                if file.is_file()
+            ]
+            form = self.config.dataset.ground_truth_format
+            return _hash("evaluation", *test, *truth, form, self.config.evaluation)
+
+        return self._once("evaluation", hashed)
+
+    def _once(self, key: Any, make: Callable[[], _T]) -> _T:
+        if key not in self._cache:
+            self._cache[key] = make()
+        value: _T = self._cache[key]
+        return value
+
+
+def _hash(kind: str, *parts: Any) -> str:
+    """Short hash of a kind, its schema number and JSON-able parts or config tables."""
+    plain = [part.model_dump() if isinstance(part, BaseModel) else part for part in parts]
+    text = json.dumps([kind, SCHEMAS.get(kind, 0), plain], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[: storage.STAMP_LENGTH]

@@ -1,0 +1,299 @@
+"""What the commands of all stages share: options, the loop over units, reports, exit status."""
+
+import argparse
+import json
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+from vadloc.artifacts import Artifact, Artifacts, Split
+from vadloc.config import load_config
+from vadloc.errors import UsageError, VadlocError
+from vadloc.versions import VERSIONS
+
+logger = logging.getLogger(__name__)
+LINE_EVERY_S = 30
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command that works unit by unit.
+
+    Attributes:
+        command: Module path, as after ``python -m``.
+        run: ``run(config, artifacts, unit, overwrite=...) -> Path``: makes the output of a unit,
+            or finds it made.
+        outputs: The artifacts of a unit; it is done when all of them are.
+        split: Whose sequences are the units; ``None`` for a command of the whole dataset.
+        prepare: What all units share, ``prepare(config, artifacts, overwrite=...)``: called once
+            before several units are run side by side, and by a unit that runs alone.
+    """
+
+    command: str
+    run: Callable[..., Path]
+    outputs: Callable[[Artifacts, str], list[Artifact]]
+    split: Split | None = None
+    prepare: Callable[..., None] | None = None
+
+    def units(self, artifacts: Artifacts) -> list[str]:
+        """Names of all units in order."""
+        if self.split is None:
+            return [artifacts.config.dataset.name]
+        return [sequence.name for sequence in artifacts.sequences(self.split)]
+
+    def is_done(self, artifacts: Artifacts, unit: str, *, overwrite: bool) -> bool:
+        """Whether all outputs of a unit exist as the config would make them."""
+        return all(a.is_done(overwrite=overwrite) for a in self.outputs(artifacts, unit))
+
+
+def emit(text: str) -> None:
+    """A result: one line or more on stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def usable_cores() -> int:
+    """Cores this process may use (a Slurm allocation sets them)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_count() -> int:
+    """Threads that one unit may use: OMP_NUM_THREADS, which also joblib's workers have set."""
+    value = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(value)) if value.isdigit() else usable_cores()
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that reads a config."""
+    parser.add_argument("--config", type=Path, required=True, help="TOML file of the dataset")
+    parser.add_argument("--version", choices=sorted(VERSIONS), help="default: the config's")
+    parser.add_argument("--overwrite", action="store_true", help="replace what other settings made")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--datasets",
+        type=Path,
+        default=Path("datasets"),
+        help="folder in which the data of the configs lies; default: %(default)s",
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, default=usable_cores(), help="sequences side by side; default: "
+        "the usable cores, %(default)s"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
+
+
+def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParser:
+    """Parser of a stage's command.
+
+    Args:
+        description: First line of ``--help``.
+        sequences: Whether its units are sequences that can be chosen.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    add_shared_options(parser)
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help="only print the indices that lack output, as an array spec such as 0-2,5",
+    )
+    if sequences:
+        choice = parser.add_mutually_exclusive_group()
+        choice.add_argument("--idx", type=int, help="0-based place of the sequence in sorted order")
+        choice.add_argument("--sequence", help="name of the sequence; default: all")
+    return parser
+
+
+def artifacts_of(args: argparse.Namespace) -> Artifacts:
+    """The results that the shared options speak of."""
+    return Artifacts(
+        load_config(args.config), args.results, args.datasets, version=args.version or ""
+    )
+
+
+def stage_main(stage: Stage, args: argparse.Namespace) -> None:
+    """Run a stage as its parsed options say; the whole body of a stage's ``main``."""
+    with exit_status():
+        artifacts = artifacts_of(args)
+        units = _chosen(stage, artifacts, args)
+        if args.missing:
+            emit(_array_spec(_missing(stage, artifacts, units, overwrite=args.overwrite)))
+            return
+        for path in run_units(stage, artifacts, units, overwrite=args.overwrite, jobs=args.jobs):
+            emit(str(path))
+
+
+def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite: bool) -> list[int]:
+    return [
+        index
+        for index, unit in enumerate(stage.units(artifacts))
+        if unit in units and not stage.is_done(artifacts, unit, overwrite=overwrite)
+    ]
+
+
+@contextmanager
+def exit_status() -> Iterator[None]:
+    """Log to stderr, and turn errors of users into one line and an exit status."""
+    _log_to_stderr()
+    try:
+        yield
+    except UsageError as error:
+        logger.error("%s", error)
+        sys.exit(2)
+    except VadlocError as error:
+        logger.error("%s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        logger.error("interrupted; the same command continues")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _log_to_stderr() -> None:
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.captureWarnings(capture=True)
+
+
+def _chosen(stage: Stage, artifacts: Artifacts, args: argparse.Namespace) -> list[str]:
+    units = stage.units(artifacts)
+    index, name = getattr(args, "idx", None), getattr(args, "sequence", None)
+    if name is not None:
+        if name not in units:
+            raise UsageError(f"--sequence {name}: unknown; there are {', '.join(units)}")
+        return [name]
+    if index is not None:
+        if not 0 <= index < len(units):
+            raise UsageError(f"--idx {index}: there are {len(units)} sequences, 0-{len(units) - 1}")
+        return [units[index]]
+    return units
+
+
+def _array_spec(indices: list[int]) -> str:
+    """Indices as Slurm writes them: 0-2,5."""
+    from more_itertools import consecutive_groups
+
+    groups = [list(group) for group in consecutive_groups(indices)]
+    return ",".join(str(g[0]) if len(g) == 1 else f"{g[0]}-{g[-1]}" for g in groups)
+
+
+def run_units(
+    stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite: bool, jobs: int
+) -> list[Path]:
+    """Run the units of a stage that are not done, several side by side.
+
+    A unit that fails does not keep the others from their work.
+
+    Returns:
+        The path of each unit's output, in the order of the units.
+
+    Raises:
+        VadlocError: Some units failed; the message has each one's.
+    """
+    todo = [u for u in units if not stage.is_done(artifacts, u, overwrite=overwrite)]
+    if len(todo) < len(units):
+        done = len(units) - len(todo)
+        logger.info("%s: %d of %d already done", stage.command, done, len(units))
+    jobs = min(jobs, len(todo))
+    if stage.prepare and todo:
+        stage.prepare(artifacts.config, artifacts, overwrite=overwrite)
+    errors: dict[str, str] = {}
+    for unit, error in _progress(_results(stage, artifacts, todo, overwrite, jobs), stage, todo):
+        if error:
+            errors[unit] = error
+    if errors:
+        lines = [errors[unit] for unit in todo if unit in errors]
+        if len(units) > 1:
+            lines[0] = f"{len(errors)} of {len(units)} units failed: {lines[0]}"
+        raise VadlocError("\n".join(lines))
+    return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _results(
+    stage: Stage, artifacts: Artifacts, units: list[str], overwrite: bool, jobs: int
+) -> Iterable[tuple[str, str]]:
+    if jobs <= 1:
+        return (_run_unit(stage, artifacts, unit, overwrite) for unit in units)
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    done: Iterable[tuple[str, str]] = pool(
+        delayed(_run_unit)(stage, artifacts, unit, overwrite) for unit in units
+    )
+    return done
+
+
+def _run_unit(stage: Stage, artifacts: Artifacts, unit: str, overwrite: bool) -> tuple[str, str]:
+    """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
+    _log_to_stderr()
+    try:
+        stage.run(artifacts.config, artifacts, unit, overwrite=overwrite)
+    except VadlocError as error:
+        return unit, str(error)
+    return unit, ""
+
+
+def _progress(
+    results: Iterable[tuple[str, str]], stage: Stage, units: list[str]
+) -> Iterator[tuple[str, str]]:
+    """A bar on a terminal, a line every 30 s elsewhere."""
+    if len(units) > 1 and sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(results, desc=stage.command, total=len(units), unit="sequence")
+        return
+    last = time.monotonic()
+    for count, result in enumerate(results, start=1):
+        if time.monotonic() - last > LINE_EVERY_S:
+            last = time.monotonic()
+            logger.info("%s: %d of %d", stage.command, count, len(units))
+        yield result
+
+
+@contextmanager
+def stage_report(
+    artifacts: Artifacts, command: str, unit: str, stamp: str
+) -> Iterator[dict[str, Any]]:
+    """Measure a unit of work and leave ``reports/<command>/<unit>.json`` when it succeeds.
+
+    Yields:
+        A dict for the counts of the unit, which the stage fills.
+    """
+    from vadloc.storage import replacing
+
+    started = time.monotonic()
+    counts: dict[str, Any] = {}
+    yield counts
+    seconds = time.monotonic() - started
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report = {
+        "command": command,
+        "unit": unit,
+        "version": artifacts.version,
+        "stamp": stamp,
+        "counts": counts,
+        "seconds": round(seconds, 3),
+        "peak_memory_mib": round(peak_mib, 1),
+        "settings": artifacts.config.model_dump(mode="json"),
+        "packages": {name: package_version(name) for name in ("vadloc", "numpy")},
+    }
+    with replacing(artifacts.report(command, unit)) as file:
+        file.write(json.dumps(report, indent=2).encode() + b"\n")
+    summary = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
+    logger.info("%s %s: %s in %.1f s, %.0f MiB", command, unit, summary, seconds, peak_mib)

@@ -1,0 +1,161 @@
+"""The config of a dataset: one TOML file, read and checked once, then never changed."""
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, get_args
+
+import tomli
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vadloc.errors import UsageError
+from vadloc.versions import VERSIONS
+
+
+def _inside(path: str) -> str:
+    """A path below the datasets folder: a config from elsewhere must not reach outside it."""
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts:
+        raise ValueError("expected a path below the datasets folder; move that with --datasets")
+    return path
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Dataset(_Table):
+    """Where the video and its annotation lie, relative to the datasets folder."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    train: InsidePath
+    test: InsidePath
+    ground_truth: InsidePath | None = None
+    ground_truth_format: str = "street_scene"
+    frames_per_second: float = Field(gt=0)
+
+
+class Regions(_Table):
+    """The video volumes: square regions of the frame over a few frames."""
+
+    size_px: int = Field(gt=0, le=4096)
+    stride_px: int = Field(gt=0, le=4096)
+    frames_per_volume: int = Field(default=10, ge=2, le=1000)
+    frame_stride: int = Field(default=5, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _whole_cells(self) -> "Regions":
+        if self.size_px % self.stride_px:
+            raise ValueError(
+                f"size_px = {self.size_px} must be a multiple of stride_px = {self.stride_px}, "
+                "since a region is a square of whole cells"
+            )
+        if self.frame_stride > self.frames_per_volume:
+            raise ValueError(
+                f"frame_stride = {self.frame_stride} exceeds frames_per_volume = "
+                f"{self.frames_per_volume}: frames in between would belong to no volume"
+            )
+        return self
+
+
+class Features(_Table):
+    """Settings of the feature extractors."""
+
+    flow_preset: Literal["ultrafast", "fast", "medium"] = "medium"
+    flow_floor_px_per_frame: float = Field(default=0.5, ge=0)
+
+
+class Exemplars(_Table):
+    """Settings of the greedy selection."""
+
+    threshold: float = Field(default=0.02, ge=0)
+    normalization_pairs: int = Field(default=20_000, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class Scoring(_Table):
+    """How distances to exemplars become a score map."""
+
+    combine: Literal["mean", "max"] = "mean"
+    neighbourhood: int = Field(default=0, ge=0, le=100)
+
+
+class Evaluation(_Table):
+    """Options of the criteria; see ``evaluation.criteria``."""
+
+    alpha: float = Field(default=0.1, gt=0, le=1)
+    beta: float = Field(default=0.1, gt=0, le=1)
+    connectivity: Literal[4, 8] = 8
+    rule: str = "envelope"
+
+
+class Config(_Table):
+    """All settings of one dataset.
+
+    Attributes:
+        path: The file it was read from, for messages only.
+    """
+
+    path: Path = Field(exclude=True)
+    version: str = "momentum"
+    dataset: Dataset
+    regions: Regions
+    features: Features = Features()
+    exemplars: Exemplars = Exemplars()
+    scoring: Scoring = Scoring()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _known_version(self) -> "Config":
+        if self.version not in VERSIONS:
+            raise ValueError(f"version = {self.version!r}: expected one of {sorted(VERSIONS)}")
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a config file.
+
+    Raises:
+        UsageError: The file is missing, is not TOML, or has a key or value out of place; the
+            message names file, key, value and what was expected.
+    """
+    try:
+        with path.open("rb") as file:
+            content = tomli.load(file)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot read the config ({error.strerror}); the shipped ones are in configs/"
+        ) from None
+    except (tomli.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: not a TOML file: {error}") from None
+    if "path" in content:
+        raise UsageError(f"{path}: path: unknown key; known: {_known_keys(())}")
+    try:
+        return Config(path=path, **content)
+    except ValidationError as error:
+        raise UsageError(_first_line(path, error)) from None
+
+
+def _first_line(path: Path, error: ValidationError) -> str:
+    """All problems of a config in one line: key, value, expectation."""
+    problems = []
+    for item in error.errors():
+        keys = tuple(str(key) for key in item["loc"])
+        name = f"[{keys[0]}] {'.'.join(keys[1:])}" if len(keys) > 1 else ".".join(keys)
+        if item["type"] == "extra_forbidden":
+            problems.append(f"{name}: unknown key; known: {_known_keys(keys[:-1])}")
+        elif item["type"] == "missing":
+            problems.append(f"{name}: missing, it has no default")
+        else:
+            got = "" if isinstance(item["input"], dict) else f"{item['input']!r}: "
+            problems.append(f"{name}: {got}{item['msg'].removeprefix('Value error, ')}")
+    return f"{path}: " + "; ".join(problems)
+
+
+def _known_keys(table: tuple[str, ...]) -> str:
+    model: Any = Config
+    for key in table:
+        annotation = model.model_fields[key].annotation
+        model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
+    return ", ".join(key for key in model.model_fields if key != "path")

@@ -1,0 +1,207 @@
+"""Sequences of frames: folders of pictures and video files, read one frame at a time."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.errors import VadlocError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv"})
+MAX_FRAME_PX = 8192 * 8192
+"""Pictures that claim more are refused before anything is allocated."""
+
+Colour = Literal["grey", "rgb"]
+
+
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
+    """Sort key under which ``2.jpg`` stands before ``10.jpg``."""
+    parts = re.split(r"([0-9]+)", name)
+    return tuple((int(p), "") if p.isascii() and p.isdigit() else (-1, p) for p in parts)
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One sequence of a dataset.
+
+    Attributes:
+        name: Folder name, or file name of a video without its suffix.
+        path: The folder of frames or the video file.
+    """
+
+    name: str
+    path: Path
+
+    @property
+    def is_video(self) -> bool:
+        """True for a video file, False for a folder of frames."""
+        return self.path.suffix.lower() in VIDEO_SUFFIXES and not self.path.is_dir()
+
+
+def list_sequences(folder: Path) -> list[Sequence]:
+    """All sequences of a folder in natural order; ``<name>_gt`` folders are ground truth.
+
+    Raises:
+        VadlocError: The folder is missing, holds no sequence, or holds one name twice.
+    """
+    if not folder.is_dir():
+        raise VadlocError(
+            f"{folder}: no such folder; it should hold one folder of frames or one video for each "
+            "sequence. --datasets says where the folders of the config lie"
+        )
+    entries = [e for e in folder.iterdir() if not e.name.startswith(".")]
+    found = [Sequence(e.name, e) for e in entries if e.is_dir() and not e.name.endswith("_gt")]
+    videos = [e for e in entries if e.suffix.lower() in VIDEO_SUFFIXES and e.is_file()]
+    found += [Sequence(e.stem, e) for e in videos]
+    if not found:
+        raise VadlocError(f"{folder}: no sequence in it; expected folders of frames or videos")
+    found.sort(key=lambda s: (natural_key(s.name), s.path.name))
+    for first, second in zip(found, found[1:], strict=False):
+        if first.name == second.name:
+            raise VadlocError(
+                f"{folder}: {first.path.name} and {second.path.name} give one sequence name; "
+                "rename or remove one"
+            )
+    return found
+
+
+def list_frame_files(folder: Path) -> list[Path]:
+    """Frame files of a sequence in natural order.
+
+    Raises:
+        VadlocError: There is none.
+    """
+    files = [f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES]
+    files = [f for f in files if not f.name.startswith(".")]
+    if not files:
+        raise VadlocError(
+            f"{folder}: a sequence without frames; expected {', '.join(sorted(FRAME_SUFFIXES))} "
+            "files. Fill the folder or remove it"
+        )
+    return sorted(files, key=lambda f: natural_key(f.name))
+
+
+def frame_listing(sequence: Sequence) -> list[tuple[str, int]]:
+    """Name and size in bytes of every file of a sequence: its identity for stamps."""
+    files = [sequence.path] if sequence.is_video else list_frame_files(sequence.path)
+    return [(file.name, file.stat().st_size) for file in files]
+
+
+def read_frames(sequence: Sequence, *, colour: Colour = "grey") -> Iterator[NDArray[np.uint8]]:
+    """Frames in order, all of the first frame's size, one in memory at a time.
+
+    Yields:
+        uint8 ``(height, width)`` for grey (ITU-R 601 luma) or ``(height, width, 3)`` for rgb.
+
+    Raises:
+        VadlocError: A frame cannot be decoded or has another size, or a video ends before the
+            number of frames that its header promises.
+    """
+    frames = _read_video if sequence.is_video else _read_folder
+    size: tuple[int, ...] | None = None
+    for where, frame in frames(sequence.path, colour):
+        size = size or frame.shape
+        if frame.shape != size:
+            raise VadlocError(
+                f"{where}: {frame.shape[1]} x {frame.shape[0]} px, but the sequence began with "
+                f"{size[1]} x {size[0]}; all frames of a sequence must have one size"
+            )
+        yield frame
+
+
+def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
+    """One picture file as uint8 ``(height, width)`` or ``(height, width, 3)``.
+
+    Raises:
+        VadlocError: It is unreadable, truncated, too large or has more than 8 bits a channel.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            _check_picture(path, picture)
+            mode = "L" if colour == "grey" else "RGB"
+            return np.array(picture.convert(mode))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise VadlocError(
+            f"{path}: not a readable picture ({error}); restore the file or remove it"
+        ) from None
+
+
+def _check_picture(path: Path, picture: Any) -> None:
+    width, height = picture.size
+    if width * height > MAX_FRAME_PX:
+        raise VadlocError(f"{path}: claims {width} x {height} px, the limit is {MAX_FRAME_PX} px")
+    if picture.mode.startswith(("I", "F")):
+        raise VadlocError(
+            f"{path}: pixels of mode {picture.mode}; expected 8 bits a channel, convert the frames"
+        )
+
+
+def _read_folder(folder: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    for file in list_frame_files(folder):
+        yield str(file), read_picture(file, colour=colour)
+
+
+def _read_video(path: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    import av
+
+    pixels = "gray" if colour == "grey" else "rgb24"
+    count = promised = 0
+    try:
+        with _open_video(path) as (container, stream):
+            promised = stream.frames
+            for frame in container.decode(stream):
+                where = f"{path}, frame {count}"
+                count += 1
+                yield where, frame.to_ndarray(format=pixels).astype(np.uint8, copy=False)
+    except (av.FFmpegError, MemoryError) as error:
+        raise VadlocError(f"{path}: decoding failed after {count} frames: {error}") from None
+    if count < promised or not count:
+        raise VadlocError(
+            f"{path}: {count} frames decoded, {promised} promised by the header; the file is "
+            "damaged or cut off, encode it again"
+        )
+
+
+@contextmanager
+def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    import av
+
+    with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise VadlocError(f"{path}: no video stream in it")
+        stream = container.streams.video[0]
+        if stream.width * stream.height > MAX_FRAME_PX:
+            raise VadlocError(
+                f"{path}: claims {stream.width} x {stream.height} px, the limit is "
+                f"{MAX_FRAME_PX} px"
+            )
+        yield container, stream
+
+
+def sequence_size(sequence: Sequence) -> tuple[int, int, int]:
+    """Frame count, height and width in pixels, as the first frame and the listing or header say.
+
+    Raises:
+        VadlocError: The first frame is unreadable, or a video's header has no frame count and
+            the video cannot be decoded to count them.
+    """
+    if not sequence.is_video:
+        first = next(read_frames(sequence))
+        return len(list_frame_files(sequence.path)), first.shape[0], first.shape[1]
+    count = 0
+    for frame in read_frames(sequence):
+        count += 1
+        height, width = frame.shape
+    return count, height, width

@@ -1,0 +1,88 @@
+"""Exemplars of all regions: what selection writes, merging joins and scoring reads."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.distance import FeatureDistance
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """Exemplars, sorted by region and then by the order in which they were kept.
+
+    Attributes:
+        distance: The distance they were selected by.
+        components: Names of its components.
+        height_px: Frame height of the sequences.
+        width_px: Frame width.
+        sequences: Names that ``sequence`` counts through.
+        offsets: ``(regions + 1,)`` int64; exemplars of region r are ``offsets[r]:offsets[r + 1]``.
+        features: ``(n, dimension)`` float32, not scaled.
+        counts: ``(n,)`` int64, volumes each stands for, itself included.
+        sequence: ``(n,)`` int64, where each was seen: place in ``sequences``.
+        first_frame: ``(n,)`` int64, 0-based first frame of the volume there.
+    """
+
+    distance: FeatureDistance
+    components: tuple[str, ...]
+    height_px: int
+    width_px: int
+    sequences: tuple[str, ...]
+    offsets: NDArray[np.int64]
+    features: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    first_frame: NDArray[np.int64]
+
+    @property
+    def region_count(self) -> int:
+        """Number of regions."""
+        return len(self.offsets) - 1
+
+    def rows_of(self, regions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the exemplars of some regions."""
+        return np.concatenate([np.arange(self.offsets[r], self.offsets[r + 1]) for r in regions])
+
+    def to_content(self, *, schema: int) -> dict[str, Any]:
+        """As a dict of arrays, numbers and strings."""
+        return {
+            "schema": schema,
+            "components": list(self.components),
+            "widths": list(self.distance.widths),
+            "scales": list(self.distance.scales),
+            "weights": list(self.distance.weights),
+            "height_px": self.height_px,
+            "width_px": self.width_px,
+            "sequences": list(self.sequences),
+            "offsets": self.offsets,
+            "features": self.features,
+            "counts": self.counts,
+            "sequence": self.sequence,
+            "first_frame": self.first_frame,
+        }
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> "Exemplars":
+        """From such a dict."""
+        return cls(
+            distance=FeatureDistance(
+                tuple(content["widths"]), tuple(content["scales"]), tuple(content["weights"])
+            ),
+            components=tuple(content["components"]),
+            sequences=tuple(content["sequences"]),
+            **{
+                key: content[key]
+                for key in (
+                    "height_px",
+                    "width_px",
+                    "offsets",
+                    "features",
+                    "counts",
+                    "sequence",
+                    "first_frame",
+                )
+            },
+        )

@@ -1,0 +1,116 @@
+"""The grid of square regions over a frame, and of video volumes over time.
+
+A *cell* is a square of ``stride`` pixels; a region is a square of whole cells, ``size`` pixels
+wide; neighbouring regions are one cell apart. Regions start at the top left; as many are laid as
+are needed to cover every pixel, so that those at the right and bottom edge may reach beyond it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class RegionGrid:
+    """Regions and cells of frames of one size.
+
+    Attributes:
+        height_px: Frame height.
+        width_px: Frame width.
+        size_px: Side of a region, a multiple of ``stride_px``.
+        stride_px: Side of a cell.
+    """
+
+    height_px: int
+    width_px: int
+    size_px: int
+    stride_px: int
+
+    @property
+    def cells_per_side(self) -> int:
+        """Cells along one side of a region."""
+        return self.size_px // self.stride_px
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of cells that hold at least one pixel of the frame."""
+        return math.ceil(self.height_px / self.stride_px), math.ceil(self.width_px / self.stride_px)
+
+    @property
+    def regions(self) -> tuple[int, int]:
+        """Rows and columns of regions."""
+        rows, columns = self.cells
+        side = self.cells_per_side
+        return max(1, rows - side + 1), max(1, columns - side + 1)
+
+    @property
+    def region_count(self) -> int:
+        """Number of regions."""
+        rows, columns = self.regions
+        return rows * columns
+
+    @property
+    def cell_area_px(self) -> NDArray[np.float64]:
+        """``(cell rows, cell columns)``: pixels of the frame in each cell."""
+        rows, columns = self.cells
+        heights = np.minimum(self.stride_px, self.height_px - self.stride_px * np.arange(rows))
+        widths = np.minimum(self.stride_px, self.width_px - self.stride_px * np.arange(columns))
+        return np.outer(heights, widths).astype(np.float64)
+
+    def region_sums(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over the cells of each region.
+
+        Args:
+            cells: ``(cell rows, cell columns, ...)``.
+
+        Returns:
+            ``(region rows, region columns, ...)``.
+        """
+        for axis, count in enumerate(self.regions):
+            side = min(self.cells_per_side, cells.shape[axis])
+            cells = sum(
+                (np.take(cells, range(i, i + count), axis=axis) for i in range(1, side)),
+                start=np.take(cells, range(count), axis=axis),
+            )
+        return cells
+
+    def spread(self, regions: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Each cell's values of the regions that cover it.
+
+        Args:
+            regions: ``(region rows, region columns)``.
+
+        Returns:
+            ``(cells_per_side ** 2, cell rows, cell columns)``, NaN where fewer regions cover.
+        """
+        rows, columns = self.cells
+        side = self.cells_per_side
+        region_rows, region_columns = self.regions
+        out = np.full((side * side, region_rows + side - 1, region_columns + side - 1), np.nan)
+        for k in range(side * side):
+            y, x = divmod(k, side)
+            out[k, y : y + region_rows, x : x + region_columns] = regions
+        return out[:, :rows, :columns]
+
+    def neighbours(self, region: int, steps: int) -> NDArray[np.int64]:
+        """Numbers (row by row) of the regions up to ``steps`` rows and columns away, ascending."""
+        rows, columns = self.regions
+        row, column = divmod(region, columns)
+        near_rows = np.arange(max(0, row - steps), min(rows, row + steps + 1))
+        near_columns = np.arange(max(0, column - steps), min(columns, column + steps + 1))
+        return (near_rows[:, None] * columns + near_columns).ravel()
+
+
+def volume_starts(frame_count: int, frames_per_volume: int, frame_stride: int) -> list[int]:
+    """First frames of the volumes: every ``frame_stride``, the last one appended if missed.
+
+    Raises:
+        ValueError: There are fewer frames than a volume has.
+    """
+    last = frame_count - frames_per_volume
+    if last < 0:
+        raise ValueError(f"{frame_count} frames, a volume has {frames_per_volume}")
+    starts = list(range(0, last + 1, frame_stride))
+    return starts if starts[-1] == last else [*starts, last]

@@ -1,0 +1,203 @@
+"""Files that are complete or absent, and checked when read.
+
+Every artifact ends in one readable line, its *trailer*::
+
+    \\nvadloc stamp=0123456789abcdef sha256=<64 hexadecimal digits>\\n
+
+The digest is taken over all bytes before it, so that truncation and flipped bits are noticed;
+joblib and NumPy ignore what follows their data, so that ``joblib.load`` and ``numpy.load`` read
+the files as usual. JSON has no room for a trailer and carries both as keys.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.errors import VadlocError
+
+STAMP_LENGTH = 16
+_TRAILER = re.compile(rb"\nvadloc stamp=([0-9a-f]{16}) sha256=([0-9a-f]{64})\n")
+_TRAILER_BYTES = len(b"\nvadloc stamp= sha256=\n") + STAMP_LENGTH + 64
+
+
+class DamagedFileError(VadlocError):
+    """A file that is not what was once written."""
+
+
+class _HashingWriter:
+    """The part of a binary file that joblib and NumPy write to, with a digest of all bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes its final name only when the block ends without an error.
+
+    Raises:
+        VadlocError: The disk is full, read-only or gone.
+    """
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Delete what killed processes of this machine left beside the target."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{socket.gethostname()}.*.part"):
+        pid = part.name.split(".")[-2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            with suppress(OSError):
+                part.unlink()
+
+
+def write_joblib(path: Path, content: dict[str, Any], *, stamp: str) -> None:
+    """Write a dict of arrays, numbers and strings as a joblib file."""
+    import joblib
+
+    with _writing(path, stamp) as writer:
+        joblib.dump({"stamp": stamp, **content}, writer)
+
+
+def write_array(path: Path, array: NDArray[Any], *, stamp: str) -> None:
+    """Write one array as a ``.npy`` file."""
+    with _writing(path, stamp) as writer:
+        np.lib.format.write_array(writer, np.asarray(array), allow_pickle=False)
+
+
+@contextmanager
+def _writing(path: Path, stamp: str) -> Iterator[_HashingWriter]:
+    with replacing(path) as file:
+        writer = _HashingWriter(file)
+        yield writer
+        digest = writer.digest.hexdigest()
+        file.write(f"\nvadloc stamp={stamp} sha256={digest}\n".encode())
+
+
+def write_json(path: Path, content: dict[str, Any], *, stamp: str) -> None:
+    """Write a JSON object; NaN is not JSON and is refused."""
+    body = {"stamp": stamp, **content}
+    with replacing(path) as file:
+        text = json.dumps({**body, "sha256": _json_digest(body)}, indent=2, allow_nan=False)
+        file.write(text.encode() + b"\n")
+
+
+def read_joblib(path: Path) -> dict[str, Any]:
+    """Read a joblib file that ``write_joblib`` made, refusing anything but plain data.
+
+    Raises:
+        DamagedFileError: Bytes are missing or changed, or it names a global that is no plain data.
+    """
+    from vadloc.unpickling import load_plain
+
+    with path.open("rb") as file:
+        content = load_plain(file, path, limit=_check_digest(file, path))
+    if not isinstance(content, dict):
+        raise DamagedFileError(f"{path}: holds {type(content).__name__}, expected a dict")
+    return content
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Read a ``.npy`` file that ``write_array`` made.
+
+    Raises:
+        DamagedFileError: Bytes are missing or changed, or it would need unpickling.
+    """
+    with path.open("rb") as file:
+        _check_digest(file, path)
+        try:
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise DamagedFileError(f"{path}: not a .npy file: {error}") from None
+    return array
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that ``write_json`` made.
+
+    Raises:
+        DamagedFileError: It is not JSON or its digest does not fit.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        digest = content.pop("sha256")
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        raise DamagedFileError(f"{path}: not a JSON object with its digest") from None
+    if digest != _json_digest(content):
+        raise DamagedFileError(f"{path}: the content does not fit its sha256")
+    return dict(content)
+
+
+def read_stamp(path: Path) -> str:
+    """The stamp of an artifact, from its last bytes (JSON: its key), without the rest.
+
+    Raises:
+        DamagedFileError: There is no trailer: the file was cut off or is not ours.
+    """
+    if path.suffix == ".json":
+        return str(read_json(path).get("stamp"))
+    with path.open("rb") as file:
+        return _read_trailer(file, path)[0]
+
+
+def _read_trailer(file: IO[bytes], path: Path) -> tuple[str, str, int]:
+    """Stamp, digest, and the number of bytes before the trailer."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TRAILER_BYTES))
+    match = _TRAILER.fullmatch(file.read())
+    if not match:
+        raise DamagedFileError(f"{path}: cut off or damaged, its last line is missing")
+    return match[1].decode(), match[2].decode(), size - _TRAILER_BYTES
+
+
+def _check_digest(file: IO[bytes], path: Path) -> int:
+    """Compare all bytes with the trailer and rewind; the number of bytes before the trailer."""
+    _, expected, remaining = _read_trailer(file, path)
+    file.seek(0)
+    length = remaining
+    digest = hashlib.sha256()
+    while remaining and (chunk := file.read(min(remaining, 1 << 20))):
+        digest.update(chunk)
+        remaining -= len(chunk)
+    if digest.hexdigest() != expected:
+        raise DamagedFileError(f"{path}: damaged, its bytes do not fit its sha256")
+    file.seek(0)
+    return length
+
+
+def _json_digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

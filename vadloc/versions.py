@@ -1,0 +1,18 @@
+"""Versions of the method by name: which feature components a distance adds up.
+
+A new component needs one line in ``EXTRACTOR_OF`` (which extractor of ``feature_extraction`` makes
+it) and a version that lists it; selection, scoring and evaluation take any list of components.
+"""
+
+from typing import Final
+
+EXTRACTOR_OF: Final[dict[str, str]] = {"momentum": "momentum"}
+"""Component to the extractor that computes it; an extractor may make several components."""
+
+VERSIONS: Final[dict[str, tuple[str, ...]]] = {"momentum": ("momentum",)}
+"""Version to its components, in the order of their columns."""
+
+
+def extractors_of(version: str) -> tuple[str, ...]:
+    """Extractors that a version needs, each once, in the order of its components."""
+    return tuple(dict.fromkeys(EXTRACTOR_OF[component] for component in VERSIONS[version]))
