@@ -87,7 +87,10 @@ class Evaluation(_Table):
     alpha: float = Field(default=0.1, gt=0, le=1)
     beta: float = Field(default=0.1, gt=0, le=1)
     connectivity: Literal[4, 8] = 8
+    pixel_share: float = Field(default=0.4, gt=0, le=1)
+    dual_share: float = Field(default=0.05, gt=0, le=1)
     rule: str = "envelope"
+    alarm_threshold: float = 0.5
 
 
 class Config(_Table):

@@ -1,0 +1,67 @@
+"""Print the area under a stored curve.
+
+    python -m evaluation.compute_auc region_fpr.npy region_tpr.npy
+
+joins the points by straight lines between false positive rates 0 and 1, by the rule of the
+evaluation (``envelope`` by default).
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.cli import emit, exit_status
+from vadloc.errors import VadlocError
+
+
+def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") -> float:
+    """Area under points of a curve.
+
+    Args:
+        fpr: ``(k,)`` false positive rates in the order of falling thresholds.
+        tpr: ``(k,)`` true positive rates.
+        rule: ``envelope`` or ``hold``; the other rules need the thresholds as well.
+
+    Raises:
+        VadlocError: The points do not make a curve.
+    """
+    from evaluation.curves import RateCurve, area_under
+
+    if fpr.ndim != 1 or fpr.shape != tpr.shape or not len(fpr):
+        raise VadlocError(
+            f"fpr has shape {fpr.shape}, tpr {tpr.shape}; expected two lists of one length"
+        )
+    if not (np.isfinite(fpr).all() and np.isfinite(tpr).all()):
+        raise VadlocError("the curve has points that are not numbers: it was undefined")
+    thresholds = -np.arange(len(fpr), dtype=np.float64)
+    return area_under(RateCurve(thresholds, fpr, tpr, thresholds[-1]), rule=rule).value
+
+
+def run(fpr: Path, tpr: Path, *, rule: str = "envelope") -> float:
+    """Area under the curve in two ``.npy`` files."""
+    return curve_area(_read(fpr), _read(tpr), rule=rule)
+
+
+def _read(path: Path) -> NDArray[np.float64]:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (OSError, ValueError, EOFError) as error:
+        raise VadlocError(f"{path}: not a readable .npy array ({error})") from None
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Print the area under a stored curve.")
+    parser.add_argument("fpr", type=Path, help="false positive rates, .npy")
+    parser.add_argument("tpr", type=Path, help="true positive rates, .npy")
+    parser.add_argument("--rule", choices=["envelope", "hold"], default="envelope")
+    args = parser.parse_args(argv)
+    with exit_status():
+        emit(f"{run(args.fpr, args.tpr, rule=args.rule):.6f}")
+
+
+if __name__ == "__main__":
+    main()

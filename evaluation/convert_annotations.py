@@ -1,0 +1,167 @@
+"""Turn ground truth of any format into JSON (all of it) or Street Scene rows (boxes, tracks)."""
+
+import argparse
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.formats import READERS, find_reader
+from vadloc.errors import UsageError, VadlocError
+
+if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+    from evaluation.formats.regions import SequenceSize
+    from evaluation.ground_truth import GroundTruth
+
+logger = logging.getLogger(__name__)
+
+
+def write_json(path: Path, truth: "GroundTruth") -> None:
+    """Write the JSON of py-ssvad-metrics with all tracks and masks.
+
+    Raises:
+        VadlocError: The file cannot be written.
+    """
+    from evaluation.formats import ssvad_json
+
+    ssvad_json.write_ground_truth(path, truth)
+
+
+def write_street_scene(path: Path, truth: "GroundTruth") -> None:
+    """Write Street Scene rows; masks become their boxes, with a warning.
+
+    Raises:
+        VadlocError: Rows cannot say what the ground truth says, or the file cannot be written.
+    """
+    from evaluation.formats import street_scene
+    from vadloc.storage import replacing
+
+    text = street_scene.to_rows(truth)
+    if truth.masks is not None:
+        logger.warning("%s: masks are written as their boxes; json keeps their pixels", path)
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+WRITERS: dict[str, tuple[str, Callable[[Path, "GroundTruth"], None]]] = {
+    "json": ("_gt.json", write_json),
+    "street_scene": ("_gt.txt", write_street_scene),
+}
+"""The formats that can be written: what follows the sequence's name, and the writer."""
+
+
+def run(
+    source_format: str,
+    ground_truth: Path,
+    to: str,
+    output: Path,
+    sizes: dict[str, "SequenceSize"],
+    *,
+    overwrite: bool = False,
+) -> Iterator[Path]:
+    """Convert sequences one by one.
+
+    Args:
+        source_format: Name of the format to read, a key of ``READERS``.
+        ground_truth: Folder of the annotation.
+        to: Name of the format to write, a key of ``WRITERS``.
+        output: Folder to write to, one file a sequence; each is complete or absent.
+        sizes: Size of each sequence, by its name.
+        overwrite: Replace files that exist.
+
+    Yields:
+        Each file when it is complete.
+
+    Raises:
+        UsageError: A format is unknown.
+        VadlocError: An annotation is unusable, or a file exists and ``overwrite`` is off.
+    """
+    read = find_reader(source_format)
+    if to not in WRITERS:
+        raise UsageError(f"--to {to!r} is unknown; known are {', '.join(sorted(WRITERS))}")
+    suffix, write = WRITERS[to]
+    paths = {sequence: output / f"{sequence}{suffix}" for sequence in sizes}
+    existing = [path for path in paths.values() if path.exists()]
+    if existing and not overwrite:
+        raise VadlocError(f"{existing[0]}: exists already; --overwrite replaces it")
+    for sequence, size in sizes.items():
+        write(paths[sequence], read(ground_truth, sequence, **size._asdict()))
+        yield paths[sequence]
+
+
+def sizes_of_frames(frames: Path, *, only: str | None = None) -> dict[str, "SequenceSize"]:
+    """Number and size of the frames of the sequences in a folder.
+
+    Args:
+        frames: Folder of folders of frames, or of videos.
+        only: Name of the one sequence that is wanted.
+
+    Raises:
+        VadlocError: There are none, or a frame is unreadable.
+        UsageError: The one that is wanted is not there.
+    """
+    from evaluation.formats.regions import SequenceSize
+    from vadloc.frames import list_sequences, sequence_size
+
+    sequences = {sequence.name: sequence for sequence in list_sequences(frames)}
+    if only is not None and only not in sequences:
+        raise UsageError(f"--sequence {only}: unknown; there are {', '.join(sequences)}")
+    names = sequences if only is None else [only]
+    return {name: SequenceSize(*sequence_size(sequences[name])) for name in names}
+
+
+def _sizes(args: argparse.Namespace) -> dict[str, "SequenceSize"]:
+    """Sizes of the chosen sequences, from the frames or from the options."""
+    from evaluation.formats.regions import SequenceSize
+
+    if args.frames is not None:
+        return sizes_of_frames(args.frames, only=args.sequence)
+    if not (args.sequence and args.frame_count and args.size):
+        raise UsageError("give --frames, or --sequence, --frame-count and --size")
+    return {args.sequence: SequenceSize(args.frame_count, args.size[1], args.size[0])}
+
+
+def _width_and_height(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected width x height, such as 360x240")
+    return int(match[1]), int(match[2])
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--format", required=True, choices=sorted(READERS), help="format to read")
+    add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
+    add("--to", required=True, choices=sorted(WRITERS), help="format to write")
+    add("--output", required=True, type=Path, metavar="DIR", help="folder to write to")
+    add("--frames", type=Path, metavar="DIR", help="folder of the sequences' frames or videos")
+    add("--sequence", help="only this sequence; needed without --frames")
+    add("--frame-count", type=_count, metavar="N", help="number of frames, instead of --frames")
+    add("--size", type=_width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
+    add("--overwrite", action="store_true", help="replace files that exist")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    args = _parser().parse_args(argv)
+    from vadloc.cli import emit, exit_status
+
+    with exit_status():
+        sizes = _sizes(args)
+        for path in run(
+            args.format, args.ground_truth, args.to, args.output, sizes, overwrite=args.overwrite
+        ):
+            emit(str(path))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""``.npy`` files of annotations, their header checked before anything is allocated."""
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.errors import VadlocError
+
+
+def map_array(
+    path: Path, *, shapes: Collection[tuple[int, ...]], dtypes: Collection[str]
+) -> NDArray[Any]:
+    """A ``.npy`` file as a read-only memory map; nothing is ever unpickled.
+
+    Args:
+        path: The file.
+        shapes: Shapes that are expected.
+        dtypes: Names of the dtypes that are expected, such as ``"float32"``.
+
+    Raises:
+        VadlocError: It is missing, no ``.npy`` file, of another shape or dtype, or cut off.
+    """
+    if not path.is_file():
+        raise VadlocError(f"{path}: no such file; expected a .npy file")
+    try:
+        with path.open("rb") as file:
+            shape, dtype = _read_header(file)
+            offset = file.tell()
+    except Exception as error:  # NumPy parses headers as Python and fails as variously
+        raise VadlocError(f"{path}: not a readable .npy file ({error})") from None
+    _check_header(path, shape, dtype, shapes, dtypes)
+    missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
+    if missing > 0:
+        raise VadlocError(f"{path}: cut off, {missing} bytes are missing; restore the file")
+    array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    return array
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"version {version[0]}.{version[1]}")
+    shape, _, dtype = readers[version](file)
+    return shape, dtype
+
+
+def _check_header(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    shapes: Collection[tuple[int, ...]],
+    dtypes: Collection[str],
+) -> None:
+    if shape not in shapes:
+        expected = " or ".join(str(expected) for expected in shapes)
+        raise VadlocError(f"{path}: an array of shape {shape}, expected {expected}")
+    if dtype.name not in dtypes:
+        raise VadlocError(f"{path}: an array of {dtype.name}, expected {', '.join(dtypes)}")

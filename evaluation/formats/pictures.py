@@ -1,0 +1,82 @@
+"""Picture files of annotations, their size checked before they are decoded."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.errors import VadlocError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MASK_FORMATS = ("PNG", "BMP")
+
+
+def read_mask(path: Path, *, height_px: int, width_px: int) -> NDArray[np.bool_]:
+    """A PNG or BMP picture as a mask.
+
+    Returns:
+        ``(height, width)``, True where a pixel is not black (transparency is ignored).
+
+    Raises:
+        VadlocError: It is unreadable or of another size.
+    """
+    with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
+        if picture.mode == "1" or picture.mode[0] in "LIF":
+            grey = picture.convert("L") if picture.mode == "LA" else picture
+            return np.asarray(grey).astype(np.bool_)
+        red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), 2, 0)
+        coloured: NDArray[np.bool_] = (red | green | blue).astype(np.bool_)
+        return coloured
+
+
+def read_identities(path: Path, *, height_px: int, width_px: int) -> NDArray[np.uint8]:
+    """A PNG or BMP picture whose grey values are numbers of objects, ``(height, width)``.
+
+    Raises:
+        VadlocError: It is unreadable or of another size.
+    """
+    with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
+        return np.asarray(picture.convert("L"))
+
+
+@contextmanager
+def open_picture(
+    path: Path, formats: tuple[str, ...], *, height_px: int, width_px: int
+) -> Iterator["Image"]:
+    """An opened picture of the expected size; whatever its decoder throws names the file.
+
+    Raises:
+        VadlocError: It is unreadable or of another size.
+    """
+    from PIL import Image
+
+    if not path.is_file():
+        raise VadlocError(f"{path}: no such picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=formats) as picture:
+                check_size(path, picture.size, height_px=height_px, width_px=width_px)
+                yield picture
+    except VadlocError:
+        raise
+    except Exception as error:  # decoders fail with nearly any exception on hostile bytes
+        raise VadlocError(f"{path}: not a readable {'/'.join(formats)} picture ({error})") from None
+
+
+def check_size(path: Path, size: tuple[int, int], *, height_px: int, width_px: int) -> None:
+    """Compare a picture's width and height with the frame's.
+
+    Raises:
+        VadlocError: They differ.
+    """
+    if size != (width_px, height_px):
+        raise VadlocError(
+            f"{path}: {size[0]} x {size[1]} px, but the frames have {width_px} x {height_px}"
+        )

@@ -1,0 +1,97 @@
+"""Pixel-level score maps that a py-ssvad-metrics JSON names: one ``.npy`` or ``.tiff`` a frame."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.formats.arrays import map_array
+from evaluation.formats.pictures import open_picture
+from vadloc.errors import VadlocError
+
+NPY_DTYPES = ("float32", "float64", "bool")
+TIFF_SUFFIXES = (".tif", ".tiff")
+
+
+def find_map(folder: Path, name: str, *, where: str) -> Path:
+    """The file that a JSON names by a path relative to its own folder.
+
+    Args:
+        folder: Folder of the JSON.
+        name: The path as written.
+        where: Place of the name, for the message.
+
+    Raises:
+        VadlocError: The path leaves the folder (absolute, ``..``, a link), has another suffix
+            than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
+    """
+    try:
+        path = (folder / name).resolve()
+        inside = path.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
+        found = inside and path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise VadlocError(f"{where} is {name[:200]!r}: {error}") from None
+    if not inside:
+        raise VadlocError(
+            f"{where} is {name[:200]!r}, which leaves {folder}; maps are read only from below the "
+            "folder of their JSON, copy them there"
+        )
+    if path.suffix.lower() not in (".npy", *TIFF_SUFFIXES):
+        raise VadlocError(f"{where} is {name[:200]!r}; expected .npy, .tif or .tiff")
+    if not found:
+        raise VadlocError(f"{where} is {name[:200]!r}, but {path} is no file")
+    return path
+
+
+def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32]:
+    """One map, ``(height, width)`` with scores in [0, 1].
+
+    Raises:
+        VadlocError: It is unreadable, of another size or dtype, or a score is NaN or beyond [0, 1].
+    """
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        scores = _read_tiff(path, height_px=height_px, width_px=width_px)
+    else:
+        shape = (height_px, width_px)
+        scores = np.array(map_array(path, shapes=[shape], dtypes=NPY_DTYPES), np.float32)
+    bad = np.argwhere(~((scores >= 0) & (scores <= 1)))
+    for y, x in bad[:1]:
+        raise VadlocError(
+            f"{path}: score {scores[y, x]} at x = {x}, y = {y}; expected numbers from 0 to 1"
+        )
+    return scores
+
+
+def _read_tiff(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32]:
+    with open_picture(path, ("TIFF",), height_px=height_px, width_px=width_px) as picture:
+        if picture.mode != "F":
+            raise VadlocError(f"{path}: pixels of mode {picture.mode}, expected 32-bit float (F)")
+        return np.array(picture, np.float32)
+
+
+class FrameMaps:
+    """The maps of a sequence, read one frame at a time.
+
+    ``maps[frame]`` reads the map of a 0-based frame; frames without a file score 0 everywhere.
+
+    Attributes:
+        shape: ``(frames, height, width)``.
+        dtype: float32.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, files: Sequence[Path | None], *, height_px: int, width_px: int) -> None:
+        self._files = tuple(files)
+        self.shape = (len(self._files), height_px, width_px)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, frame: int) -> NDArray[np.float32]:
+        path = self._files[frame]
+        _, height_px, width_px = self.shape
+        if path is None:
+            return np.zeros((height_px, width_px), np.float32)
+        return read_map(path, height_px=height_px, width_px=width_px)

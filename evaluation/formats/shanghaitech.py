@@ -1,0 +1,51 @@
+"""Track rows as published for ShanghaiTech Campus and the Subway videos.
+
+By Georgescu et al. with *A Background-Agnostic Framework with Adversarial Training for Abnormal
+Event Detection in Video* (TPAMI 2021). One file a sequence, ``<sequence>.txt``, of rows
+
+    track_id,frame,x_min,y_min,x_max,y_max
+
+in pixels; the first frame is 0. A box covers ``[x_min, x_max) x [y_min, y_max)``. The rows that
+UBnormal's tools make from its annotation have the same form.
+"""
+
+from pathlib import Path
+
+from evaluation.formats.regions import (
+    BoxRegion,
+    SequenceSize,
+    boxes_to_ground_truth,
+    check_frame,
+    first_file,
+)
+from evaluation.formats.rows import Row, read_rows
+from evaluation.ground_truth import GroundTruth
+
+LAYOUT = "track_id,frame,x_min,y_min,x_max,y_max"
+
+
+def read(
+    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+) -> GroundTruth:
+    """Read ``<sequence>.txt``; an empty file says that all is normal.
+
+    Args:
+        folder: Folder of the files.
+        sequence: Name of the sequence, such as ``01_0014``.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+
+    Raises:
+        VadlocError: The file is missing or a row is malformed or does not fit the frames.
+    """
+    path = first_file([folder / f"{sequence}.txt"], what="track rows")
+    regions = [_row_to_region(row, frame_count) for row in read_rows(path, layout=LAYOUT)]
+    size = SequenceSize(frame_count, height_px, width_px)
+    return boxes_to_ground_truth(regions, sequence, size, source=path)
+
+
+def _row_to_region(row: Row, frame_count: int) -> BoxRegion:
+    frame = check_frame(row.whole(1, "the frame"), frame_count, where=row.where, first=0)
+    x0, y0, x1, y1 = (row.number(2 + i, name) for i, name in enumerate(LAYOUT.split(",")[2:]))
+    return BoxRegion(row.where, frame, row.track(0), (x0, y0, x1, y1))

@@ -1,0 +1,130 @@
+"""UBnormal's annotation: track rows and pictures of object numbers.
+
+*UBnormal: New Benchmark for Supervised Open-Set Video Anomaly Detection* (Acsintoae et al., CVPR
+2022). What is relied on here was read off the tools in its repository (``scripts/``); they have no
+description of the format:
+
+* ``Scene<N>/<sequence>_annotations/<sequence>_tracks.txt`` has rows of an object, its first and its
+  last anomalous frame, separated by commas, whole numbers that may be written as decimals. Frames
+  are 0-based, the last one is included, and all frames between are anomalous. A file
+  ``<sequence>_new_tracks.txt`` beside it corrects it and is used instead.
+* ``<sequence>_annotations/<sequence>_0007_gt.png`` is the picture of frame 7, a grey value a pixel:
+  the number of the object that is seen there, 0 for none.
+* A row is a track, even if an object has several rows. Tracks are numbered by object, then by row.
+* ``normal_scene_*`` clips are normal throughout and have no annotation.
+
+The region of a track in a frame is all pixels of its object; a frame in which the object is hidden
+has no region but is anomalous all the same.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.formats.components import (
+    MaskRegion,
+    collect_regions,
+    mask_regions_to_ground_truth,
+)
+from evaluation.formats.pictures import read_identities
+from evaluation.formats.regions import SequenceSize, check_frame, first_file
+from evaluation.formats.rows import Row, read_rows
+from evaluation.ground_truth import GroundTruth
+from vadloc.errors import VadlocError
+
+LAYOUT = "object,first_frame,last_frame"
+NORMAL_PREFIX = "normal_scene_"
+_MAX_OBJECT = 255
+
+
+@dataclass(frozen=True)
+class _Track:
+    number: int
+    first_frame: int
+    last_frame: int
+
+
+def read(
+    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+) -> GroundTruth:
+    """Read ``<sequence>_annotations`` under the folder or under its ``Scene<N>``.
+
+    Args:
+        folder: Folder of the scenes or of the annotation folders.
+        sequence: Name of the sequence, such as ``abnormal_scene_1_scenario_2``.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+
+    Raises:
+        VadlocError: Rows or pictures are missing, malformed, or do not fit the frames.
+    """
+    size = SequenceSize(frame_count, height_px, width_px)
+    path, tracks = folder, []
+    if not sequence.startswith(NORMAL_PREFIX):
+        path = _find_tracks(folder, sequence)
+        tracks = [_row_to_track(row, frame_count) for row in read_rows(path, layout=LAYOUT)]
+        tracks.sort(key=lambda track: track.number)
+    regions = (
+        _read_frame(path.parent / f"{sequence}_{frame:04d}_gt.png", frame, tracks, size)
+        for frame in range(frame_count)
+    )
+    frames = collect_regions(regions, source=path)
+    ids = [[region.track or 0 for region in regions] for regions in frames]
+    truth = mask_regions_to_ground_truth(frames, ids, sequence, size, source=path, derived=False)
+    _check_seen(tracks, truth)
+    for track in tracks:
+        truth.anomalous[track.first_frame : track.last_frame + 1] = True
+    return truth
+
+
+def _read_frame(
+    path: Path, frame: int, tracks: list[_Track], size: SequenceSize
+) -> list[MaskRegion]:
+    active = [i for i, t in enumerate(tracks) if t.first_frame <= frame <= t.last_frame]
+    if not active:
+        return []
+    objects = read_identities(path, height_px=size.height_px, width_px=size.width_px)
+    regions = (_object_region(objects == tracks[index].number, index) for index in active)
+    return [region for region in regions if region is not None]
+
+
+def _object_region(mask: NDArray[np.bool_], track: int) -> MaskRegion | None:
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    x0, x1 = int(columns[0]), int(columns[-1]) + 1
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    return MaskRegion((x0, y0, x1, y1), mask[y0:y1, x0:x1].copy(), track)
+
+
+def _check_seen(tracks: list[_Track], truth: GroundTruth) -> None:
+    for index in np.setdiff1d(np.arange(len(tracks)), truth.track)[:1]:
+        track = tracks[index]
+        raise VadlocError(
+            f"{truth.source}: object {track.number} has no pixel in the pictures of frames "
+            f"{track.first_frame} to {track.last_frame}; are rows and pictures of one release?"
+        )
+
+
+def _find_tracks(folder: Path, sequence: str) -> Path:
+    scene = re.search(r"scene_([0-9]+)", sequence)
+    parents = [folder, *([folder / f"Scene{scene[1]}"] if scene else [])]
+    names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
+    places = [parent / f"{sequence}_annotations" / name for parent in parents for name in names]
+    return first_file(places, what="UBnormal track rows")
+
+
+def _row_to_track(row: Row, frame_count: int) -> _Track:
+    number = row.whole(0, "the object")
+    if not 1 <= number <= _MAX_OBJECT:
+        raise VadlocError(f"{row.where}: object {number}, expected 1 to {_MAX_OBJECT}")
+    first, last = row.whole(1, "the first frame"), row.whole(2, "the last frame")
+    if first > last:
+        raise VadlocError(f"{row.where}: the first frame {first} is after the last, {last}")
+    for frame in (first, last):
+        check_frame(frame, frame_count, where=row.where, first=0)
+    return _Track(number, first, last)

@@ -1,0 +1,47 @@
+"""Run all stages of a dataset in order, each from where it stopped.
+
+    python -m vadloc.run --config configs/ped2.toml
+
+does what the stages' own commands would do one after the other.
+"""
+
+import argparse
+import importlib
+import logging
+
+from vadloc.cli import Stage, add_shared_options, artifacts_of, emit, exit_status, run_units
+
+logger = logging.getLogger(__name__)
+
+
+def stages() -> list[Stage]:
+    """The stages in the order of the data."""
+    extract = importlib.import_module("feature_extraction.extract_features")
+    modules = (
+        "exemplar_selection.select_exemplars",
+        "exemplar_selection.merge_exemplars",
+        "anomaly_detection.score_anomalies",
+        "evaluation.evaluate_scores",
+    )
+    later = [importlib.import_module(module).STAGE for module in modules]
+    return [extract.stage("train"), extract.stage("test"), *later]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Run all stages of a dataset in order.")
+    add_shared_options(parser)
+    args = parser.parse_args(argv)
+    with exit_status():
+        artifacts = artifacts_of(args)
+        evaluate = artifacts.config.dataset.ground_truth is not None
+        for stage in stages()[: None if evaluate else -1]:
+            units = stage.units(artifacts)
+            run_units(stage, artifacts, units, overwrite=args.overwrite, jobs=args.jobs)
+        if evaluate:
+            importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
+            emit(f"summary: {artifacts.evaluation('summary.json').path}")
+
+
+if __name__ == "__main__":
+    main()
