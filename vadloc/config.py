@@ -63,7 +63,7 @@ class Features(_Table):
     """Settings of the feature extractors."""
 
     flow_preset: Literal["ultrafast", "fast", "medium"] = "medium"
-    flow_floor_px_per_frame: float = Field(default=0.5, ge=0)
+    flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
 
 
 class Exemplars(_Table):

@@ -91,7 +91,7 @@ class FeatureDistance:
         """``nearest`` on a screen of these rows; -1 and infinity for a row without finite keys."""
         least = about.keys.min(axis=1)
         reach = np.where(np.isinf(least), -np.inf, least + 2 * about.error)
-        rows, candidates = np.nonzero(about.keys <= reach[:, None])
+        rows, candidates = _nonzero(about.keys <= reach[:, None].astype(about.keys.dtype))
         distances = self.exact(x[rows], y[candidates])
         order = np.lexsort((candidates, distances, rows))
         settled, first = np.unique(rows[order], return_index=True)
@@ -106,7 +106,7 @@ class FeatureDistance:
         """Whether d <= threshold, ``(n, m)``, on a screen of these rows."""
         limit = about.key(threshold)
         result = about.keys < limit - about.error
-        i, j = np.nonzero(np.abs(about.keys - limit) <= about.error)
+        i, j = _nonzero(np.abs(about.keys - limit) <= about.error)
         result[i, j] = self.exact(x[i], y[j]) <= threshold
         return result
 
@@ -169,6 +169,12 @@ class Rows:
         """Copy the rows ``source`` to the places from ``target`` on."""
         for array in (self.exact, *self.left, *self.right):
             array[target : target + len(source)] = array[source]
+
+
+def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``np.nonzero`` of a matrix, several times faster where little is set."""
+    rows, columns = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    return rows, columns
 
 
 def screen(x: Rows, y: Rows, x_rows: slice = slice(None), y_rows: slice = slice(None)) -> Screen:
