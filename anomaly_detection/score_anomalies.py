@@ -7,6 +7,7 @@ reads the sequence's features and the model, and writes the score map
 beside it that gives the size of cells and frames.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from vadloc.model import Exemplars
 from vadloc.regions import RegionGrid
 
 COMMAND = "anomaly_detection.score_anomalies"
+COMBINE: dict[str, Callable[..., NDArray[np.floating]]] = {"mean": np.nanmean, "max": np.nanmax}
 
 
 def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
@@ -117,7 +119,7 @@ def distances_to_scores(
     Returns:
         ``(frames, cell rows, cell columns)`` float32.
     """
-    over = {"mean": np.nanmean, "max": np.nanmax}[combine]
+    over = COMBINE[combine]
     cells = np.stack([over(grid.spread(d.reshape(grid.regions)), axis=0) for d in distances])
     scores = np.empty((frame_count, *grid.cells), np.float32)
     for frame in range(frame_count):

@@ -52,9 +52,7 @@ def distances_until_covered(vectors: NDArray[np.float64], threshold: float) -> i
     rows = np.empty_like(vectors)
     total = 0
     for index, vector in enumerate(vectors):
-        near = np.flatnonzero(
-            np.sqrt(((rows[: len(kept)] - vector) ** 2).sum(axis=1)) <= threshold
-        )
+        near = np.flatnonzero(np.sqrt(((rows[: len(kept)] - vector) ** 2).sum(axis=1)) <= threshold)
         total += int(near[0]) + 1 if len(near) else len(kept)
         if not len(near):
             rows[len(kept)] = vector

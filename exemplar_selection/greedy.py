@@ -84,7 +84,7 @@ def _covered(
 ) -> NDArray[np.bool_]:
     """Rows of ``x`` within the threshold of some exemplar; only doubtful ones cost more."""
     least, limit = old.keys.min(axis=1), old.key(threshold)
-    covered = least < limit - old.error
+    covered: NDArray[np.bool_] = least < limit - old.error
     doubtful = np.flatnonzero(np.abs(least - limit) <= old.error)
     part = Screen(old.keys[doubtful], old.error, squared=old.squared)
     covered[doubtful] = distance.settle_within(part, x[doubtful], exemplars, threshold).any(axis=1)

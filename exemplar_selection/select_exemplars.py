@@ -89,7 +89,7 @@ def largest_distances(pairs: NDArray[np.float32], widths: tuple[int, ...]) -> li
 
 
 def _random_pairs(config: Config, artifacts: Artifacts, names: list[str]) -> NDArray[np.float32]:
-    """Features ``(2, n, dimension)`` of random pairs of all training volumes, one file at a time."""
+    """Features ``(2, n, dimension)`` of random pairs of all training volumes, file by file."""
     sizes = [_volumes(artifacts, name).shape[0] for name in names]
     ends = np.cumsum(sizes)
     random = np.random.default_rng(config.exemplars.seed)

@@ -57,7 +57,9 @@ def flow_to_cells(
     magnitude, degrees = magnitude.ravel(), degrees.ravel()  # OpenCV 4 returns columns
     direction = (degrees * (DIRECTIONS / 360)).astype(np.int64) % DIRECTIONS
     index = cell_of_pixel[moving] * DIRECTIONS + direction
-    sums = np.bincount(index, weights=magnitude, minlength=cell_count * DIRECTIONS)
+    sums: NDArray[np.float64] = np.bincount(
+        index, weights=magnitude, minlength=cell_count * DIRECTIONS
+    )
     return sums.reshape(cell_count, DIRECTIONS)
 
 
@@ -86,12 +88,10 @@ def cell_sums(
     cell_columns = np.arange(grid.width_px) // grid.stride_px
     cell_of_pixel = (cell_rows[:, None] * columns + cell_columns).ravel()
 
-    def pair_to_cells(
-        first: NDArray[np.uint8], second: NDArray[np.uint8]
-    ) -> NDArray[np.float64]:
+    def pair_to_cells(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
         preset = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{settings.preset.upper()}")
         engine = cv2.DISOpticalFlow.create(preset)
-        flow: Any = engine.calc(first, second, None)
+        flow = engine.calc(first, second, np.empty((*first.shape, 2), np.float32))
         sums = flow_to_cells(
             flow,
             cell_of_pixel,

@@ -29,6 +29,17 @@ Split = Literal["train", "test"]
 SCHEMAS = {"features": 1, "scales": 1, "exemplars": 1, "merged": 1, "scores": 1, "evaluation": 1}
 """Raise the number of a kind whenever its content or the computation behind it changes."""
 
+_READERS: dict[str, Callable[[Path], Any]] = {
+    ".joblib": storage.read_joblib,
+    ".npy": storage.read_array,
+    ".json": storage.read_json,
+}
+_WRITERS: dict[str, Callable[..., None]] = {
+    ".joblib": storage.write_joblib,
+    ".npy": storage.write_array,
+    ".json": storage.write_json,
+}
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -79,16 +90,15 @@ class Artifact:
         """
         if not self.is_done():
             raise VadlocError(f"{self.path}: missing; make it first: {self.command}")
-        readers = {".joblib": storage.read_joblib, ".npy": storage.read_array}
         try:
-            return readers.get(self.path.suffix, storage.read_json)(self.path)
+            return _READERS[self.path.suffix](self.path)
         except storage.DamagedFileError as error:
             raise VadlocError(f"{error}; make it again: {self.command} --overwrite") from None
 
     def save(self, content: Any) -> Path:
         """Write the content under the expected stamp, atomically."""
-        writers = {".joblib": storage.write_joblib, ".npy": storage.write_array}
-        writers.get(self.path.suffix, storage.write_json)(self.path, content, stamp=self.stamp)
+        write = _WRITERS[self.path.suffix]
+        write(self.path, content, stamp=self.stamp)
         return self.path
 
 

@@ -86,8 +86,10 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
         help="folder in which the data of the configs lies; default: %(default)s",
     )
     parser.add_argument(
-        "--jobs", type=_positive, default=usable_cores(), help="sequences side by side; default: "
-        "the usable cores, %(default)s"
+        "--jobs",
+        type=_positive,
+        default=usable_cores(),
+        help="sequences side by side; default: the usable cores, %(default)s",
     )
 
 

@@ -22,7 +22,7 @@ InsidePath = Annotated[str, AfterValidator(_inside)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Dataset(_Table):
@@ -130,7 +130,7 @@ def load_config(path: Path) -> Config:
         raise UsageError(
             f"{path}: cannot read the config ({error.strerror}); the shipped ones are in configs/"
         ) from None
-    except (tomli.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, endless numbers
         raise UsageError(f"{path}: not a TOML file: {error}") from None
     if "path" in content:
         raise UsageError(f"{path}: path: unknown key; known: {_known_keys(())}")

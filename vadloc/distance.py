@@ -45,7 +45,8 @@ class FeatureDistance:
             ``(n, dimension)`` float64.
         """
         factors = [w / (z or 1.0) for w, z in zip(self.weights, self.scales, strict=True)]
-        return features * np.repeat(np.array(factors, np.float64), self.widths)
+        scaled: NDArray[np.float64] = features * np.repeat(np.array(factors), self.widths)
+        return scaled
 
     def parts(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Exact distances between scaled rows in pairs, component by component.
@@ -63,7 +64,8 @@ class FeatureDistance:
 
     def exact(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Exact d between scaled rows in pairs, shape ``(...)``; see ``parts``."""
-        return self.parts(x, y).sum(axis=-1)
+        total: NDArray[np.float64] = self.parts(x, y).sum(axis=-1)
+        return total
 
     def rows(
         self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,7 +67,7 @@ def list_sequences(folder: Path) -> list[Sequence]:
     if not found:
         raise VadlocError(f"{folder}: no sequence in it; expected folders of frames or videos")
     found.sort(key=lambda s: (natural_key(s.name), s.path.name))
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         if first.name == second.name:
             raise VadlocError(
                 f"{folder}: {first.path.name} and {second.path.name} give one sequence name; "

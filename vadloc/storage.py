@@ -1,8 +1,8 @@
-"""Files that are complete or absent, and checked when read.
+r"""Files that are complete or absent, and checked when read.
 
 Every artifact ends in one readable line, its *trailer*::
 
-    \\nvadloc stamp=0123456789abcdef sha256=<64 hexadecimal digits>\\n
+    \nvadloc stamp=0123456789abcdef sha256=<64 hexadecimal digits>\n
 
 The digest is taken over all bytes before it, so that truncation and flipped bits are noticed;
 joblib and NumPy ignore what follows their data, so that ``joblib.load`` and ``numpy.load`` read

@@ -1,0 +1,89 @@
+"""What each setting is worth: the criteria under variations of a config, one at a time.
+
+    VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml configs/sample.toml
+
+prints a Markdown table. Each variation runs the pipeline's own commands; what a variation does not
+touch is reused, as for every user who edits a config.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+ROOT = Path(__file__).resolve().parent.parent
+METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
+VARIATIONS: tuple[tuple[str, str, Any], ...] = (
+    ("scoring", "combine", "max"),
+    ("scoring", "neighbourhood", 1),
+    ("exemplars", "threshold", 0.0),
+    ("exemplars", "threshold", 0.01),
+    ("exemplars", "threshold", 0.05),
+    ("exemplars", "threshold", 0.1),
+    ("features", "flow_floor_px_per_frame", 0.2),
+    ("features", "flow_floor_px_per_frame", 0.5),
+    ("features", "flow_floor_px_per_frame", 1.0),
+    ("features", "flow_preset", "fast"),
+    ("regions", "frame_stride", 1),
+    ("regions", "frame_stride", 2),
+    ("regions", "frames_per_volume", 6),
+    ("regions", "frames_per_volume", 15),
+    ("regions", "size_px", 48),
+)
+
+
+def with_setting(config: dict[str, Any], table: str, key: str, value: Any) -> dict[str, Any]:
+    """A copy of a config with one setting changed."""
+    changed = {name: dict(content) for name, content in config.items()}
+    changed.setdefault(table, {})[key] = value
+    if key == "size_px" and value % changed["regions"]["stride_px"]:
+        changed["regions"]["stride_px"] = value // 2
+    return changed
+
+
+def to_toml(config: dict[str, Any]) -> str:
+    """TOML of two levels of plain values (JSON's strings and numbers are TOML's)."""
+    lines = []
+    for table, content in config.items():
+        lines.append(f"[{table}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in content.items()]
+    return "\n".join(lines) + "\n"
+
+
+def measure(config: dict[str, Any], folder: Path, datasets: str) -> list[float]:
+    """The criteria of a config; results of earlier variations are reused where they fit."""
+    path = folder / "config.toml"
+    path.write_text(to_toml(config))
+    command = [sys.executable, "-m", "vadloc.run", "--config", str(path), "--overwrite"]
+    command += ["--datasets", datasets, "--results", str(folder / "results")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [summary] = folder.glob("results/*/evaluation/*/summary.json")
+    numbers = json.loads(summary.read_text())
+    return [numbers[name] for name in METRICS]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="What each setting is worth.")
+    parser.add_argument("configs", type=Path, nargs="+")
+    parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
+    args = parser.parse_args()
+    for path in args.configs:
+        config = tomli.loads(path.read_text())
+        print(f"\n| {path.stem} | frame AUC | RBDC | TBDC |\n|---|---|---|---|")
+        with tempfile.TemporaryDirectory() as folder:
+            rows = [("as shipped", config)]
+            rows += [(f"`{t}.{k} = {v}`", with_setting(config, t, k, v)) for t, k, v in VARIATIONS]
+            for name, variation in rows:
+                numbers = measure(variation, Path(folder), args.datasets)
+                print(f"| {name} | " + " | ".join(f"{n:.4f}" for n in numbers) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
