@@ -57,10 +57,8 @@ def flow_to_cells(
     magnitude, degrees = magnitude.ravel(), degrees.ravel()  # OpenCV 4 returns columns
     direction = (degrees * (DIRECTIONS / 360)).astype(np.int64) % DIRECTIONS
     index = cell_of_pixel[moving] * DIRECTIONS + direction
-    sums: NDArray[np.float64] = np.bincount(
-        index, weights=magnitude, minlength=cell_count * DIRECTIONS
-    )
-    return sums.reshape(cell_count, DIRECTIONS)
+    sums = np.bincount(index, weights=magnitude, minlength=cell_count * DIRECTIONS)
+    return sums.astype(np.float64, copy=False).reshape(cell_count, DIRECTIONS)
 
 
 def cell_sums(
@@ -90,8 +88,8 @@ def cell_sums(
 
     def pair_to_cells(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
         preset = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{settings.preset.upper()}")
-        engine = cv2.DISOpticalFlow.create(preset)
-        flow = engine.calc(first, second, np.empty((*first.shape, 2), np.float32))
+        engine: Any = cv2.DISOpticalFlow.create(preset)  # its stub forbids None, "no first guess"
+        flow: NDArray[np.float32] = engine.calc(first, second, None)
         sums = flow_to_cells(
             flow,
             cell_of_pixel,

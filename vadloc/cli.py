@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,11 @@ from vadloc.versions import VERSIONS
 
 logger = logging.getLogger(__name__)
 LINE_EVERY_S = 30
+TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(BaseException):
+    """SIGTERM has come, as at the time limit of a Slurm job."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,26 @@ class Stage:
     def is_done(self, artifacts: Artifacts, unit: str, *, overwrite: bool) -> bool:
         """Whether all outputs of a unit exist as the config would make them."""
         return all(a.is_done(overwrite=overwrite) for a in self.outputs(artifacts, unit))
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How units are run.
+
+    Attributes:
+        overwrite: Replace what is damaged or was made otherwise.
+        jobs: Units side by side.
+        log_file: File that the log is appended to, or ``None``.
+    """
+
+    overwrite: bool = False
+    jobs: int = 1
+    log_file: Path | None = None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> "RunOptions":
+        """As the shared options say."""
+        return cls(args.overwrite, args.jobs, args.log_file)
 
 
 def emit(text: str) -> None:
@@ -91,6 +117,7 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
         default=usable_cores(),
         help="sequences side by side; default: the usable cores, %(default)s",
     )
+    parser.add_argument("--log-file", type=Path, help="append the log to this file as well")
 
 
 def _positive(text: str) -> int:
@@ -129,13 +156,13 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
 
 def stage_main(stage: Stage, args: argparse.Namespace) -> None:
     """Run a stage as its parsed options say; the whole body of a stage's ``main``."""
-    with exit_status():
+    with exit_status(args.log_file):
         artifacts = artifacts_of(args)
         units = _chosen(stage, artifacts, args)
         if args.missing:
             emit(_array_spec(_missing(stage, artifacts, units, overwrite=args.overwrite)))
             return
-        for path in run_units(stage, artifacts, units, overwrite=args.overwrite, jobs=args.jobs):
+        for path in run_units(stage, artifacts, units, RunOptions.of(args)):
             emit(str(path))
 
 
@@ -148,10 +175,15 @@ def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite:
 
 
 @contextmanager
-def exit_status() -> Iterator[None]:
-    """Log to stderr, and turn errors of users into one line and an exit status."""
-    _log_to_stderr()
+def exit_status(log_file: Path | None = None) -> Iterator[None]:
+    """Log to stderr (and a file), and turn errors of users into one line and an exit status.
+
+    SIGTERM ends the work with status 143; what is under its final name is complete, and what is
+    not is removed or, in workers, left as a temporary file that the next run removes.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
+        start_logging(log_file)
         yield
     except UsageError as error:
         logger.error("%s", error)
@@ -162,15 +194,43 @@ def exit_status() -> Iterator[None]:
     except KeyboardInterrupt:
         logger.error("interrupted; the same command continues")
         sys.exit(130)
+    except Terminated:
+        logger.error("terminated; the same command continues")
+        _end_workers()
+        sys.exit(TERMINATED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
 
 
-def _log_to_stderr() -> None:
+def start_logging(log_file: Path | None) -> None:
+    """Log to stderr, and append to a file if there is one; once in each process.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    try:
+        if log_file is not None:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(log_file))
+    except OSError as error:
+        raise UsageError(f"--log-file {log_file}: cannot write ({error.strerror})") from None
     form = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=handlers)
     logging.captureWarnings(capture=True)
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise Terminated
+
+
+def _end_workers() -> None:
+    """Kill joblib's workers, if it was used: nobody waits for their results any more."""
+    if "joblib" in sys.modules:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def _chosen(stage: Stage, artifacts: Artifacts, args: argparse.Namespace) -> list[str]:
@@ -196,7 +256,7 @@ def _array_spec(indices: list[int]) -> str:
 
 
 def run_units(
-    stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite: bool, jobs: int
+    stage: Stage, artifacts: Artifacts, units: list[str], options: RunOptions
 ) -> list[Path]:
     """Run the units of a stage that are not done, several side by side.
 
@@ -208,15 +268,14 @@ def run_units(
     Raises:
         VadlocError: Some units failed; the message has each one's.
     """
-    todo = [u for u in units if not stage.is_done(artifacts, u, overwrite=overwrite)]
+    todo = [u for u in units if not stage.is_done(artifacts, u, overwrite=options.overwrite)]
     if len(todo) < len(units):
         done = len(units) - len(todo)
         logger.info("%s: %d of %d already done", stage.command, done, len(units))
-    jobs = min(jobs, len(todo))
     if stage.prepare and todo:
-        stage.prepare(artifacts.config, artifacts, overwrite=overwrite)
+        stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
     errors: dict[str, str] = {}
-    for unit, error in _progress(_results(stage, artifacts, todo, overwrite, jobs), stage, todo):
+    for unit, error in _progress(_results(stage, artifacts, todo, options), stage, todo):
         if error:
             errors[unit] = error
     if errors:
@@ -228,24 +287,33 @@ def run_units(
 
 
 def _results(
-    stage: Stage, artifacts: Artifacts, units: list[str], overwrite: bool, jobs: int
-) -> Iterable[tuple[str, str]]:
+    stage: Stage, artifacts: Artifacts, units: list[str], options: RunOptions
+) -> Iterator[tuple[str, str]]:
+    """Name and error of each unit as it ends, one process for each of several."""
+    jobs = min(options.jobs, len(units))
     if jobs <= 1:
-        return (_run_unit(stage, artifacts, unit, overwrite) for unit in units)
+        yield from (_run_unit(stage, artifacts, unit, options) for unit in units)
+        return
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import BrokenProcessPool
 
     pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    done: Iterable[tuple[str, str]] = pool(
-        delayed(_run_unit)(stage, artifacts, unit, overwrite) for unit in units
-    )
-    return done
-
-
-def _run_unit(stage: Stage, artifacts: Artifacts, unit: str, overwrite: bool) -> tuple[str, str]:
-    """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
-    _log_to_stderr()
     try:
-        stage.run(artifacts.config, artifacts, unit, overwrite=overwrite)
+        yield from pool(delayed(_run_unit)(stage, artifacts, unit, options) for unit in units)
+    except BrokenProcessPool:
+        raise VadlocError(
+            f"{stage.command}: a worker process was killed, perhaps for want of memory; the same "
+            f"command continues, with fewer --jobs than {jobs} it takes less memory"
+        ) from None
+
+
+def _run_unit(
+    stage: Stage, artifacts: Artifacts, unit: str, options: RunOptions
+) -> tuple[str, str]:
+    """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
+    start_logging(options.log_file)
+    try:
+        stage.run(artifacts.config, artifacts, unit, overwrite=options.overwrite)
     except VadlocError as error:
         return unit, str(error)
     return unit, ""
@@ -279,6 +347,14 @@ def stage_report(
     """
     from vadloc.storage import replacing
 
+    logger.info(
+        "%s %s: vadloc %s, config %s, stamp %s",
+        command,
+        unit,
+        package_version("vadloc"),
+        artifacts.config.path,
+        stamp,
+    )
     started = time.monotonic()
     counts: dict[str, Any] = {}
     yield counts

@@ -9,7 +9,15 @@ import argparse
 import importlib
 import logging
 
-from vadloc.cli import Stage, add_shared_options, artifacts_of, emit, exit_status, run_units
+from vadloc.cli import (
+    RunOptions,
+    Stage,
+    add_shared_options,
+    artifacts_of,
+    emit,
+    exit_status,
+    run_units,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +40,12 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Run all stages of a dataset in order.")
     add_shared_options(parser)
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(args.log_file):
         artifacts = artifacts_of(args)
         evaluate = artifacts.config.dataset.ground_truth is not None
         for stage in stages()[: None if evaluate else -1]:
             units = stage.units(artifacts)
-            run_units(stage, artifacts, units, overwrite=args.overwrite, jobs=args.jobs)
+            run_units(stage, artifacts, units, RunOptions.of(args))
         if evaluate:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")

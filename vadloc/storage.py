@@ -124,7 +124,10 @@ def read_joblib(path: Path) -> dict[str, Any]:
     from vadloc.unpickling import load_plain
 
     with path.open("rb") as file:
-        content = load_plain(file, path, limit=_check_digest(file, path))
+        try:
+            content = load_plain(file, path, limit=_check_digest(file, path))
+        except VadlocError as error:
+            raise DamagedFileError(str(error)) from None
     if not isinstance(content, dict):
         raise DamagedFileError(f"{path}: holds {type(content).__name__}, expected a dict")
     return content
@@ -138,10 +141,20 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     with path.open("rb") as file:
         _check_digest(file, path)
-        try:
-            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise DamagedFileError(f"{path}: not a .npy file: {error}") from None
+        return npy_to_array(file, path)
+
+
+def npy_to_array(file: IO[bytes], path: Path) -> NDArray[Any]:
+    """The array of an open ``.npy`` file, whoever wrote it.
+
+    Raises:
+        DamagedFileError: It is something else, is cut off, or would need unpickling.
+    """
+    try:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # a damaged header can fail in any way
+        detail = " ".join(str(error).split())
+        raise DamagedFileError(f"{path}: not a readable .npy array ({detail})") from None
     return array
 
 
@@ -152,13 +165,13 @@ def read_json(path: Path) -> dict[str, Any]:
         DamagedFileError: It is not JSON or its digest does not fit.
     """
     try:
-        content = json.loads(path.read_bytes())
-        digest = content.pop("sha256")
-    except (ValueError, KeyError, AttributeError, RecursionError):
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        fits = content.pop("sha256") == _json_digest(content)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise DamagedFileError(f"{path}: not a JSON object with its digest") from None
-    if digest != _json_digest(content):
+    if not fits:
         raise DamagedFileError(f"{path}: the content does not fit its sha256")
-    return dict(content)
+    return content
 
 
 def read_stamp(path: Path) -> str:

@@ -35,8 +35,8 @@ def load_plain(file: IO[bytes], path: Path, *, limit: int) -> Any:
     """
     try:
         return _PlainUnpickler(file, path, limit).load()
-    except VadlocError:
-        raise
+    except VadlocError as error:
+        raise VadlocError(f"{path}: {error}") from None
     except Exception as error:  # a hostile pickle can fail in any way; nothing of it has run
         detail = f"{type(error).__name__}: {error}"
         raise VadlocError(f"{path}: not a joblib file of plain data ({detail})") from None
@@ -72,17 +72,17 @@ class _Array(NumpyArrayWrapper):  # type: ignore[misc]  # joblib has no types
     def read(self, unpickler: "_PlainUnpickler", _ensure_native_byte_order: bool) -> NDArray[Any]:
         """Called by joblib once dtype, shape and order are known."""
         if not isinstance(self.dtype, _DType) or self.order not in ("C", "F"):
-            raise VadlocError(f"{unpickler.path}: an array without a plain type")
+            raise VadlocError("an array without a plain type")
         shape = self.shape
         if not (isinstance(shape, tuple) and all(isinstance(n, int) and n >= 0 for n in shape)):
-            raise VadlocError(f"{unpickler.path}: an array of shape {str(shape)[:80]}")
+            raise VadlocError(f"an array of shape {str(shape)[:80]}")
         dtype = self.dtype.dtype
         file = unpickler.file_handle
         file.seek(file.read(1)[0], os.SEEK_CUR)
         count = math.prod(shape)
         if count * dtype.itemsize > unpickler.limit - file.tell():
             raise VadlocError(
-                f"{unpickler.path}: an array claims {count * dtype.itemsize} bytes, the file has "
+                f"an array claims {count * dtype.itemsize} bytes, the file has "
                 f"{unpickler.limit - file.tell()} left"
             )
         return np.fromfile(file, dtype=dtype, count=count).reshape(shape, order=self.order)
@@ -103,7 +103,6 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
     }
 
     def __init__(self, file: IO[bytes], path: Path, limit: int) -> None:
-        self.path = path
         self.limit = limit
         super().__init__(str(path), file, ensure_native_byte_order=False)
 
@@ -113,6 +112,14 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
             return _ALLOWED[module, name]
         except KeyError:
             raise VadlocError(
-                f"{self.path}: names {module}.{name}, which is no plain data; refused, nothing "
-                "of the file has been run"
+                f"names {module}.{name}, which is no plain data; refused, nothing of the file has "
+                "been run"
             ) from None
+
+    def load_build(self) -> None:
+        """Only arrays and their types have a state; that of a stand-in itself is ours."""
+        if not isinstance(self.stack[-2], (_Array, _DType)):
+            raise VadlocError("a pickle that changes classes is not plain data")
+        super().load_build()
+
+    dispatch[pickle.BUILD[0]] = load_build
