@@ -26,6 +26,7 @@ from vadloc.versions import VERSIONS, extractors_of
 
 _T = TypeVar("_T")
 Split = Literal["train", "test"]
+State = Literal["done", "missing", "stale", "damaged"]
 SCHEMAS = {"features": 1, "scales": 1, "exemplars": 1, "merged": 1, "scores": 1, "evaluation": 1}
 """Raise the number of a kind whenever its content or the computation behind it changes."""
 
@@ -64,20 +65,33 @@ class Artifact:
         Raises:
             VadlocError: It is damaged or was made otherwise, and ``overwrite`` is off.
         """
+        state, detail = self.state()
+        if state == "damaged" and not overwrite:
+            raise VadlocError(f"{detail}; make it again: {self.command} --overwrite")
+        if state == "stale" and not overwrite:
+            raise VadlocError(
+                f"{self.path}: made from another config, other frames or another release "
+                f"({detail}); to replace it: {self.command} --overwrite"
+            )
+        return state == "done"
+
+    def state(self, *, verify: bool = False) -> tuple[State, str]:
+        """What is at the path now, and a detail for what is stale or damaged.
+
+        Args:
+            verify: Read the whole file and compare its digest, not the stamp alone.
+        """
         if not self.path.is_file():
-            return False
+            return "missing", ""
         try:
             stamp = storage.read_stamp(self.path)
+            if verify:
+                storage.verify(self.path)
         except storage.DamagedFileError as error:
-            if overwrite:
-                return False
-            raise VadlocError(f"{error}; make it again: {self.command} --overwrite") from None
-        if stamp == self.stamp or overwrite:
-            return stamp == self.stamp
-        raise VadlocError(
-            f"{self.path}: made from another config, other frames or another release (stamp "
-            f"{stamp}, expected {self.stamp}); to replace it: {self.command} --overwrite"
-        )
+            return "damaged", str(error)
+        if stamp != self.stamp:
+            return "stale", f"stamp {stamp}, expected {self.stamp}"
+        return "done", ""
 
     def load(self) -> Any:
         """The content, checked against digest and stamp.

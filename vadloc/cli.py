@@ -97,11 +97,15 @@ def thread_count() -> int:
     return max(1, int(value)) if value.isdigit() else usable_cores()
 
 
-def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that reads a config."""
+def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True) -> None:
+    """Options of every command that reads a config.
+
+    Args:
+        parser: Gets the options.
+        running: Whether the command makes results, and not only looks at them.
+    """
     parser.add_argument("--config", type=Path, required=True, help="TOML file of the dataset")
     parser.add_argument("--version", choices=sorted(VERSIONS), help="default: the config's")
-    parser.add_argument("--overwrite", action="store_true", help="replace what other settings made")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="default: %(default)s"
     )
@@ -110,6 +114,13 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("datasets"),
         help="folder in which the data of the configs lies; default: %(default)s",
+    )
+    if not running:
+        return
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what is damaged or was made from other settings or frames",
     )
     parser.add_argument(
         "--jobs",

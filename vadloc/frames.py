@@ -1,6 +1,8 @@
 """Sequences of frames: folders of pictures and video files, read one frame at a time."""
 
+import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,16 +126,19 @@ def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
     """One picture file as uint8 ``(height, width)`` or ``(height, width, 3)``.
 
     Raises:
-        VadlocError: It is unreadable, truncated, too large or has more than 8 bits a channel.
+        VadlocError: It is unreadable, truncated, too large, has more than 8 bits a channel, or holds
+            several pictures.
     """
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             _check_picture(path, picture)
             mode = "L" if colour == "grey" else "RGB"
             return np.array(picture.convert(mode))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except VadlocError:
+        raise
+    except Exception as error:  # a damaged picture can fail in any way
         raise VadlocError(
             f"{path}: not a readable picture ({error}); restore the file or remove it"
         ) from None
@@ -147,6 +152,9 @@ def _check_picture(path: Path, picture: Any) -> None:
         raise VadlocError(
             f"{path}: pixels of mode {picture.mode}; expected 8 bits a channel, convert the frames"
         )
+    count = getattr(picture, "n_frames", 1)
+    if count > 1 and picture.format != "MPO":  # a JPEG with a preview of itself
+        raise VadlocError(f"{path}: holds {count} pictures; expected one a file, split it")
 
 
 def _read_folder(folder: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -155,31 +163,46 @@ def _read_folder(folder: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np
 
 
 def _read_video(path: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    import av
-
     pixels = "gray" if colour == "grey" else "rgb24"
     count = promised = 0
+    end_s = promised_s = 0.0
     try:
         with _open_video(path) as (container, stream):
-            promised = stream.frames
+            promised, promised_s = stream.frames, _promised_s(container, stream)
             for frame in container.decode(stream):
                 where = f"{path}, frame {count}"
                 count += 1
+                end_s = max(end_s, (frame.time or 0.0) + 1.5 * _frame_s(stream))
                 yield where, frame.to_ndarray(format=pixels).astype(np.uint8, copy=False)
-    except (av.FFmpegError, MemoryError) as error:
+    except VadlocError:
+        raise
+    except Exception as error:  # a damaged video can fail in any way
         raise VadlocError(f"{path}: decoding failed after {count} frames: {error}") from None
-    if count < promised or not count:
+    if count < promised or end_s < promised_s or not count:
         raise VadlocError(
-            f"{path}: {count} frames decoded, {promised} promised by the header; the file is "
-            "damaged or cut off, encode it again"
+            f"{path}: {count} frames decoded, {promised or 'more'} promised by the header; the "
+            "file is damaged or cut off, encode it again"
         )
+
+
+def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
+    """Duration of a video that does not say how many frames it has (Matroska); 0 if unknown."""
+    if stream.frames or not container.duration or len(container.streams) > 1:
+        return 0.0
+    return container.duration / 1e6
+
+
+def _frame_s(stream: "VideoStream") -> float:
+    return float(1 / stream.average_rate) if stream.average_rate else math.inf
 
 
 @contextmanager
 def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     import av
 
-    with av.open(str(path)) as container:
+    # Without the list, a text file may name other files or addresses to be read in its place.
+    options = {"format_whitelist": "mov,mp4,avi,matroska,webm"}
+    with av.open(str(path), container_options=options) as container:
         if not container.streams.video:
             raise VadlocError(f"{path}: no video stream in it")
         stream = container.streams.video[0]

@@ -18,12 +18,13 @@ from vadloc.cli import (
     exit_status,
     run_units,
 )
+from vadloc.config import Config
 
 logger = logging.getLogger(__name__)
 
 
-def stages() -> list[Stage]:
-    """The stages in the order of the data."""
+def stages(config: Config) -> list[Stage]:
+    """The stages in the order of the data; without ground truth there is nothing to evaluate."""
     extract = importlib.import_module("feature_extraction.extract_features")
     modules = (
         "exemplar_selection.select_exemplars",
@@ -31,7 +32,8 @@ def stages() -> list[Stage]:
         "anomaly_detection.score_anomalies",
         "evaluation.evaluate_scores",
     )
-    later = [importlib.import_module(module).STAGE for module in modules]
+    evaluated = config.dataset.ground_truth is not None
+    later = [importlib.import_module(m).STAGE for m in modules[: None if evaluated else -1]]
     return [extract.stage("train"), extract.stage("test"), *later]
 
 
@@ -42,11 +44,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status(args.log_file):
         artifacts = artifacts_of(args)
-        evaluate = artifacts.config.dataset.ground_truth is not None
-        for stage in stages()[: None if evaluate else -1]:
+        for stage in stages(artifacts.config):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))
-        if evaluate:
+        if artifacts.config.dataset.ground_truth is not None:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")
 

@@ -186,6 +186,19 @@ def read_stamp(path: Path) -> str:
         return _read_trailer(file, path)[0]
 
 
+def verify(path: Path) -> None:
+    """Compare all bytes of an artifact with its digest.
+
+    Raises:
+        DamagedFileError: They do not fit.
+    """
+    if path.suffix == ".json":
+        read_json(path)
+        return
+    with path.open("rb") as file:
+        _check_digest(file, path)
+
+
 def _read_trailer(file: IO[bytes], path: Path) -> tuple[str, str, int]:
     """Stamp, digest, and the number of bytes before the trailer."""
     size = file.seek(0, os.SEEK_END)

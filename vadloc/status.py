@@ -1,0 +1,94 @@
+"""Show what is done, missing, stale or damaged of a dataset's results.
+
+    python -m vadloc.status --config configs/ped2.toml
+
+looks at the stamps; ``--verify`` also reads every file and compares its digest.
+"""
+
+import argparse
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+
+from vadloc.artifacts import Artifact, Artifacts, State
+from vadloc.cli import Stage, add_shared_options, artifacts_of, emit, exit_status
+from vadloc.run import stages
+
+STATES: tuple[State, ...] = ("done", "missing", "stale", "damaged")
+
+
+@dataclass(frozen=True)
+class UnitStatus:
+    """One unit of a stage.
+
+    Attributes:
+        unit: Its name.
+        state: The worst state of its files.
+        size_bytes: Bytes of its files.
+        changed: When the latest of them was written, seconds since the epoch; 0 for none.
+    """
+
+    unit: str
+    state: State
+    size_bytes: int
+    changed: float
+
+
+def unit_status(unit: str, files: list[Artifact], *, verify: bool) -> UnitStatus:
+    """State, size and time of the files of a unit."""
+    states = [file.state(verify=verify)[0] for file in files]
+    found = [file.path.stat() for file in files if file.path.is_file()]
+    return UnitStatus(
+        unit,
+        max(states, key=STATES.index),
+        sum(entry.st_size for entry in found),
+        max((entry.st_mtime for entry in found), default=0.0),
+    )
+
+
+def stage_label(stage: Stage) -> str:
+    """Command and split of a stage."""
+    is_extraction = stage.command.startswith("feature_extraction")
+    return f"{stage.command} {stage.split}" if is_extraction else stage.command
+
+
+def status_table(artifacts: Artifacts, *, verify: bool) -> str:
+    """One line a stage, and below it each unit that is not done."""
+    lines = [f"{'stage':<46}" + "".join(f"{s:>9}" for s in STATES) + f"{'MiB':>9}  last written"]
+    for stage in stages(artifacts.config):
+        units = [
+            unit_status(unit, stage.outputs(artifacts, unit), verify=verify)
+            for unit in stage.units(artifacts)
+        ]
+        lines.append(_stage_line(stage_label(stage), units))
+        for state in ("stale", "damaged"):
+            names = ", ".join(unit.unit for unit in units if unit.state == state)
+            if names:
+                lines.append(f"    {state}: {shorten(names, 85, placeholder=' ...')}")
+    return "\n".join(lines)
+
+
+def _stage_line(label: str, units: list[UnitStatus]) -> str:
+    counts = Counter(unit.state for unit in units)
+    changed = max(unit.changed for unit in units)
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(changed)) if changed else "-"
+    mib = sum(unit.size_bytes for unit in units) / 2**20
+    return f"{label:<46}" + "".join(f"{counts[s]:9d}" for s in STATES) + f"{mib:9.1f}  {when}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Show what is done, missing, stale or damaged.")
+    add_shared_options(parser, running=False)
+    parser.add_argument("--verify", action="store_true", help="read every file in full")
+    args = parser.parse_args(argv)
+    with exit_status():
+        artifacts = artifacts_of(args)
+        emit(f"{Path(args.config)}, version {artifacts.version}, results in {artifacts.folder}")
+        emit(status_table(artifacts, verify=args.verify))
+
+
+if __name__ == "__main__":
+    main()
