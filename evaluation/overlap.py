@@ -83,6 +83,23 @@ def union_areas(
     Returns:
         ``(rows, columns)`` float64, pixels.
     """
+    areas = np.zeros((len(row_edges_px) - 1, len(column_edges_px) - 1))
+    if regions.start < regions.stop:
+        low, high = truth.box_xyxy_px[regions].min(axis=0), truth.box_xyxy_px[regions].max(axis=0)
+        top, bottom = _touched(row_edges_px, low[1], high[3])
+        left, right = _touched(column_edges_px, low[0], high[2])
+        rows, columns = row_edges_px[top : bottom + 1], column_edges_px[left : right + 1]
+        areas[top:bottom, left:right] = _union_areas(truth, regions, rows, columns)
+    return areas
+
+
+def _union_areas(
+    truth: GroundTruth,
+    regions: slice,
+    row_edges_px: NDArray[np.float64],
+    column_edges_px: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The same on the part of the grid that regions can touch."""
     boxes = truth.box_xyxy_px[regions]
     # On a grid cut along every edge involved, a region covers a cell wholly or not at all.
     fine_rows = _all_edges(row_edges_px, boxes[:, 1::2], pixels=truth.masks is not None)
@@ -135,15 +152,14 @@ def _integrals(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArr
     np.cumsum(values, axis=0, out=up_to[1:])
     edges = np.clip(edges, 0, height)
     pixel = np.minimum(edges.astype(np.intp), height - 1)
-    up_to_edges = up_to[pixel] + (edges - pixel)[:, None] * values[pixel]
-    sums: NDArray[np.float64] = np.diff(up_to_edges, axis=0)
-    return sums
+    up_to_edges: NDArray[np.float64] = up_to[pixel] + (edges - pixel)[:, None] * values[pixel]
+    return up_to_edges[1:] - up_to_edges[:-1]
 
 
 def _all_edges(
     cell_edges: NDArray[np.float64], region_edges: NDArray[np.float64], *, pixels: bool
 ) -> NDArray[np.float64]:
     """Edges of the cells and of the regions, and every pixel's if regions are masks."""
-    every_pixel = np.arange(cell_edges[0], cell_edges[-1] + 1) if pixels else np.empty(0)
-    edges = np.unique(np.concatenate([cell_edges, region_edges.ravel(), every_pixel]))
-    return edges[(edges >= cell_edges[0]) & (edges <= cell_edges[-1])]
+    every_pixel = np.arange(np.floor(cell_edges[0]), cell_edges[-1] + 1) if pixels else np.empty(0)
+    edges = np.concatenate([cell_edges, region_edges.ravel(), every_pixel])
+    return np.unique(np.clip(edges, cell_edges[0], cell_edges[-1]))

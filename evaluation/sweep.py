@@ -6,8 +6,8 @@ region, so its matches are known without ever labelling an image. All cells of o
 before anything is read: the order within a tie has no effect.
 """
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -16,10 +16,36 @@ from numpy.typing import NDArray
 from evaluation.curves import Events, check_share
 from evaluation.ground_truth import GroundTruth
 from evaluation.overlap import RegionOverlaps, region_overlaps
-from evaluation.scores import BoxScores, ScoreMap
+from evaluation.scores import BoxScores, Cells, ScoreMap
 from vadloc.errors import VadlocError
 
-FRESH = -1  # a cell that has not been visited yet
+EachFrame: TypeAlias = Callable[[int, Cells, NDArray[np.int32]], None]
+"""Takes a 0-based frame, its cells, and their order from the highest score to the lowest."""
+FRESH = np.uint32(2**32 - 1)  # parent of a cell that has not been visited yet
+
+
+class Components(NamedTuple):
+    """The components of one frame; element ``i`` describes the one whose root is cell ``i``.
+
+    Cells are numbered row by row on the grid with a border of one cell, which is never visited.
+    Most components lie outside all annotated regions: each is one false positive and needs no more
+    than its area. Those that touch a region have a slot, where what they share with it is kept.
+
+    Attributes:
+        parent: ``(padded,)`` uint32, towards the root; ``FRESH`` for cells not visited. Unsigned,
+            since a signed index costs a test for being negative.
+        area: ``(padded,)`` float64, of the cell itself until it is visited.
+        slot: ``(padded,)`` int32, row of ``shared`` and ``told``, 0 outside all regions.
+        shared: ``(slots, regions)`` float64, area shared with each region.
+        told: ``(slots, 1 + regions)`` int64, what the tallies hold of it: how often it counts as a
+            false positive, then as a match of each region. 0 or 1 but while a tie is entering.
+    """
+
+    parent: NDArray[np.uint32]
+    area: NDArray[np.float64]
+    slot: NDArray[np.int32]
+    shared: NDArray[np.float64]
+    told: NDArray[np.int64]
 
 
 class FrameEvents(NamedTuple):
@@ -33,7 +59,12 @@ class FrameEvents(NamedTuple):
 
 
 def sequence_events(
-    scores: ScoreMap, truth: GroundTruth, *, beta: float = 0.1, connectivity: int = 8
+    scores: ScoreMap,
+    truth: GroundTruth,
+    *,
+    beta: float = 0.1,
+    connectivity: int = 8,
+    each_frame: EachFrame | None = None,
 ) -> Events:
     """Every change of false positives and found regions as the threshold falls.
 
@@ -46,6 +77,7 @@ def sequence_events(
         truth: Its ground truth.
         beta: Least intersection over union, above 0 and at most 1.
         connectivity: 8 joins cells that share a corner, 4 only those that share an edge.
+        each_frame: Called for each frame, so that a map is read and sorted once for all criteria.
 
     Returns:
         Events of all frames of the sequence.
@@ -73,6 +105,8 @@ def sequence_events(
         )
         events.region[:] += regions.start
         parts.append(events)
+        if each_frame is not None:
+            each_frame(frame, Cells(cells, rows, columns), order)
     return _sequence_events(scores.sequence, truth, frame_score, float(lowest), parts)
 
 
@@ -156,15 +190,16 @@ class Neighbours(NamedTuple):
     Neighbours visited already that touch each other are in one component, so one is enough.
 
     Attributes:
-        ring: ``(8,)`` int64, from a cell's number to those of its neighbours, clockwise.
-        ask_count: ``(256,)`` int64, number of neighbours to ask when bit ``k`` of the index says
+        ring: ``(8,)`` uint32, from a cell's number to those of its neighbours, clockwise; steps
+            back are modulo 2^32, like the sums with them.
+        ask_count: ``(256,)`` uint8, number of neighbours to ask when bit ``k`` of the index says
             whether ``ring[k]`` was visited.
-        ask: ``(256, 4)`` int64, their steps; 0, the cell itself, where there is none.
+        ask: ``(256, 4)`` uint32, their steps.
     """
 
-    ring: NDArray[np.int64]
-    ask_count: NDArray[np.int64]
-    ask: NDArray[np.int64]
+    ring: NDArray[np.uint32]
+    ask_count: NDArray[np.uint8]
+    ask: NDArray[np.uint32]
 
 
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
@@ -192,7 +227,8 @@ def _neighbours(connectivity: int, padded_columns: int) -> Neighbours:
             if touching:
                 ask[pattern, ask_count[pattern]] = steps[touching[0]]
                 ask_count[pattern] += 1
-    return Neighbours(np.array(steps, np.int64), ask_count, ask)
+    modulo = np.array(steps, np.int32).astype(np.uint32)
+    return Neighbours(modulo, ask_count.astype(np.uint8), ask.astype(np.int32).astype(np.uint32))
 
 
 def _frame_events(
@@ -205,6 +241,9 @@ def _frame_events(
 ) -> FrameEvents:
     """Events of one frame; regions are numbered from 0 in the frame."""
     n, region_count = cells.size, len(overlaps.area_px)
+    columns = cells.shape[1]
+    components = _single_cells(cell_sizes, overlaps)
+    visits = order + 2 * (order // columns) + (columns + 3)  # their numbers with the border
     room = FrameEvents(
         np.empty(n, cells.dtype),
         np.empty(n, np.int64),
@@ -213,7 +252,13 @@ def _frame_events(
         np.empty(n * region_count, np.int64),
     )
     fp_events, region_events = _sweep(
-        cells.ravel(), order, cell_sizes, overlaps, neighbours, beta, room
+        cells.ravel()[order],
+        visits.astype(np.uint32),
+        overlaps.area_px,
+        neighbours,
+        beta,
+        components,
+        room,
     )
     # Copies, so that the room of a frame is given back.
     return FrameEvents(
@@ -222,6 +267,34 @@ def _frame_events(
         room.region_score[:region_events].copy(),
         room.region[:region_events].copy(),
         room.region_change[:region_events].copy(),
+    )
+
+
+def _single_cells(
+    cell_sizes: tuple[NDArray[np.float64], NDArray[np.float64]], overlaps: RegionOverlaps
+) -> Components:
+    """No component yet, and what each cell will bring to its own."""
+    heights, widths = (np.pad(sizes, 1) for sizes in cell_sizes)
+    region_count = len(overlaps.area_px)
+    touched = np.zeros((len(heights), len(widths)), np.int32)
+    windows = [
+        (np.s_[1 + top : 1 + bottom, 1 + left : 1 + right], overlaps.value[start:])
+        for (top, bottom, left, right), start in zip(overlaps.window, overlaps.start, strict=True)
+    ]
+    for window, values in windows:
+        touched[window] |= values[: touched[window].size].reshape(touched[window].shape) > 0
+    cells = np.flatnonzero(touched)
+    touched.flat[cells] = np.arange(1, len(cells) + 1)
+    shared = np.zeros((len(cells) + 1, region_count))
+    for region, (window, values) in enumerate(windows):
+        shared[touched[window].ravel(), region] = values[: touched[window].size]
+    shared[0] = 0
+    return Components(
+        np.full(touched.size, FRESH, np.uint32),
+        np.multiply.outer(heights, widths).ravel(),
+        touched.ravel(),
+        shared,
+        np.zeros((len(cells) + 1, 1 + region_count), np.int64),
     )
 
 
@@ -248,9 +321,11 @@ def _sequence_events(
     """Join the frames; false positives of one score are added up."""
     fields = [np.concatenate(field) for field in zip(*parts, strict=True)]
     room = FrameEvents(*fields) if fields else FrameEvents(*np.empty((5, 0), np.int64))
-    score, place = np.unique(room.false_positive_score, return_inverse=True)
-    change = np.zeros(len(score), np.int64)
-    np.add.at(change, place, room.false_positive_change)
+    order = descending_order(room.false_positive_score)[::-1]
+    score = room.false_positive_score[order]
+    first = np.flatnonzero(np.append(True, score[1:] != score[:-1])[: len(score)])
+    change = np.add.reduceat(room.false_positive_change[order], first) if len(first) else first
+    score = score[first]
     return Events(
         sequence=sequence,
         frame_score=frame_score,
@@ -267,142 +342,129 @@ def _sequence_events(
 @njit(cache=True, error_model="numpy")
 def _sweep(
     scores: NDArray[np.floating[Any]],
-    order: NDArray[np.int32],
-    cell_sizes: tuple[NDArray[np.float64], NDArray[np.float64]],
-    overlaps: RegionOverlaps,
+    visits: NDArray[np.uint32],
+    region_area: NDArray[np.float64],
     neighbours: Neighbours,
     beta: float,
+    components: Components,
     room: FrameEvents,
 ) -> tuple[int, int]:
-    """Visit all cells of a frame; returns how many events of each kind were written."""
-    heights, widths = cell_sizes
-    window, start, value, region_area = overlaps
+    """Visit all cells from high scores to low; how many events of each kind were written."""
     ring, ask_count, ask = neighbours
-    fp_score, fp_change, region_score, region_number, region_change = room
-    columns = len(widths)
-    padded = (len(heights) + 2) * (columns + 2)
-    # Element i describes the component whose root is cell i of the padded grid.
-    parent = np.full(padded, FRESH, np.int32)
-    sums = np.zeros((padded, 1 + len(region_area)))  # area, then area shared with each region
-    told = np.zeros((padded, 1 + len(region_area)))  # what the tallies hold of it: 0 or 1 each
-    tally = np.zeros(1 + len(region_area))  # false positives, then components that match a region
-    reported = np.zeros(1 + len(region_area))  # false positives, then whether a region is found
-    changed = np.empty(len(order), np.int32)  # a cell of each component changed at this score
-    changed_count = fp_events = region_events = 0
-    for i in range(len(order)):
-        row = order[i] // columns
-        column = order[i] - row * columns
-        cell = (row + 1) * (columns + 2) + column + 1
+    fp_score, fp_change = room.false_positive_score, room.false_positive_change
+    parent, area, slot, shared, told = components
+    tally = np.zeros(1 + len(region_area), np.int64)  # false positives, then matches by region
+    found = np.zeros(len(region_area), np.int64)  # as reported
+    changed = np.empty(len(visits), np.uint32)  # a cell of each component changed at this score
+    changed_count = fp_events = region_events = reported = 0
+    for i in range(len(visits)):
+        cell = root = visits[i]
         pattern = _visited(parent, cell, ring)
         parent[cell] = cell
-        root = _root(parent, cell + ask[pattern, 0])
-        parent[cell] = root
-        sums[root, 0] += heights[row] * widths[column]
-        _add_shared(sums, root, row, column, window, start, value)
-        for k in range(1, ask_count[pattern]):
-            root = _join(root, _root(parent, cell + ask[pattern, k]), parent, sums, told)
-        changed[changed_count] = root
-        changed_count += 1
-        score = scores[order[i]]
-        if i + 1 < len(order) and scores[order[i + 1]] == score:
+        touching = slot[cell] != 0
+        tally[0] += not touching
+        for k in range(ask_count[pattern]):
+            other = _root(parent, np.uint32(cell + ask[pattern, k]))
+            if other == root:
+                continue
+            # Joined here and not in a function: numba would count references at every call.
+            keep, drop = (root, other) if area[root] > area[other] else (other, root)
+            parent[drop] = keep
+            area[keep] += area[drop]
+            if slot[keep] and slot[drop]:
+                _add_row(shared, slot[keep], slot[drop])
+                _add_row(told, slot[keep], slot[drop])
+                touching = True
+            else:
+                tally[0] -= 1  # one was outside all regions: a false positive by itself
+                slot[keep] = max(slot[keep], slot[drop])
+            root = keep
+        # What matches no region cannot come to match one by growing outside of them.
+        if touching or (slot[root] and not told[slot[root], 0]):
+            changed[changed_count] = root
+            changed_count += 1
+        if i + 1 < len(visits) and scores[i + 1] == scores[i]:
             continue
-        for k in range(changed_count):
-            _tell(_root(parent, changed[k]), sums, told, tally, region_area, beta)
-        changed_count = 0
-        if tally[0] != reported[0]:
-            fp_score[fp_events] = score
-            fp_change[fp_events] = tally[0] - reported[0]
-            reported[0] = tally[0]
+        if changed_count:
+            _tell(changed[:changed_count], components, tally, region_area, beta)
+            region_events = _report(scores[i], tally[1:], found, room, region_events)
+            changed_count = 0
+        if tally[0] != reported:
+            fp_score[fp_events] = scores[i]
+            fp_change[fp_events] = tally[0] - reported
+            reported = tally[0]
             fp_events += 1
-        for region in range(len(region_area)):
-            found = min(tally[1 + region], 1.0)
-            if found != reported[1 + region]:
-                region_score[region_events] = score
-                region_number[region_events] = region
-                region_change[region_events] = found - reported[1 + region]
-                reported[1 + region] = found
-                region_events += 1
     return fp_events, region_events
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _visited(parent: NDArray[np.int32], cell: int, ring: NDArray[np.int64]) -> int:
+def _visited(parent: NDArray[np.uint32], cell: int, ring: NDArray[np.uint32]) -> int:
     """Which neighbours were visited, one bit each."""
     pattern = 0
     for k in range(8):
-        pattern |= (parent[cell + ring[k]] != FRESH) << k
+        pattern |= (parent[np.uint32(cell + ring[k])] != FRESH) << k
     return pattern
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _root(parent: NDArray[np.int32], cell: int) -> int:
+def _root(parent: NDArray[np.uint32], cell: Any) -> Any:
     """The root of a cell's component; halves the path on the way."""
-    while parent[cell] != cell:
-        parent[cell] = parent[parent[cell]]
-        cell = parent[cell]
+    above = parent[cell]
+    while above != cell:
+        parent[cell] = parent[above]
+        cell, above = above, parent[above]
     return cell
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _add_shared(
-    sums: NDArray[np.float64],
-    root: int,
-    row: int,
-    column: int,
-    window: NDArray[np.int64],
-    start: NDArray[np.int64],
-    value: NDArray[np.float64],
-) -> None:
-    """Add what a cell shares with each region to its component."""
-    for region in range(len(start)):
-        top, bottom = window[region, 0], window[region, 1]
-        left, right = window[region, 2], window[region, 3]
-        if top <= row < bottom and left <= column < right:
-            place = (row - top) * (right - left) + column - left
-            sums[root, 1 + region] += value[start[region] + place]
+@njit(cache=True, error_model="numpy")
+def _add_row(rows: NDArray[Any], keep: int, drop: int) -> None:
+    """Add one row to another; what the tallies hold of both adds up until ``_tell``."""
+    for i in range(rows.shape[1]):
+        rows[keep, i] += rows[drop, i]
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _join(
-    root: int,
-    other: int,
-    parent: NDArray[np.int32],
-    sums: NDArray[np.float64],
-    told: NDArray[np.float64],
-) -> int:
-    """Make two components one, unless they are; returns its root, that of the larger.
-
-    What the tallies hold of the two adds up, until ``_tell`` sets it right.
-    """
-    if root == other:
-        return root
-    keep, drop = (root, other) if sums[root, 0] >= sums[other, 0] else (other, root)
-    parent[drop] = keep
-    for i in range(sums.shape[1]):
-        sums[keep, i] += sums[drop, i]
-        told[keep, i] += told[drop, i]
-    return keep
-
-
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def _tell(
-    root: int,
-    sums: NDArray[np.float64],
-    told: NDArray[np.float64],
-    tally: NDArray[np.float64],
+    cells: NDArray[np.uint32],
+    components: Components,
+    tally: NDArray[np.int64],
     region_area: NDArray[np.float64],
     beta: float,
 ) -> None:
-    """Correct the tallies by what a component is now: a match of regions or a false positive."""
-    false_positive = 1.0
-    for i in range(1, len(tally)):
-        shared, matches = sums[root, i], 0.0
-        if shared > 0 and shared / (sums[root, 0] + region_area[i - 1] - shared) >= beta:
-            matches, false_positive = 1.0, 0.0
-        tally[i] += matches - told[root, i]
-        told[root, i] = matches
-    tally[0] += false_positive - told[root, 0]
-    told[root, 0] = false_positive
+    """Correct the tallies by what components are now: matches of regions or false positives."""
+    parent, area, slot, shared, told = components
+    for cell in cells:
+        root = _root(parent, cell)
+        row = slot[root]
+        false_positive = 1
+        for i in range(len(region_area)):
+            matches, both = 0, shared[row, i]
+            if both > 0 and both / (area[root] + region_area[i] - both) >= beta:
+                matches, false_positive = 1, 0
+            tally[1 + i] += matches - told[row, 1 + i]
+            told[row, 1 + i] = matches
+        tally[0] += false_positive - told[row, 0]
+        told[row, 0] = false_positive
+
+
+@njit(cache=True, error_model="numpy")
+def _report(
+    score: float,
+    matches: NDArray[np.int64],
+    found: NDArray[np.int64],
+    room: FrameEvents,
+    events: int,
+) -> int:
+    """Write which regions are found or lost at a score; the number of events so far."""
+    for region in range(len(matches)):
+        change = min(matches[region], 1) - found[region]
+        if change:
+            room.region_score[events] = score
+            room.region[events] = region
+            room.region_change[events] = change
+            found[region] += change
+            events += 1
+    return events
 
 
 @njit(cache=True)

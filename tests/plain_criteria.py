@@ -6,6 +6,7 @@ that hold the input. Boxes must have edges at multiples of a quarter pixel. At t
 small videos to compare on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from evaluation.ground_truth import GroundTruth
-from evaluation.scores import BoxScores, ScoreMap
+from evaluation.scores import BoxScores, ScoreMap, Scores
 
 FINE = 4  # quarter pixels
 Mask = NDArray[np.bool_]
@@ -54,7 +55,7 @@ def annotated_regions(truth: GroundTruth, frame: int) -> dict[int, Mask]:
     return regions
 
 
-def painted_scores(scores: ScoreMap | BoxScores, frame: int) -> NDArray[Any]:
+def painted_scores(scores: Scores, frame: int) -> NDArray[Any]:
     """Score of every quarter pixel."""
     if isinstance(scores, BoxScores):
         painted = np.full((scores.height_px * FINE, scores.width_px * FINE), -np.inf)
@@ -67,9 +68,7 @@ def painted_scores(scores: ScoreMap | BoxScores, frame: int) -> NDArray[Any]:
     return painted[: scores.height_px * FINE, : scores.width_px * FINE]
 
 
-def detected_regions(
-    scores: ScoreMap | BoxScores, frame: int, threshold: float, connectivity: int
-) -> list[Mask]:
+def detected_regions(scores: Scores, frame: int, threshold: float, connectivity: int) -> list[Mask]:
     if isinstance(scores, BoxScores):
         rows = np.flatnonzero((scores.frame == frame) & (scores.score >= threshold))
         return [paint_box(scores.box_xyxy_px[i], scores.height_px, scores.width_px) for i in rows]
@@ -83,8 +82,8 @@ def matches(a: Mask, b: Mask, beta: float) -> bool:
 
 
 def counts(
-    scores: list[ScoreMap] | list[BoxScores],
-    truths: list[GroundTruth],
+    scores: Sequence[Scores],
+    truths: Sequence[GroundTruth],
     threshold: float,
     *,
     alpha: float,
@@ -108,7 +107,7 @@ def counts(
     return Counts(false_positives, found_regions, found_tracks)
 
 
-def distinct_scores(scores: list[ScoreMap] | list[BoxScores]) -> list[float]:
+def distinct_scores(scores: Sequence[Scores]) -> list[float]:
     """All scores of the test set, from high to low."""
     values: set[float] = set()
     for s in scores:
@@ -126,8 +125,8 @@ def frame_is_found(
 
 
 def pixel_rates(
-    scores: list[ScoreMap] | list[BoxScores],
-    truths: list[GroundTruth],
+    scores: Sequence[Scores],
+    truths: Sequence[GroundTruth],
     threshold: float,
     *,
     share: float,

@@ -1,5 +1,7 @@
 """Events of detected regions: drawings, and a plain implementation on random videos."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from plain_criteria import BoxVideo, Video, box_videos, counts, distinct_scores,
 
 from evaluation.curves import curve_at, detection_curve
 from evaluation.ground_truth import GroundTruth
-from evaluation.scores import BoxScores, ScoreMap
+from evaluation.scores import BoxScores, ScoreMap, Scores
 from evaluation.sweep import box_events, descending_order, sequence_events
 from vadloc.errors import VadlocError
 
@@ -33,7 +35,8 @@ def truth_from(*pictures: str) -> GroundTruth:
     return GroundTruth(
         "drawn",
         len(grids),
-        *grids[0].shape,
+        len(grids[0]),
+        len(grids[0][0]),
         np.array(frame, np.int64),
         np.array(track, np.int64),
         np.array(boxes, np.float64).reshape(-1, 4),
@@ -149,8 +152,8 @@ def test_cells_weigh_what_the_frame_leaves_of_them() -> None:
 
 
 def check_against_plain(
-    scores: list[ScoreMap] | list[BoxScores],
-    truths: list[GroundTruth],
+    scores: Sequence[Scores],
+    truths: Sequence[GroundTruth],
     *,
     alpha: float,
     beta: float,
@@ -177,7 +180,7 @@ def check_against_plain(
 SHARES = st.sampled_from([0.1, 0.25, 0.5, 1.0])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(video=map_videos(), alpha=SHARES, beta=SHARES, connectivity=st.sampled_from([4, 8]))
 def test_maps_equal_relabelling_at_every_score(
     video: Video, alpha: float, beta: float, connectivity: int
@@ -185,7 +188,7 @@ def test_maps_equal_relabelling_at_every_score(
     check_against_plain(*video, alpha=alpha, beta=beta, connectivity=connectivity)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(video=box_videos(), alpha=SHARES, beta=SHARES)
 def test_boxes_equal_counting_at_every_score(video: BoxVideo, alpha: float, beta: float) -> None:
     check_against_plain(*video, alpha=alpha, beta=beta)
@@ -222,7 +225,7 @@ def test_float64_scores_are_not_rounded() -> None:
     assert e.false_positive_change.tolist() == [-1, 1, 1]
 
 
-def test_scores_are_read_a_frame_at_a_time(tmp_path: "pytest.TempPathFactory") -> None:
+def test_scores_are_read_a_frame_at_a_time() -> None:
     class Recorder:
         shape = (3, 1, 2)
         frames: list[int] = []  # noqa: RUF012
@@ -248,7 +251,7 @@ def test_options_out_of_range_are_refused() -> None:
     scores, truth = scores_from("12"), truth_from("A.")
     with pytest.raises(VadlocError, match="beta is 0"):
         sequence_events(scores, truth, beta=0)
-    with pytest.raises(VadlocError, match="beta is 1.5"):
+    with pytest.raises(VadlocError, match=r"beta is 1\.5"):
         box_events(boxes_from([]), truth, beta=1.5)
     with pytest.raises(VadlocError, match="connectivity is 6, expected 4 or 8"):
         sequence_events(scores, truth, connectivity=6)
@@ -257,7 +260,7 @@ def test_options_out_of_range_are_refused() -> None:
 def test_scores_of_another_video_are_refused() -> None:
     with pytest.raises(VadlocError, match="drawn: scores for 1 frames, ground truth for 2"):
         sequence_events(scores_from("12"), truth_from("..", ".."))
-    with pytest.raises(VadlocError, match="drawn: scores for frames of 1 x 3 px.* of 1 x 2 px"):
+    with pytest.raises(VadlocError, match="frames of 1 x 3 px, ground truth for 1 x 2 px"):
         sequence_events(scores_from("123"), truth_from(".."))
     other = ScoreMap("other", np.zeros((1, 1, 2), np.float32), 1, 1, 1, 2)
     with pytest.raises(VadlocError, match="'other' meet the ground truth of 'drawn'"):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.video.stream import VideoStream
 
-CODEC_OPTIONS = {"preset": "medium", "crf": "20"}
+CODEC_OPTIONS = {"preset": "veryfast", "crf": "20"}
+"""Three times as fast as the default preset, for files about a tenth larger."""
 CONTAINER_OPTIONS = {"fflags": "+bitexact"}
 BT709 = 1
 """Its number in ISO/IEC 23091-4, for matrix, primaries and transfer alike."""

@@ -1,0 +1,381 @@
+r"""Show predictions and ground truth on the frames, as videos or as pictures.
+
+    python -m evaluation.visualize_annotations --predictions results/ped2/scores/momentum \
+        --ground-truth datasets/ped2/Test --ground-truth-format street_scene \
+        --frames datasets/ped2/Test --output views
+
+A prediction is a JSON of py-ssvad-metrics or a score map of ``anomaly_detection.score_anomalies``
+(``.npy`` with its ``.json``); ground truth is such a JSON or any other format that can be read.
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from evaluation.formats import READERS, find_reader
+from vadloc.errors import UsageError, VadlocError
+
+if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+    from evaluation.overlay import ColourScale, RgbImage
+    from evaluation.views import Files, Look
+
+logger = logging.getLogger(__name__)
+COLOURED_SHARE = 0.995
+"""Share of a score map's numbers that its default colour scale covers."""
+PNG_LEVEL = 3
+"""Four times as fast as the default of 6, for files 6 % larger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions:
+    """How sequences are shown.
+
+    Attributes:
+        ground_truth_format: A key of ``evaluation.formats.READERS``.
+        scale: Scores at which the colours of score maps begin and end. ``None`` takes 0 to 1 for a
+            JSON; for ``.npy`` score maps 0 (or the lowest score, if that is negative) to the mean,
+            over the sequences, of what 99.5 % of the scores do not exceed.
+        threshold: Score from which something is detected and outlined. ``None`` shows all boxes,
+            and outlines no part of a score map.
+        zoom: Whole number by which frames are magnified; ``None`` for at least 360 px of height.
+        frames_per_second: Of the video.
+        frames_out: Write numbered pictures (PNG) instead of a video.
+        overwrite: Replace what exists.
+    """
+
+    ground_truth_format: str = "json"
+    scale: tuple[float, float] | None = None
+    threshold: float | None = None
+    zoom: int | None = None
+    frames_per_second: float = 10.0
+    frames_out: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every option that a type does not."""
+        find_reader(self.ground_truth_format)
+        if self.zoom is not None and self.zoom < 1:
+            raise UsageError(f"zoom is {self.zoom}, expected a whole number above 0")
+        if self.threshold is not None and isnan(self.threshold):
+            raise UsageError("threshold is NaN, expected a number")
+
+
+def visualize(
+    gt_path: Path | None,
+    pred_path: Path | None,
+    out_path: Path,
+    *,
+    frames: Path | None = None,
+    sequence: str | None = None,
+    options: ViewOptions | None = None,
+) -> Path:
+    """Show one sequence: score maps as colours, boxes with scores, annotations with track ids.
+
+    Args:
+        gt_path: JSON of the ground truth; with another format, the folder that its reader takes.
+        pred_path: JSON of the prediction, or a ``.npy`` score map with its ``.json``. One of the
+            two paths may be ``None``.
+        out_path: The ``.mp4``, or the folder of pictures.
+        frames: Folder of frames or video of the sequence; without it the background is dark.
+        sequence: Name of the sequence; by default that of ``pred_path``, else of ``gt_path``.
+        options: ``None`` for the defaults.
+
+    Returns:
+        ``out_path``.
+
+    Raises:
+        VadlocError: A file is missing or unusable, files disagree in the number or the size of
+            frames, or the output exists.
+    """
+    from evaluation.views import NOTHING, Files
+
+    options = options or ViewOptions()
+    named = pred_path or gt_path
+    if named is None:
+        raise UsageError(NOTHING)
+    prediction = None if pred_path is None else _map_beside(pred_path)
+    files = Files(sequence or named.stem, gt_path, prediction, frames)
+    _check_absent(out_path, overwrite=options.overwrite)
+    return _show(files, out_path, _look([files], options), options)
+
+
+def visualize_dir(
+    gt_dir: Path | None,
+    pred_dir: Path | None,
+    out_dir: Path,
+    *,
+    frames_dir: Path | None = None,
+    gt_name_suffix: str = "",
+    pred_name_suffix: str = "",
+    sequence: str | None = None,
+    options: ViewOptions | None = None,
+    show_progress: bool = True,
+) -> list[Path]:
+    """Show all sequences of a folder, in the same colours.
+
+    Args:
+        gt_dir: Folder of ``<sequence><gt_name_suffix>.json``; with another format, the folder that
+            its reader takes.
+        pred_dir: Folder of ``<sequence><pred_name_suffix>.json``, or of ``.npy`` and ``.json``
+            pairs. One of the two may be ``None``.
+        out_dir: Folder for ``<sequence>.mp4``, or for folders of pictures.
+        frames_dir: Folder of the sequences' folders of frames or videos.
+        gt_name_suffix: What follows the name of a sequence in the name of its ground truth.
+        pred_name_suffix: The same for predictions.
+        sequence: Show only this one; the colours are still those of all.
+        options: ``None`` for the defaults.
+        show_progress: Show a bar if stderr is a terminal.
+
+    Returns:
+        Path of each video or folder of pictures.
+
+    Raises:
+        VadlocError: As `visualize`, or a sequence lacks its prediction, ground truth or frames.
+    """
+    from tqdm import tqdm
+
+    options = options or ViewOptions()
+    truth, prediction = _Listing(gt_dir, gt_name_suffix), _Listing(pred_dir, pred_name_suffix)
+    listed = _pair(truth, prediction, frames_dir, options.ground_truth_format)
+    look = _look(listed, options)
+    ending = "" if options.frames_out else ".mp4"
+    targets = {f: out_dir / f"{f.name}{ending}" for f in listed if sequence in (None, f.name)}
+    if not targets:
+        names = ", ".join(files.name for files in listed)
+        raise UsageError(f"sequence {sequence!r} is unknown; there are {names}")
+    for target in targets.values():
+        _check_absent(target, overwrite=options.overwrite)
+    bar = tqdm(targets.items(), unit="sequence", disable=None if show_progress else True)
+    return [_show(files, target, look, options) for files, target in bar]
+
+
+def _check_absent(path: Path, *, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise VadlocError(f"{path}: exists already; --overwrite (or overwrite=True) replaces it")
+
+
+def _show(files: "Files", path: Path, look: "Look", options: ViewOptions) -> Path:
+    """Draw all frames of a sequence into a video or a folder of pictures."""
+    from evaluation.views import draw_frames, read_annotated
+    from vadloc.video import write_video
+
+    annotated = read_annotated(files, ground_truth_format=options.ground_truth_format)
+    images = draw_frames(annotated, look)
+    if options.frames_out:
+        count = _write_pictures(path, images, annotated.size.frame_count)
+    else:
+        count = write_video(path, images, options.frames_per_second)
+    logger.info("%s: %d frames", path, count)
+    return path
+
+
+class _Listing(NamedTuple):
+    """A folder of JSON files and what follows the sequence's name in theirs."""
+
+    folder: Path | None
+    suffix: str
+
+    def paths(self, other: "_Listing") -> dict[str, Path]:
+        """Files by the name of their sequence, without those that are the other listing's."""
+        if self.folder is None:
+            return {}
+        if not self.folder.is_dir():
+            raise VadlocError(f"{self.folder}: no such folder; expected one JSON for each sequence")
+        ending = f"{self.suffix}.json"
+        found = sorted(p for p in self.folder.iterdir() if p.name.endswith(ending))
+        if other.folder == self.folder and len(other.suffix) > len(self.suffix):
+            found = [p for p in found if not p.name.endswith(f"{other.suffix}.json")]
+        if not found:
+            raise VadlocError(f"{self.folder}: no file in it whose name ends in {ending}")
+        return {p.name.removesuffix(ending): _map_beside(p) for p in found}
+
+
+def _map_beside(path: Path) -> Path:
+    """The score map that a JSON describes if there is a ``.npy`` of its name, else the JSON."""
+    scores = path.with_suffix(".npy")
+    return scores if scores.is_file() else path
+
+
+def _pair(
+    truth: _Listing, prediction: _Listing, frames_dir: Path | None, ground_truth_format: str
+) -> "list[Files]":
+    """The files of all sequences in natural order of their names."""
+    from evaluation.views import NOTHING, Files
+    from vadloc.frames import list_sequences, natural_key
+
+    pictures = {} if frames_dir is None else {s.name: s.path for s in list_sequences(frames_dir)}
+    predictions = prediction.paths(truth)
+    if ground_truth_format == "json":
+        truths = truth.paths(prediction)
+    else:
+        truths = dict.fromkeys(predictions or pictures, truth.folder) if truth.folder else {}
+    names = sorted({*predictions, *truths}, key=natural_key)
+    if not names:
+        raise UsageError(NOTHING + "; formats that do not name the sequences also need the frames")
+    _check_all("prediction", predictions, names)
+    _check_all("ground truth", truths, names)
+    _check_all("frames", pictures, names)
+    return [Files(n, truths.get(n), predictions.get(n), pictures.get(n)) for n in names]
+
+
+def _check_all(what: str, given: dict[str, Path], names: Sequence[str]) -> None:
+    """Raise unless there is one for each name, or none at all."""
+    missing = [name for name in names if given and name not in given]
+    if missing:
+        raise VadlocError(
+            f"no {what} for {', '.join(missing)}; there is for {', '.join(sorted(given))}. Both "
+            "folders must hold the same sequences"
+        )
+
+
+def _look(listed: "Sequence[Files]", options: ViewOptions) -> "Look":
+    from evaluation.overlay import ColourScale, check_scale
+    from evaluation.views import Look
+
+    maps = [f.prediction for f in listed if f.prediction and f.prediction.suffix == ".npy"]
+    scale = _default_scale(maps) if options.scale is None else ColourScale(*options.scale)
+    check_scale(scale)
+    return Look(scale, options.threshold, options.zoom)
+
+
+def _default_scale(maps: Sequence[Path]) -> "ColourScale":
+    """From 0 (or the lowest score) to the mean of what 99.5 % of each map do not exceed."""
+    import numpy as np
+
+    from evaluation.overlay import ColourScale
+    from evaluation.views import read_score_map
+
+    if not maps:
+        return ColourScale(0.0, 1.0)
+    lows, highs = [0.0], []
+    for path in maps:
+        scores = read_score_map(path, path.stem).scores
+        lows.append(float(scores.min()))
+        highs.append(float(np.quantile(scores, COLOURED_SHARE)))
+    low, high = min(lows), float(f"{np.mean(highs):.2g}")
+    return ColourScale(low, high if high > low else low + 1.0)
+
+
+def _write_pictures(folder: Path, images: "Iterator[RgbImage]", frame_count: int) -> int:
+    """``001.png`` and so on; those of an earlier run are removed first."""
+    from PIL import Image
+
+    from vadloc.storage import replacing
+
+    for old in folder.glob("*.png"):
+        if old.stem.isdecimal():
+            old.unlink()
+    digits = max(3, len(str(frame_count)))
+    for number, image in enumerate(images, start=1):
+        with replacing(folder / f"{number:0{digits}d}.png") as file:
+            Image.fromarray(image).save(file, "PNG", compress_level=PNG_LEVEL)
+    return frame_count
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Show predictions and ground truth on the frames, as videos or as pictures. "
+        "Each of the two is a file, or a folder with one file a sequence."
+    )
+    add = parser.add_argument
+    add("--predictions", type=Path, metavar="PATH", help="JSON, or score map .npy with its .json")
+    add("--ground-truth", type=Path, metavar="PATH", help="JSON; with another format, its folder")
+    add(
+        "--ground-truth-format",
+        choices=sorted(READERS),
+        default="json",
+        help="default: %(default)s",
+    )
+    add("--output", required=True, type=Path, metavar="DIR", help="folder to write to")
+    add(
+        "--frames",
+        type=Path,
+        metavar="PATH",
+        help="folder of the sequences' frames or videos (with a file: the frames or the video of "
+        "this sequence); without it the background is dark",
+    )
+    add("--sequence", metavar="NAME", help="only this one")
+    add("--prediction-suffix", default="", metavar="TEXT", help="between the name and .json")
+    add("--ground-truth-suffix", default="", metavar="TEXT", help="such as _gt")
+    add(
+        "--scale",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="scores at which colours begin and end; default: 0 and 1 for JSON, for score maps 0 "
+        "and what 99.5 %% of the scores do not exceed",
+    )
+    add("--threshold", type=float, metavar="SCORE", help="outline what scores at least this")
+    add("--zoom", type=int, metavar="N", help="default: magnify to at least 360 px of height")
+    add("--frames-per-second", type=float, default=10.0, metavar="N", help="default: %(default)s")
+    add("--frames-out", action="store_true", help="write pictures (PNG) instead of videos")
+    add("--overwrite", action="store_true", help="replace what exists")
+    return parser
+
+
+def run(
+    *,
+    ground_truth: Path | None,
+    predictions: Path | None,
+    output: Path,
+    frames: Path | None = None,
+    ground_truth_suffix: str = "",
+    prediction_suffix: str = "",
+    sequence: str | None = None,
+    options: ViewOptions | None = None,
+) -> list[Path]:
+    """Show a file, or all sequences of a folder; paths of what was written into ``output``."""
+    given = predictions or ground_truth
+    if given is None or given.is_dir():
+        return visualize_dir(
+            ground_truth,
+            predictions,
+            output,
+            frames_dir=frames,
+            gt_name_suffix=ground_truth_suffix,
+            pred_name_suffix=prediction_suffix,
+            sequence=sequence,
+            options=options,
+        )
+    name = sequence or given.stem
+    ending = "" if options and options.frames_out else ".mp4"
+    path = output / f"{name}{ending}"
+    return [
+        visualize(ground_truth, predictions, path, frames=frames, sequence=name, options=options)
+    ]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    args = _parser().parse_args(argv)
+    from vadloc.cli import emit, exit_status
+
+    with exit_status():
+        options = ViewOptions(
+            ground_truth_format=args.ground_truth_format,
+            scale=args.scale and tuple(args.scale),
+            threshold=args.threshold,
+            zoom=args.zoom,
+            frames_per_second=args.frames_per_second,
+            frames_out=args.frames_out,
+            overwrite=args.overwrite,
+        )
+        for path in run(
+            ground_truth=args.ground_truth,
+            predictions=args.predictions,
+            output=args.output,
+            frames=args.frames,
+            ground_truth_suffix=args.ground_truth_suffix,
+            prediction_suffix=args.prediction_suffix,
+            sequence=args.sequence,
+            options=options,
+        ):
+            emit(str(path))
+
+
+if __name__ == "__main__":
+    main()
