@@ -62,11 +62,16 @@ def frames_to_features(
         ``first_frame`` ``(v,)`` int64, 0-based, of each time step; ``components``: for each its
         features ``(v, regions, width)`` float32, regions row by row; sizes and counts.
     """
-    from feature_extraction.momentum import FlowSettings, cell_sums, volume_momentum
+    from feature_extraction.momentum import MIN_SIDE_PX, FlowSettings, cell_sums, volume_momentum
 
     frames = _Counted(read_frames(artifacts.sequence(split, sequence)))
     regions = config.regions
     height, width = frames.first.shape
+    if min(height, width) < MIN_SIDE_PX:
+        raise VadlocError(
+            f"{sequence}: frames of {width} x {height} px, but optical flow needs {MIN_SIDE_PX} px "
+            "on each side; enlarge the frames"
+        )
     grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
     flow = FlowSettings(config.features.flow_preset, config.features.flow_floor_px_per_frame)
     volumes = list(

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from vadloc.regions import RegionGrid
 
 DIRECTIONS = 12
+MIN_SIDE_PX = 32
+"""OpenCV's DIS flow of smaller frames ends in an error or, if they are long, in a crash."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def cell_sums(
     thread, and several flows at a time.
 
     Args:
-        frames: uint8 ``(height, width)`` each.
+        frames: uint8 ``(height, width)`` each, both at least ``MIN_SIDE_PX``.
         grid: The grid of the frames.
         settings: Of the flow.
         threads: Flows computed at a time.

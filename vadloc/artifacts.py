@@ -11,6 +11,7 @@ a component, or a version that needs another one, leaves all that exists valid.
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,12 +61,13 @@ class Artifact:
         """Whether it exists as the present config would make it.
 
         Args:
-            overwrite: Count a file that is damaged or was made otherwise as not done.
+            overwrite: Count a file that is damaged or was made otherwise as not done; the whole
+                file is read for that, not only its stamp.
 
         Raises:
             VadlocError: It is damaged or was made otherwise, and ``overwrite`` is off.
         """
-        state, detail = self.state()
+        state, detail = self.state(verify=overwrite)
         if state == "damaged" and not overwrite:
             raise VadlocError(f"{detail}; make it again: {self.command} --overwrite")
         if state == "stale" and not overwrite:
@@ -187,7 +189,7 @@ class Artifacts:
             self.folder / "features" / extractor / split / f"{sequence}.joblib",
             self._features_stamp(extractor, split, sequence),
             self._command(
-                "feature_extraction.extract_features", f"--split {split}", f"--sequence {sequence}"
+                "feature_extraction.extract_features", "--split", split, "--sequence", sequence
             ),
         )
 
@@ -204,7 +206,7 @@ class Artifacts:
         return Artifact(
             self._versioned("exemplars", f"{sequence}.joblib"),
             self._exemplars_stamp(sequence),
-            self._command("exemplar_selection.select_exemplars", f"--sequence {sequence}"),
+            self._command("exemplar_selection.select_exemplars", "--sequence", sequence),
         )
 
     def merged(self) -> Artifact:
@@ -242,18 +244,18 @@ class Artifacts:
         return Artifact(
             self._versioned("scores", f"{sequence}.{suffix}"),
             self._scores_stamp(sequence),
-            self._command("anomaly_detection.score_anomalies", f"--sequence {sequence}"),
+            self._command("anomaly_detection.score_anomalies", "--sequence", sequence),
         )
 
     def _command(self, module: str, *options: str) -> str:
-        words = [f"python -m {module} --config {self.config.path}", *options]
+        words = ["python", "-m", module, "--config", str(self.config.path), *options]
         if self.version != self.config.version:
-            words.append(f"--version {self.version}")
+            words += ["--version", self.version]
         if self.results != Path("results"):
-            words.append(f"--results {self.results}")
+            words += ["--results", str(self.results)]
         if self.datasets != Path("datasets"):
-            words.append(f"--datasets {self.datasets}")
-        return " ".join(words)
+            words += ["--datasets", str(self.datasets)]
+        return shlex.join(words)
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
         tables = self.config.regions, self.config.features

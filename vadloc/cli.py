@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -212,6 +213,9 @@ def exit_status(log_file: Path | None = None) -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # no permission, a link to nowhere, a disk that fails
+        logger.error("%s", error)
+        sys.exit(1)
 
 
 def start_logging(log_file: Path | None) -> None:
@@ -230,6 +234,8 @@ def start_logging(log_file: Path | None) -> None:
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=handlers)
     logging.captureWarnings(capture=True)
+    # What joblib says when, after an error or a signal, nobody takes its results any more.
+    warnings.filterwarnings("ignore", "[0-9]+ tasks have been successfully executed")
 
 
 def _terminate(_signal: int, _frame: object) -> None:
@@ -325,7 +331,7 @@ def _run_unit(
     start_logging(options.log_file)
     try:
         stage.run(artifacts.config, artifacts, unit, overwrite=options.overwrite)
-    except VadlocError as error:
+    except (VadlocError, OSError) as error:
         return unit, str(error)
     return unit, ""
 

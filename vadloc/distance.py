@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+FLOAT32_RANGE = 1e-20, 1e30
+"""Squared distances of which float32 holds twice the largest and, well enough, the smallest."""
+
 
 @dataclass(frozen=True)
 class FeatureDistance:
@@ -137,8 +140,8 @@ class Rows:
     """Scaled rows, with the factors of their matrix products.
 
     A squared distance is one product: |x - y|^2 = (x, |x|^2, 1) . (-2 y, 1, |y|^2). One component
-    is screened by squared distances in float32; several need a square root each, which would blow
-    up the rounding of float32, and are screened in float64.
+    is screened by squared distances in float32, if they are within its range; several need a square
+    root each, which would blow up the rounding of float32, and are screened in float64.
 
     Attributes:
         exact: ``(n, dimension)`` float64, scaled.
@@ -158,14 +161,15 @@ class Rows:
 
     def __post_init__(self) -> None:
         """Fill the factors."""
-        dtype = np.float32 if len(self.widths) == 1 else np.float64
         ones = np.ones(len(self.exact))
         parts = np.split(self.exact - self.centre, np.cumsum(self.widths)[:-1], axis=1)
-        for part in parts:
-            norms = np.einsum("ij,ij->i", part, part)
+        squares = [np.einsum("ij,ij->i", part, part) for part in parts]
+        self.norms.extend(float(norms.max()) for norms in squares)
+        single = len(parts) == 1 and FLOAT32_RANGE[0] < self.norms[0] < FLOAT32_RANGE[1]
+        dtype = np.float32 if single else np.float64
+        for part, norms in zip(parts, squares, strict=True):
             self.left.append(np.column_stack((part, norms, ones)).astype(dtype))
             self.right.append(np.column_stack((-2 * part, ones, norms)).astype(dtype))
-            self.norms.append(float(norms.max()))
 
     def move(self, source: NDArray[np.int64], target: int) -> None:
         """Copy the rows ``source`` to the places from ``target`` on."""
@@ -187,7 +191,8 @@ def screen(x: Rows, y: Rows, x_rows: slice = slice(None), y_rows: slice = slice(
     coordinates themselves adds less than 8 u (|x|^2 + |y|^2).
     """
     squares = [a[x_rows] @ b[y_rows].T for a, b in zip(x.left, y.right, strict=True)]
-    precision = float(np.finfo(squares[0].dtype).eps) / 2
+    types = {array.dtype for array in (*x.left, *y.right)}
+    precision = max(float(np.finfo(dtype).eps) for dtype in types) / 2
     norms = np.add(x.norms, y.norms)
     errors = (2 * np.array(x.widths) + 16) * precision * norms
     if len(squares) == 1:

@@ -55,7 +55,7 @@ def list_sequences(folder: Path) -> list[Sequence]:
     """All sequences of a folder in natural order; ``<name>_gt`` folders are ground truth.
 
     Raises:
-        VadlocError: The folder is missing, holds no sequence, or holds one name twice.
+        VadlocError: The folder is missing, holds no sequence, one name twice or a broken link.
     """
     if not folder.is_dir():
         raise VadlocError(
@@ -63,6 +63,9 @@ def list_sequences(folder: Path) -> list[Sequence]:
             "sequence. --datasets says where the folders of the config lie"
         )
     entries = [e for e in folder.iterdir() if not e.name.startswith(".")]
+    for entry in entries:
+        if not entry.exists():
+            raise VadlocError(f"{entry}: a link to nowhere; mend or remove it")
     found = [Sequence(e.name, e) for e in entries if e.is_dir() and not e.name.endswith("_gt")]
     videos = [e for e in entries if e.suffix.lower() in VIDEO_SUFFIXES and e.is_file()]
     found += [Sequence(e.stem, e) for e in videos]
@@ -126,8 +129,8 @@ def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
     """One picture file as uint8 ``(height, width)`` or ``(height, width, 3)``.
 
     Raises:
-        VadlocError: It is unreadable, truncated, too large, has more than 8 bits a channel, or holds
-            several pictures.
+        VadlocError: It is unreadable, truncated or too large, has more than 8 bits a channel, or
+            holds several pictures.
     """
     from PIL import Image
 
