@@ -21,6 +21,20 @@ def _inside(path: str) -> str:
 InsidePath = Annotated[str, AfterValidator(_inside)]
 
 
+# Named here, so that a slip is noticed before any work is done; `evaluation` has what they mean.
+GroundTruthFormat = Literal[
+    "avenue",
+    "frame_labels",
+    "frame_masks",
+    "json",
+    "masks",
+    "shanghaitech",
+    "street_scene",
+    "ubnormal",
+]
+AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -32,7 +46,7 @@ class Dataset(_Table):
     train: InsidePath
     test: InsidePath
     ground_truth: InsidePath | None = None
-    ground_truth_format: str = "street_scene"
+    ground_truth_format: GroundTruthFormat = "street_scene"
     frames_per_second: float = Field(gt=0)
 
 
@@ -89,7 +103,7 @@ class Evaluation(_Table):
     connectivity: Literal[4, 8] = 8
     pixel_share: float = Field(default=0.4, gt=0, le=1)
     dual_share: float = Field(default=0.05, gt=0, le=1)
-    rule: str = "envelope"
+    rule: AreaRule = "envelope"
     alarm_threshold: float = 0.5
 
 

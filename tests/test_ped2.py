@@ -1,0 +1,21 @@
+"""The numbers that the README promises on UCSD Ped2; needs the data (VADLOC_DATASETS)."""
+
+import json
+from pathlib import Path
+
+from tiny_scene import run
+
+CONFIG = Path(__file__).parents[1] / "configs" / "ped2.toml"
+
+
+def test_ped2(datasets: Path, tmp_path: Path) -> None:
+    done = run(
+        "vadloc.run", "--config", CONFIG, "--datasets", datasets, "--results", tmp_path,
+        timeout_s=1200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "ped2" / "evaluation" / "momentum" / "summary.json"
+    summary = json.loads(path.read_text())
+    assert summary["frame_roc_auc"] >= 0.93
+    assert summary["region_roc_auc"] >= 0.77
+    assert summary["track_roc_auc"] >= 0.96
