@@ -5,10 +5,11 @@
     python benchmarks/evaluation_speed.py --ssvad-python ssvad/bin/python
 
 makes sequences of noise-and-blob maps with ground truth in a temporary folder and lets both read
-the same files, each in a process of its own. Printed are: seconds of both and their ratio; our
-seconds with as many processes as cores; our peak memory at one and four times as many frames; and,
-under rule ``ssvad``, how far counts and areas agree. Frames, not file names, differ in the fourfold
-set: its JSON files list each map four times.
+the same files, each in a process of its own. Printed are: seconds of both and their ratio, by the
+clock and, less disturbed by other programs, by processor time; our seconds with as many processes
+as cores; our peak memory at one and four times as many frames (each map listed four times); and,
+under rule ``ssvad``, how far counts and areas agree. py-ssvad-metrics gets the first sequences only
+(--ssvad-sequences, since all of them take it minutes), and so do we for the comparison.
 """
 
 import argparse
@@ -22,17 +23,20 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 NOISE_PX = 16
 THRESHOLDS = np.linspace(1.01, -0.01, 103)
+COLUMNS = {"found regions": 0, "false positives": 2, "found tracks": 5}
+"""Of what py-ssvad-metrics counts at a threshold."""
 AREAS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc", "pixel_roc_auc", "frame_eer")
 OURS = """
 import json, resource, sys, time
 from evaluation import accumulated_evaluate
 truth, predictions, maps, jobs, warm = sys.argv[1:]
 accumulated_evaluate(warm + "/gt", warm + "/pred", show_progress=False)
-started = time.perf_counter()
+started, cpu_started = time.perf_counter(), time.process_time()
 result = accumulated_evaluate(
     truth,
     predictions,
@@ -42,12 +46,13 @@ result = accumulated_evaluate(
     show_progress=False,
 )
 seconds = time.perf_counter() - started
+cpu = time.process_time() - cpu_started
 curves = {name: curve.tolist() for name, curve in result.pop("curves").items()}
 peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 result |= {"region": curves["region_fpr"], "found_regions": curves["region_tpr"]}
 result |= {"found_tracks": curves["track_tpr"], "region_thresholds": curves["region_thresholds"]}
 inf = result["region_thresholds"].pop(0)
-print(json.dumps({**result, "seconds": seconds, "peak_mib": peak_mib}))
+print(json.dumps({**result, "seconds": seconds, "cpu": cpu, "peak_mib": peak_mib}))
 """
 THEIRS = """
 import json, resource, sys, time
@@ -60,21 +65,22 @@ def counting(*args, **kwargs):
     calls.append([float(threshold), [None if n is None else float(n) for n in made]])
     return made
 criteria._get_cur_calcs = counting
-truth, predictions = sys.argv[1:3]
-started = time.perf_counter()
+truth, predictions, maps = sys.argv[1:]
+started, cpu_started = time.perf_counter(), time.process_time()
 result = ssvad_metrics.accumulated_evaluate(
-    truth, predictions, pred_score_maps_root_dir=predictions, show_progress=False
+    truth, predictions, pred_score_maps_root_dir=maps, show_progress=False
 )
 seconds = time.perf_counter() - started
-numbers = {k: float(v) for k, v in result.items() if isinstance(v, (int, float)) or hasattr(v, "item")}
+cpu = time.process_time() - cpu_started
+numbers = {k: float(v) for k, v in result.items() if isinstance(v, float) or hasattr(v, "item")}
 peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({**numbers, "seconds": seconds, "peak_mib": peak_mib, "calls": calls}))
+print(json.dumps({**numbers, "seconds": seconds, "cpu": cpu, "peak_mib": peak_mib, "calls": calls}))
 """
 
 
 def noise_and_blobs(
     rng: np.random.Generator, shape: tuple[int, int], centres: list[tuple[float, float]]
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """A map ``(height, width)`` in 0..1: noise up to 0.4, 16 px coarse, and round blobs."""
     height, width = shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -83,7 +89,7 @@ def noise_and_blobs(
     for cx, cy in centres:
         distance = ((x - cx) ** 2 + (y - cy) ** 2) / (width / 15) ** 2
         scores += np.float32(rng.uniform(0.2, 0.6)) * np.exp(-distance).astype(np.float32)
-    return np.clip(scores, 0, 1)
+    return np.clip(scores, 0, 1).astype(np.float32)
 
 
 def frame_fields(number: int, boxes: list[list[int]], track: int) -> dict[str, Any]:
@@ -174,6 +180,14 @@ def ours(folder: Path, warm: Path, *, suffix: str = "", jobs: int = 1) -> dict[s
     return evaluate(sys.executable, OURS, *map(str, folders), str(jobs), str(warm))
 
 
+def first_sequences(folder: Path, count: int) -> None:
+    """The JSON files of the first sequences, as ``gt_first`` and ``pred_first``."""
+    for part in ("gt", "pred"):
+        (folder / f"{part}_first").mkdir()
+        for path in sorted((folder / part).glob("*.json"))[:count]:
+            (folder / f"{part}_first" / path.name).write_bytes(path.read_bytes())
+
+
 def counts_on_grid(result: dict[str, Any]) -> dict[str, list[int]]:
     """Our counts at the 103 thresholds."""
     counts = result["counts"]
@@ -188,49 +202,52 @@ def counts_on_grid(result: dict[str, Any]) -> dict[str, list[int]]:
     }
 
 
-def their_counts(result: dict[str, Any]) -> np.ndarray:
+def their_counts(result: dict[str, Any]) -> NDArray[np.float64]:
     """What py-ssvad-metrics counted at each threshold, all sequences added: ``(103, columns)``."""
+    thresholds = np.array([threshold for threshold, _ in result["calls"]])
     table = np.array([numbers for _, numbers in result["calls"]], np.float64)
-    return table.reshape(-1, len(THRESHOLDS), table.shape[1]).sum(axis=0)
+    return np.array([table[thresholds == t].sum(axis=0) for t in THRESHOLDS])
 
 
 def compare(mine: dict[str, Any], other: dict[str, Any]) -> None:
     """Print counts and areas side by side."""
     table = their_counts(other)
     for name, counted in counts_on_grid(mine).items():
-        different = [int((table[:, c] != counted).sum()) for c in range(table.shape[1])]
-        print(f"  {name:<16} differ at {min(different)} of {len(THRESHOLDS)} thresholds")
+        different = int((table[:, COLUMNS[name]] != counted).sum())
+        print(f"  {name:<16} differ at {different} of {len(THRESHOLDS)} thresholds")
     for name in AREAS:
         print(f"  {name:<16} ours {mine[name]:.6f}  theirs {other.get(name, float('nan')):.6f}")
 
 
-def measure(
-    shape: tuple[int, int],
-    sequences: int,
-    frames: int,
-    folder: Path,
-    warm: Path,
-    theirs: str | None,
-) -> None:
-    """One size of frames."""
-    make_set(folder, sequences, frames, shape)
-    total = sequences * frames
-    print(f"{shape[1]} x {shape[0]} px, {sequences} x {frames} frames", flush=True)
+def print_cost(name: str, result: dict[str, Any], frames: int) -> None:
+    """A line of seconds."""
+    wall, cpu = (1000 * result[key] / frames for key in ("seconds", "cpu"))
+    text = f"  {name:<18}{result['seconds']:8.2f} s {wall:8.2f} ms a frame, processor {cpu:8.2f} ms"
+    print(f"{text}, peak {result['peak_mib']:.0f} MiB", flush=True)
+
+
+def measure(folder: Path, warm: Path, theirs: str | None, count: int) -> None:
+    """Seconds of both on a set, and how far they agree on its first sequences."""
     mine = ours(folder, warm)
-    per_frame = 1000 * mine["seconds"] / total
-    print(f"  ours, 1 process  {mine['seconds']:8.2f} s {per_frame:8.2f} ms a frame", flush=True)
+    frames = mine["counts"]["frames"]
+    print_cost("ours, 1 process", mine, frames)
     jobs = len(os.sched_getaffinity(0))
     several = ours(folder, warm, jobs=jobs)["seconds"]
-    print(
-        f"  ours, {jobs} processes{several:8.2f} s {1000 * several / total:8.2f} ms a frame",
-        flush=True,
-    )
-    if theirs:
-        other = evaluate(theirs, THEIRS, str(folder / "gt"), str(folder / "pred"))
-        their_ms = 1000 * other["seconds"] / total
-        print(f"  py-ssvad-metrics {other['seconds']:8.2f} s {their_ms:8.2f} ms a frame")
-        print(f"  ratio            {other['seconds'] / mine['seconds']:8.1f}")
-        compare(mine, other)
+    print(f"  ours, {jobs} processes {several:7.2f} s {1000 * several / frames:8.2f} ms a frame")
+    if theirs is None:
+        return
+    first_sequences(folder, count)
+    part = ours(folder, warm, suffix="_first")
+    part_frames = part["counts"]["frames"]
+    folders = (str(folder / name) for name in ("gt_first", "pred_first", "pred"))
+    other = evaluate(theirs, THEIRS, *folders)
+    print_cost("py-ssvad-metrics", other, part_frames)
+    wall, cpu = (other[k] / part_frames / mine[k] * frames for k in ("seconds", "cpu"))
+    side_by_side = other["seconds"] / part_frames / several * frames
+    print(f"  ratio a frame: {wall:.1f} by the clock, {cpu:.1f} by processor time, ", end="")
+    print(f"{side_by_side:.1f} with {jobs} of our processes")
+    print(f"  on {part_frames} frames:")
+    compare(part, other)
 
 
 def measure_growth(folder: Path, warm: Path) -> None:
@@ -251,14 +268,22 @@ def main() -> None:
     parser.add_argument("--ssvad-python", help="a Python that has py-ssvad-metrics")
     parser.add_argument("--sequences", type=int, default=12)
     parser.add_argument("--frames", type=int, default=180)
+    parser.add_argument("--ssvad-sequences", type=int, default=1, help="default: %(default)s")
     args = parser.parse_args()
+    sizes = (
+        ((240, 360), args.sequences, args.frames),
+        ((360, 640), 1, max(args.frames // 6, 4)),
+        ((720, 1280), 1, max(args.frames // 30, 4)),
+    )
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         warm = make_set(root / "warm", 1, 4, (48, 64))
-        measure((240, 360), args.sequences, args.frames, root / "a", warm, args.ssvad_python)
-        measure_growth(root / "a", warm)
-        for shape, frames in (((360, 640), 40), ((720, 1280), 16)):
-            measure(shape, 1, frames, root / str(shape[0]), warm, args.ssvad_python)
+        for (height, width), sequences, frames in sizes:
+            print(f"{width} x {height} px, {sequences} x {frames} frames", flush=True)
+            folder = make_set(root / str(height), sequences, frames, (height, width))
+            measure(folder, warm, args.ssvad_python, args.ssvad_sequences)
+            if height == sizes[0][0][0]:
+                measure_growth(folder, warm)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vadloc.cli import emit, exit_status
 from vadloc.errors import VadlocError
+from vadloc.storage import npy_to_array
 
 
 def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") -> float:
@@ -47,9 +48,13 @@ def run(fpr: Path, tpr: Path, *, rule: str = "envelope") -> float:
 
 def _read(path: Path) -> NDArray[np.float64]:
     try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError, EOFError) as error:
-        raise VadlocError(f"{path}: not a readable .npy array ({error})") from None
+        with path.open("rb") as file:
+            array = npy_to_array(file, path)
+    except OSError as error:
+        raise VadlocError(f"{path}: cannot read ({error.strerror})") from None
+    if array.dtype.kind not in "biuf":
+        raise VadlocError(f"{path}: holds {array.dtype}, expected numbers")
+    return array.astype(np.float64)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,7 +6,7 @@ score that makes a difference, on cells weighted by their pixel areas.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -28,9 +28,9 @@ from evaluation.curves import (
     share,
 )
 from evaluation.ground_truth import GroundTruth
-from evaluation.overlap import union_areas
-from evaluation.scores import BoxScores, Cells, Scores
-from evaluation.sweep import box_events, check_connectivity, descending_order, sequence_events
+from evaluation.pixel_levels import PixelLevels
+from evaluation.scores import BoxScores, Scores
+from evaluation.sweep import box_events, check_connectivity, sequence_events
 from vadloc.errors import VadlocError
 
 NO_ANOMALOUS = "no anomalous frame"
@@ -98,6 +98,7 @@ class SequenceStatistics:
         frames_without_pixels: Anomalous frames without any annotated pixel. They count at frame
             level; at both pixel levels there is nothing to find in them, nor are they normal, so
             they are left out.
+        places_known: False if the detector scores frames and does not say where.
     """
 
     events: Events
@@ -105,6 +106,7 @@ class SequenceStatistics:
     pixel: RankedFrames
     dual_pixel: RankedFrames
     frames_without_pixels: int
+    places_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,19 @@ def evaluate_maps(
 
 
 def sequence_statistics(
-    scores: Scores, truth: GroundTruth, *, options: CriteriaOptions | None = None
+    scores: Scores,
+    truth: GroundTruth,
+    *,
+    frame_scores: NDArray[np.float64] | None = None,
+    options: CriteriaOptions | None = None,
 ) -> SequenceStatistics:
     """What the criteria need of one sequence.
 
     Args:
         scores: Map or boxes of the sequence.
         truth: Its ground truth.
+        frame_scores: ``(frames,)`` the detector's own score of each frame, for the frame level
+            only; ``None`` for the highest score in the frame.
         options: ``None`` for the defaults; ``alpha``, ``rule`` and ``alarm_threshold`` matter
             only to ``combine``.
 
@@ -210,21 +218,62 @@ def sequence_statistics(
         VadlocError: Scores and truth do not belong together, or a score is not finite.
     """
     options = options or CriteriaOptions()
+    levels = PixelLevels(truth, pixel_share=options.pixel_share, dual_share=options.dual_share)
     if isinstance(scores, BoxScores):
         events = box_events(scores, truth, beta=options.beta)
+        for frame in np.flatnonzero(truth.anomalous).tolist():
+            levels.add(frame, scores.cells(frame))
     else:
         events = sequence_events(
-            scores, truth, beta=options.beta, connectivity=options.connectivity
+            scores,
+            truth,
+            beta=options.beta,
+            connectivity=options.connectivity,
+            each_frame=levels.add,
         )
-    normal = events.frame_score[~truth.anomalous]
-    anomalous = events.frame_score[truth.anomalous]
-    pixel, dual_pixel, empty = _pixel_levels(scores, truth, normal, options)
+    normal, count = events.frame_score[~truth.anomalous], len(levels.found_score)
+    found, dual = np.array(levels.found_score), np.array(levels.dual_score)
+    own = events.frame_score if frame_scores is None else frame_scores
     return SequenceStatistics(
         events=events,
-        frame=RankedFrames(normal, anomalous, np.ones(len(anomalous), np.int64), len(anomalous)),
-        pixel=pixel,
-        dual_pixel=dual_pixel,
-        frames_without_pixels=empty,
+        frame=_ranked(truth.sequence, own, truth),
+        pixel=RankedFrames(normal, found, np.ones(count, np.int64), count),
+        dual_pixel=RankedFrames(normal, dual, np.array(levels.dual_change, np.int64), count),
+        frames_without_pixels=int(np.count_nonzero(truth.anomalous)) - count,
+    )
+
+
+def frame_statistics(frame_scores: NDArray[np.float64], truth: GroundTruth) -> SequenceStatistics:
+    """The same for a detector that scores frames and does not say where.
+
+    With one such sequence in the test set, the frame level is all that is defined.
+
+    Args:
+        frame_scores: ``(frames,)``.
+        truth: Ground truth of the sequence.
+
+    Raises:
+        VadlocError: The number of frames differs, or a score is not finite.
+    """
+    no_score, no_change = np.empty(0), np.empty(0, np.int64)
+    nothing = RankedFrames(no_score, no_score, no_change, 0)
+    return SequenceStatistics(
+        events=Events(
+            sequence=truth.sequence,
+            frame_score=frame_scores,
+            lowest_score=float("nan"),
+            track=truth.track,
+            false_positive_score=no_score,
+            false_positive_change=no_change,
+            region_score=no_score,
+            region=no_change,
+            region_change=no_change,
+        ),
+        frame=_ranked(truth.sequence, frame_scores, truth),
+        pixel=nothing,
+        dual_pixel=nothing,
+        frames_without_pixels=0,
+        places_known=False,
     )
 
 
@@ -245,7 +294,7 @@ def combine(
     detection = detection_curve([s.events for s in statistics], alpha=options.alpha)
     frames = _joined([s.frame for s in statistics])
     by_sequence = {s.events.sequence: roc_result(s.frame) for s in statistics}
-    return CriteriaResult(
+    result = CriteriaResult(
         options=options,
         detection=detection,
         region_auc=area_under(detection.region, rule=options.rule),
@@ -262,6 +311,8 @@ def combine(
         anomalous_frame_count=frames.anomalous_count,
         frames_without_pixels=sum(s.frames_without_pixels for s in statistics),
     )
+    unplaced = [s.events.sequence for s in statistics if not s.places_known]
+    return _without_places(result, unplaced[0]) if unplaced else result
 
 
 def roc_curve(frames: RankedFrames) -> RateCurve:
@@ -318,64 +369,45 @@ def false_alarm_rate(frames: RankedFrames, *, threshold: float = 0.5) -> Value:
     return Value(float(np.mean(frames.normal_score >= np.float64(threshold))))
 
 
-def _pixel_levels(
-    scores: Scores,
-    truth: GroundTruth,
-    normal_score: NDArray[np.floating[Any]],
-    options: CriteriaOptions,
-) -> tuple[RankedFrames, RankedFrames, int]:
-    """Pixel level, dual pixel level, and how many anomalous frames have no annotated pixel."""
-    first = np.empty(0)
-    changes = np.empty(0), np.empty(0, np.int64)
-    found, dual = [first], [changes]
-    count = 0
-    for frame in np.flatnonzero(truth.anomalous).tolist():
-        regions = truth.regions_of(frame)
-        if regions.start == regions.stop:
-            continue
-        cells = scores.cells(frame)
-        inside = union_areas(truth, regions, cells.row_edges_px, cells.column_edges_px)
-        if not inside.any():
-            continue
-        count += 1
-        score, change = _pixel_events(cells, inside, options)
-        found.append(score)
-        dual.append(change)
-    empty = int(np.count_nonzero(truth.anomalous)) - count
-    pixel_score = np.concatenate(found)
-    dual_score, dual_change = (np.concatenate(part) for part in zip(*dual, strict=True))
-    return (
-        RankedFrames(normal_score, pixel_score, np.ones(count, np.int64), count),
-        RankedFrames(normal_score, dual_score, dual_change, count),
-        empty,
+def _ranked(
+    sequence: str, frame_scores: NDArray[np.floating[Any]], truth: GroundTruth
+) -> RankedFrames:
+    """The frames of a sequence by one score each."""
+    if frame_scores.shape != truth.anomalous.shape:
+        raise VadlocError(
+            f"{sequence}: frame scores for {len(frame_scores)} frames, ground truth for "
+            f"{truth.frame_count}; both must describe the same frames"
+        )
+    if not (frame_scores < np.inf).all():
+        raise VadlocError(f"{sequence}: a frame score is NaN or infinite, expected finite numbers")
+    found = frame_scores[truth.anomalous]
+    ones = np.ones(len(found), np.int64)
+    return RankedFrames(frame_scores[~truth.anomalous], found, ones, len(found))
+
+
+def _without_places(result: CriteriaResult, sequence: str) -> CriteriaResult:
+    """Only the frame level of a result, because of a sequence without places."""
+    reason = f"{sequence} has frame scores only, which do not say where"
+    nan = np.full(1, np.nan)
+    nothing = Value.undefined(reason)
+    curve = RateCurve(np.full(1, np.inf), nan, nan, reason=reason)
+    undefined = RocResult(curve, nothing, nothing, nothing)
+    detection = replace(
+        result.detection,
+        thresholds=curve.thresholds,
+        false_positives_per_frame=nan,
+        region_rate=nan,
+        track_rate=nan,
+        reason=reason,
     )
-
-
-def _pixel_events(
-    cells: Cells, inside_px: NDArray[np.float64], options: CriteriaOptions
-) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.int64]]]:
-    """Where an anomalous frame is found at pixel level, and found or lost at dual pixel level.
-
-    Args:
-        cells: Scores of the frame.
-        inside_px: ``(rows, columns)`` anomalous pixels in each cell, some above 0.
-        options: Shares.
-
-    Returns:
-        ``(1,)`` the highest threshold at which enough anomalous pixels are detected, and
-        ``(e,)`` scores with their changes.
-    """
-    order = descending_order(cells.scores.ravel())
-    score = cells.scores.ravel()[order].astype(np.float64)
-    last = np.append(score[1:] != score[:-1], True)  # of all cells that share a score
-    score = score[last]
-    detected_inside = np.cumsum(inside_px.ravel()[order])[last]
-    detected = np.cumsum(cells.areas_px.ravel()[order])[last]
-    enough = detected_inside / detected_inside[-1] >= options.pixel_share
-    dual = enough & (detected_inside / detected >= options.dual_share)
-    change = np.diff(dual.astype(np.int64), prepend=0)
-    changes = score[change != 0], change[change != 0]
-    return score[[np.argmax(enough)]], changes
+    return replace(
+        result,
+        detection=detection,
+        region_auc=nothing,
+        track_auc=nothing,
+        pixel=undefined,
+        dual_pixel=undefined,
+    )
 
 
 def _joined(parts: Sequence[RankedFrames]) -> RankedFrames:

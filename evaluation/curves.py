@@ -96,6 +96,7 @@ class DetectionCurve:
         frame_count: Number of test frames.
         region_count: Number of annotated regions.
         track_count: Number of tracks; equal ids in two sequences are two tracks.
+        reason: Why no region is known to be detected or not, else ``None``; all rates are NaN then.
     """
 
     thresholds: FloatArray
@@ -106,6 +107,7 @@ class DetectionCurve:
     frame_count: int
     region_count: int
     track_count: int
+    reason: str | None = None
 
     @property
     def region(self) -> RateCurve:
@@ -118,7 +120,7 @@ class DetectionCurve:
         return self._rate_curve(self.track_rate)
 
     def _rate_curve(self, rate: FloatArray) -> RateCurve:
-        reason = None if self.region_count else NO_REGIONS
+        reason = self.reason or (None if self.region_count else NO_REGIONS)
         return RateCurve(
             self.thresholds, self.false_positives_per_frame, rate, self.lowest_score, reason
         )
@@ -265,7 +267,12 @@ def area_to_one(fpr: FloatArray, rate: FloatArray, *, hold: bool) -> float:
 
 
 def envelope(curve: RateCurve) -> float:
-    """Area under the best rate reachable at each false positive rate; our own rule."""
+    """Area under the best rate reachable at each false positive rate; our own rule.
+
+    Isolated false alarms never raise it as long as neither axis falls along the sweep, as for
+    boxes. Where regions merge, a false alarm can push a poor point past a better one and so
+    straighten the line before it.
+    """
     path = envelope_path(curve)
     return area_to_one(path.fpr, path.rate, hold=True)
 

@@ -1,14 +1,22 @@
-"""Evaluate the score maps of all test sequences against the ground truth.
+"""Evaluate the scores of all test sequences against the ground truth.
 
     python -m evaluation.evaluate_scores --config configs/ped2.toml
 
-writes ``summary.json`` and the curves to ``evaluation/<version>/`` and prints the main numbers.
+evaluates the maps of this pipeline: it writes ``summary.json``, tables and the curves to
+``evaluation/<version>/`` and prints the main numbers. Without a config it evaluates any detector:
+
+    python -m evaluation.evaluate_scores --ground-truth DIR --format NAME --predictions DIR
 """
 
+import argparse
+import json
+import sys
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from evaluation.ground_truth import GroundTruth
-from evaluation.scores import ScoreMap
+from evaluation.formats import READERS
 from vadloc.artifacts import Artifact, Artifacts
 from vadloc.cli import (
     Stage,
@@ -20,9 +28,20 @@ from vadloc.cli import (
     stage_report,
 )
 from vadloc.config import Config
+from vadloc.errors import UsageError, VadlocError
+
+if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+    from evaluation.criteria import CriteriaOptions
+    from evaluation.formats.ssvad_json import Prediction
+    from evaluation.ground_truth import GroundTruth
+    from evaluation.scores import ScoreMap
 
 COMMAND = "evaluation.evaluate_scores"
 CURVES = ("region", "track", "frame", "pixel", "dual_pixel")
+EPILOG = (
+    "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
+    "--predictions DIR --help lists its options."
+)
 
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
@@ -31,7 +50,14 @@ def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     return [artifacts.evaluation(name) for name in ("summary.json", *names)]
 
 
-def run(config: Config, artifacts: Artifacts, dataset: str, *, overwrite: bool = False) -> Path:
+def run(
+    config: Config,
+    artifacts: Artifacts,
+    dataset: str,
+    *,
+    overwrite: bool = False,
+    jobs: int = 1,
+) -> Path:
     """Evaluate all test sequences.
 
     Returns:
@@ -40,8 +66,8 @@ def run(config: Config, artifacts: Artifacts, dataset: str, *, overwrite: bool =
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
     """
-    from evaluation.criteria import CriteriaOptions, combine, sequence_statistics
-    from evaluation.results import result_to_curves, result_to_summary
+    from evaluation.api import evaluate_sequences
+    from evaluation.criteria import CriteriaOptions
 
     files = outputs(artifacts, dataset)
     summary = files[0]
@@ -49,24 +75,31 @@ def run(config: Config, artifacts: Artifacts, dataset: str, *, overwrite: bool =
         return summary.path
     report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", summary.stamp)
     with report as counts:
-        options = CriteriaOptions(**config.evaluation.model_dump())
-        truths, statistics = [], []
-        for sequence in artifacts.sequences("test"):
-            scores, truth = load_scores(artifacts, sequence.name)
-            statistics.append(sequence_statistics(scores, truth, options=options))
-            truths.append(truth)
-        result = combine(statistics, options=options)
-        for name, curve in result_to_curves(result).items():
+        content = evaluate_sequences(
+            [partial(load_pair, artifacts, s.name) for s in artifacts.sequences("test")],
+            options=CriteriaOptions(**config.evaluation.model_dump()),
+            jobs=jobs,
+        )
+        for name, curve in content.pop("curves").items():
             artifacts.evaluation(f"{name}.npy").save(curve)
-        content = result_to_summary(result, truths)
+        write_tables(summary.path.parent, content)
         summary.save(content)
         counts.update(content["counts"])
     return summary.path
 
 
-def load_scores(artifacts: Artifacts, sequence: str) -> tuple[ScoreMap, GroundTruth]:
+def load_pair(artifacts: Artifacts, sequence: str) -> tuple["Prediction", "GroundTruth"]:
+    """The same as `load_scores`, as `evaluation.api.evaluate_sequences` takes it."""
+    from evaluation.formats.ssvad_json import Prediction
+
+    scores, truth = load_scores(artifacts, sequence)
+    return Prediction(sequence, scores.frame_count, scores, None), truth
+
+
+def load_scores(artifacts: Artifacts, sequence: str) -> tuple["ScoreMap", "GroundTruth"]:
     """Score map and ground truth of one test sequence."""
     from evaluation.formats import find_reader
+    from evaluation.scores import ScoreMap
 
     dataset = artifacts.config.dataset
     details = artifacts.score_details(sequence).load()
@@ -89,24 +122,169 @@ def load_scores(artifacts: Artifacts, sequence: str) -> tuple[ScoreMap, GroundTr
     return scores, truth
 
 
+def write_tables(folder: Path, summary: dict[str, Any]) -> None:
+    """The main numbers as CSV, Markdown and LaTeX.
+
+    Raises:
+        VadlocError: A file cannot be written.
+    """
+    from evaluation.results import TABLE_WRITERS
+    from vadloc.storage import replacing
+
+    for name, to_text in TABLE_WRITERS.items():
+        with replacing(folder / name) as file:
+            file.write(to_text(summary).encode())
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> Path:
+    """Curves, tables and, last, ``summary.json``; each file is complete or absent.
+
+    Args:
+        folder: Folder to write to, made if it is not there.
+        result: As `evaluation.api.evaluate` returns it.
+
+    Returns:
+        Path of ``summary.json``.
+
+    Raises:
+        VadlocError: A file cannot be written.
+    """
+    import numpy as np
+
+    from vadloc.storage import replacing
+
+    summary = {name: value for name, value in result.items() if name != "curves"}
+    for name, curve in result["curves"].items():
+        with replacing(folder / f"{name}.npy") as file:
+            np.lib.format.write_array(file, curve, allow_pickle=False)
+    write_tables(folder, summary)
+    path = folder / "summary.json"
+    with replacing(path) as file:
+        file.write(json.dumps(summary, indent=2, allow_nan=False).encode() + b"\n")
+    return path
+
+
+def run_folders(args: argparse.Namespace) -> dict[str, Any]:
+    """Evaluate the predictions that the options name, and write what they ask for.
+
+    Returns:
+        As `evaluation.api.evaluate_folder`.
+
+    Raises:
+        VadlocError: A file or an option is unusable, or the output exists already.
+    """
+    from evaluation.api import evaluate_folder
+
+    options = _criteria_options(args)
+    existing = args.output and args.output / "summary.json"
+    if existing and existing.exists() and not args.overwrite:
+        raise VadlocError(f"{existing}: exists already; --overwrite replaces it")
+    result = evaluate_folder(
+        args.ground_truth,
+        args.predictions,
+        gt_format=args.format,
+        frames=args.frames,
+        size_px=args.size,
+        sequences=args.sequences,
+        pred_name_suffix=args.suffix,
+        options=options,
+        boxes=args.boxes,
+        jobs=args.jobs,
+        show_progress=sys.stderr.isatty(),
+    )
+    if args.output:
+        write_result(args.output, result)
+    return result
+
+
+def _criteria_options(args: argparse.Namespace) -> "CriteriaOptions":
+    """The options that were given; the others keep their defaults."""
+    from evaluation.criteria import CriteriaOptions
+
+    names = (field.name for field in fields(CriteriaOptions))
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    try:
+        return CriteriaOptions(**given)
+    except VadlocError as error:
+        raise UsageError(str(error)) from None
+
+
 STAGE = Stage(COMMAND, run, outputs)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
+    words = sys.argv[1:] if argv is None else argv
+    if any(word.split("=")[0] in ("--predictions", "--ground-truth") for word in words):
+        _folders_main(words)
+    else:
+        _config_main(words)
+
+
+def _config_main(words: list[str]) -> None:
     parser = stage_parser("Evaluate score maps against the ground truth.", sequences=False)
-    args = parser.parse_args(argv)
-    stage_main(STAGE, args)
+    parser.epilog = EPILOG
+    _add_all_rules(parser)
+    args = parser.parse_args(words)
+    stage_main(Stage(COMMAND, partial(run, jobs=args.jobs), outputs), args)
     if not args.missing:
         with exit_status():
-            print_summary(artifacts_of(args))
+            print_summary(artifacts_of(args), all_rules=args.all_rules)
 
 
-def print_summary(artifacts: Artifacts) -> None:
-    """The main numbers on stdout."""
-    from evaluation.results import summary_to_text
+def _folders_main(words: list[str]) -> None:
+    args = _folders_parser().parse_args(words)
+    with exit_status():
+        _emit_summary(run_folders(args), all_rules=args.all_rules)
 
-    emit(summary_to_text(artifacts.evaluation("summary.json").load()))
+
+def print_summary(artifacts: Artifacts, *, all_rules: bool = False) -> None:
+    """The main numbers on stdout, and the areas under every rule if wanted."""
+    _emit_summary(artifacts.evaluation("summary.json").load(), all_rules=all_rules)
+
+
+def _emit_summary(summary: dict[str, Any], *, all_rules: bool) -> None:
+    from evaluation.results import rules_to_text, summary_to_text
+
+    emit(summary_to_text(summary))
+    if all_rules:
+        emit(rules_to_text(summary))
+
+
+def _add_all_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--all-rules", action="store_true", help="also print the areas under every rule"
+    )
+
+
+def _folders_parser() -> argparse.ArgumentParser:
+    """Options of the mode without a config."""
+    from evaluation.convert_annotations import _width_and_height
+
+    parser = argparse.ArgumentParser(description="Evaluate the predictions of any detector.")
+    add = parser.add_argument
+    add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
+    add("--format", required=True, choices=sorted(READERS), help="its format")
+    add("--predictions", required=True, type=Path, metavar="DIR", help="one file or folder of maps "
+        "for each sequence: .json, .npy, .csv, or maps as .npy or .tiff")  # fmt: skip
+    add("--output", type=Path, metavar="DIR", help="folder to write summary and curves to")
+    add("--overwrite", action="store_true", help="replace an output that exists")
+    add("--frames", type=Path, metavar="DIR", help="folder of the sequences' frames or videos")
+    add("--size", type=_width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
+    add("--sequences", nargs="+", metavar="NAME", help="only these; default: all")
+    add("--suffix", default="", help="end of the predictions' names that is not the sequence's")
+    add("--alpha", type=float, help="least share of a track's regions to be found; default: 0.1")
+    add("--beta", type=float, help="least intersection over union of a match; default: 0.1")
+    add("--connectivity", type=int, choices=(4, 8), help="how pixels join; default: 8")
+    add("--pixel-share", type=float, help="least share of anomalous pixels; default: 0.4")
+    add("--dual-share", type=float, help="least share of detected pixels; default: 0.05")
+    add("--rule", help="envelope (default), ssvad, grid100 or hold")
+    add("--alarm-threshold", type=float, help="score that raises an alarm; default: 0.5")
+    add("--boxes", choices=("regions", "map"), default="regions", help="predicted boxes are "
+        "regions as they are (default), or painted to a map")  # fmt: skip
+    add("--jobs", type=int, default=1, help="sequences side by side; default: 1")
+    _add_all_rules(parser)
+    return parser
 
 
 if __name__ == "__main__":

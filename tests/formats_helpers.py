@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+from scipy.io import savemat
 
 from evaluation.ground_truth import GroundTruth
 
 Picture = list[str]
+CLIP = "abnormal_scene_1_scenario_2"
+OBJECTS: list[Picture] = [["7788..", "7788.."], [".7788.", "8...88"], ["..77..", "9....9"]]
 
 
 def draw(picture: Picture) -> NDArray[np.uint8]:
@@ -59,4 +63,28 @@ def same_truth(first: GroundTruth, second: GroundTruth) -> bool:
     masks = zip(first.masks or (), second.masks or (), strict=True)
     return all(np.array_equal(a(first), a(second)) for a in arrays) and all(
         np.array_equal(a, b) for a, b in masks
+    )
+
+
+def save_avenue(path: Path, masks: list[NDArray[Any]], *, compressed: bool = True) -> None:
+    cells = np.empty((1, len(masks)), np.object_)
+    for index, mask in enumerate(masks):
+        cells[0, index] = mask
+    savemat(path, {"volLabel": cells}, do_compression=compressed)
+
+
+def example(*, masked: bool) -> GroundTruth:
+    """Two tracks of touching regions in one frame, and a labelled frame without a region."""
+    first, second = np.array([[True, False], [True, True]]), np.array([[False, True]])
+    return GroundTruth(
+        sequence="Test001",
+        frame_count=4,
+        height_px=6,
+        width_px=8,
+        frame=np.array([1, 1, 3]),
+        track=np.array([2, 0, 2]),
+        box_xyxy_px=np.array([[0.0, 0, 2, 2], [1, 0, 3, 1], [6, 5, 8, 6]]),
+        anomalous=np.array([False, True, True, True]),
+        masks=(first, second, second) if masked else None,
+        derived=masked,
     )

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from formats_helpers import check_promises, draw, save
+from formats_helpers import CLIP, OBJECTS, check_promises, draw, example, save, save_avenue
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_formats_json import example
-from test_formats_others import CLIP, OBJECTS, save_avenue
 
 from evaluation.formats import READERS
 from evaluation.formats.ssvad_json import read_prediction, write_ground_truth

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats_helpers import draw, drawn, same_truth
+from formats_helpers import draw, drawn, example, same_truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -353,23 +353,6 @@ def test_boxes_beside_maps_of_other_frames_are_refused(tmp_path: Path) -> None:
     ]
     with pytest.raises(VadlocError, match="frame 2: anomalous_regions without a pixel_level"):
         read_prediction(save(tmp_path, document(*frames)))
-
-
-def example(*, masked: bool) -> GroundTruth:
-    """Two tracks of touching regions in one frame, and a labelled frame without a region."""
-    first, second = np.array([[True, False], [True, True]]), np.array([[False, True]])
-    return GroundTruth(
-        sequence="Test001",
-        frame_count=4,
-        height_px=6,
-        width_px=8,
-        frame=np.array([1, 1, 3]),
-        track=np.array([2, 0, 2]),
-        box_xyxy_px=np.array([[0.0, 0, 2, 2], [1, 0, 3, 1], [6, 5, 8, 6]]),
-        anomalous=np.array([False, True, True, True]),
-        masks=(first, second, second) if masked else None,
-        derived=masked,
-    )
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from formats_helpers import Picture, draw, drawn, save
+from formats_helpers import CLIP, OBJECTS, Picture, draw, drawn, save, save_avenue
 from numpy.typing import NDArray
 from scipy.io import savemat
 
@@ -25,13 +25,6 @@ TRACKS: list[Picture] = [
     ["......", "......"],
     [".....1", "2....1"],
 ]
-
-
-def save_avenue(path: Path, masks: list[NDArray[Any]], *, compressed: bool = True) -> None:
-    cells = np.empty((1, len(masks)), np.object_)
-    for index, mask in enumerate(masks):
-        cells[0, index] = mask
-    savemat(path, {"volLabel": cells}, do_compression=compressed)
 
 
 def read(name: str, folder: Path, sequence: str, *, frame_count: int = 3) -> GroundTruth:
@@ -151,9 +144,6 @@ def test_shanghaitech_refuses_bad_rows(tmp_path: Path, row: str, message: str) -
 
 
 # UBnormal
-
-CLIP = "abnormal_scene_1_scenario_2"
-OBJECTS: list[Picture] = [["7788..", "7788.."], [".7788.", "8...88"], ["..77..", "9....9"]]
 
 
 def save_ubnormal(folder: Path, rows: str, *, name: str = "tracks") -> None:

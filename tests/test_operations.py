@@ -144,3 +144,13 @@ def test_sigterm_ends_with_143_and_the_same_command_continues(
     for path, content in artifact_bytes(results).items():
         if "features" in path and "Train5" not in path:
             assert content == artifact_bytes(finished)[path]
+
+
+def test_two_writers_of_one_unit_end_in_one_right_file(
+    scene: Path, finished: Path, tmp_path: Path
+) -> None:
+    words = command("vadloc.run", *scene_options(scene, tmp_path / "results"), "--jobs", 1)
+    writers = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    logs = [writer.communicate(timeout=120)[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0, 0], logs
+    assert artifact_bytes(tmp_path / "results") == artifact_bytes(finished)

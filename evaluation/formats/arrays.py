@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def map_array(
         raise VadlocError(f"{path}: no such file; expected a .npy file")
     try:
         with path.open("rb") as file:
-            shape, dtype = _read_header(file)
+            shape, by_column, dtype = _read_header(file)
             offset = file.tell()
     except Exception as error:  # NumPy parses headers as Python and fails as variously
         raise VadlocError(f"{path}: not a readable .npy file ({error})") from None
@@ -36,11 +36,12 @@ def map_array(
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
         raise VadlocError(f"{path}: cut off, {missing} bytes are missing; restore the file")
-    array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    return array
+    order: Literal["F", "C"] = "F" if by_column else "C"
+    return np.memmap(path, dtype, "r", offset, shape, order)
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and dtype."""
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -48,8 +49,7 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     }
     if version not in readers:
         raise ValueError(f"version {version[0]}.{version[1]}")
-    shape, _, dtype = readers[version](file)
-    return shape, dtype
+    return readers[version](file)
 
 
 def _check_header(

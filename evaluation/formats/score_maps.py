@@ -55,8 +55,8 @@ def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32
     else:
         shape = (height_px, width_px)
         scores = np.array(map_array(path, shapes=[shape], dtypes=NPY_DTYPES), np.float32)
-    bad = np.argwhere(~((scores >= 0) & (scores <= 1)))
-    for y, x in bad[:1]:
+    if not (scores.min() >= 0 and scores.max() <= 1):
+        y, x = np.argwhere(~((scores >= 0) & (scores <= 1)))[0]
         raise VadlocError(
             f"{path}: score {scores[y, x]} at x = {x}, y = {y}; expected numbers from 0 to 1"
         )

@@ -52,13 +52,13 @@ GROUND_TRUTH_SLACK_PX = 1.0
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a prediction JSON says; one of the two is ``None``.
+    """What a detector says of one sequence; at least one of the two is not ``None``.
 
     Attributes:
         sequence: Name of the sequence.
         frame_count: Number of frames.
         scores: Scores of pixels or boxes.
-        frame_score: ``(frame_count,)`` float64 in [0, 1], where only frames are scored.
+        frame_score: ``(frame_count,)`` float64, where every frame has a score of its own.
     """
 
     sequence: str
@@ -82,15 +82,27 @@ def read(
     Raises:
         VadlocError: The file is missing, malformed, or does not fit the frames.
     """
+    size = SequenceSize(frame_count, height_px, width_px)
+    return read_ground_truth(find_ground_truth(folder, sequence), sequence=sequence, size=size)
+
+
+def find_ground_truth(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none; the message lists the places.
+    """
     names = (f"{sequence}_gt.json", f"{sequence}.json")
     places = (folder, folder / sequence)
-    path = first_file([place / name for place in places for name in names], what="JSON annotation")
-    size = SequenceSize(frame_count, height_px, width_px)
-    return read_ground_truth(path, sequence=sequence, size=size)
+    return first_file([place / name for place in places for name in names], what="JSON annotation")
 
 
 def read_ground_truth(
-    path: Path, *, sequence: str | None = None, size: SequenceSize | None = None
+    path: Path,
+    *,
+    sequence: str | None = None,
+    size: SequenceSize | None = None,
+    maps: Path | None = None,
 ) -> GroundTruth:
     """Read a ground-truth file.
 
@@ -98,6 +110,7 @@ def read_ground_truth(
         path: The JSON.
         sequence: Name of the sequence; by default the file's name without suffix.
         size: What the frames or scores say, if known; the file must agree.
+        maps: Folder that the paths of maps are relative to; by default that of the file.
 
     Raises:
         VadlocError: With file, frame and field: what is malformed or disagrees.
@@ -111,19 +124,22 @@ def read_ground_truth(
     if not document.is_anomalous_regions_available:
         truth = boxes_to_ground_truth([], name, document.size, source=path)
     elif any(_has_pixels(frame) for frame in document.frames):
-        truth = _read_masks(path, document, frames, name)
+        truth = _read_masks(path, maps or path.parent, document, frames, name)
     else:
         truth = _read_boxes(path, document, frames, name)
     truth.anomalous[labels] = True
     return truth
 
 
-def read_prediction(path: Path, *, sequence: str | None = None) -> Prediction:
+def read_prediction(
+    path: Path, *, sequence: str | None = None, maps: Path | None = None
+) -> Prediction:
     """Read a prediction file; maps are found now and read when their frame is asked for.
 
     Args:
         path: The JSON.
         sequence: Name of the sequence; by default the file's name without suffix.
+        maps: Folder that the paths of maps are relative to; by default that of the file.
 
     Raises:
         VadlocError: With file, frame and field: what is malformed.
@@ -135,12 +151,19 @@ def read_prediction(path: Path, *, sequence: str | None = None) -> Prediction:
         scores = np.array([frame_score_of(where, frame) for where, frame in frames], np.float64)
         return Prediction(name, document.frames_count, None, scores)
     if any(frame.pixel_level_scores_map is not None for frame in document.frames):
-        maps = _find_maps(path, document, frames)
-        grid = cast("NDArray[np.float32]", maps)  # shape and [frame] are all that ScoreMap needs
+        found = _find_maps(maps or path.parent, document, frames)
+        grid = cast("NDArray[np.float32]", found)  # shape and [frame] are all that ScoreMap needs
         height_px, width_px = document.frame_height, document.frame_width
         score_map = ScoreMap(name, grid, 1, 1, height_px=height_px, width_px=width_px)
-        return Prediction(name, document.frames_count, score_map, None)
-    return Prediction(name, document.frames_count, _box_scores(document, frames, name), None)
+        return Prediction(name, document.frames_count, score_map, _frame_scores(document))
+    boxes = _box_scores(document, frames, name)
+    return Prediction(name, document.frames_count, boxes, _frame_scores(document))
+
+
+def _frame_scores(document: Document) -> NDArray[np.float64] | None:
+    """``(frames,)``, if every frame has one."""
+    scores = [frame.frame_level_score for frame in document.frames]
+    return None if None in scores else np.array(scores, np.float64)
 
 
 def _has_pixels(frame: Frame) -> bool:
@@ -213,9 +236,11 @@ def _region_overlap_px(
     return box_overlap_px([r.box_xyxy_px for r in before], [r.box_xyxy_px for r in now])
 
 
-def _read_masks(path: Path, document: Document, places: Places, name: str) -> GroundTruth:
+def _read_masks(
+    path: Path, maps: Path, document: Document, places: Places, name: str
+) -> GroundTruth:
     tracked = document.is_anomaly_track_id_available
-    regions = (_mask_regions(path, document.size, where, frame) for where, frame in places)
+    regions = (_mask_regions(maps, document.size, where, frame) for where, frame in places)
     frames = collect_regions(regions, source=path)
     if tracked:
         tracks = [
@@ -224,27 +249,28 @@ def _read_masks(path: Path, document: Document, places: Places, name: str) -> Gr
         ]
     else:
         tracks = link_by_overlap(frames, mask_overlap_px)
-    derived = document.is_derived or not tracked
+    from_maps = any(frame.pixel_level_scores_map is not None for _, frame in places)
+    derived = document.is_derived or from_maps or not tracked
     return mask_regions_to_ground_truth(
         frames, tracks, name, document.size, source=path, derived=derived
     )
 
 
-def _mask_regions(path: Path, size: SequenceSize, where: str, frame: Frame) -> list[MaskRegion]:
+def _mask_regions(maps: Path, size: SequenceSize, where: str, frame: Frame) -> list[MaskRegion]:
     """The regions of a frame by their pixels.
 
     The components of a map get the track id of the listed region with the same box.
     """
     if frame.pixel_level_scores_map is None:
         return [_mask_region(place, region, size) for place, region in listed_regions(where, frame)]
-    scores = _read_map(path, size, where, frame.pixel_level_scores_map)
+    scores = _read_map(maps, size, where, frame.pixel_level_scores_map)
     ids = {region.bounding_box: region.track_id for region in frame.anomalous_regions or ()}
     components = mask_to_components(scores > 0, where=where)
     return [replace(region, track=ids.get(region.box_xyxy_px)) for region in components]
 
 
-def _read_map(path: Path, size: SequenceSize, where: str, name: str) -> NDArray[np.float32]:
-    file = find_map(path.parent, name, where=f"{where}: pixel_level_scores_map")
+def _read_map(maps: Path, size: SequenceSize, where: str, name: str) -> NDArray[np.float32]:
+    file = find_map(maps, name, where=f"{where}: pixel_level_scores_map")
     return read_map(file, height_px=size.height_px, width_px=size.width_px)
 
 
@@ -268,7 +294,7 @@ def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
     return MaskRegion((x0, y0, x1, y1), runs_to_mask(runs, shape), region.track_id)
 
 
-def _find_maps(path: Path, document: Document, places: Places) -> FrameMaps:
+def _find_maps(maps: Path, document: Document, places: Places) -> FrameMaps:
     files: list[Path | None] = []
     for where, frame in places:
         name = frame.pixel_level_scores_map
@@ -278,7 +304,7 @@ def _find_maps(path: Path, document: Document, places: Places) -> FrameMaps:
                 "have maps; give one for every frame with regions"
             )
         field = f"{where}: pixel_level_scores_map"
-        files.append(None if name is None else find_map(path.parent, name, where=field))
+        files.append(None if name is None else find_map(maps, name, where=field))
     return FrameMaps(files, height_px=document.frame_height, width_px=document.frame_width)
 
 

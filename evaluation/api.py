@@ -1,0 +1,428 @@
+"""Evaluate predictions in files against ground truth in files, from Python.
+
+    from evaluation import accumulated_evaluate
+
+    result = accumulated_evaluate("ground_truth", "predictions", gt_name_suffix="_gt")
+    result["region_roc_auc"], result["track_roc_auc"], result["frame_roc_auc"]
+
+All functions return one dict: what ``summary.json`` holds (the eight names of py-ssvad-metrics,
+ours, counts, and ``undefined``: the reason for every number that is ``None``), and under
+``curves`` the arrays of `evaluation.results.result_to_curves`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from evaluation.criteria import (
+    CriteriaOptions,
+    CriteriaResult,
+    SequenceStatistics,
+    combine,
+    frame_statistics,
+    sequence_statistics,
+)
+from evaluation.formats import find_reader, ssvad_json
+from evaluation.ground_truth import GroundTruth
+from evaluation.painting import boxes_to_map
+from evaluation.predictions import KnownSize, list_predictions, open_prediction, size_of
+from evaluation.results import result_to_curves, result_to_summary
+from evaluation.scores import BoxScores
+from vadloc.errors import UsageError, VadlocError
+from vadloc.frames import natural_key
+
+PathLike: TypeAlias = str | Path
+Boxes: TypeAlias = Literal["regions", "map"]
+Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
+"""Opens the prediction and the ground truth of one sequence."""
+BOXES = ("regions", "map")
+SIZELESS_FORMATS = ("frame_labels",)
+"""Formats that say nothing about places, so that the size of the frames has no effect."""
+TRUTH_NAMES = {
+    "frame_masks": ("*.npy",),
+    "json": ("*.json",),
+    "masks": ("*_gt",),
+    "shanghaitech": ("*.txt",),
+    "street_scene": ("*_gt.txt", "*/*_gt.txt"),
+}
+"""Where a format has one file or folder a sequence, how they are called."""
+
+
+def evaluate(
+    gt_path: PathLike,
+    pred_path: PathLike,
+    *,
+    gt_score_maps_root_dir: PathLike | None = None,
+    pred_score_maps_root_dir: PathLike | None = None,
+    alpha: float = CriteriaOptions.alpha,
+    beta: float = CriteriaOptions.beta,
+    connectivity: int = CriteriaOptions.connectivity,
+    pixel_share: float = CriteriaOptions.pixel_share,
+    dual_share: float = CriteriaOptions.dual_share,
+    rule: str = CriteriaOptions.rule,
+    alarm_threshold: float = CriteriaOptions.alarm_threshold,
+    boxes: Boxes = "regions",
+) -> dict[str, Any]:
+    """Evaluate one sequence, given as JSON files of py-ssvad-metrics.
+
+    Args:
+        gt_path: Ground truth.
+        pred_path: Prediction.
+        gt_score_maps_root_dir: Folder that the paths of maps in the ground truth are relative to;
+            by default that of the file.
+        pred_score_maps_root_dir: The same for the prediction.
+        alpha: Least share of a track's regions that must be found.
+        beta: Least intersection over union of a match.
+        connectivity: 8 or 4, how pixels form detected regions.
+        pixel_share: Least share of a frame's anomalous pixels that must be detected.
+        dual_share: Least share of the detected pixels that must be anomalous (dual pixel level).
+        rule: How region and track curves become areas: ``envelope``, ``ssvad`` (the numbers of
+            py-ssvad-metrics), ``grid100`` or ``hold``.
+        alarm_threshold: Score from which a frame raises an alarm, for the false alarm rate.
+        boxes: ``regions``: a predicted box is a detected region as it is; ``map``: boxes are
+            painted to a map first, overlaps by their mean.
+
+    Returns:
+        Numbers by name, ``counts``, ``options``, ``undefined`` and ``curves``.
+
+    Raises:
+        VadlocError: A file or an option is unusable; the message says which and why.
+    """
+    options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
+    maps = _MapFolders.of(gt_score_maps_root_dir, pred_score_maps_root_dir)
+    load = partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
+    return evaluate_sequences([load], options=options, boxes=boxes)
+
+
+def accumulated_evaluate(
+    gt_dir: PathLike,
+    pred_dir: PathLike,
+    *,
+    gt_name_suffix: str = "",
+    pred_name_suffix: str = "",
+    gt_score_maps_root_dir: PathLike | None = None,
+    pred_score_maps_root_dir: PathLike | None = None,
+    alpha: float = CriteriaOptions.alpha,
+    beta: float = CriteriaOptions.beta,
+    connectivity: int = CriteriaOptions.connectivity,
+    pixel_share: float = CriteriaOptions.pixel_share,
+    dual_share: float = CriteriaOptions.dual_share,
+    rule: str = CriteriaOptions.rule,
+    alarm_threshold: float = CriteriaOptions.alarm_threshold,
+    boxes: Boxes = "regions",
+    jobs: int = 1,
+    show_progress: bool = True,
+) -> dict[str, Any]:
+    """Evaluate a test set, given as JSON files of py-ssvad-metrics, all sequences together.
+
+    The ground truth of a sequence is ``<sequence><gt_name_suffix>.json``, its prediction
+    ``<sequence><pred_name_suffix>.json``.
+
+    Args:
+        gt_dir: Folder of the ground truth.
+        pred_dir: Folder of the predictions.
+        gt_name_suffix: What follows the sequence's name in the ground truth's, such as ``_gt``.
+        pred_name_suffix: The same for the predictions.
+        gt_score_maps_root_dir: As in `evaluate`, like all that follow up to ``boxes``.
+        pred_score_maps_root_dir: As in `evaluate`.
+        alpha: As in `evaluate`.
+        beta: As in `evaluate`.
+        connectivity: As in `evaluate`.
+        pixel_share: As in `evaluate`.
+        dual_share: As in `evaluate`.
+        rule: As in `evaluate`.
+        alarm_threshold: As in `evaluate`.
+        boxes: As in `evaluate`.
+        jobs: Number of sequences side by side, in processes; without effect on the result.
+        show_progress: Whether to show a bar on stderr.
+
+    Returns:
+        As `evaluate`.
+
+    Raises:
+        VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
+    """
+    options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
+    truths = _list_json(Path(gt_dir), gt_name_suffix)
+    predictions = _list_json(Path(pred_dir), pred_name_suffix)
+    _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
+    maps = _MapFolders.of(gt_score_maps_root_dir, pred_score_maps_root_dir)
+    loads = [partial(_load_json, truths[name], predictions[name], name, maps) for name in truths]
+    return evaluate_sequences(
+        loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
+    )
+
+
+def evaluate_folder(
+    gt_dir: PathLike,
+    pred_dir: PathLike,
+    *,
+    gt_format: str,
+    frames: PathLike | None = None,
+    size_px: tuple[int, int] | None = None,
+    sequences: Collection[str] | None = None,
+    pred_name_suffix: str = "",
+    options: CriteriaOptions | None = None,
+    boxes: Boxes = "regions",
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Evaluate predictions of any form of `evaluation.predictions` against any ground truth.
+
+    Args:
+        gt_dir: Folder of the ground truth.
+        pred_dir: Folder of the predictions.
+        gt_format: Its format, a key of `evaluation.formats.READERS`.
+        frames: Folder of the sequences' frames or videos, where predictions and ground truth do
+            not say how many frames there are or how large; what they say must agree with it.
+        size_px: Width and height of all frames, instead.
+        sequences: Only these; by default all, and then none that the ground truth has may be
+            missing.
+        pred_name_suffix: What follows the sequence's name in the predictions'.
+        options: ``None`` for the defaults.
+        boxes: As in `evaluate`.
+        jobs: As in `accumulated_evaluate`.
+        show_progress: As in `accumulated_evaluate`.
+
+    Returns:
+        As `evaluate`.
+
+    Raises:
+        VadlocError: A file or an option is unusable, or a prediction or its ground truth missing.
+    """
+    truth_folder, folder = Path(gt_dir), Path(pred_dir)
+    find_reader(gt_format)
+    predictions = list_predictions(folder, suffix=pred_name_suffix)
+    if sequences is None:
+        _check_none_left_out(truth_folder, gt_format, predictions)
+    names = list(predictions) if sequences is None else sorted(set(sequences), key=natural_key)
+    for name in names:
+        if name not in predictions:
+            raise VadlocError(
+                f"{folder}: no prediction of {name}; there are {', '.join(predictions)}"
+            )
+    sizes = _known_sizes(names, None if frames is None else Path(frames), size_px)
+    loads = [
+        partial(_load_pair, truth_folder, gt_format, predictions[name], name, sizes[name])
+        for name in names
+    ]
+    return evaluate_sequences(
+        loads,
+        options=options or CriteriaOptions(),
+        boxes=boxes,
+        jobs=jobs,
+        show_progress=show_progress,
+    )
+
+
+def evaluate_sequences(
+    loads: Sequence[Load],
+    *,
+    options: CriteriaOptions,
+    boxes: Boxes = "regions",
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Evaluate sequences, several side by side; their number has no effect on the result.
+
+    Args:
+        loads: What opens each sequence; can be pickled if ``jobs`` is above 1.
+        options: Options of the criteria.
+        boxes: As in `evaluate`.
+        jobs: Number of sequences side by side, in processes.
+        show_progress: Whether to show a bar on stderr.
+
+    Returns:
+        As `evaluate`.
+
+    Raises:
+        VadlocError: That of the first sequence that cannot be evaluated.
+    """
+    if boxes not in BOXES:
+        raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, expected 1 or more")
+    parts: list[SequenceStatistics] = []
+    derived = False
+    outcomes = _outcomes(loads, options, boxes, min(jobs, len(loads)))
+    for outcome in _with_bar(outcomes, len(loads), shown=show_progress):
+        if isinstance(outcome, VadlocError):
+            raise outcome
+        parts.append(outcome[0])
+        derived |= outcome[1]
+    return result_to_dict(combine(parts, options=options), derived=derived)
+
+
+def result_to_dict(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
+    """The summary of a result together with its curves."""
+    return {**result_to_summary(result, derived=derived), "curves": result_to_curves(result)}
+
+
+def _outcomes(
+    loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
+) -> Iterable[tuple[SequenceStatistics, bool] | VadlocError]:
+    """What `_outcome` makes of each sequence, in their order."""
+    if jobs <= 1:
+        return (_outcome(load, options, boxes) for load in loads)
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=jobs, return_as="generator")
+    done: Iterable[tuple[SequenceStatistics, bool] | VadlocError] = pool(
+        delayed(_outcome)(load, options, boxes) for load in loads
+    )
+    return done
+
+
+def _outcome(
+    load: Load, options: CriteriaOptions, boxes: Boxes
+) -> tuple[SequenceStatistics, bool] | VadlocError:
+    """Statistics of a sequence and whether its ground truth is derived, or what went wrong."""
+    try:
+        prediction, truth = load()
+        scores = prediction.scores
+        if boxes == "map" and isinstance(scores, BoxScores):
+            scores = boxes_to_map(scores)
+        if scores is not None:
+            own = prediction.frame_score
+            statistics = sequence_statistics(scores, truth, frame_scores=own, options=options)
+        elif prediction.frame_score is not None:
+            statistics = frame_statistics(prediction.frame_score, truth)
+        else:
+            raise VadlocError(f"{prediction.sequence}: a prediction without any score")
+    except VadlocError as error:
+        return error
+    return statistics, truth.derived
+
+
+def _with_bar(
+    outcomes: Iterable[tuple[SequenceStatistics, bool] | VadlocError], total: int, *, shown: bool
+) -> Iterable[tuple[SequenceStatistics, bool] | VadlocError]:
+    if not shown:
+        return outcomes
+    from tqdm import tqdm
+
+    return tqdm(outcomes, total=total, desc="evaluation", unit="sequence")
+
+
+def _options(
+    alpha: float,
+    beta: float,
+    connectivity: int,
+    pixel_share: float,
+    dual_share: float,
+    rule: str,
+    alarm_threshold: float,
+) -> CriteriaOptions:
+    """Options in the order in which the public functions list them."""
+    return CriteriaOptions(
+        alpha=alpha,
+        beta=beta,
+        connectivity=connectivity,
+        pixel_share=pixel_share,
+        dual_share=dual_share,
+        rule=rule,
+        alarm_threshold=alarm_threshold,
+    )
+
+
+class _MapFolders(NamedTuple):
+    """Folders that the paths of maps are relative to; ``None`` for that of the JSON."""
+
+    truth: Path | None
+    prediction: Path | None
+
+    @classmethod
+    def of(cls, truth: PathLike | None, prediction: PathLike | None) -> "_MapFolders":
+        return cls(
+            None if truth is None else Path(truth),
+            None if prediction is None else Path(prediction),
+        )
+
+
+def _load_json(
+    truth: Path, prediction: Path, sequence: str, maps: _MapFolders
+) -> tuple[ssvad_json.Prediction, GroundTruth]:
+    """A pair of JSON files."""
+    return (
+        ssvad_json.read_prediction(prediction, sequence=sequence, maps=maps.prediction),
+        ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth),
+    )
+
+
+def _list_json(folder: Path, suffix: str) -> dict[str, Path]:
+    """The JSON files of a folder by sequence, in natural order."""
+    if not folder.is_dir():
+        raise VadlocError(f"{folder}: no such folder; expected <sequence>{suffix}.json in it")
+    files = [f for f in folder.glob("*.json") if f.stem.endswith(suffix) and f.name[0] != "."]
+    if not files:
+        raise VadlocError(f"{folder}: no file *{suffix}.json; check the folder and the name suffix")
+    files.sort(key=lambda file: natural_key(file.name))
+    return {file.stem.removesuffix(suffix): file for file in files}
+
+
+def _check_complete(
+    truths: Collection[str], predictions: Collection[str], gt_dir: Path, pred_dir: Path
+) -> None:
+    """Raise unless both folders have the same sequences."""
+    for folder, names, others in (
+        (pred_dir, predictions, truths),
+        (gt_dir, truths, predictions),
+    ):
+        missing = [name for name in others if name not in names]
+        if missing:
+            raise VadlocError(
+                f"{folder}: {len(missing)} of {len(others)} sequences missing: "
+                f"{', '.join(missing[:5])}; every sequence needs ground truth and a prediction "
+                "(do the name suffixes fit?)"
+            )
+
+
+def _check_none_left_out(folder: Path, gt_format: str, predictions: Collection[str]) -> None:
+    """Raise if the ground truth has a sequence without a prediction, where names tell."""
+    found = [path for pattern in TRUTH_NAMES.get(gt_format, ()) for path in folder.glob(pattern)]
+    names = {path.stem.removesuffix("_gt") for path in found if path.name[0] != "."}
+    missing = sorted(names - set(predictions), key=natural_key)
+    if missing and not names.isdisjoint(predictions):
+        raise VadlocError(
+            f"{folder}: ground truth of {', '.join(missing[:5])} ({len(missing)} of {len(names)} "
+            "sequences) has no prediction; to evaluate some sequences only, name them (--sequences)"
+        )
+
+
+def _known_sizes(
+    names: Sequence[str], frames: Path | None, size_px: tuple[int, int] | None
+) -> dict[str, KnownSize]:
+    """What the frames and the options say of each sequence."""
+    width_px, height_px = size_px or (None, None)
+    told = KnownSize(None, height_px, width_px)
+    if frames is None:
+        return dict.fromkeys(names, told)
+    from vadloc.frames import list_sequences, sequence_size
+
+    listed = {sequence.name: sequence for sequence in list_sequences(frames)}
+    unknown = [name for name in names if name not in listed]
+    if unknown:
+        raise VadlocError(f"{frames}: no frames of {unknown[0]}; there are {', '.join(listed)}")
+    where = str(frames)
+    return {
+        name: told.agreeing(KnownSize(*sequence_size(listed[name])), where=where) for name in names
+    }
+
+
+def _load_pair(
+    folder: Path, gt_format: str, path: Path, sequence: str, known: KnownSize
+) -> tuple[ssvad_json.Prediction, GroundTruth]:
+    """A prediction and its ground truth; each says what the other needs to know of the size."""
+    if gt_format == "json":
+        source = ssvad_json.find_ground_truth(folder, sequence)
+        truth = ssvad_json.read_ground_truth(source, sequence=sequence)
+        size = KnownSize(truth.frame_count, truth.height_px, truth.width_px)
+        known = known.agreeing(size, where=str(source))
+        return open_prediction(path, sequence, known), truth
+    prediction = open_prediction(path, sequence, known)
+    known = known.agreeing(size_of(prediction), where=str(path))
+    if gt_format in SIZELESS_FORMATS:
+        known = KnownSize(known.frame_count, known.height_px or 1, known.width_px or 1)
+    size_needed = known.complete(where=str(path))
+    return prediction, find_reader(gt_format)(folder, sequence, **size_needed._asdict())

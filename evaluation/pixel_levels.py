@@ -1,0 +1,112 @@
+"""When anomalous frames are found at pixel level and at dual pixel level."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from evaluation.ground_truth import GroundTruth
+from evaluation.overlap import union_areas
+from evaluation.scores import Cells
+from evaluation.sweep import descending_order
+
+
+class PixelLevels:
+    """Collects the events of a sequence, one frame after the other.
+
+    Attributes:
+        found_score: For each anomalous frame with annotated pixels, the highest threshold at which
+            enough of them are detected.
+        dual_score: Scores at which such a frame becomes found at dual pixel level or is lost.
+        dual_change: +1 found, -1 lost.
+    """
+
+    def __init__(self, truth: GroundTruth, *, pixel_share: float, dual_share: float) -> None:
+        self._truth = truth
+        self._shares = pixel_share, dual_share
+        self.found_score: list[float] = []
+        self.dual_score: list[float] = []
+        self.dual_change: list[int] = []
+
+    def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
+        """Take a frame in; normal ones and those without annotated pixels are passed over.
+
+        Args:
+            frame: 0-based frame.
+            cells: Its scores.
+            order: Indices of its cells from the highest score to the lowest, if known.
+        """
+        regions = self._truth.regions_of(frame)
+        if regions.start == regions.stop:
+            return
+        inside_px = union_areas(self._truth, regions, cells.row_edges_px, cells.column_edges_px)
+        if not inside_px.any():
+            return
+        scores = cells.scores.ravel()
+        sides = np.diff(cells.row_edges_px), np.diff(cells.column_edges_px)
+        found, score, change = _pixel_events(
+            scores,
+            descending_order(scores) if order is None else order,
+            inside_px.ravel(),
+            sides,
+            self._shares,
+        )
+        self.found_score.append(found)
+        self.dual_score += score.tolist()
+        self.dual_change += change.tolist()
+
+
+@njit(cache=True, error_model="numpy")
+def _pixel_events(
+    scores: NDArray[np.floating[Any]],
+    order: NDArray[np.int32],
+    inside_px: NDArray[np.float64],
+    sides_px: tuple[NDArray[np.float64], NDArray[np.float64]],
+    shares: tuple[float, float],
+) -> tuple[float, NDArray[np.float64], NDArray[np.int64]]:
+    """Visit the cells of a frame; cells of one score enter together.
+
+    Args:
+        scores: ``(cells,)``.
+        order: ``(cells,)`` from the highest score to the lowest.
+        inside_px: ``(cells,)`` anomalous pixels in each cell, some above 0.
+        sides_px: Heights of the rows, widths of the columns.
+        shares: Of the pixel level and of the dual pixel level.
+
+    Returns:
+        The score at which enough anomalous pixels are detected; scores at which the dual pixel
+        level is reached or lost, and ``(e,)`` +1 or -1.
+    """
+    heights, widths = sides_px
+    pixel_share, dual_share = shares
+    columns = np.uint32(len(widths))  # division is quicker without a sign
+    inside = np.empty(len(order))
+    total_px = 0.0
+    for i in range(len(order)):
+        inside[i] = inside_px[order[i]]
+        total_px += inside[i]
+    found, detected_px, detected_inside_px = np.nan, 0.0, 0.0
+    is_enough = is_dual = False
+    dual_score, dual_change = np.empty(len(order)), np.empty(len(order), np.int64)
+    events = 0
+    for i in range(len(order)):
+        cell = np.uint32(order[i])
+        row = cell // columns
+        detected_px += heights[row] * widths[cell - row * columns]
+        if inside[i] > 0:
+            detected_inside_px += inside[i]
+            is_enough = detected_inside_px / total_px >= pixel_share
+        if not is_enough:
+            continue
+        score = scores[cell]
+        if i + 1 < len(order) and scores[order[i + 1]] == score:
+            continue
+        if np.isnan(found):
+            found = float(score)
+        if (detected_inside_px / detected_px >= dual_share) != is_dual:
+            is_dual = not is_dual
+            dual_score[events] = score
+            dual_change[events] = 1 if is_dual else -1
+            events += 1
+    return found, dual_score[:events].copy(), dual_change[:events].copy()
