@@ -30,6 +30,7 @@ VARIATIONS: tuple[tuple[str, str, Any], ...] = (
     ("features", "flow_floor_px_per_frame", 0.5),
     ("features", "flow_floor_px_per_frame", 1.0),
     ("features", "flow_preset", "fast"),
+    ("features", "flow_preset", "medium"),
     ("regions", "frame_stride", 1),
     ("regions", "frame_stride", 2),
     ("regions", "frames_per_volume", 6),

@@ -76,7 +76,7 @@ class Regions(_Table):
 class Features(_Table):
     """Settings of the feature extractors."""
 
-    flow_preset: Literal["ultrafast", "fast", "medium"] = "medium"
+    flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
     flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
 
 
