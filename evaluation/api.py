@@ -15,6 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from evaluation.criteria import (
     CriteriaOptions,
     CriteriaResult,
@@ -167,6 +170,7 @@ def evaluate_folder(
     boxes: Boxes = "regions",
     jobs: int = 1,
     show_progress: bool = False,
+    plots: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate predictions of any form of `evaluation.predictions` against any ground truth.
 
@@ -184,6 +188,7 @@ def evaluate_folder(
         boxes: As in `evaluate`.
         jobs: As in `accumulated_evaluate`.
         show_progress: As in `accumulated_evaluate`.
+        plots: Folder for figures of curves and scores; ``None`` for none.
 
     Returns:
         As `evaluate`.
@@ -213,6 +218,7 @@ def evaluate_folder(
         boxes=boxes,
         jobs=jobs,
         show_progress=show_progress,
+        plots=plots,
     )
 
 
@@ -223,6 +229,7 @@ def evaluate_sequences(
     boxes: Boxes = "regions",
     jobs: int = 1,
     show_progress: bool = False,
+    plots: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate sequences, several side by side; their number has no effect on the result.
 
@@ -232,6 +239,7 @@ def evaluate_sequences(
         boxes: As in `evaluate`.
         jobs: Number of sequences side by side, in processes.
         show_progress: Whether to show a bar on stderr.
+        plots: As in `evaluate_folder`.
 
     Returns:
         As `evaluate`.
@@ -243,15 +251,35 @@ def evaluate_sequences(
         raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}, expected 1 or more")
-    parts: list[SequenceStatistics] = []
-    derived = False
+    parts: list[_Evaluated] = []
     outcomes = _outcomes(loads, options, boxes, min(jobs, len(loads)))
     for outcome in _with_bar(outcomes, len(loads), shown=show_progress):
         if isinstance(outcome, VadlocError):
             raise outcome
-        parts.append(outcome[0])
-        derived |= outcome[1]
-    return result_to_dict(combine(parts, options=options), derived=derived)
+        parts.append(outcome)
+    result = combine([part.statistics for part in parts], options=options)
+    if plots is not None:
+        _save_plots(plots, result, parts)
+    return result_to_dict(result, derived=any(part.derived for part in parts))
+
+
+class _Evaluated(NamedTuple):
+    """One sequence: its statistics, and what else the summary and the figures need of it."""
+
+    statistics: SequenceStatistics
+    derived: bool
+    frame_scores: NDArray[np.floating[Any]]
+    anomalous: NDArray[np.bool_]
+
+
+def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[_Evaluated]) -> None:
+    """Curves, and the scores over time with the threshold of the frame level's EER."""
+    from evaluation.plots import save_evaluation_plots, save_score_plots
+
+    save_evaluation_plots(folder, result)
+    scores = {p.statistics.events.sequence: (p.frame_scores, p.anomalous) for p in parts}
+    threshold = result.frame.eer_threshold.value
+    save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
 
 
 def result_to_dict(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
@@ -261,23 +289,21 @@ def result_to_dict(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
 
 def _outcomes(
     loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
-) -> Iterable[tuple[SequenceStatistics, bool] | VadlocError]:
+) -> Iterable[_Evaluated | VadlocError]:
     """What `_outcome` makes of each sequence, in their order."""
     if jobs <= 1:
         return (_outcome(load, options, boxes) for load in loads)
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, return_as="generator")
-    done: Iterable[tuple[SequenceStatistics, bool] | VadlocError] = pool(
+    done: Iterable[_Evaluated | VadlocError] = pool(
         delayed(_outcome)(load, options, boxes) for load in loads
     )
     return done
 
 
-def _outcome(
-    load: Load, options: CriteriaOptions, boxes: Boxes
-) -> tuple[SequenceStatistics, bool] | VadlocError:
-    """Statistics of a sequence and whether its ground truth is derived, or what went wrong."""
+def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> _Evaluated | VadlocError:
+    """What came of a sequence, or what went wrong."""
     try:
         prediction, truth = load()
         scores = prediction.scores
@@ -292,12 +318,14 @@ def _outcome(
             raise VadlocError(f"{prediction.sequence}: a prediction without any score")
     except VadlocError as error:
         return error
-    return statistics, truth.derived
+    own = prediction.frame_score
+    shown = statistics.events.frame_score if own is None else own
+    return _Evaluated(statistics, truth.derived, shown, truth.anomalous)
 
 
 def _with_bar(
-    outcomes: Iterable[tuple[SequenceStatistics, bool] | VadlocError], total: int, *, shown: bool
-) -> Iterable[tuple[SequenceStatistics, bool] | VadlocError]:
+    outcomes: Iterable[_Evaluated | VadlocError], total: int, *, shown: bool
+) -> Iterable[_Evaluated | VadlocError]:
     if not shown:
         return outcomes
     from tqdm import tqdm

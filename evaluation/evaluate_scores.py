@@ -2,7 +2,7 @@
 
     python -m evaluation.evaluate_scores --config configs/ped2.toml
 
-evaluates the maps of this pipeline: it writes ``summary.json``, tables and the curves to
+evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves and plots to
 ``evaluation/<version>/`` and prints the main numbers. Without a config it evaluates any detector:
 
     python -m evaluation.evaluate_scores --ground-truth DIR --format NAME --predictions DIR
@@ -79,6 +79,7 @@ def run(
             [partial(load_pair, artifacts, s.name) for s in artifacts.sequences("test")],
             options=CriteriaOptions(**config.evaluation.model_dump()),
             jobs=jobs,
+            plots=summary.path.parent / "plots",
         )
         for name, curve in content.pop("curves").items():
             artifacts.evaluation(f"{name}.npy").save(curve)
@@ -191,6 +192,7 @@ def run_folders(args: argparse.Namespace) -> dict[str, Any]:
         boxes=args.boxes,
         jobs=args.jobs,
         show_progress=sys.stderr.isatty(),
+        plots=args.output / "plots" if args.output else None,
     )
     if args.output:
         write_result(args.output, result)

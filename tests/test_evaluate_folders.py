@@ -260,7 +260,12 @@ def test_the_command_prints_and_leaves_what_the_function_returns(
     assert json.loads((output / "summary.json").read_text()) == result
     for name, curve in curves.items():
         assert_array_equal(np.load(output / f"{name}.npy"), curve)
-    assert len(list(output.iterdir())) == len(curves) + 4
+    tables = ["summary.csv", "summary.json", "summary.md", "summary.tex"]
+    files = [f"{name}.npy" for name in curves]
+    assert sorted(path.name for path in output.iterdir()) == sorted([*files, *tables, "plots"])
+    figures = ["detection", "roc_frame", "roc_pixel", "scores_a", "scores_b"]
+    assert {path.stem for path in (output / "plots").glob("*.png")} == set(figures)
+    assert {path.stem for path in (output / "plots").glob("*.svg")} == set(figures)
     area = compute_auc(output / "region_fpr.npy", output / "region_tpr.npy")
     assert area == pytest.approx(result["region_roc_auc"])
     assert re.search(rf"RBDC +{result['region_roc_auc']:.4f}\n", printed)
