@@ -9,6 +9,7 @@ styles do it.
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +69,8 @@ FIRST = LineStyle("#0072B2", "-", "o")
 SECOND = LineStyle("#D55E00", (0, (5, 1.5)), "s")
 ANOMALOUS_COLOUR = "#56B4E9"
 THRESHOLD_COLOUR = "#D55E00"
+REASON_LENGTH = 40
+"""Characters of a legend; the summary has the whole reason."""
 CHANCE_COLOUR = "0.6"
 
 
@@ -196,7 +199,10 @@ def thinned(
 
 
 def _words(what: str, value: Value) -> str:
-    return f"{what} undefined ({value.reason})" if value.reason else f"{what} {value.value:.3f}"
+    if value.reason is None:
+        return f"{what} {value.value:.3f}"
+    reason = shorten(value.reason, REASON_LENGTH, placeholder=" ...")
+    return f"{what} undefined\n({reason})"
 
 
 def _frame_rates(axes: Axes) -> None:

@@ -103,7 +103,7 @@ def test_two_roc_curves_share_the_line_of_chance() -> None:
 def test_what_is_undefined_is_said_and_not_drawn() -> None:
     axes = axes_of()
     plot_roc(axes, roc_result(ranked([0.1, 0.4], [])), label="frame level")
-    assert legend(axes) == ["frame level: AUC undefined (no anomalous frame)", "chance"]
+    assert legend(axes) == ["frame level: AUC undefined\n(no anomalous frame)", "chance"]
     assert np.isnan(line(axes, "frame level")[:, 1]).all()
 
 
