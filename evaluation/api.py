@@ -201,12 +201,7 @@ def evaluate_folder(
     predictions = list_predictions(folder, suffix=pred_name_suffix)
     if sequences is None:
         _check_none_left_out(truth_folder, gt_format, predictions)
-    names = list(predictions) if sequences is None else sorted(set(sequences), key=natural_key)
-    for name in names:
-        if name not in predictions:
-            raise VadlocError(
-                f"{folder}: no prediction of {name}; there are {', '.join(predictions)}"
-            )
+    names = _chosen(predictions, sequences, folder)
     sizes = _known_sizes(names, None if frames is None else Path(frames), size_px)
     loads = [
         partial(_load_pair, truth_folder, gt_format, predictions[name], name, sizes[name])
@@ -220,6 +215,21 @@ def evaluate_folder(
         show_progress=show_progress,
         plots=plots,
     )
+
+
+def _chosen(
+    predictions: Collection[str], sequences: Collection[str] | None, folder: Path
+) -> list[str]:
+    """The sequences to evaluate: those that are wanted, which must be there, or all."""
+    if sequences is None:
+        return list(predictions)
+    names = sorted(set(sequences), key=natural_key)
+    missing = [name for name in names if name not in predictions]
+    if missing:
+        raise VadlocError(
+            f"{folder}: no prediction of {missing[0]}; there are {', '.join(predictions)}"
+        )
+    return names
 
 
 def evaluate_sequences(

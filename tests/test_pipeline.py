@@ -83,7 +83,7 @@ def test_a_whole_run_finds_the_anomalies(whole: Path) -> None:
     path = whole / "tiny" / "evaluation" / "momentum" / "summary.json"
     assert f"summary: {path}" in stdout
     summary = json.loads(path.read_text())
-    assert summary["frame_roc_auc"] > 0.85
+    assert summary["frame_roc_auc"] > 0.8
     assert summary["track_roc_auc"] > 0.8
     scores = np.load(whole / "tiny" / "scores" / "momentum" / "Test0.npy")
     assert scores.shape == (24, 6, 8)
@@ -279,7 +279,7 @@ def test_a_damaged_or_missing_input_is_named_with_its_command(
 def remove_outputs(results: Path, module: str) -> None:
     """Take away what a stage made, so that it has to read its inputs again."""
     made = {SELECT: "exemplars/*/[Ts]*.joblib", MERGE: "exemplars/*/merged.joblib",
-            SCORE: "scores/*/*", EVALUATE: "evaluation/*/*"}  # fmt: skip
+            SCORE: "scores/*/*", EVALUATE: "evaluation/*/*.*"}  # fmt: skip
     for file in (results / "tiny").glob(made[module]):
         file.unlink()
 

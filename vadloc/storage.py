@@ -79,9 +79,18 @@ def _remove_leftovers(path: Path) -> None:
     """Delete what killed processes of this machine left beside the target."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.{socket.gethostname()}.*.part"):
         pid = part.name.split(".")[-2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+        if pid.isdigit() and not _is_running(pid):
             with suppress(OSError):
                 part.unlink()
+
+
+def _is_running(pid: str) -> bool:
+    """Whether a process of this machine lives; killed ones whose parent has not asked do not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return not Path("/proc/self").exists()
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def write_joblib(path: Path, content: dict[str, Any], *, stamp: str) -> None:
