@@ -300,6 +300,8 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     FigureCanvasAgg(figure)
     paths = [path.with_name(f"{path.name}.{form}") for form in ("png", "svg")]
     with style.context(STYLE):
+        figure.draw_without_rendering()  # Lays it out, once and not for each file again.
+        figure.set_layout_engine("none")
         for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
             content = BytesIO()
             figure.savefig(content, format=target.suffix[1:], metadata=metadata)
