@@ -83,7 +83,7 @@ class Features(_Table):
 class Exemplars(_Table):
     """Settings of the greedy selection."""
 
-    threshold: float = Field(default=0.02, ge=0)
+    threshold: float = Field(default=0.05, ge=0)
     normalization_pairs: int = Field(default=20_000, ge=1)
     seed: int = Field(default=0, ge=0)
 
