@@ -2,7 +2,7 @@
 
     VADLOC_DATASETS=... python benchmarks/ped2.py
 
-runs the whole pipeline twice, each stage through its own command, and compares the results byte by
+runs the whole pipeline twice, stage by stage and in one command, and compares the results byte by
 byte. Frames per second count all 4,560 frames for extraction, the training frames for selection
 and the test frames for scoring and evaluation. Peak memory is that of the whole process tree.
 """
@@ -66,16 +66,16 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
-def run_pipeline(results: Path, options: list[str]) -> tuple[float, float]:
-    """All stages into a folder; prints a line each."""
-    total, highest = 0.0, 0.0
-    for command, frames in STAGES:
-        words = [sys.executable, "-m", *command.split(), *options, "--results", str(results)]
-        seconds, peak = run_command(words)
+def run_stages(stages: tuple[tuple[str, int], ...], options: list[str]) -> None:
+    """Commands one after the other; prints a line each."""
+    total = 0.0
+    for command, frames in stages:
+        seconds, peak = run_command([sys.executable, "-m", *command.split(), *options])
         print(f"{command:<52}{seconds:7.1f} s {frames / seconds:8.0f} frames/s {peak:7.0f} MiB")
-        total, highest = total + seconds, max(highest, peak)
-    print(f"{'frames to AUC':<52}{total:7.1f} s {4560 / total:8.0f} frames/s {highest:7.0f} MiB")
-    return total, highest
+        total += seconds
+    if len(stages) > 1:
+        frames = TRAIN_FRAMES + TEST_FRAMES
+        print(f"{'stage by stage':<52}{total:7.1f} s {frames / total:8.0f} frames/s")
 
 
 def main() -> None:
@@ -86,9 +86,9 @@ def main() -> None:
     args = parser.parse_args()
     options = ["--config", args.config, "--datasets", args.datasets]
     found = []
-    for _ in range(2):
+    for stages in (STAGES, (("vadloc.run", TRAIN_FRAMES + TEST_FRAMES),)):
         with tempfile.TemporaryDirectory() as folder:
-            run_pipeline(Path(folder), options)
+            run_stages(stages, [*options, "--results", folder])
             found.append(digests(Path(folder)))
             [summary] = Path(folder).glob("*/evaluation/*/summary.json")
             numbers = json.loads(summary.read_text())

@@ -243,7 +243,8 @@ def _frame_events(
     n, region_count = cells.size, len(overlaps.area_px)
     columns = cells.shape[1]
     components = _single_cells(cell_sizes, overlaps)
-    visits = order + 2 * (order // columns) + (columns + 3)  # their numbers with the border
+    cell = order.view(np.uint32)
+    visits = cell + 2 * (cell // np.uint32(columns)) + np.uint32(columns + 3)  # with the border
     room = FrameEvents(
         np.empty(n, cells.dtype),
         np.empty(n, np.int64),
@@ -253,7 +254,7 @@ def _frame_events(
     )
     fp_events, region_events = _sweep(
         cells.ravel()[order],
-        visits.astype(np.uint32),
+        visits,
         overlaps.area_px,
         neighbours,
         beta,
@@ -276,7 +277,7 @@ def _single_cells(
     """No component yet, and what each cell will bring to its own."""
     heights, widths = (np.pad(sizes, 1) for sizes in cell_sizes)
     region_count = len(overlaps.area_px)
-    touched = np.zeros((len(heights), len(widths)), np.int32)
+    touched = np.zeros((len(heights), len(widths)), np.bool_)
     windows = [
         (np.s_[1 + top : 1 + bottom, 1 + left : 1 + right], overlaps.value[start:])
         for (top, bottom, left, right), start in zip(overlaps.window, overlaps.start, strict=True)
@@ -284,15 +285,16 @@ def _single_cells(
     for window, values in windows:
         touched[window] |= values[: touched[window].size].reshape(touched[window].shape) > 0
     cells = np.flatnonzero(touched)
-    touched.flat[cells] = np.arange(1, len(cells) + 1)
+    slot = np.zeros(touched.shape, np.int32)
+    slot.flat[cells] = np.arange(1, len(cells) + 1)
     shared = np.zeros((len(cells) + 1, region_count))
     for region, (window, values) in enumerate(windows):
-        shared[touched[window].ravel(), region] = values[: touched[window].size]
+        shared[slot[window].ravel(), region] = values[: touched[window].size]
     shared[0] = 0
     return Components(
         np.full(touched.size, FRESH, np.uint32),
         np.multiply.outer(heights, widths).ravel(),
-        touched.ravel(),
+        slot.ravel(),
         shared,
         np.zeros((len(cells) + 1, 1 + region_count), np.int64),
     )
