@@ -159,7 +159,7 @@ def test_killed_and_continued_gives_the_same_bytes(
     ("module", "options", "change"),
     [
         (EXTRACT, ["--split", "test"], lambda c: c.replace("frame_stride = 3", "frame_stride = 2")),
-        (SELECT, [], lambda c: c + "[exemplars]\nthreshold = 0.05\n"),
+        (SELECT, [], lambda c: c + "[exemplars]\nthreshold = 0.03\n"),
         (SCORE, [], lambda c: c + '[scoring]\ncombine = "max"\n'),
         (EVALUATE, [], lambda c: c + "[evaluation]\nbeta = 0.2\n"),
     ],
