@@ -94,6 +94,7 @@ def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
         counts=np.concatenate(counts),
         sequence=joined.sequence[order],
         first_frame=joined.first_frame[order],
+        descriptors={name: rows[order] for name, rows in joined.descriptors.items()},
     )
 
 
@@ -106,6 +107,10 @@ def _join(parts: list[Exemplars]) -> Exemplars:
         counts=np.concatenate([part.counts for part in parts]),
         sequence=np.concatenate([part.sequence + i for i, part in enumerate(parts)]),
         first_frame=np.concatenate([part.first_frame for part in parts]),
+        descriptors={
+            name: np.concatenate([part.descriptors[name] for part in parts])
+            for name in parts[0].descriptors
+        },
     )
 
 

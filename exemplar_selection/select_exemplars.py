@@ -16,9 +16,10 @@ from exemplar_selection.greedy import greedy_selection
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report
 from vadloc.config import Config
-from vadloc.distance import FeatureDistance
-from vadloc.features import SequenceFeatures, check_frame_size, load_features
+from vadloc.distance import GATE, FeatureDistance
+from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
 from vadloc.model import Exemplars
+from vadloc.versions import MOTION
 
 COMMAND = "exemplar_selection.select_exemplars"
 
@@ -42,14 +43,9 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         scales = artifacts.scales().load()
         features = load_features(artifacts, "train", sequence)
         check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
-        distance = FeatureDistance(
-            features.widths, tuple(scales["scales"]), (1.0,) * len(features.widths)
-        )
+        distance = components_to_distance(features, tuple(scales["scales"]))
         exemplars = features_to_exemplars(
-            features,
-            components=artifacts.components,
-            distance=distance,
-            threshold=config.exemplars.threshold,
+            features, distance=distance, threshold=config.exemplars.threshold
         )
         file.save(exemplars.to_content(schema=SCHEMAS["exemplars"]))
         counts["volumes"] = int(exemplars.counts.sum())
@@ -68,11 +64,30 @@ def scale(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> N
     file.save(
         {
             "schema": SCHEMAS["scales"],
-            "components": list(artifacts.components),
+            "components": list(first.components),
             "scales": largest_distances(pairs, first.widths),
             "height_px": first.height_px,
             "width_px": first.width_px,
         }
+    )
+
+
+def components_to_distance(
+    features: SequenceFeatures, scales: tuple[float, ...]
+) -> FeatureDistance:
+    """The distance between volumes of these components, with w_k = 1.
+
+    Args:
+        features: Of any sequence.
+        scales: Z_k of each component.
+    """
+    if MOVING not in features.components:
+        return FeatureDistance(features.widths, scales, (1.0,) * len(features.widths))
+    return FeatureDistance(
+        features.widths,
+        (*scales[:-1], 1.0),
+        (*(1.0,) * (len(scales) - 1), GATE),
+        tuple(name in MOTION for name in features.components),
     )
 
 
@@ -92,8 +107,8 @@ def _random_pairs(config: Config, artifacts: Artifacts, names: list[str]) -> NDA
     """Features ``(2, n, dimension)`` of random pairs of all training volumes, file by file."""
     sizes = [_volumes(artifacts, name).shape[0] for name in names]
     ends = np.cumsum(sizes)
-    random = np.random.default_rng(config.exemplars.seed)
-    chosen = random.integers(ends[-1], size=(2, config.exemplars.normalization_pairs))
+    random = np.random.default_rng(config.distance.seed)
+    chosen = random.integers(ends[-1], size=(2, config.distance.pairs))
     rows = None
     for name, end, size in zip(names, ends, sizes, strict=True):
         volumes = _volumes(artifacts, name)
@@ -111,11 +126,7 @@ def _volumes(artifacts: Artifacts, name: str) -> NDArray[np.float32]:
 
 
 def features_to_exemplars(
-    features: SequenceFeatures,
-    *,
-    components: tuple[str, ...],
-    distance: FeatureDistance,
-    threshold: float,
+    features: SequenceFeatures, *, distance: FeatureDistance, threshold: float
 ) -> Exemplars:
     """Exemplars of all regions of one sequence."""
     steps, region_count, _ = features.values.shape
@@ -128,7 +139,7 @@ def features_to_exemplars(
     region = np.repeat(np.arange(region_count), [len(rows) for rows, _ in chosen])
     return Exemplars(
         distance=distance,
-        components=components,
+        components=features.components,
         height_px=features.height_px,
         width_px=features.width_px,
         sequences=(features.sequence,),
@@ -137,6 +148,7 @@ def features_to_exemplars(
         counts=np.concatenate([counts for _, counts in chosen]),
         sequence=np.zeros(len(rows), np.int64),
         first_frame=features.first_frame[rows],
+        descriptors={name: all_[rows, region] for name, all_ in features.descriptors.items()},
     )
 
 

@@ -6,24 +6,56 @@ reads the frames of each sequence once and writes ``features/<extractor>/<split>
 for every extractor that the version needs.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from feature_extraction.extractor import Extractor, Frame, Workers
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report, thread_count
 from vadloc.config import Config
 from vadloc.errors import VadlocError
-from vadloc.frames import read_frames
+from vadloc.frames import Sequence, read_frames_as
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 
 COMMAND = "feature_extraction.extract_features"
+MIN_SIDE_PX = 32
+"""OpenCV's DIS flow of smaller frames ends in an error or, if they are long, in a crash."""
+
+
+def _momentum(config: Config, grid: RegionGrid, workers: Workers, _device: str) -> Extractor:
+    from feature_extraction.momentum import Momentum
+
+    length = config.regions.frames_per_volume
+    return Momentum(config.features.momentum, grid, frames_per_volume=length, workers=workers)
+
+
+def _appearance(config: Config, grid: RegionGrid, workers: Workers, device: str) -> Extractor:
+    from feature_extraction.networks import appearance_extractor
+
+    return appearance_extractor(config.features.appearance, grid, workers=workers, device=device)
+
+
+def _motion(config: Config, grid: RegionGrid, workers: Workers, device: str) -> Extractor:
+    from feature_extraction.networks import motion_extractor
+
+    return motion_extractor(config.features.motion, grid, workers=workers, device=device)
+
+
+EXTRACTORS: dict[str, Callable[[Config, RegionGrid, Workers, str], Extractor]] = {
+    "momentum": _momentum,
+    "appearance": _appearance,
+    "motion": _motion,
+}
+NETWORKS = frozenset({"appearance", "motion"})
+COLOURED = frozenset({"appearance"})
+"""Extractors that look at colour; the others have grey frames enough."""
 
 
 def outputs(artifacts: Artifacts, sequence: str, *, split: Split) -> list[Artifact]:
@@ -32,9 +64,23 @@ def outputs(artifacts: Artifacts, sequence: str, *, split: Split) -> list[Artifa
 
 
 def run(
-    config: Config, artifacts: Artifacts, sequence: str, *, split: Split, overwrite: bool = False
+    config: Config,
+    artifacts: Artifacts,
+    sequence: str,
+    *,
+    split: Split,
+    device: str = "auto",
+    overwrite: bool = False,
 ) -> Path:
-    """Extract the features of one sequence that are not there yet.
+    """Extract the features of one sequence that are not there yet, reading its frames once.
+
+    Args:
+        config: The config.
+        artifacts: The results.
+        sequence: Name of the sequence.
+        split: Whether it is for training or test.
+        device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
+        overwrite: Replace what is damaged or was made otherwise.
 
     Returns:
         Path of the (first) feature file.
@@ -42,81 +88,129 @@ def run(
     Raises:
         VadlocError: Frames are unreadable or too few, or a file made otherwise is in the way.
     """
-    files = outputs(artifacts, sequence, split=split)
-    for file in files:
-        if not file.is_done(overwrite=overwrite):
-            with stage_report(artifacts, COMMAND, f"{split}/{sequence}", file.stamp) as counts:
-                content = frames_to_features(config, artifacts, split, sequence)
-                file.save(content)
-                counts["frames"] = content["frame_count"]
-                counts["volumes"] = content["first_frame"].size * content["region_count"]
-    return files[0].path
+    files = dict(
+        zip(
+            extractors_of(artifacts.version), outputs(artifacts, sequence, split=split), strict=True
+        )
+    )
+    todo = {name: f for name, f in files.items() if not f.is_done(overwrite=overwrite)}
+    if todo:
+        stamp = "+".join(file.stamp for file in todo.values())
+        with stage_report(artifacts, COMMAND, f"{split}/{sequence}", stamp) as counts:
+            frames = artifacts.sequence(split, sequence)
+            contents = frames_to_features(config, frames, tuple(todo), device=device)
+            for name, file in todo.items():
+                file.save(contents[name])
+                counts[f"{name}_computed"] = len(next(iter(contents[name]["components"].values())))
+            content = next(iter(contents.values()))
+            counts["frames"] = content["frame_count"]
+            counts["volumes"] = content["index"].size
+    return next(iter(files.values())).path
 
 
 def frames_to_features(
-    config: Config, artifacts: Artifacts, split: Split, sequence: str
-) -> dict[str, Any]:
-    """Momentum of one sequence, as it is stored.
+    config: Config, sequence: Sequence, extractors: tuple[str, ...], *, device: str = "auto"
+) -> dict[str, dict[str, Any]]:
+    """Features of one sequence by several extractors, as they are stored.
 
     Returns:
-        ``first_frame`` ``(v,)`` int64, 0-based, of each time step; ``components``: for each its
-        features ``(v, regions, width)`` float32, regions row by row; sizes and counts.
+        For each extractor a dict: ``first_frame`` ``(v,)`` int64, 0-based, of each time step;
+        ``index`` ``(v, regions)`` int32, regions row by row: the row of each volume in
+        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts.
     """
-    from feature_extraction.momentum import MIN_SIDE_PX, FlowSettings, cell_sums, volume_momentum
-
-    frames = _Counted(read_frames(artifacts.sequence(split, sequence)))
-    regions = config.regions
+    frames = _Counted(sequence, coloured=not COLOURED.isdisjoint(extractors))
     height, width = frames.first.shape
     if min(height, width) < MIN_SIDE_PX:
         raise VadlocError(
-            f"{sequence}: frames of {width} x {height} px, but optical flow needs {MIN_SIDE_PX} px "
-            "on each side; enlarge the frames"
+            f"{sequence.name}: frames of {width} x {height} px, but optical flow needs "
+            f"{MIN_SIDE_PX} px on each side; enlarge the frames"
         )
+    regions = config.regions
     grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
-    flow = FlowSettings(config.features.flow_preset, config.features.flow_floor_px_per_frame)
-    volumes = list(
-        volume_momentum(
-            cell_sums(frames, grid, flow, threads=thread_count()),
-            grid,
-            frames_per_volume=regions.frames_per_volume,
-            frame_stride=regions.frame_stride,
-        )
-    )
-    if not volumes:
-        raise VadlocError(
-            f"{sequence}: {frames.count} frames, but a video volume has "
-            f"{regions.frames_per_volume} ([regions] frames_per_volume); remove the sequence or "
-            "shorten the volumes"
-        )
-    return {
+    with Workers(thread_count()) as workers:
+        working = {name: EXTRACTORS[name](config, grid, workers, device) for name in extractors}
+        first_frames = _pass_frames(config, frames, grid, list(working.values()))
+        found = {name: extractor.finish() for name, extractor in working.items()}
+    shared = {
         "schema": SCHEMAS["features"],
-        "sequence": sequence,
+        "sequence": sequence.name,
         "frame_count": frames.count,
         "height_px": height,
         "width_px": width,
         "region_count": grid.region_count,
-        "first_frame": np.array([first for first, _ in volumes], np.int64),
-        "components": {"momentum": np.stack([momentum for _, momentum in volumes])},
+        "first_frame": np.array(first_frames, np.int64),
     }
+    return {name: {**shared, **vars(features)} for name, features in found.items()}
+
+
+def _pass_frames(
+    config: Config, frames: "_Counted", grid: RegionGrid, extractors: list[Extractor]
+) -> list[int]:
+    """Show all frames to the extractors; the first frames of all volumes."""
+    length, stride = config.regions.frames_per_volume, config.regions.frame_stride
+    window: deque[Frame] = deque(maxlen=length)
+    first_frames: list[int] = []
+
+    def volumes(first: int) -> None:
+        first_frames.append(first)
+        for extractor in extractors:
+            extractor.add_volumes(window)
+
+    first = -1
+    for grey, *rgb in frames:
+        window.append(Frame(grey, rgb[0] if rgb else None, grid))
+        for extractor in extractors:
+            extractor.add_frame(window[-1])
+        first = frames.count - length
+        if first >= 0 and first % stride == 0:
+            volumes(first)
+    if first < 0:
+        raise VadlocError(
+            f"{frames.name}: {frames.count} frames, but a video volume has {length} ([regions] "
+            "frames_per_volume); remove the sequence or shorten the volumes"
+        )
+    if first % stride:
+        volumes(first)
+    return first_frames
 
 
 class _Counted:
     """Frames that are counted as they pass; the first one is looked at in advance."""
 
-    def __init__(self, frames: Iterator[NDArray[np.uint8]]) -> None:
-        self.first = next(frames)
+    def __init__(self, sequence: Sequence, *, coloured: bool) -> None:
+        self.name = sequence.name
+        frames = read_frames_as(sequence, ("grey", "rgb") if coloured else ("grey",))
+        first = next(frames)
+        self.first = first[0]
         self.count = 0
-        self._frames = chain([self.first], frames)
+        self._frames = chain([first], frames)
 
-    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+    def __iter__(self) -> Iterator[Any]:
         for frame in self._frames:
             self.count += 1
             yield frame
 
 
-def stage(split: Split) -> Stage:
+def _check_networks(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
+    """Notice before any frame is read that networks cannot run."""
+    del overwrite
+    if NETWORKS.isdisjoint(extractors_of(artifacts.version)):
+        return
+    from feature_extraction.networks import check_crops, device_of
+
+    device_of(device)
+    check_crops(config.regions)
+
+
+def stage(split: Split, *, device: str = "auto") -> Stage:
     """The stage for one split."""
-    return Stage(COMMAND, partial(run, split=split), partial(outputs, split=split), split)
+    return Stage(
+        COMMAND,
+        partial(run, split=split, device=device),
+        partial(outputs, split=split),
+        split,
+        prepare=partial(_check_networks, device=device),
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -124,7 +218,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = stage_parser("Compute the features of every video volume.", sequences=True)
     parser.add_argument("--split", choices=["train", "test"], required=True)
     args = parser.parse_args(argv)
-    stage_main(stage(args.split), args)
+    stage_main(stage(args.split, device=args.device), args)
 
 
 if __name__ == "__main__":

@@ -2,36 +2,26 @@
 
 m_k = (1 / |V|) * sum of |flow| over the pixels of a volume V whose flow points into the k-th of 12
 directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. It is the attribute that
-EVAL trains networks to see (direction histogram times speed), measured.
+EVAL trains networks to see (direction histogram times speed), measured. Beside it stands, for
+people to read, the share of the pixels that move into each direction: momentum divided by it is
+the mean speed of what moves there.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.extractor import Extracted, Frame, Workers
+from vadloc.config import MomentumFeatures
 from vadloc.regions import RegionGrid
 
 DIRECTIONS = 12
 MIN_SIDE_PX = 32
 """OpenCV's DIS flow of smaller frames ends in an error or, if they are long, in a crash."""
-
-
-@dataclass(frozen=True)
-class FlowSettings:
-    """Settings of the flow.
-
-    Attributes:
-        preset: Of OpenCV's DIS, see ``flow_engine``.
-        floor_px_per_frame: Slower pixels count as still.
-    """
-
-    preset: str
-    floor_px_per_frame: float
 
 
 def flow_engine(preset: str) -> Any:
@@ -54,7 +44,7 @@ def flow_engine(preset: str) -> Any:
 def flow_to_cells(
     flow: NDArray[np.float32], cell_of_pixel: NDArray[np.int64], *, cell_count: int, floor: float
 ) -> NDArray[np.float64]:
-    """Sums of |flow| in each cell and direction.
+    """Sums of |flow|, and numbers of moving pixels, in each cell and direction.
 
     Args:
         flow: ``(height, width, 2)``, x to the right and y downwards, px/frame.
@@ -63,103 +53,120 @@ def flow_to_cells(
         floor: Pixels with |flow| not above it are left out.
 
     Returns:
-        ``(cell_count, 12)``; direction k covers angles from 30 k to 30 (k + 1) degrees,
-        counted from x towards y (clockwise as seen).
+        ``(cell_count, 2, 12)``: sums, then numbers; direction k covers angles from 30 k to
+        30 (k + 1) degrees, counted from x towards y (clockwise as seen).
     """
     import cv2
 
     x, y = flow[..., 0].ravel(), flow[..., 1].ravel()
     moving = np.flatnonzero(x * x + y * y > np.float32(floor * floor))
     if not len(moving):
-        return np.zeros((cell_count, DIRECTIONS))
+        return np.zeros((cell_count, 2, DIRECTIONS))
     magnitude, degrees = cv2.cartToPolar(x[moving], y[moving], angleInDegrees=True)
     magnitude, degrees = magnitude.ravel(), degrees.ravel()  # OpenCV 4 returns columns
     direction = (degrees * (DIRECTIONS / 360)).astype(np.int64) % DIRECTIONS
     index = cell_of_pixel[moving] * DIRECTIONS + direction
-    sums = np.bincount(index, weights=magnitude, minlength=cell_count * DIRECTIONS)
-    return sums.astype(np.float64, copy=False).reshape(cell_count, DIRECTIONS)
+    size = cell_count * DIRECTIONS
+    both = np.empty((2, size))
+    both[0] = np.bincount(index, weights=magnitude, minlength=size)
+    both[1] = np.bincount(index, minlength=size)
+    return both.reshape(2, cell_count, DIRECTIONS).swapaxes(0, 1)
 
 
-def cell_sums(
-    frames: Iterable[NDArray[np.uint8]], grid: RegionGrid, settings: FlowSettings, *, threads: int
-) -> Iterator[NDArray[np.float64]]:
-    """Sums of |flow| by cell and direction, for each pair of consecutive frames.
+def pairs_to_regions(pairs: Sequence[NDArray[np.float64]], grid: RegionGrid) -> NDArray[np.float32]:
+    """Means over the pixels of each volume that lie in the frame.
+
+    Args:
+        pairs: ``(cell rows, cell columns, ...)`` sums for each pair of consecutive frames.
+        grid: The grid of the frames.
+
+    Returns:
+        ``(regions, ...)``.
+    """
+    pixels = grid.region_sums(grid.cell_area_px) * len(pairs)
+    sums = grid.region_sums(np.sum(pairs, axis=0))
+    means = sums / pixels.reshape(pixels.shape + (1,) * (sums.ndim - 2))
+    return means.reshape(-1, *sums.shape[2:]).astype(np.float32)
+
+
+class Momentum:
+    """Extractor of ``momentum``, with the descriptor ``moving_share`` by direction.
 
     OpenCV's own threads change the flow with their number, so that each flow is computed by one
     thread, and several flows at a time.
 
     Args:
-        frames: uint8 ``(height, width)`` each, both at least ``MIN_SIDE_PX``.
-        grid: The grid of the frames.
         settings: Of the flow.
-        threads: Flows computed at a time.
-
-    Yields:
-        ``(cell rows, cell columns, 12)``, in order, one fewer than frames.
+        grid: The grid of the frames, both sides at least ``MIN_SIDE_PX``.
+        frames_per_volume: T; a volume has T - 1 pairs of frames.
+        workers: Threads that compute the flow.
     """
-    import cv2
 
-    cv2.setNumThreads(1)
-    rows, columns = grid.cells
-    cell_rows = np.arange(grid.height_px) // grid.stride_px
-    cell_columns = np.arange(grid.width_px) // grid.stride_px
-    cell_of_pixel = (cell_rows[:, None] * columns + cell_columns).ravel()
+    def __init__(
+        self,
+        settings: MomentumFeatures,
+        grid: RegionGrid,
+        *,
+        frames_per_volume: int,
+        workers: Workers,
+    ) -> None:
+        import cv2
 
-    def pair_to_cells(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-        flow: NDArray[np.float32] = flow_engine(settings.preset).calc(first, second, None)
-        sums = flow_to_cells(
-            flow,
-            cell_of_pixel,
-            cell_count=rows * columns,
-            floor=settings.floor_px_per_frame,
+        cv2.setNumThreads(1)
+        self._settings = settings
+        self._grid = grid
+        self._workers = workers
+        rows, columns = (
+            np.arange(side) // grid.stride_px for side in (grid.height_px, grid.width_px)
         )
-        return sums.reshape(rows, columns, DIRECTIONS)
+        self._cell_of_pixel = (rows[:, None] * grid.cells[1] + columns).ravel()
+        self._previous: NDArray[np.uint8] | None = None
+        self._pairs: deque[Future[NDArray[np.float64]]] = deque(maxlen=frames_per_volume - 1)
+        self._waiting: deque[tuple[Future[NDArray[np.float64]], ...]] = deque()
+        self._means: list[NDArray[np.float32]] = []
 
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[NDArray[np.float64]]] = deque()
-        previous = None
-        for frame in frames:
-            if previous is not None:
-                waiting.append(pool.submit(pair_to_cells, previous, frame))
-            previous = frame
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    def add_frame(self, frame: Frame) -> None:
+        """Begin the flow from the frame before to this one."""
+        if self._previous is not None:
+            self._pairs.append(self._workers.submit(self.pair_to_cells, self._previous, frame.grey))
+        self._previous = frame.grey
 
+    def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  the pairs are known
+        """Take the last T - 1 pairs as a volume, once their flow is there."""
+        self._waiting.append(tuple(self._pairs))
+        while self._waiting[0][-1].done():
+            self._settle()
+            if not self._waiting:
+                return
 
-def volume_momentum(
-    sums: Iterable[NDArray[np.float64]],
-    grid: RegionGrid,
-    *,
-    frames_per_volume: int,
-    frame_stride: int,
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Momentum of all volumes, from the sums of their cells.
+    def finish(self) -> Extracted:
+        """Momentum and moving share of all volumes."""
+        while self._waiting:
+            self._settle()
+        steps, regions = len(self._means), self._grid.region_count
+        both = np.stack(self._means).reshape(steps * regions, 2, DIRECTIONS)
+        return Extracted(
+            components={"momentum": both[:, 0]},
+            descriptors={"moving_share": both[:, 1]},
+            index=np.arange(steps * regions, dtype=np.int32).reshape(steps, regions),
+        )
 
-    Args:
-        sums: ``(cell rows, cell columns, 12)`` for each pair of consecutive frames.
-        grid: The grid of the frames.
-        frames_per_volume: T; a volume has T - 1 pairs.
-        frame_stride: Frames from one volume to the next; the last volume ends with the sequence.
+    def pair_to_cells(
+        self, first: NDArray[np.uint8], second: NDArray[np.uint8]
+    ) -> NDArray[np.float64]:
+        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of frames."""
+        flow: NDArray[np.float32] = flow_engine(self._settings.flow_preset).calc(
+            first, second, None
+        )
+        rows, columns = self._grid.cells
+        cells = flow_to_cells(
+            flow,
+            self._cell_of_pixel,
+            cell_count=rows * columns,
+            floor=self._settings.flow_floor_px_per_frame,
+        )
+        return cells.reshape(rows, columns, 2, DIRECTIONS)
 
-    Yields:
-        First frame of the volumes, and their momentum ``(regions, 12)`` in px/frame: means over
-        the pixels that lie in the frame.
-    """
-    pairs = frames_per_volume - 1
-    window: deque[NDArray[np.float64]] = deque(maxlen=pairs)
-    pixels = grid.region_sums(grid.cell_area_px)[..., None] * pairs
-
-    def momentum() -> NDArray[np.float32]:
-        total = grid.region_sums(np.sum(window, axis=0)) / pixels
-        return total.reshape(-1, DIRECTIONS).astype(np.float32)
-
-    first = -1
-    for index, cells in enumerate(sums):
-        window.append(cells)
-        first = index + 1 - pairs
-        if first >= 0 and first % frame_stride == 0:
-            yield first, momentum()
-    if first > 0 and first % frame_stride:
-        yield first, momentum()
+    def _settle(self) -> None:
+        pairs = [future.result() for future in self._waiting.popleft()]
+        self._means.append(pairs_to_regions(pairs, self._grid))

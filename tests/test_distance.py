@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vadloc.distance import FeatureDistance, screen
+from vadloc.distance import GATE, FeatureDistance, screen
 
 
 @st.composite
@@ -16,7 +16,11 @@ def distances(draw: st.DrawFn) -> FeatureDistance:
     widths = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=3)))
     number = st.sampled_from([1e-3, 0.3, 1.0, 7.0, 1e4])
     scales = tuple(draw(number | st.just(0.0)) for _ in widths)
-    return FeatureDistance(widths, scales, tuple(draw(number) for _ in widths))
+    weights = tuple(draw(number) for _ in widths)
+    if not draw(st.booleans()):
+        return FeatureDistance(widths, scales, weights)
+    gated = (*(draw(st.booleans()) for _ in widths), False)
+    return FeatureDistance((*widths, 1), (*scales, 1.0), (*weights, GATE), gated)
 
 
 @st.composite
@@ -35,6 +39,8 @@ def pairs_of_lists(
     size = 10.0 ** draw(st.integers(-40, 30))
     offset = draw(st.sampled_from([0.0, 1.0, 1e3, 1e6]))
     single = ((rows + offset) * size).astype(np.float32)
+    if distance.gated:
+        single[:, -1] = random.integers(0, 2, n + m)
     return distance, single[:n], single[n:]
 
 
@@ -43,14 +49,27 @@ def plain_distance(
 ) -> float:
     """The formula, with exactly rounded sums."""
     total, first = [], 0
-    for width, scale, weight in zip(
-        distance.widths, distance.scales, distance.weights, strict=True
+    gated = distance.gated or (False,) * len(distance.widths)
+    for width, scale, weight, moving_only in zip(
+        distance.widths, distance.scales, distance.weights, gated, strict=True
     ):
         columns = slice(first, first + width)
         difference = x[columns].astype(float) - y[columns].astype(float)
-        total.append(weight * math.hypot(*difference) / (scale or 1.0))
+        if not moving_only or (x[-1] == 1 and y[-1] == 1):
+            total.append(weight * math.hypot(*difference) / (scale or 1.0))
         first += width
     return math.fsum(total)
+
+
+def test_gate_by_hand() -> None:
+    """Appearance of width 2, motion of width 1, and whether it moves."""
+    distance = FeatureDistance((2, 1, 1), (5.0, 2.0, 1.0), (1.0, 1.0, GATE), (False, True, False))
+    moving, other, still, empty = distance.scaled(
+        np.array([[3.0, 4.0, 6.0, 1.0], [0, 0, 2, 1], [0, 0, 9, 0], [3, 4, 0, 0]])
+    )
+    assert distance.parts(moving, other).tolist() == [1.0, 2.0, 0.0]
+    assert distance.parts(moving, still).tolist() == [1.0, 0.0, 3.0]
+    assert distance.parts(still, empty).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_distance_of_two_components_by_hand() -> None:

@@ -115,14 +115,16 @@ def sequence_of(name: str, values: NDArray[np.float32], **size: int) -> Sequence
         height_px=size.get("height_px", 48),
         width_px=64,
         first_frame=5 * np.arange(len(values)),
+        components=("x",),
         widths=(3,),
         values=values,
+        descriptors={"first": values[..., :1]},
     )
 
 
 def exemplars_of(name: str, values: NDArray[np.float32], **size: int) -> Exemplars:
     return features_to_exemplars(
-        sequence_of(name, values, **size), components=("x",), distance=ONE, threshold=0.8
+        sequence_of(name, values, **size), distance=ONE, threshold=0.8
     )
 
 
@@ -158,6 +160,7 @@ def test_merging_is_the_rule_over_the_sequences_exemplars() -> None:
     for row, region in enumerate(region_of.tolist()):
         source = values[merged.sequence[row]][merged.first_frame[row] // 5, region]
         assert np.array_equal(merged.features[row], source)
+    assert np.array_equal(merged.descriptors["first"], merged.features[:, :1])
     assert region_table(merged).startswith(f"{len(merged.counts)} exemplars of 136 volumes in 4")
 
 

@@ -10,16 +10,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from feature_extraction.momentum import (
-    DIRECTIONS,
-    FlowSettings,
-    cell_sums,
-    flow_to_cells,
-    volume_momentum,
-)
-from vadloc.regions import RegionGrid, volume_starts
+from feature_extraction.extractor import Extracted, Frame, Workers
+from feature_extraction.momentum import DIRECTIONS, Momentum, flow_to_cells, pairs_to_regions
+from vadloc.config import MomentumFeatures
+from vadloc.regions import RegionGrid
 
-SETTINGS = FlowSettings("medium", 0.5)
+SETTINGS = MomentumFeatures(flow_preset="medium", flow_floor_px_per_frame=0.5)
 GRID = RegionGrid(64, 96, 32, 16)
 
 
@@ -31,22 +27,28 @@ def moving(dx: int, dy: int, *, frames: int = 5) -> list[NDArray[np.uint8]]:
     return [np.roll(grey, (dy * f, dx * f), (0, 1)) for f in range(frames)]
 
 
-def momentum_of(
-    frames: list[NDArray[np.uint8]], *, frames_per_volume: int = 5, stride: int = 1,
-    threads: int = 1,
-) -> list[tuple[int, NDArray[np.float32]]]:  # fmt: skip
-    sums = cell_sums(iter(frames), GRID, SETTINGS, threads=threads)
-    return list(
-        volume_momentum(sums, GRID, frames_per_volume=frames_per_volume, frame_stride=stride)
-    )
+def extract(
+    frames: list[NDArray[np.uint8]], *, frames_per_volume: int = 5, threads: int = 1
+) -> Extracted:
+    """Features of the volumes that end with each frame."""
+    with Workers(threads) as workers:
+        momentum = Momentum(SETTINGS, GRID, frames_per_volume=frames_per_volume, workers=workers)
+        for index, frame in enumerate(frames):
+            momentum.add_frame(Frame(frame, None, GRID))
+            if index + 1 >= frames_per_volume:
+                momentum.add_volumes([])
+        return momentum.finish()
+
+
+def momentum_of(frames: list[NDArray[np.uint8]]) -> NDArray[np.floating]:
+    return extract(frames).components["momentum"]
 
 
 @pytest.mark.parametrize(
     ("dx", "dy"), [(3, 1), (1, 3), (-1, 3), (-3, 1), (-3, -1), (-1, -3), (1, -3), (3, -1), (2, 2)]
 )
 def test_momentum_of_a_translation(dx: int, dy: int) -> None:
-    ((first, momentum),) = momentum_of(moving(dx, dy))
-    assert first == 0
+    momentum = momentum_of(moving(dx, dy))
     angle = math.degrees(math.atan2(dy, dx)) % 360  # from x to the right towards y downwards
     inner = momentum.reshape(*GRID.regions, DIRECTIONS)[1, 2]  # away from the edges of the frame
     assert inner.argmax() == int(angle // 30)
@@ -55,13 +57,13 @@ def test_momentum_of_a_translation(dx: int, dy: int) -> None:
 
 
 def test_stillness_and_what_is_below_the_floor_have_no_momentum() -> None:
-    ((_, still),) = momentum_of(moving(0, 0))
-    assert not still.any()
+    assert not momentum_of(moving(0, 0)).any()
     flow = np.full((2, 2, 2), 0.3, np.float32)
     flow[0, 0] = (0.3, 0.4)  # exactly 0.5 px/frame does not exceed the floor
     cells = np.zeros(4, np.int64)
     assert not flow_to_cells(flow, cells, cell_count=1, floor=0.5).any()
-    assert flow_to_cells(flow, cells, cell_count=1, floor=0.49).sum() == pytest.approx(0.5)
+    sums, numbers = flow_to_cells(flow, cells, cell_count=1, floor=0.49)[0]
+    assert (sums.sum(), numbers.sum()) == (pytest.approx(0.5), 1)
 
 
 def test_only_what_moves_has_momentum() -> None:
@@ -69,7 +71,7 @@ def test_only_what_moves_has_momentum() -> None:
     patch = moving(3, 1, frames=5)
     for still, moved in zip(frames, patch, strict=True):
         still[:, 64:] = moved[:, 64:]
-    ((_, momentum),) = momentum_of(frames)
+    momentum = momentum_of(frames)
     by_region = momentum.sum(axis=1).reshape(GRID.regions)
     assert by_region[:, 4].min() > 2  # columns 64-96
     assert by_region[:, :2].max() < 0.1  # columns 0-48
@@ -80,17 +82,17 @@ def test_drawn_flow_falls_into_its_bin(degrees: int) -> None:
     flow = np.zeros((1, 3, 2), np.float32)
     radians = math.radians(degrees)
     flow[0, 1] = 2 * math.cos(radians), 2 * math.sin(radians)
-    sums = flow_to_cells(flow, np.array([0, 1, 1]), cell_count=2, floor=0.5)
-    expected = np.zeros((2, DIRECTIONS))
-    expected[1, degrees // 30] = 2
-    assert sums == pytest.approx(expected, abs=1e-3)
+    cells = flow_to_cells(flow, np.array([0, 1, 1]), cell_count=2, floor=0.5)
+    expected = np.zeros((2, 2, DIRECTIONS))
+    expected[1, :, degrees // 30] = 2, 1
+    assert cells == pytest.approx(expected, abs=1e-3)
 
 
 def test_directions_end_where_the_circle_does() -> None:
     flow = np.array([[[1, 0], [1, -1e-9], [1, 1e-9], [0, -1]]], np.float32)
-    sums = flow_to_cells(flow, np.zeros(4, np.int64), cell_count=1, floor=0.0)
-    assert sums.sum() == pytest.approx(4)
-    assert sums[0, [0, 11]].sum() == pytest.approx(3)
+    ((sums, numbers),) = flow_to_cells(flow, np.zeros(4, np.int64), cell_count=1, floor=0.0)
+    assert (sums.sum(), numbers.sum()) == (pytest.approx(4), 4)
+    assert (sums[[0, 11]].sum(), numbers[[0, 11]].sum()) == (pytest.approx(3), 3)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 3))
@@ -98,62 +100,69 @@ def test_cells_equal_a_plain_loop(seed: int, floor: float) -> None:
     random = np.random.default_rng(seed)
     flow = random.normal(0, 2, (4, 5, 2)).astype(np.float32)
     cells = random.integers(0, 3, 20)
-    expected = np.zeros((3, DIRECTIONS))
+    expected = np.zeros((3, 2, DIRECTIONS))
     for (x, y), cell in zip(flow.reshape(-1, 2).astype(float), cells, strict=True):
         speed, degrees = math.hypot(x, y), math.degrees(math.atan2(y, x)) % 360
         if abs(speed - floor) < 1e-5 or min(degrees % 30, 30 - degrees % 30) < 0.1:
             return  # float32 may decide either way
         if speed > floor:
-            expected[cell, int(degrees // 30)] += speed
+            expected[cell, :, int(degrees // 30)] += speed, 1
     got = flow_to_cells(flow, cells, cell_count=3, floor=floor)
     assert got == pytest.approx(expected, rel=1e-4)
 
 
 def test_threads_do_not_change_bytes() -> None:
     frames = moving(2, 1, frames=9)
-    one = momentum_of(frames, frames_per_volume=4, threads=1)
+    one = extract(frames, frames_per_volume=4)
     for threads in (2, 3, 8):
-        other = momentum_of(frames, frames_per_volume=4, threads=threads)
-        assert [first for first, _ in one] == [first for first, _ in other]
-        assert b"".join(m.tobytes() for _, m in one) == b"".join(m.tobytes() for _, m in other)
+        other = extract(frames, frames_per_volume=4, threads=threads)
+        assert one.components["momentum"].tobytes() == other.components["momentum"].tobytes()
 
 
-def test_each_pair_of_frames_is_taken_for_itself() -> None:
-    """A stream gives what pairs give one by one, in their order."""
+def test_each_volume_is_the_mean_of_its_pairs() -> None:
+    """A stream gives what pairs of frames give one by one."""
     frames = moving(2, 1, frames=4) + moving(-3, 1, frames=3)
-    stream = list(cell_sums(iter(frames), GRID, SETTINGS, threads=3))
+    found = extract(frames, frames_per_volume=4, threads=3)
     pairs = [
-        next(cell_sums(pair, GRID, SETTINGS, threads=1)) for pair in itertools.pairwise(frames)
+        extract(list(pair), frames_per_volume=2).components["momentum"]
+        for pair in itertools.pairwise(frames)
     ]
-    assert len(stream) == 6
-    assert all(np.array_equal(a, b) for a, b in zip(stream, pairs, strict=True))
+    assert found.index.shape == (4, GRID.region_count)
+    for step, rows in enumerate(found.index):
+        expected = np.mean(pairs[step : step + 3], axis=0)
+        assert found.components["momentum"][rows] == pytest.approx(expected, rel=1e-5)
 
 
-@given(st.integers(1, 4), st.integers(2, 5), st.integers(1, 5), st.integers(2, 14), st.data())
-def test_volumes_equal_a_plain_loop(
-    side: int, length: int, stride: int, frames: int, data: st.DataObject
-) -> None:
-    stride = min(stride, length)
+def test_speed_is_momentum_by_moving_share() -> None:
+    frames = [frame.copy() for frame in moving(0, 0)]
+    for still, moved in zip(frames, moving(3, 1, frames=5), strict=True):
+        still[:, 56:] = moved[:, 56:]
+    found = extract(frames)
+    region = 1 * GRID.regions[1] + 3  # columns 48-80: three quarters of it move
+    share = found.descriptors["moving_share"][region].sum()
+    assert share == pytest.approx(0.75, abs=0.1)
+    assert found.components["momentum"][region].sum() / share == pytest.approx(
+        math.hypot(3, 1),
+        rel=0.15,  # momentum itself is a quarter less
+    )
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.data())
+def test_volumes_equal_a_plain_loop(side: int, pairs: int, data: st.DataObject) -> None:
     height, width = data.draw(st.integers(1, 14)), data.draw(st.integers(1, 14))
     grid = RegionGrid(height, width, 3 * side, 3)
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
-    flow = random.integers(0, 5, (frames - 1, height, width, DIRECTIONS)).astype(float)
-    pixel_cells = [
+    flow = random.integers(0, 5, (pairs, height, width, DIRECTIONS)).astype(float)
+    cells = [
         np.stack([grid_sum(grid, pair[..., k]) for k in range(DIRECTIONS)], axis=-1)
         for pair in flow
     ]
-    got = list(volume_momentum(pixel_cells, grid, frames_per_volume=length, frame_stride=stride))
-    if frames < length:
-        assert got == []
-        return
-    assert [first for first, _ in got] == volume_starts(frames, length, stride)
+    momentum = pairs_to_regions(cells, grid)
     columns = grid.regions[1]
-    for first, momentum in got:
-        for region in range(grid.region_count):
-            top, left = 3 * (region // columns), 3 * (region % columns)
-            box = np.s_[first : first + length - 1, top : top + 3 * side, left : left + 3 * side]
-            volume = flow[box].reshape(-1, DIRECTIONS)
-            assert momentum[region] == pytest.approx(volume.mean(axis=0), rel=1e-6)
+    for region in range(grid.region_count):
+        top, left = 3 * (region // columns), 3 * (region % columns)
+        volume = flow[:, top : top + 3 * side, left : left + 3 * side].reshape(-1, DIRECTIONS)
+        assert momentum[region] == pytest.approx(volume.mean(axis=0), rel=1e-6)
 
 
 def grid_sum(grid: RegionGrid, pixels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,11 +24,22 @@ from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import Sequence, frame_listing, list_sequences
 from vadloc.versions import VERSIONS, extractors_of
+from vadloc.weights import weights_digest
 
 _T = TypeVar("_T")
 Split = Literal["train", "test"]
 State = Literal["done", "missing", "stale", "damaged"]
-SCHEMAS = {"features": 1, "scales": 1, "exemplars": 1, "merged": 1, "scores": 1, "evaluation": 1}
+SCHEMAS = {
+    "features": 2,
+    "scales": 2,
+    "exemplars": 2,
+    "merged": 2,
+    "scores": 1,
+    "evaluation": 1,
+    "report": 1,
+    "calibration": 1,
+    "explanations": 1,
+}
 """Raise the number of a kind whenever its content or the computation behind it changes."""
 
 _READERS: dict[str, Callable[[Path], Any]] = {
@@ -40,6 +51,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     ".joblib": storage.write_joblib,
     ".npy": storage.write_array,
     ".json": storage.write_json,
+    ".html": storage.write_page,
 }
 
 
@@ -127,12 +139,14 @@ class Artifacts:
         results: Root of all results.
         datasets: Folder below which the paths of the config lie.
         version: Version of the method; ``None`` takes the config's.
+        alarm_options: Options on the command line that stand above the config's ``[alarms]``.
     """
 
     config: Config
     results: Path = Path("results")
     datasets: Path = Path("datasets")
     version: str = ""
+    alarm_options: tuple[str, ...] = ()
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -225,12 +239,39 @@ class Artifacts:
         """What the score map does not say: cell and frame size."""
         return self._scores_file(sequence, "json")
 
+    def calibration(self, sequence: str) -> Artifact:
+        """False alarms of one training sequence at every threshold, by the other sequences."""
+        return Artifact(
+            self._versioned("calibration", f"{sequence}.joblib"),
+            self._calibration_stamp(sequence),
+            self._command("anomaly_detection.calibration", "--sequence", sequence),
+        )
+
+    def explanations(self, sequence: str) -> Artifact:
+        """The detections of one test sequence and why they are unusual."""
+        options = "--sequence", sequence, *self.alarm_options
+        return Artifact(
+            self._versioned("explanations", f"{sequence}.json"),
+            self._explanations_stamp(sequence),
+            self._command("anomaly_detection.explain_anomalies", *options),
+        )
+
     def evaluation(self, name: str) -> Artifact:
         """A file of the evaluation: ``summary.json`` or a curve."""
         return Artifact(
             self._versioned("evaluation", name),
             self._evaluation_stamp(),
             self._command("evaluation.evaluate_scores"),
+        )
+
+    def report_page(self, *, single_file: bool = False) -> Artifact:
+        """The report: ``index.html`` of a folder that is made as a whole, or one file beside it."""
+        folder = self.folder / "report"
+        single = ("--single-file",) if single_file else ()
+        return Artifact(
+            folder / f"{self.version}.html" if single else folder / self.version / "index.html",
+            self._report_stamp(),
+            self._command("anomaly_detection.write_report", *single),
         )
 
     def report(self, command: str, unit: str) -> Path:
@@ -258,9 +299,14 @@ class Artifacts:
         return shlex.join(words)
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
-        tables = self.config.regions, self.config.features
-        inputs = [extractor, self._frames_stamp(split, sequence)]
-        return _hash("features", *inputs, *tables)
+        settings = getattr(self.config.features, extractor).model_dump()
+        if "weights" in settings:  # what is in the file counts, not where it lies
+            settings["weights"] = self._weights_digest(extractor, settings["weights"])
+        frames = self._frames_stamp(split, sequence)
+        return _hash("features", extractor, frames, self.config.regions, settings)
+
+    def _weights_digest(self, network: str, weights: str) -> str:
+        return self._once(("weights", network), lambda: weights_digest(weights, network))
 
     def _frames_stamp(self, split: Split, sequence: str) -> str:
         def listed() -> str:
@@ -276,8 +322,7 @@ class Artifacts:
     def _scales_stamp(self) -> str:
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
-            settings = self.config.exemplars.normalization_pairs, self.config.exemplars.seed
-            return _hash("scales", *train, *settings)
+            return _hash("scales", *train, self.config.distance)
 
         return self._once("scales", hashed)
 
@@ -296,6 +341,16 @@ class Artifacts:
         features = self._all_features_stamp("test", sequence)
         return _hash("scores", features, self._merged_stamp(), self.config.scoring)
 
+    def _calibration_stamp(self, sequence: str) -> str:
+        connectivity = self.config.evaluation.connectivity
+        inputs = sequence, self._merged_stamp(), connectivity
+        return _hash("calibration", *inputs, self.config.scoring)
+
+    def _explanations_stamp(self, sequence: str) -> str:
+        alarms, dataset = self.config.alarms, self.config.dataset
+        inputs = self._scores_stamp(sequence), self.config.evaluation.connectivity
+        return _hash("explanations", *inputs, dataset.frames_per_second, alarms)
+
     def _evaluation_stamp(self) -> str:
         def hashed() -> str:
             test = [self._scores_stamp(s.name) for s in self.sequences("test")]
@@ -308,6 +363,13 @@ class Artifacts:
             return _hash("evaluation", *test, *truth, form, self.config.evaluation)
 
         return self._once("evaluation", hashed)
+
+    def _report_stamp(self) -> str:
+        explained = [self.explanations(s.name).stamp for s in self.sequences("test")]
+        truth = self.config.dataset.ground_truth and self._evaluation_stamp()
+        rate = self.config.dataset.frames_per_second
+        inputs = [*explained, self._merged_stamp(), truth, rate]
+        return _hash("report", *inputs, self.config.report)
 
     def _once(self, key: Any, make: Callable[[], _T]) -> _T:
         if key not in self._cache:

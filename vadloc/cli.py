@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import math
 import os
 import resource
 import signal
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vadloc.artifacts import Artifact, Artifacts, Split
-from vadloc.config import load_config
+from vadloc.config import Alarms, load_config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.versions import VERSIONS
 
@@ -129,6 +130,12 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         default=usable_cores(),
         help="sequences side by side; default: the usable cores, %(default)s",
     )
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where networks run (feature extraction only); default: a GPU if there is one",
+    )
     parser.add_argument("--log-file", type=Path, help="append the log to this file as well")
 
 
@@ -159,10 +166,47 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
     return parser
 
 
+def add_alarm_options(parser: argparse.ArgumentParser) -> None:
+    """Options that stand above the config's ``[alarms]``."""
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--threshold", type=_finite, metavar="SCORE", help="least score of an alarm")
+    choice.add_argument(
+        "--false-alarms-per-hour",
+        type=_not_negative,
+        metavar="X",
+        help="calibrate the threshold on training sequences, each left out in turn; default: as "
+        "[alarms] of the config says",
+    )
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = _finite(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or above")
+    return value
+
+
 def artifacts_of(args: argparse.Namespace) -> Artifacts:
     """The results that the shared options speak of."""
+    config = load_config(args.config)
+    given: tuple[str, ...] = ()
+    for name in ("threshold", "false_alarms_per_hour"):
+        value = getattr(args, name, None)
+        if value is not None:
+            config = config.model_copy(update={"alarms": Alarms(**{name: value})})
+            given = f"--{name.replace('_', '-')}", str(value)
     return Artifacts(
-        load_config(args.config), args.results, args.datasets, version=args.version or ""
+        config, args.results, args.datasets, version=args.version or "", alarm_options=given
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 import tomli
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from vadloc.errors import UsageError
+from vadloc.errors import UsageError, one_line
 from vadloc.versions import VERSIONS
 
 
@@ -73,19 +73,66 @@ class Regions(_Table):
         return self
 
 
-class Features(_Table):
-    """Settings of the feature extractors."""
+class MomentumFeatures(_Table):
+    """Settings of measured motion (``feature_extraction.momentum``)."""
 
     flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
     flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
+
+
+class NetworkFeatures(_Table):
+    """Settings of a network's features.
+
+    Attributes:
+        weights: ``bundled`` or a ``.safetensors`` file; ``torchvision`` (appearance alone) takes
+            the ImageNet weights of the backbone.
+        reuse_below: A region keeps its last computed features as long as none of its pixels,
+            averaged over 1/8 of the region's side, has changed by more than so many grey levels
+            since then; 0 computes every volume.
+    """
+
+    weights: str = Field(default="bundled", min_length=1)
+    reuse_below: float = Field(default=6.0, ge=0, le=255)
+
+
+class AppearanceFeatures(NetworkFeatures):
+    """Settings of the appearance network (``feature_extraction.appearance``)."""
+
+    backbone: str = Field(default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
+
+
+class MotionFeatures(NetworkFeatures):
+    """Settings of the motion network (``feature_extraction.motion``)."""
+
+
+class Features(_Table):
+    """Settings of the feature extractors, a table for each."""
+
+    momentum: MomentumFeatures = MomentumFeatures()
+    appearance: AppearanceFeatures = AppearanceFeatures()
+    motion: MotionFeatures = MotionFeatures()
+
+
+class Distance(_Table):
+    """How the components of two volumes' features make one distance.
+
+    Attributes:
+        pairs: Random pairs of training volumes from which the divisors Z_k come.
+        seed: Of those pairs.
+        stationary: What becomes of volumes in which nothing moves: ``zero`` sets the features of
+            their motion networks to zero; ``gate`` lets motion count between moving volumes only,
+            and adds 3 between one that moves and one that does not; ``keep`` does nothing.
+    """
+
+    pairs: int = Field(default=20_000, ge=1)
+    seed: int = Field(default=0, ge=0)
+    stationary: Literal["zero", "gate", "keep"] = "zero"
 
 
 class Exemplars(_Table):
     """Settings of the greedy selection."""
 
     threshold: float = Field(default=0.05, ge=0)
-    normalization_pairs: int = Field(default=20_000, ge=1)
-    seed: int = Field(default=0, ge=0)
 
 
 class Scoring(_Table):
@@ -107,6 +154,32 @@ class Evaluation(_Table):
     alarm_threshold: float = 0.5
 
 
+class Alarms(_Table):
+    """From which score on something is an alarm that is explained.
+
+    Attributes:
+        threshold: This score, if it is given; else it is calibrated on training sequences.
+        false_alarms_per_hour: What a calibrated threshold keeps to on normal video.
+    """
+
+    threshold: float | None = None
+    false_alarms_per_hour: float = Field(default=5.0, ge=0)
+
+
+class Report(_Table):
+    """What the pictures of the report cost in space.
+
+    Attributes:
+        clip_seconds: Longest clip; of a longer detection it shows the time around the peak.
+        clip_frames_per_second: Frames of clips above this rate are left out.
+        clip_side_px: Larger frames are shown this long, on their longer side.
+    """
+
+    clip_seconds: float = Field(default=20, gt=0, le=600)
+    clip_frames_per_second: float = Field(default=12.5, gt=0)
+    clip_side_px: int = Field(default=480, ge=64, le=2048)
+
+
 class Config(_Table):
     """All settings of one dataset.
 
@@ -119,9 +192,12 @@ class Config(_Table):
     dataset: Dataset
     regions: Regions
     features: Features = Features()
+    distance: Distance = Distance()
     exemplars: Exemplars = Exemplars()
     scoring: Scoring = Scoring()
     evaluation: Evaluation = Evaluation()
+    alarms: Alarms = Alarms()
+    report: Report = Report()
 
     @model_validator(mode="after")
     def _known_version(self) -> "Config":
@@ -145,7 +221,7 @@ def load_config(path: Path) -> Config:
             f"{path}: cannot read the config ({error.strerror}); the shipped ones are in configs/"
         ) from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, endless numbers
-        raise UsageError(f"{path}: not a TOML file: {error}") from None
+        raise UsageError(f"{path}: not a TOML file: {one_line(error)}") from None
     if "path" in content:
         raise UsageError(f"{path}: path: unknown key; known: {_known_keys(())}")
     try:

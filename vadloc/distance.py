@@ -2,6 +2,9 @@
 
     d(x, y) = sum over components k of w_k * ||f_k(x) - f_k(y)||_2 / Z_k      (EVAL, section 3)
 
+and, with a *gate*, motion components count only between volumes that both move, and ``GATE`` is
+added between one that moves and one that does not.
+
 Features of all components stand side by side in one row. *Exact* distances are taken from the
 differences of coordinates in float64, one pair at a time. A *screen* takes those of all pairs of
 two lists from matrix products, to within a bound that it states; what it leaves undecided (is this
@@ -13,6 +16,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+GATE = 3.0
+"""Distance between a volume that moves and one that does not, beside that of their appearance."""
 
 FLOAT32_RANGE = 1e-20, 1e30
 """Squared distances of which float32 holds twice the largest and, well enough, the smallest."""
@@ -27,11 +33,15 @@ class FeatureDistance:
         scales: Z_k of each component, in the component's unit; a component with Z_k = 0 never
             differed between training volumes and counts with Z_k = 1.
         weights: w_k of each component.
+        gated: Which components count only between rows that both move; empty for no gate. With
+            one, the last component is a single column, 1 for rows that move and 0 for the others,
+            and its weight is ``GATE``.
     """
 
     widths: tuple[int, ...]
     scales: tuple[float, ...]
     weights: tuple[float, ...]
+    gated: tuple[bool, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -63,7 +73,11 @@ class FeatureDistance:
         """
         squares = (x - y) ** 2
         starts = np.cumsum((0, *self.widths[:-1]))
-        return np.sqrt(np.add.reduceat(squares, starts, axis=-1))
+        norms: NDArray[np.float64] = np.sqrt(np.add.reduceat(squares, starts, axis=-1))
+        if self.gated:
+            both = (x[..., -1] > 0) & (y[..., -1] > 0)
+            norms[..., np.array(self.gated)] *= both[..., None]
+        return norms
 
     def exact(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Exact d between scaled rows in pairs, shape ``(...)``; see ``parts``."""
@@ -80,7 +94,8 @@ class FeatureDistance:
             centre: ``Rows.centre`` of the rows they will be compared with; by default their mean.
         """
         exact = self.scaled(features)
-        return Rows(exact, self.widths, exact.mean(axis=0) if centre is None else centre)
+        middle = exact.mean(axis=0) if centre is None else centre
+        return Rows(exact, self.widths, middle, self.gated)
 
     def nearest(self, x: "Rows", y: "Rows") -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest row of ``y`` for each row of ``x``; the first of equals.
@@ -147,6 +162,7 @@ class Rows:
         exact: ``(n, dimension)`` float64, scaled.
         widths: Columns of each component.
         centre: ``(dimension,)``, subtracted for the products only, which makes them more precise.
+        gated: See ``FeatureDistance``.
         left: ``(n, width + 2)`` for each component.
         right: ``(n, width + 2)`` for each component.
         norms: Largest squared norm of each component.
@@ -155,6 +171,7 @@ class Rows:
     exact: NDArray[np.float64]
     widths: tuple[int, ...]
     centre: NDArray[np.float64]
+    gated: tuple[bool, ...] = ()
     left: list[NDArray[np.floating]] = field(init=False, default_factory=list)
     right: list[NDArray[np.floating]] = field(init=False, default_factory=list)
     norms: list[float] = field(init=False, default_factory=list)
@@ -183,6 +200,11 @@ def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int
     return rows, columns
 
 
+def _both_move(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether both rows of each pair move, ``(n, m)``, by their last column."""
+    return (x[:, -1:] > 0) & (y[:, -1] > 0)
+
+
 def screen(x: Rows, y: Rows, x_rows: slice = slice(None), y_rows: slice = slice(None)) -> Screen:
     """Distances between all rows of two lists (or slices of them) by matrix products.
 
@@ -198,8 +220,12 @@ def screen(x: Rows, y: Rows, x_rows: slice = slice(None), y_rows: slice = slice(
     if len(squares) == 1:
         return Screen(squares[0], float(errors[0]), squared=True)
     total = np.zeros_like(squares[0])
-    for part in squares:
+    both = _both_move(x.exact[x_rows], y.exact[y_rows]) if x.gated else None
+    for k, part in enumerate(squares):
         np.maximum(part, 0, out=part)
-        total += np.sqrt(part, out=part)
+        np.sqrt(part, out=part)
+        if both is not None and x.gated[k]:
+            part *= both
+        total += part
     rounding = 4 * len(squares) * precision * float(np.sqrt(2 * norms).sum())
     return Screen(total, float(np.sqrt(errors).sum()) + rounding, squared=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -25,6 +25,8 @@ MAX_FRAME_PX = 8192 * 8192
 """Pictures that claim more are refused before anything is allocated."""
 
 Colour = Literal["grey", "rgb"]
+_PILLOW_MODE: dict[Colour, str] = {"grey": "L", "rgb": "RGB"}
+_VIDEO_FORMAT: dict[Colour, str] = {"grey": "gray", "rgb": "rgb24"}
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
@@ -113,16 +115,25 @@ def read_frames(sequence: Sequence, *, colour: Colour = "grey") -> Iterator[NDAr
         VadlocError: A frame cannot be decoded or has another size, or a video ends before the
             number of frames that its header promises.
     """
+    for (frame,) in read_frames_as(sequence, (colour,)):
+        yield frame
+
+
+def read_frames_as(
+    sequence: Sequence, colours: tuple[Colour, ...]
+) -> Iterator[tuple[NDArray[np.uint8], ...]]:
+    """As ``read_frames``, in several colours at once, each frame decoded once."""
     frames = _read_video if sequence.is_video else _read_folder
     size: tuple[int, ...] | None = None
-    for where, frame in frames(sequence.path, colour):
-        size = size or frame.shape
-        if frame.shape != size:
+    for where, pictures in frames(sequence.path, colours):
+        shape = pictures[0].shape
+        size = size or shape
+        if shape != size:
             raise VadlocError(
-                f"{where}: {frame.shape[1]} x {frame.shape[0]} px, but the sequence began with "
+                f"{where}: {shape[1]} x {shape[0]} px, but the sequence began with "
                 f"{size[1]} x {size[0]}; all frames of a sequence must have one size"
             )
-        yield frame
+        yield pictures
 
 
 def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
@@ -132,18 +143,21 @@ def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
         VadlocError: It is unreadable, truncated or too large, has more than 8 bits a channel, or
             holds several pictures.
     """
+    return _read_picture_as(path, (colour,))[0]
+
+
+def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[np.uint8], ...]:
     from PIL import Image
 
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             _check_picture(path, picture)
-            mode = "L" if colour == "grey" else "RGB"
-            return np.array(picture.convert(mode))
+            return tuple(np.array(picture.convert(_PILLOW_MODE[colour])) for colour in colours)
     except VadlocError:
         raise
     except Exception as error:  # a damaged picture can fail in any way
         raise VadlocError(
-            f"{path}: not a readable picture ({error}); restore the file or remove it"
+            f"{path}: not a readable picture ({one_line(error)}); restore the file or remove it"
         ) from None
 
 
@@ -160,13 +174,16 @@ def _check_picture(path: Path, picture: Any) -> None:
         raise VadlocError(f"{path}: holds {count} pictures; expected one a file, split it")
 
 
-def _read_folder(folder: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+_Pictures = Iterator[tuple[str, tuple[NDArray[np.uint8], ...]]]
+
+
+def _read_folder(folder: Path, colours: tuple[Colour, ...]) -> _Pictures:
     for file in list_frame_files(folder):
-        yield str(file), read_picture(file, colour=colour)
+        yield str(file), _read_picture_as(file, colours)
 
 
-def _read_video(path: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    pixels = "gray" if colour == "grey" else "rgb24"
+def _read_video(path: Path, colours: tuple[Colour, ...]) -> _Pictures:
+    formats = [_VIDEO_FORMAT[colour] for colour in colours]
     count = promised = 0
     end_s = promised_s = 0.0
     try:
@@ -176,11 +193,13 @@ def _read_video(path: Path, colour: Colour) -> Iterator[tuple[str, NDArray[np.ui
                 where = f"{path}, frame {count}"
                 count += 1
                 end_s = max(end_s, (frame.time or 0.0) + 1.5 * _frame_s(stream))
-                yield where, frame.to_ndarray(format=pixels).astype(np.uint8, copy=False)
+                arrays = (frame.to_ndarray(format=pixels) for pixels in formats)
+                yield where, tuple(array.astype(np.uint8, copy=False) for array in arrays)
     except VadlocError:
         raise
     except Exception as error:  # a damaged video can fail in any way
-        raise VadlocError(f"{path}: decoding failed after {count} frames: {error}") from None
+        detail = one_line(error)
+        raise VadlocError(f"{path}: decoding failed after {count} frames: {detail}") from None
     if count < promised or end_s < promised_s or not count:
         raise VadlocError(
             f"{path}: {count} frames decoded, {promised or 'more'} promised by the header; the "

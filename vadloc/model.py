@@ -1,6 +1,6 @@
 """Exemplars of all regions: what selection writes, merging joins and scoring reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ class Exemplars:
         counts: ``(n,)`` int64, volumes each stands for, itself included.
         sequence: ``(n,)`` int64, where each was seen: place in ``sequences``.
         first_frame: ``(n,)`` int64, 0-based first frame of the volume there.
+        descriptors: Name to ``(n, k)`` float32: what describes them without counting in the
+            distance.
     """
 
     distance: FeatureDistance
@@ -36,6 +38,7 @@ class Exemplars:
     counts: NDArray[np.int64]
     sequence: NDArray[np.int64]
     first_frame: NDArray[np.int64]
+    descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def region_count(self) -> int:
@@ -54,6 +57,7 @@ class Exemplars:
             "widths": list(self.distance.widths),
             "scales": list(self.distance.scales),
             "weights": list(self.distance.weights),
+            "gated": list(self.distance.gated),
             "height_px": self.height_px,
             "width_px": self.width_px,
             "sequences": list(self.sequences),
@@ -62,6 +66,7 @@ class Exemplars:
             "counts": self.counts,
             "sequence": self.sequence,
             "first_frame": self.first_frame,
+            "descriptors": self.descriptors,
         }
 
     @classmethod
@@ -69,7 +74,7 @@ class Exemplars:
         """From such a dict."""
         return cls(
             distance=FeatureDistance(
-                tuple(content["widths"]), tuple(content["scales"]), tuple(content["weights"])
+                *(tuple(content[key]) for key in ("widths", "scales", "weights", "gated"))
             ),
             components=tuple(content["components"]),
             sequences=tuple(content["sequences"]),
@@ -83,6 +88,7 @@ class Exemplars:
                     "counts",
                     "sequence",
                     "first_frame",
+                    "descriptors",
                 )
             },
         )

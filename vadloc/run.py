@@ -23,7 +23,7 @@ from vadloc.config import Config
 logger = logging.getLogger(__name__)
 
 
-def stages(config: Config) -> list[Stage]:
+def stages(config: Config, *, device: str = "auto") -> list[Stage]:
     """The stages in the order of the data; without ground truth there is nothing to evaluate."""
     extract = importlib.import_module("feature_extraction.extract_features")
     modules = (
@@ -34,7 +34,7 @@ def stages(config: Config) -> list[Stage]:
     )
     evaluated = config.dataset.ground_truth is not None
     later = [importlib.import_module(m).STAGE for m in modules[: None if evaluated else -1]]
-    return [extract.stage("train"), extract.stage("test"), *later]
+    return [*(extract.stage(split, device=device) for split in ("train", "test")), *later]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status(args.log_file):
         artifacts = artifacts_of(args)
-        for stage in stages(artifacts.config):
+        for stage in stages(artifacts.config, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))
         if artifacts.config.dataset.ground_truth is not None:

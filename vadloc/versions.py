@@ -6,11 +6,26 @@ it) and a version that lists it; selection, scoring and evaluation take any list
 
 from typing import Final
 
-EXTRACTOR_OF: Final[dict[str, str]] = {"momentum": "momentum"}
+EXTRACTOR_OF: Final[dict[str, str]] = {
+    "momentum": "momentum",
+    "appearance": "appearance",
+    "angle": "motion",
+    "speed": "motion",
+    "background": "motion",
+}
 """Component to the extractor that computes it; an extractor may make several components."""
 
-VERSIONS: Final[dict[str, tuple[str, ...]]] = {"momentum": ("momentum",)}
-"""Version to its components, in the order of their columns."""
+MOTION: Final = frozenset({"momentum", "angle", "speed", "background"})
+"""Components that say how something moves, not what it is."""
+
+VERSIONS: Final[dict[str, tuple[str, ...]]] = {
+    "momentum": ("momentum",),
+    "appearance": ("appearance",),
+    "motion": ("angle", "speed", "background"),
+    "appearance_motion": ("appearance", "angle", "speed", "background"),
+    "appearance_momentum": ("appearance", "momentum"),
+}
+"""Version to its components, in the order of their columns; ``appearance_motion`` is EVAL."""
 
 
 def extractors_of(version: str) -> tuple[str, ...]:

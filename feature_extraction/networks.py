@@ -1,0 +1,235 @@
+"""Features by networks: crops of what has changed, in batches.
+
+A volume whose pixels did not change beyond noise since its region's last computed volume keeps
+that one's features. What counts as a change is ``reuse_below``, in grey levels of 8 x 8 block means
+at crop scale; each region is compared with what was last *computed*, so that slow changes add up
+until they count. With ``reuse_below = 0`` every volume is computed.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+from more_itertools import chunked
+from numpy.typing import NDArray
+
+from feature_extraction.extractor import (
+    BLOCK_PX,
+    CROP_PX,
+    Extracted,
+    Frame,
+    Workers,
+    region_windows,
+)
+from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
+from vadloc.errors import UsageError
+from vadloc.regions import RegionGrid
+
+Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
+
+
+def appearance_crops(
+    frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Crops of the middle frame, ``(n, 64, 64, 3)``, of some regions."""
+    middle = frames[len(frames) // 2]
+    windows = np.moveaxis(region_windows(middle.rgb_at_crop_scale, grid), 2, -1)
+    crops: NDArray[np.uint8] = windows[np.unravel_index(regions, grid.regions)]
+    return crops
+
+
+def motion_crops(
+    frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Grey volumes ``(n, T, 64, 64)`` of some regions."""
+    place = np.unravel_index(regions, grid.regions)
+    return np.stack(
+        [region_windows(frame.grey_at_crop_scale, grid)[place] for frame in frames], axis=1
+    )
+
+
+def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16]:
+    """Block means of each region in some frames, ``(regions, 64 * frames)``."""
+    side = CROP_PX // BLOCK_PX
+    blocks = np.stack([region_windows(f.blocks, grid, side=side) for f in frames], axis=2)
+    return blocks.reshape(grid.region_count, -1).astype(np.int16)
+
+
+class NetworkFeatures:
+    """Extractor that runs a network on crops.
+
+    Args:
+        embed: The network: ``(batch, ...)`` uint8 crops to ``(batch, 128 * components)``.
+        components: Names of the components, each 128 columns of the features.
+        crops: Cuts the crops of some regions from the frames of their volumes.
+        grid: The grid of the frames.
+        batch: Crops to a call of the network, always the same number.
+        reuse_below: See the module; grey levels.
+        middle_only: Whether the network looks at the middle frame alone.
+        workers: Threads that run the network.
+    """
+
+    def __init__(
+        self,
+        embed: Embed,
+        components: tuple[str, ...],
+        crops: Callable[..., NDArray[np.uint8]],
+        grid: RegionGrid,
+        *,
+        batch: int,
+        reuse_below: float,
+        middle_only: bool,
+        workers: Workers,
+    ) -> None:
+        self._embed = embed
+        self._components = components
+        self._crops = crops
+        self._grid = grid
+        self._batch = batch
+        self._reuse_below = reuse_below
+        self._middle_only = middle_only
+        self._workers = workers
+        self._seen: NDArray[np.int16] | None = None
+        self._row = np.zeros(grid.region_count, np.int32)
+        self._count = 0
+        self._index: list[NDArray[np.int32]] = []
+        self._buffer: NDArray[np.uint8] | None = None
+        self._rows: list[Future[NDArray[np.float16]]] = []
+
+    def add_frame(self, frame: Frame) -> None:
+        """Nothing is done frame by frame."""
+
+    def add_volumes(self, frames: Sequence[Frame]) -> None:
+        """Queue the volumes that have changed."""
+        changed = self._changed(frames)
+        self._row[changed] = self._count + np.arange(len(changed), dtype=np.int32)
+        self._index.append(self._row.copy())
+        for regions in chunked(changed, self._batch):
+            self._queue(self._crops(frames, self._grid, np.array(regions)))
+
+    def finish(self) -> Extracted:
+        """Features of all volumes: the rows of those that were computed."""
+        if self._buffer is not None and self._count % self._batch:
+            self._buffer[self._count % self._batch :] = 0
+            self._rows.append(self._workers.submit(self._embed, self._buffer))
+        rows = np.concatenate([future.result() for future in self._rows])[: self._count]
+        parts = np.split(rows, len(self._components), axis=1)
+        named = dict(zip(self._components, parts, strict=True))
+        return Extracted(named, {}, np.stack(self._index))
+
+    def _changed(self, frames: Sequence[Frame]) -> NDArray[np.int64]:
+        """Regions whose volumes must be computed."""
+        looked_at = [frames[len(frames) // 2]] if self._middle_only else frames
+        blocks = region_blocks(looked_at, self._grid)
+        if self._seen is None or not self._reuse_below:
+            self._seen = blocks
+            return np.arange(self._grid.region_count)
+        change = np.abs(blocks - self._seen).max(axis=1)
+        changed = np.flatnonzero(change > self._reuse_below)
+        self._seen[changed] = blocks[changed]
+        return changed
+
+    def _queue(self, crops: NDArray[np.uint8]) -> None:
+        """Put crops into the batch at hand; full batches go to the network."""
+        while len(crops):
+            if self._buffer is None:
+                self._buffer = np.empty((self._batch, *crops.shape[1:]), np.uint8)
+            place = self._count % self._batch
+            fits = crops[: self._batch - place]
+            self._buffer[place : place + len(fits)] = fits
+            self._count += len(fits)
+            crops = crops[len(fits) :]
+            if self._count % self._batch == 0:
+                self._rows.append(self._workers.submit(self._embed, self._buffer))
+                self._buffer = None
+
+
+def check_crops(regions: Regions) -> None:
+    """Refuse regions that cannot be cut from a frame at crop scale.
+
+    Raises:
+        UsageError: Their cells are no whole blocks at that scale.
+    """
+    side = regions.size_px // regions.stride_px
+    if CROP_PX // BLOCK_PX % side:
+        raise UsageError(
+            f"[regions] size_px = {regions.size_px} is {side} times stride_px; networks need "
+            "1, 2, 4 or 8 times"
+        )
+
+
+def device_of(choice: str) -> str:
+    """Where networks run: the choice, or for ``auto`` a GPU where PyTorch finds one.
+
+    Raises:
+        UsageError: PyTorch is not installed, or ``cuda`` was chosen and there is none.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise UsageError(
+            "this version of the method runs networks, which need PyTorch: "
+            "pip install 'vadloc[networks]' (from the source: pip install '.[networks]')"
+        ) from None
+    found = torch.cuda.is_available()
+    if choice == "cuda" and not found:
+        raise UsageError(
+            "--device cuda: PyTorch finds no GPU; leave the option away to use the CPU"
+        )
+    return "cuda" if found and choice != "cpu" else "cpu"
+
+
+def appearance_extractor(
+    settings: AppearanceFeatures, grid: RegionGrid, *, workers: Workers, device: str
+) -> NetworkFeatures:
+    """Extractor of ``appearance``: the appearance network on the middle frame of each volume."""
+    from feature_extraction.appearance_network import load_appearance, normalise
+
+    network = load_appearance(settings.weights, settings.backbone, device_of(device))
+    return NetworkFeatures(
+        _inference(lambda crops: network.embed(normalise(crops)), device),
+        ("appearance",),
+        appearance_crops,
+        grid,
+        batch=64,
+        reuse_below=settings.reuse_below,
+        middle_only=True,
+        workers=workers,
+    )
+
+
+def motion_extractor(
+    settings: MotionFeatures, grid: RegionGrid, *, workers: Workers, device: str
+) -> NetworkFeatures:
+    """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
+    from feature_extraction.motion_network import load_motion
+
+    network = load_motion(settings.weights, device_of(device))
+    return NetworkFeatures(
+        _inference(lambda volumes: network.embed(volumes / 255), device),
+        ("angle", "speed", "background"),
+        motion_crops,
+        grid,
+        batch=32,
+        reuse_below=settings.reuse_below,
+        middle_only=False,
+        workers=workers,
+    )
+
+
+def _inference(forward: Callable[[Any], Any], device: str) -> Embed:
+    """A network as a function of arrays, in half precision (bfloat16 on a CPU)."""
+    import torch
+
+    torch.set_num_threads(1)  # batches side by side, each by one thread: see Workers
+    kind = device_of(device)
+    half = torch.bfloat16 if kind == "cpu" else torch.float16
+
+    def embed(crops: NDArray[np.uint8]) -> NDArray[np.float16]:
+        with torch.inference_mode(), torch.autocast(kind, half):
+            features = forward(torch.from_numpy(crops).to(kind))
+            array: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
+            return array
+
+    return embed
