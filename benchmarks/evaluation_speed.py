@@ -5,11 +5,13 @@
     python benchmarks/evaluation_speed.py --ssvad-python ssvad/bin/python
 
 makes sequences of noise-and-blob maps with ground truth in a temporary folder and lets both read
-the same files, each in a process of its own. Printed are: seconds of both and their ratio, by the
-clock and, less disturbed by other programs, by processor time; our seconds with as many processes
-as cores; our peak memory at one and four times as many frames (each map listed four times); and,
-under rule ``ssvad``, how far counts and areas agree. py-ssvad-metrics gets the first sequences only
-(--ssvad-sequences, since all of them take it minutes), and so do we for the comparison.
+the same files, each in one process of its own with the threads it uses by default: ours takes the
+usable cores (or ``OMP_NUM_THREADS``) for frames side by side, py-ssvad-metrics leaves it to its
+libraries. Printed are: seconds of both and their ratio, by the clock and, less disturbed by other
+programs, by processor time; our seconds with as many processes as cores; our peak memory at one and
+four times as many frames (each map listed four times); and, under rule ``ssvad``, how far counts
+and areas agree. py-ssvad-metrics gets the first sequences only (--ssvad-sequences, since all of
+them take it minutes), and so do we for the comparison.
 """
 
 import argparse
@@ -230,10 +232,11 @@ def measure(folder: Path, warm: Path, theirs: str | None, count: int) -> None:
     """Seconds of both on a set, and how far they agree on its first sequences."""
     mine = ours(folder, warm)
     frames = mine["counts"]["frames"]
-    print_cost("ours, 1 process", mine, frames)
+    print_cost("ours", mine, frames)
     jobs = len(os.sched_getaffinity(0))
     several = ours(folder, warm, jobs=jobs)["seconds"]
-    print(f"  ours, {jobs} processes {several:7.2f} s {1000 * several / frames:8.2f} ms a frame")
+    name = f"ours, {jobs} processes"
+    print(f"  {name:<18}{several:8.2f} s {1000 * several / frames:8.2f} ms a frame")
     if theirs is None:
         return
     first_sequences(folder, count)

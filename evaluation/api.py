@@ -32,6 +32,7 @@ from evaluation.painting import boxes_to_map
 from evaluation.predictions import KnownSize, list_predictions, open_prediction, size_of
 from evaluation.results import result_to_curves, result_to_summary
 from evaluation.scores import BoxScores
+from vadloc.cli import thread_count
 from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import natural_key
 
@@ -241,7 +242,9 @@ def evaluate_sequences(
     show_progress: bool = False,
     plots: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate sequences, several side by side; their number has no effect on the result.
+    """Evaluate sequences; how many are done side by side has no effect on the result.
+
+    Frames of a sequence are done side by side too, in as many threads as `thread_count` allows.
 
     Args:
         loads: What opens each sequence; can be pickled if ``jobs`` is above 1.
@@ -321,7 +324,9 @@ def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> _Evaluated |
             scores = boxes_to_map(scores)
         if scores is not None:
             own = prediction.frame_score
-            statistics = sequence_statistics(scores, truth, frame_scores=own, options=options)
+            statistics = sequence_statistics(
+                scores, truth, frame_scores=own, options=options, threads=thread_count()
+            )
         elif prediction.frame_score is not None:
             statistics = frame_statistics(prediction.frame_score, truth)
         else:

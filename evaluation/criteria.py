@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.basins import check_connectivity
 from evaluation.curves import (
     DetectionCurve,
     Events,
@@ -30,7 +31,7 @@ from evaluation.curves import (
 from evaluation.ground_truth import GroundTruth
 from evaluation.pixel_levels import PixelLevels
 from evaluation.scores import BoxScores, Scores
-from evaluation.sweep import box_events, check_connectivity, sequence_events
+from evaluation.sweep import box_events, sequence_events
 from vadloc.errors import VadlocError
 
 NO_ANOMALOUS = "no anomalous frame"
@@ -171,6 +172,7 @@ def evaluate_maps(
     truths: Iterable[GroundTruth],
     *,
     options: CriteriaOptions | None = None,
+    threads: int = 1,
 ) -> CriteriaResult:
     """All criteria of a test set.
 
@@ -178,6 +180,7 @@ def evaluate_maps(
         scores: One for each sequence; consumed one after the other, so a generator may open files.
         truths: The ground truth of the same sequences in the same order.
         options: ``None`` for the defaults.
+        threads: Number of frames side by side; without effect on the result.
 
     Returns:
         Curves and values; what is undefined is NaN with its reason.
@@ -193,7 +196,7 @@ def evaluate_maps(
                 f"{len(statistics)} sequences have both scores and ground truth, the next one has "
                 f"only {'scores' if truth is None else 'ground truth'}; give one of each"
             )
-        statistics.append(sequence_statistics(score, truth, options=options))
+        statistics.append(sequence_statistics(score, truth, options=options, threads=threads))
     return combine(statistics, options=options)
 
 
@@ -203,6 +206,7 @@ def sequence_statistics(
     *,
     frame_scores: NDArray[np.float64] | None = None,
     options: CriteriaOptions | None = None,
+    threads: int = 1,
 ) -> SequenceStatistics:
     """What the criteria need of one sequence.
 
@@ -213,6 +217,7 @@ def sequence_statistics(
             only; ``None`` for the highest score in the frame.
         options: ``None`` for the defaults; ``alpha``, ``rule`` and ``alarm_threshold`` matter
             only to ``combine``.
+        threads: Number of frames side by side; without effect on the result.
 
     Raises:
         VadlocError: Scores and truth do not belong together, or a score is not finite.
@@ -230,15 +235,16 @@ def sequence_statistics(
             beta=options.beta,
             connectivity=options.connectivity,
             each_frame=levels.add,
+            threads=threads,
         )
-    normal, count = events.frame_score[~truth.anomalous], len(levels.found_score)
-    found, dual = np.array(levels.found_score), np.array(levels.dual_score)
+    normal, found = events.frame_score[~truth.anomalous], levels.found_score
+    count = len(found)
     own = events.frame_score if frame_scores is None else frame_scores
     return SequenceStatistics(
         events=events,
         frame=_ranked(truth.sequence, own, truth),
         pixel=RankedFrames(normal, found, np.ones(count, np.int64), count),
-        dual_pixel=RankedFrames(normal, dual, np.array(levels.dual_change, np.int64), count),
+        dual_pixel=RankedFrames(normal, levels.dual_score, levels.dual_change, count),
         frames_without_pixels=int(np.count_nonzero(truth.anomalous)) - count,
     )
 

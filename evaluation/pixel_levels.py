@@ -1,33 +1,53 @@
 """When anomalous frames are found at pixel level and at dual pixel level."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from evaluation.ground_truth import GroundTruth
+from evaluation.ordering import descending_order
 from evaluation.overlap import union_areas
 from evaluation.scores import Cells
-from evaluation.sweep import descending_order
 
 
 class PixelLevels:
-    """Collects the events of a sequence, one frame after the other.
-
-    Attributes:
-        found_score: For each anomalous frame with annotated pixels, the highest threshold at which
-            enough of them are detected.
-        dual_score: Scores at which such a frame becomes found at dual pixel level or is lost.
-        dual_change: +1 found, -1 lost.
-    """
+    """Collects the events of a sequence, frame by frame, in any order and from several threads."""
 
     def __init__(self, truth: GroundTruth, *, pixel_share: float, dual_share: float) -> None:
+        """Start without any frame.
+
+        Args:
+            truth: Ground truth of the sequence.
+            pixel_share: Least share of a frame's anomalous pixels that must be detected.
+            dual_share: Least share of the detected pixels that must be anomalous.
+        """
         self._truth = truth
         self._shares = pixel_share, dual_share
-        self.found_score: list[float] = []
-        self.dual_score: list[float] = []
-        self.dual_change: list[int] = []
+        self._found: dict[int, _FrameLevels] = {}
+
+    @property
+    def found_score(self) -> NDArray[np.float64]:
+        """``(frames,)`` highest threshold at which enough annotated pixels are detected.
+
+        Of each anomalous frame with annotated pixels, by frame.
+        """
+        return np.array([levels.found_score for levels in self._by_frame()], np.float64)
+
+    @property
+    def dual_score(self) -> NDArray[np.float64]:
+        """``(e,)`` scores at which a frame becomes found at dual pixel level or is lost."""
+        return np.concatenate([np.empty(0), *(levels.dual_score for levels in self._by_frame())])
+
+    @property
+    def dual_change(self) -> NDArray[np.int64]:
+        """``(e,)`` +1 found, -1 lost."""
+        changes = (levels.dual_change for levels in self._by_frame())
+        return np.concatenate([np.empty(0, np.int64), *changes])
+
+    def _by_frame(self) -> list["_FrameLevels"]:
+        return [self._found[frame] for frame in sorted(self._found)]
 
     def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
         """Take a frame in; normal ones and those without annotated pixels are passed over.
@@ -45,19 +65,26 @@ class PixelLevels:
             return
         scores = cells.scores.ravel()
         sides = np.diff(cells.row_edges_px), np.diff(cells.column_edges_px)
-        found, score, change = _pixel_events(
-            scores,
-            descending_order(scores) if order is None else order,
-            inside_px.ravel(),
-            sides,
-            self._shares,
+        self._found[frame] = _FrameLevels(
+            *_pixel_events(
+                scores,
+                descending_order(scores) if order is None else order,
+                inside_px.ravel(),
+                sides,
+                self._shares,
+            )
         )
-        self.found_score.append(found)
-        self.dual_score += score.tolist()
-        self.dual_change += change.tolist()
 
 
-@njit(cache=True, error_model="numpy")
+class _FrameLevels(NamedTuple):
+    """The events of one frame; see ``_pixel_events``."""
+
+    found_score: float
+    dual_score: NDArray[np.float64]
+    dual_change: NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pixel_events(
     scores: NDArray[np.floating[Any]],
     order: NDArray[np.int32],

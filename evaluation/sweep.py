@@ -1,49 +1,73 @@
 """Detected regions of a sequence at every distinct score, as events.
 
-The cells of a frame are visited from the highest score to the lowest and joined to the neighbours
-already visited (union-find). Each component knows its area and what it shares with each annotated
-region, so its matches are known without ever labelling an image. All cells of one score enter
-before anything is read: the order within a tie has no effect.
+Components of detected cells are unions of basins (see `evaluation.basins`). Where nothing is
+annotated, each one is a false positive: it appears at a peak and is lost at a join. In the other
+frames the cells are visited from the highest score to the lowest, and components are kept by
+union-find; each knows its area and what it shares with each annotated region, so its matches are
+known without ever labelling an image. All cells of one score enter before anything is read: the
+order within a tie has no effect.
 """
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evaluation.basins import PEAK, Basins, Joins, check_connectivity, find_root
 from evaluation.curves import Events, check_share
 from evaluation.ground_truth import GroundTruth
+from evaluation.ordering import descending_order
 from evaluation.overlap import RegionOverlaps, region_overlaps
 from evaluation.scores import BoxScores, Cells, ScoreMap
 from vadloc.errors import VadlocError
 
 EachFrame: TypeAlias = Callable[[int, Cells, NDArray[np.int32]], None]
 """Takes a 0-based frame, its cells, and their order from the highest score to the lowest."""
-FRESH = np.uint32(2**32 - 1)  # parent of a cell that has not been visited yet
+INSIDE = np.uint8(4)
+"""A cell that shares area with an annotated region; beside ``PEAK`` and ``JOIN``."""
+
+
+class Grid(NamedTuple):
+    """The cells of one frame, numbered row by row.
+
+    Attributes:
+        area: ``(cells,)`` float64, pixels.
+        basin: ``(cells,)`` uint32.
+        kind: ``(cells,)`` uint8, sum of ``PEAK``, ``JOIN`` and ``INSIDE``.
+        shared_row: ``(cells,)`` int32, row of ``shared``, 0 outside all regions.
+        shared: ``(rows, regions)`` float64, area that such a cell shares with each region.
+    """
+
+    area: NDArray[np.float64]
+    basin: NDArray[np.uint32]
+    kind: NDArray[np.uint8]
+    shared_row: NDArray[np.int32]
+    shared: NDArray[np.float64]
 
 
 class Components(NamedTuple):
-    """The components of one frame; element ``i`` describes the one whose root is cell ``i``.
+    """The components of one frame; element ``i`` describes the one whose root is basin ``i``.
 
-    Cells are numbered row by row on the grid with a border of one cell, which is never visited.
-    Most components lie outside all annotated regions: each is one false positive and needs no more
-    than its area. Those that touch a region have a slot, where what they share with it is kept.
+    Most lie outside all annotated regions: each is one false positive and needs no more than its
+    area. A sum of changes is right once a tie has entered, whatever their order: basins may meet
+    before their peaks are visited.
 
     Attributes:
-        parent: ``(padded,)`` uint32, towards the root; ``FRESH`` for cells not visited. Unsigned,
-            since a signed index costs a test for being negative.
-        area: ``(padded,)`` float64, of the cell itself until it is visited.
-        slot: ``(padded,)`` int32, row of ``shared`` and ``told``, 0 outside all regions.
-        shared: ``(slots, regions)`` float64, area shared with each region.
-        told: ``(slots, 1 + regions)`` int64, what the tallies hold of it: how often it counts as a
-            false positive, then as a match of each region. 0 or 1 but while a tie is entering.
+        parent: ``(basins + 1,)`` uint32, towards the root.
+        area: ``(basins + 1,)`` float64.
+        inside: ``(basins + 1,)`` bool, whether it shares area with a region.
+        shared: ``(basins + 1, regions)`` float64, area shared with each region.
+        told: ``(basins + 1, 1 + regions)`` int64, what the tallies hold of one that is inside:
+            how often it counts as a false positive, then as a match of each region. 0 or 1 but
+            while a tie is entering.
     """
 
     parent: NDArray[np.uint32]
     area: NDArray[np.float64]
-    slot: NDArray[np.int32]
+    inside: NDArray[np.bool_]
     shared: NDArray[np.float64]
     told: NDArray[np.int64]
 
@@ -65,6 +89,7 @@ def sequence_events(
     beta: float = 0.1,
     connectivity: int = 8,
     each_frame: EachFrame | None = None,
+    threads: int = 1,
 ) -> Events:
     """Every change of false positives and found regions as the threshold falls.
 
@@ -73,11 +98,13 @@ def sequence_events(
     is a false positive.
 
     Args:
-        scores: Map of the sequence, read one frame at a time.
+        scores: Map of the sequence; each thread reads one frame at a time.
         truth: Its ground truth.
         beta: Least intersection over union, above 0 and at most 1.
         connectivity: 8 joins cells that share a corner, 4 only those that share an edge.
-        each_frame: Called for each frame, so that a map is read and sorted once for all criteria.
+        each_frame: Called for each frame with annotated regions, so that a map is read and sorted
+            once for all criteria; with several threads in any order and side by side.
+        threads: Number of frames side by side; without effect on the result.
 
     Returns:
         Events of all frames of the sequence.
@@ -88,26 +115,18 @@ def sequence_events(
     """
     check_share("beta", beta)
     check_same_sequence(scores, truth)
-    neighbours = _neighbours(connectivity, scores.scores.shape[2] + 2)
-    rows, columns = scores.row_edges_px, scores.column_edges_px
-    frame_score = np.empty(scores.frame_count)
-    lowest = np.nan
-    parts = []
-    for frame in range(scores.frame_count):
-        cells = scores.frame_scores(frame)
-        order = descending_order(cells.ravel())
-        frame_score[frame] = cells.flat[order[0]]
-        lowest = np.fmin(lowest, cells.flat[order[-1]])
-        regions = truth.regions_of(frame)
-        overlaps = region_overlaps(truth, regions, rows, columns)
-        events = _frame_events(
-            cells, order, (np.diff(rows), np.diff(columns)), overlaps, neighbours, beta
-        )
-        events.region[:] += regions.start
-        parts.append(events)
-        if each_frame is not None:
-            each_frame(frame, Cells(cells, rows, columns), order)
-    return _sequence_events(scores.sequence, truth, frame_score, float(lowest), parts)
+    sweeper = _Sweeper(scores, truth, beta=beta, connectivity=connectivity, each_frame=each_frame)
+    frames = range(scores.frame_count)
+    if threads == 1:
+        swept = [sweeper.sweep(frame) for frame in frames]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            swept = list(pool.map(sweeper.sweep, frames))
+    frame_score = np.array([frame.highest for frame in swept], np.float64)
+    lowest = min((frame.lowest for frame in swept), default=np.nan)
+    return _sequence_events(
+        scores.sequence, truth, frame_score, lowest, [frame.events for frame in swept]
+    )
 
 
 def box_events(scores: BoxScores, truth: GroundTruth, *, beta: float = 0.1) -> Events:
@@ -164,87 +183,89 @@ def check_same_sequence(scores: ScoreMap | BoxScores, truth: GroundTruth) -> Non
         )
 
 
-def check_connectivity(connectivity: int) -> None:
-    """Raise unless 4 or 8."""
-    if connectivity not in (4, 8):
-        raise VadlocError(f"connectivity is {connectivity}, expected 4 or 8")
+class _SweptFrame(NamedTuple):
+    """The events of a frame, its highest and its lowest score."""
+
+    events: FrameEvents
+    highest: float
+    lowest: float
 
 
-def descending_order(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
-    """Indices from the highest score to the lowest; any order among equal ones.
+class _Sweeper:
+    """Sweeps the frames of one sequence, in any order and side by side."""
 
-    Args:
-        scores: ``(n,)``, no NaN.
+    def __init__(
+        self,
+        scores: ScoreMap,
+        truth: GroundTruth,
+        *,
+        beta: float,
+        connectivity: int,
+        each_frame: EachFrame | None,
+    ) -> None:
+        self._scores, self._truth = scores, truth
+        self._rows, self._columns = scores.row_edges_px, scores.column_edges_px
+        self._area = np.outer(np.diff(self._rows), np.diff(self._columns)).ravel()
+        self._beta, self._connectivity = beta, connectivity
+        self._each_frame = each_frame
+        self._spare: list[Basins] = []  # as many as there are threads, in the end
+        check_connectivity(connectivity)
 
-    Returns:
-        ``(n,)``.
-    """
-    if scores.dtype == np.float32:
-        return np.asarray(_radix_order(scores.view(np.uint32)))
-    return np.argsort(-scores).astype(np.int32)
+    def sweep(self, frame: int) -> _SweptFrame:
+        """Sweep a 0-based frame."""
+        cells = self._scores.frame_scores(frame)
+        regions = self._truth.regions_of(frame)
+        try:
+            basins = self._spare.pop()
+        except IndexError:
+            basins = Basins(cells.shape, connectivity=self._connectivity)
+        basins.find(cells)
+        if regions.start == regions.stop:
+            events = _unmatched_events(cells, basins)
+        else:
+            order = descending_order(cells.ravel())
+            if self._each_frame is not None:
+                self._each_frame(frame, Cells(cells, self._rows, self._columns), order)
+            overlaps = region_overlaps(self._truth, regions, self._rows, self._columns)
+            events = _frame_events(cells, order, self._area, basins, overlaps, self._beta)
+            events.region[:] += regions.start
+        self._spare.append(basins)
+        return _SweptFrame(events, float(cells.max()), float(cells.min()))
 
 
-class Neighbours(NamedTuple):
-    """Which neighbours of a cell to ask for their component.
-
-    Neighbours visited already that touch each other are in one component, so one is enough.
-
-    Attributes:
-        ring: ``(8,)`` uint32, from a cell's number to those of its neighbours, clockwise; steps
-            back are modulo 2^32, like the sums with them.
-        ask_count: ``(256,)`` uint8, number of neighbours to ask when bit ``k`` of the index says
-            whether ``ring[k]`` was visited.
-        ask: ``(256, 4)`` uint32, their steps.
-    """
-
-    ring: NDArray[np.uint32]
-    ask_count: NDArray[np.uint8]
-    ask: NDArray[np.uint32]
-
-
-RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
-
-
-def _touch(a: tuple[int, int], b: tuple[int, int], connectivity: int) -> bool:
-    """Whether two (row, column) positions are neighbours."""
-    rows, columns = abs(a[0] - b[0]), abs(a[1] - b[1])
-    return max(rows, columns) <= 1 and (connectivity == 8 or rows + columns <= 1)
-
-
-def _neighbours(connectivity: int, padded_columns: int) -> Neighbours:
-    """The table for grids of that many columns, border included."""
-    check_connectivity(connectivity)
-    steps = [row * padded_columns + column for row, column in RING]
-    ask_count, ask = np.zeros(256, np.int64), np.zeros((256, 4), np.int64)
-    for pattern in range(256):
-        waiting = [k for k in range(8) if pattern >> k & 1]
-        while waiting:
-            group = [waiting.pop(0)]
-            for k in group:
-                group += (more := [j for j in waiting if _touch(RING[k], RING[j], connectivity)])
-                waiting = [j for j in waiting if j not in more]
-            touching = [k for k in group if _touch((0, 0), RING[k], connectivity)]
-            if touching:
-                ask[pattern, ask_count[pattern]] = steps[touching[0]]
-                ask_count[pattern] += 1
-    modulo = np.array(steps, np.int32).astype(np.uint32)
-    return Neighbours(modulo, ask_count.astype(np.uint8), ask.astype(np.int32).astype(np.uint32))
+def _unmatched_events(cells: NDArray[np.floating[Any]], basins: Basins) -> FrameEvents:
+    """Events of a frame without regions: one more component at a peak, one less at a join."""
+    peaks, joins = cells[basins.kind & PEAK != 0], basins.joins.score
+    return FrameEvents(
+        np.concatenate([peaks, joins]),
+        np.repeat([1, -1], [len(peaks), len(joins)]),
+        joins[:0],
+        np.empty(0, np.int64),
+        np.empty(0, np.int64),
+    )
 
 
 def _frame_events(
     cells: NDArray[np.floating[Any]],
     order: NDArray[np.int32],
-    cell_sizes: tuple[NDArray[np.float64], NDArray[np.float64]],
+    area: NDArray[np.float64],
+    basins: Basins,
     overlaps: RegionOverlaps,
-    neighbours: Neighbours,
     beta: float,
 ) -> FrameEvents:
     """Events of one frame; regions are numbered from 0 in the frame."""
-    n, region_count = cells.size, len(overlaps.area_px)
-    columns = cells.shape[1]
-    components = _single_cells(cell_sizes, overlaps)
-    cell = order.view(np.uint32)
-    visits = cell + 2 * (cell // np.uint32(columns)) + np.uint32(columns + 3)  # with the border
+    n, region_count = len(order), len(overlaps.area_px)
+    shared_row, shared = _inside(basins.kind, overlaps)
+    basin = basins.label[1:-1, 1:-1].ravel()
+    grid = Grid(area, basin, basins.kind.ravel(), shared_row.ravel(), shared)
+    count = basins.count + 1
+    components = Components(
+        np.arange(count, dtype=np.uint32),
+        np.zeros(count),
+        np.zeros(count, np.bool_),
+        np.zeros((count, region_count)),
+        np.zeros((count, 1 + region_count), np.int64),
+    )
     room = FrameEvents(
         np.empty(n, cells.dtype),
         np.empty(n, np.int64),
@@ -253,13 +274,7 @@ def _frame_events(
         np.empty(n * region_count, np.int64),
     )
     fp_events, region_events = _sweep(
-        cells.ravel()[order],
-        visits,
-        overlaps.area_px,
-        neighbours,
-        beta,
-        components,
-        room,
+        order, cells.ravel(), grid, basins.joins, overlaps.area_px, beta, components, room
     )
     # Copies, so that the room of a frame is given back.
     return FrameEvents(
@@ -271,33 +286,23 @@ def _frame_events(
     )
 
 
-def _single_cells(
-    cell_sizes: tuple[NDArray[np.float64], NDArray[np.float64]], overlaps: RegionOverlaps
-) -> Components:
-    """No component yet, and what each cell will bring to its own."""
-    heights, widths = (np.pad(sizes, 1) for sizes in cell_sizes)
-    region_count = len(overlaps.area_px)
-    touched = np.zeros((len(heights), len(widths)), np.bool_)
-    windows = [
-        (np.s_[1 + top : 1 + bottom, 1 + left : 1 + right], overlaps.value[start:])
-        for (top, bottom, left, right), start in zip(overlaps.window, overlaps.start, strict=True)
-    ]
-    for window, values in windows:
-        touched[window] |= values[: touched[window].size].reshape(touched[window].shape) > 0
-    cells = np.flatnonzero(touched)
-    slot = np.zeros(touched.shape, np.int32)
-    slot.flat[cells] = np.arange(1, len(cells) + 1)
-    shared = np.zeros((len(cells) + 1, region_count))
+def _inside(
+    kind: NDArray[np.uint8], overlaps: RegionOverlaps
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Mark the cells ``INSIDE`` and collect what they share; see ``Grid``."""
+    windows = []
+    for (top, bottom, left, right), start in zip(overlaps.window, overlaps.start, strict=True):
+        window = np.s_[top:bottom, left:right]
+        values = overlaps.value[start : start + (bottom - top) * (right - left)]
+        kind[window][values.reshape(bottom - top, right - left) > 0] |= INSIDE
+        windows.append((window, values))
+    cells = np.flatnonzero(kind & INSIDE)
+    row = np.zeros(kind.shape, np.int32)
+    row.flat[cells] = np.arange(1, len(cells) + 1)
+    shared = np.zeros((len(cells) + 1, len(windows)))
     for region, (window, values) in enumerate(windows):
-        shared[slot[window].ravel(), region] = values[: touched[window].size]
-    shared[0] = 0
-    return Components(
-        np.full(touched.size, FRESH, np.uint32),
-        np.multiply.outer(heights, widths).ravel(),
-        slot.ravel(),
-        shared,
-        np.zeros((len(cells) + 1, 1 + region_count), np.int64),
-    )
+        shared[row[window].ravel(), region] = values
+    return row, shared
 
 
 def _box_matches(
@@ -341,91 +346,87 @@ def _sequence_events(
     )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sweep(
+    order: NDArray[np.int32],
     scores: NDArray[np.floating[Any]],
-    visits: NDArray[np.uint32],
+    grid: Grid,
+    joins: Joins,
     region_area: NDArray[np.float64],
-    neighbours: Neighbours,
     beta: float,
     components: Components,
     room: FrameEvents,
 ) -> tuple[int, int]:
     """Visit all cells from high scores to low; how many events of each kind were written."""
-    ring, ask_count, ask = neighbours
+    cell_area, basin, kind, _, _ = grid
     fp_score, fp_change = room.false_positive_score, room.false_positive_change
-    parent, area, slot, shared, told = components
+    parent, area, inside, _, told = components
     tally = np.zeros(1 + len(region_area), np.int64)  # false positives, then matches by region
     found = np.zeros(len(region_area), np.int64)  # as reported
-    changed = np.empty(len(visits), np.uint32)  # a cell of each component changed at this score
-    changed_count = fp_events = region_events = reported = 0
-    for i in range(len(visits)):
-        cell = root = visits[i]
-        pattern = _visited(parent, cell, ring)
-        parent[cell] = cell
-        touching = slot[cell] != 0
-        tally[0] += not touching
-        for k in range(ask_count[pattern]):
-            other = _root(parent, np.uint32(cell + ask[pattern, k]))
-            if other == root:
-                continue
-            # Joined here and not in a function: numba would count references at every call.
-            keep, drop = (root, other) if area[root] > area[other] else (other, root)
-            parent[drop] = keep
-            area[keep] += area[drop]
-            if slot[keep] and slot[drop]:
-                _add_row(shared, slot[keep], slot[drop])
-                _add_row(told, slot[keep], slot[drop])
-                touching = True
-            else:
-                tally[0] -= 1  # one was outside all regions: a false positive by itself
-                slot[keep] = max(slot[keep], slot[drop])
-            root = keep
+    changed = np.empty(len(order) + len(joins.score), np.uint32)  # basins of changed components
+    changed_count = joined = fp_events = region_events = reported = 0
+    for i in range(len(order)):
+        cell = np.uint32(order[i])
+        root = basin[cell]
+        # Written out for speed: numba counts references at every call that takes an array.
+        while root != parent[root]:
+            parent[root] = parent[parent[root]]
+            root = parent[root]
+        area[root] += cell_area[cell]
+        if kind[cell]:
+            tally[0] += kind[cell] & PEAK
+            while joined < len(joins.score) and joins.score[joined] >= scores[cell]:
+                _join(joins, joined, components, tally)
+                joined += 1
+            root = find_root(parent, root)
+            _enter(cell, root, grid, components)
         # What matches no region cannot come to match one by growing outside of them.
-        if touching or (slot[root] and not told[slot[root], 0]):
+        if inside[root] and (kind[cell] or not told[root, 0]):
             changed[changed_count] = root
             changed_count += 1
-        if i + 1 < len(visits) and scores[i + 1] == scores[i]:
+        if changed_count == 0 and tally[0] == reported:
             continue
-        if changed_count:
-            _tell(changed[:changed_count], components, tally, region_area, beta)
-            region_events = _report(scores[i], tally[1:], found, room, region_events)
-            changed_count = 0
+        score = scores[cell]
+        if i + 1 < len(order) and scores[order[i + 1]] == score:
+            continue
+        _tell(changed[:changed_count], components, tally, region_area, beta)
+        region_events = _report(score, tally[1:], found, room, region_events)
+        changed_count = 0
         if tally[0] != reported:
-            fp_score[fp_events] = scores[i]
-            fp_change[fp_events] = tally[0] - reported
+            fp_score[fp_events], fp_change[fp_events] = score, tally[0] - reported
             reported = tally[0]
             fp_events += 1
     return fp_events, region_events
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _visited(parent: NDArray[np.uint32], cell: int, ring: NDArray[np.uint32]) -> int:
-    """Which neighbours were visited, one bit each."""
-    pattern = 0
-    for k in range(8):
-        pattern |= (parent[np.uint32(cell + ring[k])] != FRESH) << k
-    return pattern
+@njit(cache=True, nogil=True, error_model="numpy")
+def _enter(cell: Any, root: Any, grid: Grid, components: Components) -> None:
+    """Add what a cell shares with regions to its component."""
+    row = grid.shared_row[cell]
+    if row:
+        components.shared[root] += grid.shared[row]
+        if not components.inside[root]:
+            components.inside[root] = True
+            components.told[root, 0] = 1  # its peak is in the tally
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def _root(parent: NDArray[np.uint32], cell: Any) -> Any:
-    """The root of a cell's component; halves the path on the way."""
-    above = parent[cell]
-    while above != cell:
-        parent[cell] = parent[above]
-        cell, above = above, parent[above]
-    return cell
+@njit(cache=True, nogil=True, error_model="numpy")
+def _join(joins: Joins, i: int, components: Components, tally: NDArray[np.int64]) -> None:
+    """Make one component of two."""
+    parent, area, inside, shared, told = components
+    keep, drop = find_root(parent, joins.basin[i, 0]), find_root(parent, joins.basin[i, 1])
+    if area[keep] < area[drop]:
+        keep, drop = drop, keep
+    parent[drop] = keep
+    area[keep] += area[drop]
+    shared[keep] += shared[drop]
+    told[keep] += told[drop]
+    if not (inside[keep] and inside[drop]):
+        tally[0] -= 1  # one was outside all regions: a false positive by itself
+    inside[keep] |= inside[drop]
 
 
-@njit(cache=True, error_model="numpy")
-def _add_row(rows: NDArray[Any], keep: int, drop: int) -> None:
-    """Add one row to another; what the tallies hold of both adds up until ``_tell``."""
-    for i in range(rows.shape[1]):
-        rows[keep, i] += rows[drop, i]
-
-
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _tell(
     cells: NDArray[np.uint32],
     components: Components,
@@ -434,22 +435,21 @@ def _tell(
     beta: float,
 ) -> None:
     """Correct the tallies by what components are now: matches of regions or false positives."""
-    parent, area, slot, shared, told = components
+    parent, area, _, shared, told = components
     for cell in cells:
-        root = _root(parent, cell)
-        row = slot[root]
+        root = find_root(parent, cell)
         false_positive = 1
         for i in range(len(region_area)):
-            matches, both = 0, shared[row, i]
+            matches, both = 0, shared[root, i]
             if both > 0 and both / (area[root] + region_area[i] - both) >= beta:
                 matches, false_positive = 1, 0
-            tally[1 + i] += matches - told[row, 1 + i]
-            told[row, 1 + i] = matches
-        tally[0] += false_positive - told[row, 0]
-        told[row, 0] = false_positive
+            tally[1 + i] += matches - told[root, 1 + i]
+            told[root, 1 + i] = matches
+        tally[0] += false_positive - told[root, 0]
+        told[root, 0] = false_positive
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _report(
     score: float,
     matches: NDArray[np.int64],
@@ -467,29 +467,3 @@ def _report(
             found[region] += change
             events += 1
     return events
-
-
-@njit(cache=True)
-def _radix_order(bits: NDArray[np.uint32]) -> NDArray[np.int32]:
-    """Indices from the highest float32 to the lowest, given their bits: three passes of 11 bits."""
-    n = len(bits)
-    keys = np.empty(n, np.uint32)
-    place = np.zeros((3, 2048), np.int64)
-    for i in range(n):
-        # Positive floats fall when their bits rise after flipping all but the sign.
-        key = bits[i] if bits[i] >> 31 else ~bits[i] & np.uint32(0x7FFFFFFF)
-        keys[i] = key
-        place[0, key & 2047] += 1
-        place[1, (key >> 11) & 2047] += 1
-        place[2, key >> 22] += 1
-    order, spare = np.arange(n).astype(np.int32), np.empty(n, np.int32)
-    for digit in range(3):
-        before = 0
-        for i in range(2048):
-            place[digit, i], before = before, before + place[digit, i]
-        for i in range(n):
-            value = (keys[order[i]] >> (11 * digit)) & 2047
-            spare[place[digit, value]] = order[i]
-            place[digit, value] += 1
-        order, spare = spare, order
-    return order

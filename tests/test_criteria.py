@@ -413,6 +413,16 @@ def test_statistics_can_be_pickled_and_combined_in_any_order() -> None:
     assert again.frame_auc_by_sequence == whole.frame_auc_by_sequence
 
 
+def test_number_of_threads_changes_no_bit() -> None:
+    rng = np.random.default_rng(0)
+    corners = np.sort(rng.uniform(0, HEIGHT_PX, (30, 2, 2)), axis=1).reshape(-1, 4)
+    rows = np.column_stack([np.sort(rng.integers(0, 25, 30)), np.arange(30) % 4, corners])
+    truth = truth_of(list(map(tuple, rows)), frame_count=25)
+    scores = full_map(rng.random((25, HEIGHT_PX, WIDTH_PX), np.float32))
+    one, several = (sequence_statistics(scores, truth, threads=n) for n in (1, 4))
+    assert pickle.dumps(one) == pickle.dumps(several)
+
+
 def test_scores_and_truths_must_come_in_pairs() -> None:
     maps = [perfect_map(t) for t in TWO_SEQUENCES]
     with pytest.raises(VadlocError, match=r"1 sequences have both .* only ground truth"):

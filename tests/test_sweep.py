@@ -11,8 +11,9 @@ from plain_criteria import BoxVideo, Video, box_videos, counts, distinct_scores,
 
 from evaluation.curves import curve_at, detection_curve
 from evaluation.ground_truth import GroundTruth
+from evaluation.ordering import descending_order
 from evaluation.scores import BoxScores, ScoreMap, Scores
-from evaluation.sweep import box_events, descending_order, sequence_events
+from evaluation.sweep import box_events, sequence_events
 from vadloc.errors import VadlocError
 
 
@@ -245,6 +246,13 @@ def test_scores_that_are_no_numbers_are_refused(bad: float) -> None:
     scores.scores[1, 0, 1] = bad
     with pytest.raises(VadlocError, match=r"drawn: the scores of frame 1 \(0-based\)"):
         sequence_events(scores, truth_from("..", ".."))
+
+
+def test_of_several_threads_the_first_bad_frame_is_named() -> None:
+    scores = scores_from(*["12"] * 40)
+    scores.scores[7:, 0, 1] = np.nan
+    with pytest.raises(VadlocError, match=r"drawn: the scores of frame 7 \(0-based\)"):
+        sequence_events(scores, truth_from(*[".."] * 40), threads=4)
 
 
 def test_options_out_of_range_are_refused() -> None:
