@@ -1,21 +1,27 @@
 """What each setting is worth: the criteria under variations of a config, one at a time.
 
-    VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml configs/sample.toml
+    VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml
+    VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml --version appearance_motion
 
-prints a Markdown table. Each variation runs the pipeline's own commands; what a variation does not
-touch is reused, as for every user who edits a config.
+prints a Markdown table; settings of extractors that the version does not use are left out. Each
+variation runs the pipeline's own commands; what a variation does not touch is reused, as for every
+user who edits a config.
 """
 
 import argparse
+import copy
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tomli
+
+from vadloc.versions import VERSIONS, extractors_of
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
@@ -26,11 +32,15 @@ VARIATIONS: tuple[tuple[str, str, Any], ...] = (
     ("exemplars", "threshold", 0.01),
     ("exemplars", "threshold", 0.05),
     ("exemplars", "threshold", 0.1),
-    ("features", "flow_floor_px_per_frame", 0.2),
-    ("features", "flow_floor_px_per_frame", 0.5),
-    ("features", "flow_floor_px_per_frame", 1.0),
-    ("features", "flow_preset", "fast"),
-    ("features", "flow_preset", "medium"),
+    ("distance", "stationary", "gate"),
+    ("distance", "stationary", "keep"),
+    ("features.momentum", "flow_floor_px_per_frame", 0.2),
+    ("features.momentum", "flow_floor_px_per_frame", 0.5),
+    ("features.momentum", "flow_floor_px_per_frame", 1.0),
+    ("features.momentum", "flow_preset", "fast"),
+    ("features.momentum", "flow_preset", "medium"),
+    ("features.appearance", "reuse_below", 0.0),
+    ("features.motion", "reuse_below", 0.0),
     ("regions", "frame_stride", 1),
     ("regions", "frame_stride", 2),
     ("regions", "frames_per_volume", 6),
@@ -41,20 +51,34 @@ VARIATIONS: tuple[tuple[str, str, Any], ...] = (
 
 def with_setting(config: dict[str, Any], table: str, key: str, value: Any) -> dict[str, Any]:
     """A copy of a config with one setting changed."""
-    changed = {name: dict(content) for name, content in config.items()}
-    changed.setdefault(table, {})[key] = value
+    changed = copy.deepcopy(config)
+    place = changed
+    for name in table.split("."):
+        place = place.setdefault(name, {})
+    place[key] = value
     if key == "size_px" and value % changed["regions"]["stride_px"]:
         changed["regions"]["stride_px"] = value // 2
     return changed
 
 
-def to_toml(config: dict[str, Any]) -> str:
-    """TOML of two levels of plain values (JSON's strings and numbers are TOML's)."""
-    lines = []
-    for table, content in config.items():
-        lines.append(f"[{table}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in content.items()]
-    return "\n".join(lines) + "\n"
+def to_toml(config: dict[str, Any], *, table: str = "") -> str:
+    """TOML of tables of plain values (JSON's strings and numbers are TOML's)."""
+    plain = {key: value for key, value in config.items() if not isinstance(value, dict)}
+    lines = [f"[{table}]"] if table and plain else []
+    lines += [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    inner = {key: value for key, value in config.items() if isinstance(value, dict)}
+    prefix = f"{table}." if table else ""
+    return "\n".join([*lines, *(to_toml(v, table=prefix + k) for k, v in inner.items())]) + "\n"
+
+
+def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
+    """The variations that can change anything for a version."""
+    extractors = extractors_of(version)
+    for table, key, value in VARIATIONS:
+        group, _, extractor = table.partition(".")
+        unused = group == "features" and extractor not in extractors
+        if not unused and (group != "distance" or len(VERSIONS[version]) > 1):
+            yield table, key, value
 
 
 def measure(config: dict[str, Any], folder: Path, datasets: str) -> list[float]:
@@ -73,14 +97,16 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="What each setting is worth.")
     parser.add_argument("configs", type=Path, nargs="+")
+    parser.add_argument("--version", default="momentum", choices=sorted(VERSIONS))
     parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
     args = parser.parse_args()
     for path in args.configs:
-        config = tomli.loads(path.read_text())
-        print(f"\n| {path.stem} | frame AUC | RBDC | TBDC |\n|---|---|---|---|")
+        config = {"version": args.version, **tomli.loads(path.read_text())}
+        print(f"\n| {path.stem}, `{args.version}` | frame AUC | RBDC | TBDC |\n|---|---|---|---|")
         with tempfile.TemporaryDirectory() as folder:
+            changes = variations_of(args.version)
             rows = [("as shipped", config)]
-            rows += [(f"`{t}.{k} = {v}`", with_setting(config, t, k, v)) for t, k, v in VARIATIONS]
+            rows += [(f"`{t}.{k} = {v}`", with_setting(config, t, k, v)) for t, k, v in changes]
             for name, variation in rows:
                 numbers = measure(variation, Path(folder), args.datasets)
                 print(f"| {name} | " + " | ".join(f"{n:.4f}" for n in numbers) + " |", flush=True)

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from feature_extraction.extractor import CROP_PX
+from feature_extraction.crop_archives import CLASSES, CROP_PX
 from vadloc.config import Config
 from vadloc.versions import EXTRACTOR_OF, VERSIONS
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_out, read_weights, weights_file
 
-CLASSES: Final = ("person", "car", "cyclist", "dog", "tree", "house", "skyscraper", "bridge")
-"""What the appearance network knows; none of them is background."""
+__all__ = ["CLASSES", "AttributeReader", "Attributes"]
 
 _WIDTHS: Final = {"momentum": 12}
 

@@ -6,6 +6,7 @@ reads the frames of each sequence once and writes ``features/<extractor>/<split>
 for every extractor that the version needs.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,6 +25,7 @@ from vadloc.frames import Sequence, read_frames_as
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 
+logger = logging.getLogger(__name__)
 COMMAND = "feature_extraction.extract_features"
 MIN_SIDE_PX = 32
 """OpenCV's DIS flow of smaller frames ends in an error or, if they are long, in a crash."""
@@ -191,15 +193,25 @@ class _Counted:
             yield frame
 
 
-def _check_networks(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
-    """Notice before any frame is read that networks cannot run."""
-    del overwrite
-    if NETWORKS.isdisjoint(extractors_of(artifacts.version)):
-        return
+def check_networks(config: Config, *, device: str) -> str:
+    """Notice before any frame is read that networks cannot run.
+
+    Returns:
+        The device on which they will: ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: PyTorch or the device is missing, or crops cannot be cut from such regions.
+    """
     from feature_extraction.networks import check_crops, device_of
 
-    device_of(device)
     check_crops(config.regions)
+    return device_of(device)
+
+
+def _prepare(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
+    del overwrite
+    if not NETWORKS.isdisjoint(extractors_of(artifacts.version)):
+        logger.info("networks run on: %s", check_networks(config, device=device))
 
 
 def stage(split: Split, *, device: str = "auto") -> Stage:
@@ -209,7 +221,7 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
         partial(run, split=split, device=device),
         partial(outputs, split=split),
         split,
-        prepare=partial(_check_networks, device=device),
+        prepare=partial(_prepare, device=device),
     )
 
 

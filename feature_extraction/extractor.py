@@ -16,13 +16,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.crop_archives import CROP_PX
 from vadloc.regions import RegionGrid
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-CROP_PX = 64
-"""Side of the crops that networks see; regions of another size are brought to it."""
-
 
 @dataclass
 class Frame:
@@ -40,7 +38,7 @@ class Frame:
 
     @cached_property
     def grey_at_crop_scale(self) -> NDArray[np.uint8]:
-        """The grey frame at the scale at which a region has ``CROP_PX`` pixels."""
+        """The grey frame at crop scale: that at which a region has 64 pixels a side."""
         return to_crop_scale(self.grey, self.grid)
 
     @cached_property

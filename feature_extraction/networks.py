@@ -14,19 +14,15 @@ import numpy as np
 from more_itertools import chunked
 from numpy.typing import NDArray
 
-from feature_extraction.extractor import (
-    BLOCK_PX,
-    CROP_PX,
-    Extracted,
-    Frame,
-    Workers,
-    region_windows,
-)
+from feature_extraction.crop_archives import CROP_PX
+from feature_extraction.extractor import BLOCK_PX, Extracted, Frame, Workers, region_windows
 from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
+from vadloc.weights import read_weights, weights_file
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
+Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
 
 
 def appearance_crops(
@@ -68,6 +64,7 @@ class NetworkFeatures:
         reuse_below: See the module; grey levels.
         middle_only: Whether the network looks at the middle frame alone.
         workers: Threads that run the network.
+        describe: What the features say that is kept beside them, ``(n, width)`` by name.
     """
 
     def __init__(
@@ -81,6 +78,7 @@ class NetworkFeatures:
         reuse_below: float,
         middle_only: bool,
         workers: Workers,
+        describe: Describe | None = None,
     ) -> None:
         self._embed = embed
         self._components = components
@@ -90,6 +88,7 @@ class NetworkFeatures:
         self._reuse_below = reuse_below
         self._middle_only = middle_only
         self._workers = workers
+        self._describe = describe
         self._seen: NDArray[np.int16] | None = None
         self._row = np.zeros(grid.region_count, np.int32)
         self._count = 0
@@ -116,7 +115,8 @@ class NetworkFeatures:
         rows = np.concatenate([future.result() for future in self._rows])[: self._count]
         parts = np.split(rows, len(self._components), axis=1)
         named = dict(zip(self._components, parts, strict=True))
-        return Extracted(named, {}, np.stack(self._index))
+        descriptors = self._describe(rows) if self._describe else {}
+        return Extracted(named, descriptors, np.stack(self._index))
 
     def _changed(self, frames: Sequence[Frame]) -> NDArray[np.int64]:
         """Regions whose volumes must be computed."""
@@ -166,18 +166,14 @@ def device_of(choice: str) -> str:
         UsageError: PyTorch is not installed, or ``cuda`` was chosen and there is none.
     """
     try:
-        import torch
+        from feature_extraction.training import choose_device
+
+        return choose_device(choice)
     except ImportError:
         raise UsageError(
             "this version of the method runs networks, which need PyTorch: "
             "pip install 'vadloc[networks]' (from the source: pip install '.[networks]')"
         ) from None
-    found = torch.cuda.is_available()
-    if choice == "cuda" and not found:
-        raise UsageError(
-            "--device cuda: PyTorch finds no GPU; leave the option away to use the CPU"
-        )
-    return "cuda" if found and choice != "cpu" else "cpu"
 
 
 def appearance_extractor(
@@ -203,9 +199,14 @@ def motion_extractor(
     settings: MotionFeatures, grid: RegionGrid, *, workers: Workers, device: str
 ) -> NetworkFeatures:
     """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
-    from feature_extraction.motion_network import load_motion
+    from feature_extraction.motion_network import load_motion, motion_attributes
 
     network = load_motion(settings.weights, device_of(device))
+    weights = read_weights(weights_file(settings.weights, "motion"))
+
+    def describe(features: NDArray[np.float16]) -> dict[str, NDArray[np.floating]]:
+        return {"background": motion_attributes(weights, features)[3][:, None]}
+
     return NetworkFeatures(
         _inference(lambda volumes: network.embed(volumes / 255), device),
         ("angle", "speed", "background"),
@@ -215,19 +216,21 @@ def motion_extractor(
         reuse_below=settings.reuse_below,
         middle_only=False,
         workers=workers,
+        describe=describe,
     )
 
 
 def _inference(forward: Callable[[Any], Any], device: str) -> Embed:
-    """A network as a function of arrays, in half precision (bfloat16 on a CPU)."""
+    """A network as a function of arrays, in half precision where the hardware has it."""
     import torch
+
+    from feature_extraction.training import mixed_precision
 
     torch.set_num_threads(1)  # batches side by side, each by one thread: see Workers
     kind = device_of(device)
-    half = torch.bfloat16 if kind == "cpu" else torch.float16
 
     def embed(crops: NDArray[np.uint8]) -> NDArray[np.float16]:
-        with torch.inference_mode(), torch.autocast(kind, half):
+        with torch.inference_mode(), mixed_precision(kind):
             features = forward(torch.from_numpy(crops).to(kind))
             array: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
             return array

@@ -12,10 +12,10 @@ install_all() {
     local python=${PYTHON:-python3}
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         { echo "env.sh: Python 3.11 or later is needed; PYTHON=/path/to/python3.11 names one" >&2; exit 1; }
-    echo "env.sh: installing into .venv (a minute or two)" >&2
+    echo "env.sh: installing into .venv (a few minutes)" >&2
     [ -x .venv/bin/pip ] || "$python" -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --editable '.[dev]'
+        --constraint constraints.txt --editable '.[dev,networks]'
     cat pyproject.toml constraints.txt | cksum >.venv/installed
 }
 

@@ -21,9 +21,12 @@ from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usab
 from vadloc.errors import VadlocError
 from vadloc.frames import Sequence, list_frame_files, read_frames
 from vadloc.regions import RegionGrid
+from vadloc.versions import extractors_of
 
-BYTES_PER_COLUMN = 4
-MOMENTUM_COLUMNS = 12
+VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
+"""Of features on disk for each extractor, if every volume is computed."""
+
+SCORE_BYTES = 4
 SPLITS: tuple[Split, Split] = ("train", "test")
 
 
@@ -146,10 +149,10 @@ def needed_bytes(artifacts: Artifacts, examinations: list[Examination]) -> int:
         height, width = examination.size_px or (0, 0)
         grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
         frames = len(examination.digests)
-        values = frames // regions.frame_stride * grid.region_count * MOMENTUM_COLUMNS
+        volumes = frames // regions.frame_stride * grid.region_count
+        total += volumes * sum(VOLUME_BYTES[name] for name in extractors_of(artifacts.version))
         if examination.split == "test":
-            values += frames * grid.cells[0] * grid.cells[1]
-        total += values * BYTES_PER_COLUMN
+            total += frames * grid.cells[0] * grid.cells[1] * SCORE_BYTES
     return total
 
 
@@ -163,6 +166,23 @@ def check_space(artifacts: Artifacts, examinations: list[Examination]) -> Iterat
         yield f"{folder}: no permission to write; --results DIR names another folder"
     if needed > free:
         yield f"{folder}: {free / 2**20:.0f} MiB free, about {needed / 2**20:.0f} MiB needed"
+
+
+def find_device(artifacts: Artifacts, choice: str) -> str:
+    """Where the version runs: networks on a GPU if there is one, all else on the CPU.
+
+    Raises:
+        VadlocError: Networks are needed, and there is no PyTorch, no such device or no weights.
+    """
+    from feature_extraction.extract_features import NETWORKS, check_networks
+
+    extractors = extractors_of(artifacts.version)
+    if NETWORKS.isdisjoint(extractors):
+        return f"runs on the CPU, {usable_cores()} cores"
+    for extractor in extractors:  # their stamps depend on the weights
+        artifacts.features(extractor, "train", artifacts.sequences("train")[0].name)
+    found = check_networks(artifacts.config, device=choice)
+    return f"networks run on: {found}, all else on {usable_cores()} cores"
 
 
 def examine_all(artifacts: Artifacts, *, jobs: int) -> list[Examination]:
@@ -188,13 +208,13 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
     ]
 
 
-def _overview(artifacts: Artifacts, examinations: list[Examination]) -> str:
+def _overview(artifacts: Artifacts, examinations: list[Examination], device: str) -> str:
     counts = {s: [len(e.digests) for e in examinations if e.split == s] for s in SPLITS}
     parts = [f"{split} {len(n)} sequences, {sum(n)} frames" for split, n in counts.items()]
     needed = needed_bytes(artifacts, examinations) / 2**20
     return (
         f"{artifacts.config.dataset.name}: {'; '.join(parts)}; about {needed:.0f} MiB of results; "
-        f"runs on the CPU, {usable_cores()} cores"
+        f"{device}"
     )
 
 
@@ -207,7 +227,12 @@ def main(argv: list[str] | None = None) -> None:
         artifacts = artifacts_of(args)
         examinations = examine_all(artifacts, jobs=args.jobs)
         findings = diagnose(artifacts, examinations)
-        emit(_overview(artifacts, examinations))
+        try:
+            device = find_device(artifacts, args.device)
+        except VadlocError as error:
+            device = "cannot run"
+            findings.append(str(error))
+        emit(_overview(artifacts, examinations, device))
         emit("\n".join(findings) if findings else "nothing wrong was found")
         if findings:
             sys.exit(1)
