@@ -1,0 +1,24 @@
+"""CUHK Avenue: videos in one archive, pixel masks in another."""
+
+from evaluation.preparation.download import Download
+from evaluation.preparation.layout import Counts, DatasetLayout, plan_by_rules
+
+_SITE = "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal"
+
+LAYOUT = DatasetLayout(
+    name="avenue",
+    title="CUHK Avenue",
+    plan=plan_by_rules(
+        (r"(?:.*/)?training_videos/(\d{2}\.avi)", r"Train/\1"),
+        # The masks' archive has the test videos again; those stand beside the masks.
+        (r"(?:.*/)?ground_truth_demo/testing_videos/.*", ""),
+        (r"(?:.*/)?testing_videos/(\d{2}\.avi)", r"Test/\1"),
+        (r"(?:.*/)?(\d{1,2}_label\.mat)", r"ground_truth/\1"),
+        (r"(?:.*/)?(?:[a-z]*)(\d{2})_gt\.txt", r"ground_truth/\1_gt.txt"),
+    ),
+    counts={"Train": Counts(16, (15_328,)), "Test": Counts(21, (15_324,))},
+    downloads=(
+        Download(f"{_SITE}/Avenue_Dataset.zip", md5="b7a34b212ecdd30efbd989a6dcb1aceb"),
+        Download(f"{_SITE}/ground_truth_demo.zip", md5="e8e3bff99195b6b511534083b9dbe1f5"),
+    ),
+)

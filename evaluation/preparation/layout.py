@@ -1,0 +1,163 @@
+"""What is known of a dataset, and the one layout that all datasets are brought into.
+
+    <dataset>/[<scene>/]Train/<sequence>/001.jpg      or  Train/<sequence>.avi
+    <dataset>/[<scene>/]Test/<sequence>/001.jpg       or  Test/<sequence>.avi
+
+Ground truth lies where the dataset's config says. A dataset of one camera has no scene folders.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from evaluation.preparation.download import Download
+from evaluation.preparation.sources import Member, Source
+from vadloc.errors import VadlocError
+from vadloc.frames import FRAME_SUFFIXES, VIDEO_SUFFIXES
+
+SPLITS = ("Train", "Test")
+FRAMES = f"(?i:{'|'.join(sorted(suffix[1:] for suffix in FRAME_SUFFIXES))})"
+"""Pattern of the suffixes of frames, without the dot."""
+VIDEOS = f"(?i:{'|'.join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))})"
+_PLACED = re.compile(
+    rf"(?:(?P<scene>[0-9]{{2}})/)?(?P<split>Train|Test)/"
+    rf"(?:(?P<sequence>[^/]+)/[^/]+\.{FRAMES}|(?P<video>[^/]+)\.{VIDEOS})"
+)
+"""A frame or a video in the layout."""
+
+Offers = Sequence[tuple[Source, Member]]
+"""All files of all sources."""
+Plan = dict[PurePosixPath, tuple[Source, Member]]
+"""What goes where: the source and member of each path below the dataset's folder."""
+Finish = Callable[[Path], Iterable[str]]
+"""Makes what only the placed files tell, and says in a line each what it made."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Published size of a split.
+
+    Attributes:
+        sequences: Number of its sequences.
+        frames: Number of its frames; several where publications and releases differ, none where
+            it is not published.
+    """
+
+    sequences: int
+    frames: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetLayout:
+    """How an official download becomes the layout.
+
+    Attributes:
+        name: Name of the config and of the folder below the datasets folder.
+        title: What the dataset is called.
+        plan: Says what goes where.
+        counts: Published size of each of `SPLITS`.
+        downloads: What ``--download`` fetches; empty if there is no direct address.
+        with_scenes: Whether it has several cameras, a folder and a config for each.
+        finish: What is made after all files are in place.
+    """
+
+    name: str
+    title: str
+    plan: Callable[[Offers], Plan]
+    counts: Mapping[str, Counts]
+    downloads: tuple[Download, ...] = ()
+    with_scenes: bool = False
+    finish: Finish = field(default=lambda _folder: ())
+
+
+def plan_by_rules(*rules: tuple[str, str]) -> Callable[[Offers], Plan]:
+    """A plan from patterns of paths.
+
+    Args:
+        rules: Pattern of a member's whole path, and the template of its place (as of
+            `re.Match.expand`), empty for none. The first pattern that fits counts; members that
+            none fits are not needed.
+    """
+    compiled = [(re.compile(pattern), template) for pattern, template in rules]
+
+    def place(path: str) -> str:
+        fits = ((pattern.fullmatch(path), template) for pattern, template in compiled)
+        return next((match.expand(template) for match, template in fits if match), "")
+
+    def plan(offers: Offers) -> Plan:
+        placed: Plan = {}
+        for source, member in offers:
+            if target := place(str(member.path)):
+                add_to_plan(placed, PurePosixPath(target), source, member)
+        return placed
+
+    return plan
+
+
+def add_to_plan(plan: Plan, target: PurePosixPath, source: Source, member: Member) -> None:
+    """Give a place to a member.
+
+    Raises:
+        VadlocError: Another one has it.
+    """
+    if target in plan:
+        other_source, other = plan[target]
+        raise VadlocError(
+            f"{source.path}: {member.path} and {other.path} of {other_source.path} would both "
+            f"become {target}; give one of them"
+        )
+    plan[target] = (source, member)
+
+
+@dataclass(frozen=True)
+class Census:
+    """Which sequences there are, by split and then by scene and name.
+
+    Attributes:
+        frames: Number of frames of each; ``None`` for a video, which must be opened to know.
+    """
+
+    frames: Mapping[str, Mapping[str, int | None]]
+
+    @classmethod
+    def of(cls, paths: Iterable[PurePosixPath]) -> "Census":
+        """The census of paths below the dataset's folder."""
+        found: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+        videos: set[tuple[str, str]] = set()
+        for path in paths:
+            match = _PLACED.fullmatch(str(path))
+            name = match and (match["sequence"] or match["video"])
+            if not match or not name or name.endswith("_gt") or path.name.startswith("."):
+                continue
+            key = f"{match['scene']}/{name}" if match["scene"] else name
+            found[match["split"]][key] += 1
+            if match["video"]:
+                videos.add((match["split"], key))
+        return cls(
+            {
+                split: {key: None if (split, key) in videos else n for key, n in counter.items()}
+                for split, counter in found.items()
+            }
+        )
+
+    def difference(self, counts: Mapping[str, Counts]) -> list[str]:
+        """Where it is not what was published, a phrase each; videos count as unknown length."""
+        return [
+            phrase
+            for split, expected in counts.items()
+            for phrase in _split_difference(split, self.frames[split], expected)
+        ]
+
+
+def _split_difference(
+    split: str, sequences: Mapping[str, int | None], expected: Counts
+) -> Iterable[str]:
+    if len(sequences) != expected.sequences:
+        yield f"{split} has {len(sequences)} sequences, published are {expected.sequences}"
+    elif expected.frames and None not in sequences.values():
+        total = sum(count or 0 for count in sequences.values())
+        if total not in expected.frames:
+            published = " or ".join(str(count) for count in expected.frames)
+            yield f"{split} has {total} frames, published are {published}"

@@ -1,0 +1,50 @@
+"""UCSD Ped1."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from evaluation.preparation import ucsd
+from evaluation.preparation.layout import Counts, DatasetLayout
+from vadloc.errors import VadlocError
+from vadloc.frames import read_picture
+
+KNOWN_BAD_FRAMES = {"Test/Test017/142.tif": "Test/Test017/141.tif"}
+"""Frames that the official archive has cut off, and the frames that stand in for them.
+
+Several public loaders report it. Leaving the frame out would shift the labels of all that follow.
+"""
+
+
+def _finish(folder: Path) -> Iterator[str]:
+    yield from _replace_bad_frames(folder)
+    yield from ucsd.write_frame_labels(folder, "UCSDped1.m")
+
+
+def _replace_bad_frames(folder: Path) -> Iterator[str]:
+    for bad, stand_in in KNOWN_BAD_FRAMES.items():
+        path, source = folder / bad, folder / stand_in
+        if not path.is_file() or not source.is_file() or _is_readable(path):
+            continue
+        part = path.with_name(f".{path.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(path)
+        yield f"{path}: unreadable in the official archive, replaced by {stand_in}"
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_picture(path, colour="grey")
+    except VadlocError:
+        return False
+    return True
+
+
+LAYOUT = DatasetLayout(
+    name="ped1",
+    title="UCSD Ped1",
+    plan=ucsd.plan_of("UCSDped1"),
+    counts={"Train": Counts(34, (6800,)), "Test": Counts(36, (7200,))},
+    downloads=(ucsd.DOWNLOAD,),
+    finish=_finish,
+)

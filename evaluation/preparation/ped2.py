@@ -1,0 +1,52 @@
+"""UCSD Ped2."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from evaluation.preparation import ucsd
+from evaluation.preparation.layout import Counts, DatasetLayout
+from vadloc.frames import list_sequences, sequence_size
+from vadloc.storage import replacing
+
+MIN_REGION_PX = 20
+"""Smaller components of the masks are single stray pixels."""
+
+
+def _finish(folder: Path) -> Iterator[str]:
+    yield from ucsd.write_frame_labels(folder, "UCSDped2.m")
+    yield from _derive_rows(folder)
+
+
+def _derive_rows(folder: Path) -> Iterator[str]:
+    """Region and track rows from the masks, where there are none; annotated ones are kept."""
+    from evaluation.formats import masks, street_scene
+
+    regions = tracks = 0
+    for sequence in list_sequences(folder / "Test"):
+        path = sequence.path / f"{sequence.name}_gt.txt"
+        if path.exists() or not (folder / "Test" / f"{sequence.name}_gt").is_dir():
+            continue
+        frames, height, width = sequence_size(sequence)
+        truth = masks.read(
+            folder / "Test",
+            sequence.name,
+            frame_count=frames,
+            height_px=height,
+            width_px=width,
+            min_pixels=MIN_REGION_PX,
+        )
+        with replacing(path) as file:
+            file.write(street_scene.to_rows(truth).encode())
+        regions, tracks = regions + truth.region_count, tracks + len(truth.track_ids)
+    if regions:
+        yield f"{folder / 'Test'}: {regions} regions, {tracks} tracks derived from the masks"
+
+
+LAYOUT = DatasetLayout(
+    name="ped2",
+    title="UCSD Ped2",
+    plan=ucsd.plan_of("UCSDped2"),
+    counts={"Train": Counts(16, (2550,)), "Test": Counts(12, (2010,))},
+    downloads=(ucsd.DOWNLOAD,),
+    finish=_finish,
+)

@@ -1,0 +1,299 @@
+"""What a user brings: folders and archives, their members checked before anything is written.
+
+Folders are the user's own and are taken as they are. An archive may come from anywhere: names that
+leave the folder, links, devices, encrypted members and sizes that no honest video has are refused
+as soon as its table of contents is read.
+"""
+
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Protocol
+
+from vadloc.errors import UsageError, VadlocError
+
+MAX_MEMBERS = 5_000_000
+"""Ten times the files of the largest dataset known here."""
+BOMB_BYTES = 4 * 2**30
+"""Archives that unpack to less are never called a bomb."""
+BOMB_RATIO = 100
+"""Frames, videos and masks together do not shrink to a hundredth."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a source.
+
+    Attributes:
+        path: Its path inside the source.
+        size_bytes: Its size, unpacked.
+    """
+
+    path: PurePosixPath
+    size_bytes: int
+
+
+class Source(Protocol):
+    """A folder or an archive."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+
+    def takes_space(self, folder: Path) -> bool:
+        """Whether placing its files in a folder takes space there."""
+
+    def members(self) -> list[Member]:
+        """Its files, hidden ones left out; they are checked here.
+
+        Raises:
+            VadlocError: It is unreadable or not to be trusted.
+        """
+
+    def read_text(self, member: Member) -> str:
+        """The content of a small text file."""
+
+    def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
+        """Bring members to their places; each is complete or absent.
+
+        Args:
+            wanted: The target of each member.
+
+        Yields:
+            Each target when it is complete.
+
+        Raises:
+            VadlocError: A member cannot be read, or a target not written.
+        """
+
+
+def open_source(path: Path) -> Source:
+    """The source at a path.
+
+    Raises:
+        UsageError: It is neither a folder nor a zip or tar archive.
+    """
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file() and zipfile.is_zipfile(path):
+        return ZipArchive(path)
+    if path.is_file() and _is_tar(path):
+        return TarArchive(path)
+    raise UsageError(f"--source {path}: expected a folder, or a .zip, .tar or .tar.gz archive")
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (OSError, EOFError, zlib.error):  # a compressed file that is cut off early
+        return False
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of the user: its files are hard-linked, or copied from another disk."""
+
+    path: Path
+
+    def takes_space(self, folder: Path) -> bool:
+        """Only on another disk, to which no hard link leads."""
+        return self.path.stat().st_dev != folder.stat().st_dev
+
+    def members(self) -> list[Member]:
+        """Its files, sub-folders included."""
+        found = []
+        for folder, _, names in os.walk(self.path, followlinks=True):
+            for name in names:
+                file = Path(folder, name)
+                if file.is_file():
+                    path = PurePosixPath(file.relative_to(self.path).as_posix())
+                    found.append(Member(path, file.stat().st_size))
+        return _visible(found)
+
+    def read_text(self, member: Member) -> str:
+        """The content of a small text file."""
+        return (self.path / member.path).read_text(encoding="utf-8", errors="replace")
+
+    def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
+        """Link, or else copy."""
+        for path, target in wanted.items():
+            file = (self.path / path).resolve()
+            with _replacing(target) as part:
+                try:
+                    os.link(file, part)
+                except OSError:  # another disk, or one without hard links
+                    shutil.copyfile(file, part)
+            yield target
+
+
+@dataclass(frozen=True)
+class ZipArchive:
+    """A ``.zip`` file."""
+
+    path: Path
+
+    def takes_space(self, folder: Path) -> bool:  # noqa: ARG002
+        """True."""
+        return True
+
+    def members(self) -> list[Member]:
+        """Its files, from its table of contents."""
+        with _archive_errors(self.path), zipfile.ZipFile(self.path) as archive:
+            found = []
+            for info in archive.infolist():
+                kind = (info.external_attr >> 16) & 0o170000
+                if kind not in (0, 0o040000, 0o100000):
+                    raise _refusal(self.path, info.filename, "is a link or a device")
+                if info.flag_bits & 1:
+                    raise _refusal(self.path, info.filename, "is encrypted")
+                path = _safe(self.path, info.filename)
+                if not info.is_dir():
+                    found.append(Member(path, info.file_size))
+            return _visible(_bounded(self.path, found))
+
+    def read_text(self, member: Member) -> str:
+        """The content of a small text file."""
+        with _archive_errors(self.path), zipfile.ZipFile(self.path) as archive:
+            return archive.read(_zip_names(archive)[member.path]).decode(errors="replace")
+
+    def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
+        """Unpack, in the order of the archive; checksums are compared."""
+        with _archive_errors(self.path), zipfile.ZipFile(self.path) as archive:
+            for path, name in _zip_names(archive).items():
+                if path in wanted:
+                    with archive.open(name) as content:
+                        _write(wanted[path], content, archive.getinfo(name).file_size)
+                    yield wanted[path]
+
+
+def _zip_names(archive: zipfile.ZipFile) -> dict[PurePosixPath, str]:
+    return {PurePosixPath(name): name for name in archive.namelist()}
+
+
+@dataclass(frozen=True)
+class TarArchive:
+    """A ``.tar`` file, compressed or not."""
+
+    path: Path
+
+    def takes_space(self, folder: Path) -> bool:  # noqa: ARG002
+        """True."""
+        return True
+
+    def members(self) -> list[Member]:
+        """Its files; a compressed archive is read to its end for that."""
+        with _archive_errors(self.path), tarfile.open(self.path) as archive:
+            return _visible(_bounded(self.path, self._checked(archive)))
+
+    def _checked(self, archive: tarfile.TarFile) -> Iterator[Member]:
+        for info in archive:
+            path = _safe(self.path, info.name)
+            if not (info.isreg() or info.isdir()) or info.issparse():
+                raise _refusal(self.path, info.name, "is a link or a device")
+            if info.isreg():
+                yield Member(path, info.size)
+
+    def read_text(self, member: Member) -> str:
+        """The content of a small text file."""
+        with _archive_errors(self.path), tarfile.open(self.path) as archive:
+            for info in archive:
+                content = archive.extractfile(info)
+                if content is not None and PurePosixPath(info.name) == member.path:
+                    return content.read().decode(errors="replace")
+        raise VadlocError(f"{self.path}: {member.path} is gone; has the archive been replaced?")
+
+    def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
+        """Unpack, in the order of the archive: one pass through a compressed file."""
+        with _archive_errors(self.path), tarfile.open(self.path) as archive:
+            for info in archive:
+                target = wanted.get(PurePosixPath(info.name))
+                content = archive.extractfile(info) if target and info.isreg() else None
+                if target and content:
+                    _write(target, content, info.size)
+                    yield target
+
+
+def _visible(members: Iterable[Member]) -> list[Member]:
+    """Without what systems leave behind: ``.DS_Store``, ``._001.tif``, ``__MACOSX``."""
+    return [
+        member
+        for member in members
+        if not any(part.startswith(".") or part == "__MACOSX" for part in member.path.parts)
+    ]
+
+
+def _bounded(path: Path, members: Iterable[Member]) -> list[Member]:
+    """The members of an archive, as long as number and size are credible."""
+    limit_bytes = max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size)
+    found, total = [], 0
+    for member in members:
+        found.append(member)
+        total += member.size_bytes
+        if total > limit_bytes or len(found) > MAX_MEMBERS:
+            raise VadlocError(
+                f"{path}: unpacks to more than {total / 2**30:.1f} GiB in {len(found)} files, the "
+                f"archive has {path.stat().st_size / 2**30:.3f} GiB; it is not an official download"
+            )
+    return found
+
+
+def _safe(archive: Path, name: str) -> PurePosixPath:
+    """The name of a member as a path that stays inside."""
+    path = PurePosixPath(name)
+    drive = bool(path.parts) and ":" in path.parts[0]
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or drive:
+        raise _refusal(archive, name, "does not stay inside the folder")
+    return path
+
+
+def _refusal(archive: Path, name: str, why: str) -> VadlocError:
+    return VadlocError(
+        f"{archive}: the member {name[:200]!r} {why}; nothing was unpacked. If you trust the "
+        "archive, unpack it yourself and give the folder as --source"
+    )
+
+
+@contextmanager
+def _archive_errors(path: Path) -> Iterator[None]:
+    """What a damaged archive throws, as one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as e:
+        raise VadlocError(
+            f"{path}: a damaged archive ({e or type(e).__name__}); download it again. What is in "
+            "place already is complete, the same command continues"
+        ) from None
+
+
+def _write(target: Path, content: IO[bytes], size_bytes: int) -> None:
+    with _replacing(target) as part, part.open("wb") as file:
+        shutil.copyfileobj(content, file, 2**20)
+        if file.tell() != size_bytes:
+            raise EOFError(f"{target.name} has {file.tell()} bytes, {size_bytes} promised")
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A temporary path beside the target that takes its name when the block ends.
+
+    `vadloc.storage.replacing` waits for the disk and looks through the folder for every file,
+    which hundreds of thousands of frames cannot afford; here one run at a time owns the folder, so
+    a fixed temporary name is found again and overwritten after a kill.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise VadlocError(f"{target}: cannot write ({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,315 @@
+"""Compare our numbers with a published table.
+
+    python -m evaluation.reproduce_table eval
+
+evaluates the scores that are there under the table's area rule and prints published, ours and
+difference. What has not been run is "not run": no number is filled in. Of a dataset with several
+scenes, all scenes are evaluated together, as if they were one test set: regions, tracks and frames
+are pooled before any curve is drawn.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evaluation.evaluate_scores import load_pair
+from evaluation.preparation import LAYOUTS
+from evaluation.preparation.scenes import find_configs
+from vadloc.artifacts import Artifacts
+from vadloc.cli import emit, exit_status
+from vadloc.config import AreaRule, load_config
+from vadloc.errors import UsageError, VadlocError
+from vadloc.versions import VERSIONS
+
+METRICS = {
+    "frame_roc_auc": "frame-level AUC, all frames together (micro)",
+    "frame_macro_roc_auc": "frame-level AUC, mean over sequences (macro)",
+    "region_roc_auc": "region-based detection criterion (RBDC)",
+    "track_roc_auc": "track-based detection criterion (TBDC)",
+}
+"""Full names of the numbers that tables have, by their names in ``summary.json``."""
+PLACES = ("region_roc_auc", "track_roc_auc")
+HEADER = ("dataset", "metric", "published", "ours", "difference", "frames")
+Metric = Literal["frame_roc_auc", "frame_macro_roc_auc", "region_roc_auc", "track_roc_auc"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PublishedValue(_Strict):
+    """One number of a table.
+
+    Attributes:
+        dataset: Name of its config.
+        metric: A key of `METRICS`.
+        published_percent: As printed, in percent.
+        source: Where it was read: an address or a citation.
+        read: ``source`` if read where its authors publish it, ``quoted`` if read elsewhere.
+        not_comparable: Why ours must not be held against it; empty if it may.
+    """
+
+    dataset: str
+    metric: Metric
+    published_percent: float = Field(ge=0, le=100)
+    source: str
+    read: Literal["source", "quoted"]
+    not_comparable: str = ""
+
+
+class PublishedTable(_Strict):
+    """A published table.
+
+    Attributes:
+        title: The publication.
+        citation: Authors, place, year.
+        rule: The area rule that comes nearest to the publication's.
+        note: What a reader must know before comparing.
+        values: Its numbers.
+    """
+
+    title: str
+    citation: str
+    rule: AreaRule
+    note: str = ""
+    values: list[PublishedValue]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What we have for a dataset.
+
+    Attributes:
+        command: What makes it.
+        summary: As of ``summary.json``; ``None`` if it was not run.
+        reason: Why not.
+        failed: Whether something is there that cannot be evaluated.
+    """
+
+    command: str
+    summary: dict[str, Any] | None = None
+    reason: str = ""
+    failed: bool = False
+
+
+def list_tables() -> dict[str, Path]:
+    """The tables that come with the package, by name."""
+    folder = Path(str(files("evaluation") / "tables"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def read_table(path: Path) -> PublishedTable:
+    """Read and check a table.
+
+    Raises:
+        UsageError: It is missing, no TOML, or has a key or value out of place.
+    """
+    import tomli
+
+    try:
+        return PublishedTable(**tomli.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:  # a ValidationError is a ValueError
+        what = _first_problem(error) if isinstance(error, ValidationError) else error
+        raise UsageError(f"{path}: not a table of published values: {what}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def evaluate_dataset(
+    name: str,
+    rule: AreaRule,
+    *,
+    configs: Path = Path("configs"),
+    datasets: Path = Path("datasets"),
+    results: Path = Path("results"),
+    version: str = "",
+    jobs: int = 1,
+) -> Outcome:
+    """Evaluate the scores of a dataset, all its scenes together.
+
+    Args:
+        name: Name of the dataset.
+        rule: How region and track curves become areas.
+        configs: Folder of the shipped configs.
+        datasets: The datasets folder.
+        results: Root of all results.
+        version: Version of the method; empty for the config's.
+        jobs: Sequences side by side.
+    """
+    paths = find_configs(name, configs=configs, datasets=datasets)
+    command = _command(name, paths, datasets=datasets, results=results, version=version)
+    try:
+        scenes = [Artifacts(load_config(path), results, datasets, version) for path in paths]
+        reason = _why_not_run(name, scenes)
+        if reason:
+            return Outcome(command, reason=reason)
+        return Outcome(command, _evaluate(scenes, rule, jobs=jobs))
+    except VadlocError as error:
+        return Outcome(command, reason=str(error), failed=True)
+
+
+def _why_not_run(name: str, scenes: Sequence[Artifacts]) -> str:
+    """What is missing; empty if all scores are there."""
+    folders = [a.datasets / a.config.dataset.test for a in scenes]
+    if not scenes or not all(folder.is_dir() for folder in folders):
+        known = f"; python -m evaluation.prepare_dataset {name}" if name in LAYOUTS else ""
+        return f"the dataset is not there{known}"
+    missing = sum(
+        a.scores(sequence.name).state()[0] == "missing"
+        for a in scenes
+        for sequence in a.sequences("test")
+    )
+    return f"scores of {missing} sequences are missing" if missing else ""
+
+
+def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict[str, Any]:
+    """The summary of all sequences of all scenes, evaluated as one test set."""
+    from evaluation.api import evaluate_sequences
+    from evaluation.criteria import CriteriaOptions
+
+    settings = {**scenes[0].config.evaluation.model_dump(), "rule": rule}
+    for other in scenes[1:]:
+        if {**other.config.evaluation.model_dump(), "rule": rule} != settings:
+            raise VadlocError(
+                f"{other.config.path}: its [evaluation] differs from that of "
+                f"{scenes[0].config.path}; scenes of one dataset are evaluated together"
+            )
+    loads = [partial(load_pair, a, s.name) for a in scenes for s in a.sequences("test")]
+    return evaluate_sequences(loads, options=CriteriaOptions(**settings), jobs=jobs)
+
+
+def _command(
+    name: str, paths: Sequence[Path], *, datasets: Path, results: Path, version: str
+) -> str:
+    """The command line that makes the scores of a dataset."""
+    options = [
+        *(["--datasets", str(datasets)] if datasets != Path("datasets") else []),
+        *(["--results", str(results)] if results != Path("results") else []),
+        *(["--version", version] if version else []),
+    ]
+    if name in LAYOUTS and LAYOUTS[name].with_scenes:
+        pattern = f"{shlex.quote(str(datasets / name))}/*/{name}_*.toml"
+        run = " ".join(['python -m vadloc.run --config "$config"', *map(shlex.quote, options)])
+        return f"for config in {pattern}; do {run}; done"
+    config = str(paths[0]) if paths else f"configs/{name}.toml"
+    return shlex.join(["python", "-m", "vadloc.run", "--config", config, *options])
+
+
+def table_to_text(table: PublishedTable, outcomes: dict[str, Outcome]) -> str:
+    """The comparison as a Markdown table, with its sources, commands and what was not run.
+
+    Args:
+        table: The published values.
+        outcomes: What we have for each of its datasets.
+    """
+    rows = [HEADER, *(_row(value, outcomes[value.dataset]) for value in table.values)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
+    lines = [_line(row, widths) for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    commands = [f"    {outcome.command}" for outcome in outcomes.values()]
+    notes = _notes(table, outcomes)
+    return "\n".join([table.title, table.citation, "", *lines, "", *notes, "", *commands])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)) + " |"
+
+
+def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
+    """One line: published and ours in percent, the difference in percentage points."""
+    published = f"{value.published_percent:.2f}"
+    ours, difference, frames = "not run", "", ""
+    if outcome.summary is not None:
+        number = outcome.summary[value.metric]
+        frames = str(outcome.summary["counts"]["frames"])
+        ours = "undefined" if number is None else f"{100 * number:.2f}"
+        difference = "" if number is None else f"{100 * number - value.published_percent:+.2f}"
+        if number is not None and _why_not_comparable(value, outcome):
+            difference = "not comparable"
+    return (value.dataset, METRICS[value.metric], published, ours, difference, frames)
+
+
+def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:
+    if value.not_comparable or outcome.summary is None:
+        return value.not_comparable
+    derived = value.metric in PLACES and outcome.summary["ground_truth_derived"]
+    return "our regions and tracks are derived from masks, not annotated" if derived else ""
+
+
+def _notes(table: PublishedTable, outcomes: dict[str, Outcome]) -> list[str]:
+    """Unit, rule, sources and reasons, a line each."""
+    lines = [f"Percent; region and track areas of ours under the rule {table.rule}."]
+    lines += [table.note] if table.note else []
+    sources = {(v.source, v.read) for v in table.values}
+    how = {"source": "read there", "quoted": "quoted, not read in the publication"}
+    lines += [f"Published: {source} ({how[read]})." for source, read in sorted(sources)]
+    for value in table.values:
+        outcome = outcomes[value.dataset]
+        if outcome.summary and (why := _why_not_comparable(value, outcome)):
+            lines.append(f"{value.dataset}, {value.metric}: not comparable: {why}.")
+    lines += [f"{name}: not run: {o.reason}." for name, o in outcomes.items() if o.reason]
+    return lines
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    args = _parser().parse_args(argv)
+    with exit_status():
+        table = read_table(_path_of(args.table))
+        outcomes = {
+            name: evaluate_dataset(
+                name,
+                table.rule,
+                configs=args.configs,
+                datasets=args.datasets,
+                results=args.results,
+                version=args.version or "",
+                jobs=args.jobs,
+            )
+            for name in dict.fromkeys(value.dataset for value in table.values)
+        }
+        emit(table_to_text(table, outcomes))
+        if any(outcome.failed for outcome in outcomes.values()):
+            sys.exit(1)
+
+
+def _path_of(table: str) -> Path:
+    """A shipped table by name, or a file."""
+    tables = list_tables()
+    if table in tables:
+        return tables[table]
+    if table.endswith(".toml"):
+        return Path(table)
+    raise UsageError(f"table {table!r}: expected one of {', '.join(tables)}, or a .toml file")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Compare our numbers with a published table.",
+        epilog=f"Tables: {', '.join(list_tables())}.",
+    )
+    add = parser.add_argument
+    add("table", help="name of a table, or a .toml file of that form")
+    add("--version", choices=sorted(VERSIONS), help="default: the config's")
+    add("--results", type=Path, default=Path("results"), help="default: %(default)s")
+    add("--datasets", type=Path, default=Path("datasets"),
+        help="folder in which the data of the configs lies; default: %(default)s")  # fmt: skip
+    add("--configs", type=Path, default=Path("configs"),
+        help="folder of the shipped configs; default: %(default)s")  # fmt: skip
+    add("--jobs", type=int, default=1, help="sequences side by side; default: 1")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
