@@ -43,7 +43,11 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
 
 def run(fpr: Path, tpr: Path, *, rule: str = "envelope") -> float:
     """Area under the curve in two ``.npy`` files."""
-    return curve_area(_read(fpr), _read(tpr), rule=rule)
+    curve = _read(fpr), _read(tpr)
+    try:
+        return curve_area(*curve, rule=rule)
+    except VadlocError as error:
+        raise VadlocError(f"{fpr}, {tpr}: {error}") from None
 
 
 def _read(path: Path) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from evaluation.formats.rows import Row, read_rows
 from evaluation.formats.score_maps import TIFF_SUFFIXES
 from evaluation.formats.ssvad_json import Prediction, read_prediction
 from evaluation.scores import BoxScores, ScoreMap
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 from vadloc.frames import MAX_FRAME_PX, natural_key
 
 LAYOUT = "frame,x_min,y_min,x_max,y_max,score"
@@ -219,7 +219,7 @@ def _map_any_array(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # NumPy parses headers as Python and fails as variously
-        raise VadlocError(f"{path}: not a readable .npy file ({error})") from None
+        raise VadlocError(f"{path}: not a readable .npy file ({one_line(error)})") from None
     if array.dtype.name not in DTYPES:
         raise VadlocError(f"{path}: an array of {array.dtype.name}, expected {', '.join(DTYPES)}")
     return array
@@ -308,7 +308,8 @@ def _read_tiff(path: Path) -> NDArray[Any]:
                     raise ValueError(f"{picture.width} x {picture.height} px")
                 mode, scores = picture.mode, np.asarray(picture)
     except Exception as error:  # decoders fail with nearly any exception on hostile bytes
-        raise VadlocError(f"{path}: not a readable TIFF picture ({error})") from None
+        detail = one_line(error)
+        raise VadlocError(f"{path}: not a readable TIFF picture ({detail})") from None
     if mode not in TIFF_MODES:
         raise VadlocError(f"{path}: pixels of mode {mode}, expected one of {', '.join(TIFF_MODES)}")
     return scores

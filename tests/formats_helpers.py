@@ -9,11 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy.io import savemat
 
+from evaluation.formats import READERS
+from evaluation.formats.ssvad_json import write_ground_truth
 from evaluation.ground_truth import GroundTruth
 
 Picture = list[str]
 CLIP = "abnormal_scene_1_scenario_2"
 OBJECTS: list[Picture] = [["7788..", "7788.."], [".7788.", "8...88"], ["..77..", "9....9"]]
+SIZE = {"frame_count": 3, "height_px": 2, "width_px": 6}
+ROWS = "1.jpg 0 2.5 1 3 2\n2.jpg 0 3 1 2 2\n3.jpg 1 5.5 0.5 1 1\n"
 
 
 def draw(picture: Picture) -> NDArray[np.uint8]:
@@ -88,3 +92,73 @@ def example(*, masked: bool) -> GroundTruth:
         masks=(first, second, second) if masked else None,
         derived=masked,
     )
+
+
+def make_street_scene(folder: Path) -> Path:
+    (folder / "1_gt.txt").write_text(ROWS)
+    return folder / "1_gt.txt"
+
+
+def make_masks(folder: Path) -> Path:
+    return [save(folder / "1_gt" / f"{i}.png", draw(p)) for i, p in enumerate(OBJECTS)][1]
+
+
+def make_bitmaps(folder: Path) -> Path:
+    return [save(folder / "1_gt" / f"{i}.bmp", draw(p)) for i, p in enumerate(OBJECTS)][1]
+
+
+def make_json(folder: Path) -> Path:
+    (folder / "2_gt.txt").write_text(ROWS)
+    write_ground_truth(folder / "1.json", READERS["street_scene"](folder, "2", **SIZE))
+    return folder / "1.json"
+
+
+def make_avenue(folder: Path) -> Path:
+    save_avenue(folder / "1_label.mat", [draw(p) for p in OBJECTS])
+    return folder / "1_label.mat"
+
+
+def make_plain_avenue(folder: Path) -> Path:
+    save_avenue(folder / "1_label.mat", [draw(p) for p in OBJECTS], compressed=False)
+    return folder / "1_label.mat"
+
+
+def make_shanghaitech(folder: Path) -> Path:
+    (folder / "1.txt").write_text("0,0,1,0,4,2\n0,1,2,0,5,2\n1,2,5,1,6,2\n")
+    return folder / "1.txt"
+
+
+def make_frame_masks(folder: Path) -> Path:
+    np.save(folder / "1.npy", np.stack([draw(p) for p in OBJECTS]))
+    return folder / "1.npy"
+
+
+def make_frame_labels(folder: Path) -> Path:
+    (folder / "frame_labels.csv").write_text("1,1,1\n1,3,3\n2,,\n")
+    return folder / "frame_labels.csv"
+
+
+def make_ubnormal(folder: Path) -> Path:
+    notes = folder / f"{CLIP}1_annotations"
+    for frame, picture in enumerate(OBJECTS):
+        save(notes / f"{CLIP}1_{frame:04d}_gt.png", draw(picture))
+    (notes / f"{CLIP}1_tracks.txt").write_text("7,0,2\n8,0,1\n")
+    return notes / f"{CLIP}1_tracks.txt"
+
+
+MAKERS: list[tuple[str, Callable[[Path], Path]]] = [
+    ("street_scene", make_street_scene),
+    ("masks", make_masks),
+    ("masks", make_bitmaps),
+    ("json", make_json),
+    ("avenue", make_avenue),
+    ("avenue", make_plain_avenue),
+    ("shanghaitech", make_shanghaitech),
+    ("frame_masks", make_frame_masks),
+    ("frame_labels", make_frame_labels),
+    ("ubnormal", make_ubnormal),
+]
+
+
+def sequence_of(name: str) -> str:
+    return f"{CLIP}1" if name == "ubnormal" else "1"

@@ -11,3 +11,15 @@ class VadlocError(Exception):
 
 class UsageError(VadlocError):
     """An unusable argument or config: commands exit with 2."""
+
+
+def one_line(text: object, *, limit: int = 300) -> str:
+    """Somebody else's words for a message: one line that is safe to print.
+
+    Args:
+        text: An exception of another library, or what a file says.
+        limit: Number of characters after which it is cut.
+    """
+    line = " ".join(str(text).split())
+    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:limit])
+    return safe + "..." * (len(line) > limit)

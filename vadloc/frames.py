@@ -149,6 +149,8 @@ def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
 def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[np.uint8], ...]:
     from PIL import Image
 
+    if not path.is_file():  # a named pipe would be waited for
+        raise VadlocError(f"{path}: no regular file; restore the frame or remove it")
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             _check_picture(path, picture)

@@ -14,8 +14,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 
 STAMP_LENGTH = 16
 _TRAILER = re.compile(rb"\nvadloc stamp=([0-9a-f]{16}) sha256=([0-9a-f]{64})\n")
@@ -59,7 +60,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         VadlocError: The disk is full, read-only or gone.
     """
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
@@ -75,11 +76,61 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink()
 
 
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder that takes its final name only when the block ends without an error.
+
+    A folder cannot replace another in one step: the old one is moved aside first. A process killed
+    in between leaves none under the final name, which is a folder to be made, never a mixture.
+
+    Yields:
+        The temporary folder beside the target, to be filled.
+
+    Raises:
+        VadlocError: The disk is full, read-only or gone.
+    """
+    temporary = _temporary(path)
+    old = _temporary(path.with_name(f"{path.name}.old"))
+    try:
+        for leftover in (path, path.with_name(f"{path.name}.old")):
+            _remove_leftovers(leftover)
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            path.replace(old)
+        temporary.replace(path)
+    except OSError as error:
+        raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
+    finally:
+        for folder in (temporary, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden name beside the target that tells machine and process."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files that killed processes of this machine left below a folder."""
+    _remove_dead(folder.rglob(_leftovers("*")))
+
+
 def _remove_leftovers(path: Path) -> None:
-    """Delete what killed processes of this machine left beside the target."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.{socket.gethostname()}.*.part"):
+    """Delete those beside the target."""
+    _remove_dead(path.parent.glob(_leftovers(glob.escape(path.name))))
+
+
+def _leftovers(name: str) -> str:
+    return f".{name}.{glob.escape(socket.gethostname())}.*.part"
+
+
+def _remove_dead(parts: Iterable[Path]) -> None:
+    for part in list(parts):
         pid = part.name.split(".")[-2]
         if pid.isdigit() and not _is_running(pid):
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
             with suppress(OSError):
                 part.unlink()
 
@@ -124,6 +175,28 @@ def write_json(path: Path, content: dict[str, Any], *, stamp: str) -> None:
         file.write(text.encode() + b"\n")
 
 
+def write_page(path: Path, page: str, *, stamp: str) -> None:
+    """Write a page of HTML; the trailer stands in a comment that the end of the file closes."""
+    with _writing(path, stamp) as writer:
+        writer.write(f"{page}<!--".encode())
+
+
+def seal(file: IO[bytes], *, stamp: str, header: Callable[[int], bytes]) -> None:
+    """End an open file of any other format, such as a video, with the trailer.
+
+    Args:
+        file: Of ``replacing``.
+        stamp: Of the artifact.
+        header: What the format wants before bytes that it does not read, given their number.
+    """
+    file.seek(0, os.SEEK_END)
+    file.write(header(_TRAILER_BYTES))
+    file.flush()
+    with Path(file.name).open("rb") as written:
+        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    file.write(f"\nvadloc stamp={stamp} sha256={digest}\n".encode())
+
+
 def read_joblib(path: Path) -> dict[str, Any]:
     """Read a joblib file that ``write_joblib`` made, refusing anything but plain data.
 
@@ -162,8 +235,7 @@ def npy_to_array(file: IO[bytes], path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:  # a damaged header can fail in any way
-        detail = " ".join(str(error).split())
-        raise DamagedFileError(f"{path}: not a readable .npy array ({detail})") from None
+        raise DamagedFileError(f"{path}: not a readable .npy array ({one_line(error)})") from None
     return array
 
 

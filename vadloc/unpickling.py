@@ -3,6 +3,11 @@
 joblib writes a pickle in which every array is a small object (its dtype, shape and order) followed
 by the raw bytes. Here each global that such a file names is replaced by a stand-in of our own that
 only remembers and checks values, so that nothing of the file's choosing is ever called.
+
+A pickle can also be small and mean something endless: a tuple that holds a tuple twice, which holds
+another one twice and so on, takes ``2**depth`` steps to hash, compare or print. So only text and
+whole numbers may be keys, nothing of the file is printed, and the content is counted as if nothing
+in it were shared.
 """
 
 import math
@@ -16,10 +21,18 @@ import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U[0-9]{1,6}|S[0-9]{1,6}")
-_REFUSED_OPCODES = (pickle.BYTEARRAY8, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.NEXT_BUFFER)
+MAX_PICKLED_BYTES = 1 << 22
+"""Of a file without the data of its arrays; vadloc's own have some kB."""
+MAX_VALUES = 1_000_000
+MAX_DEPTH = 50
+_REFUSED_OPCODES = (
+    *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER),
+    *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
+    *(pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET),
+)
 
 
 def load_plain(file: IO[bytes], path: Path, *, limit: int) -> Any:
@@ -34,12 +47,35 @@ def load_plain(file: IO[bytes], path: Path, *, limit: int) -> Any:
         VadlocError: It names any other global, holds objects, or is cut off.
     """
     try:
-        return _PlainUnpickler(file, path, limit).load()
+        content = _PlainUnpickler(file, path, limit).load()
+        _count_values(content, {})
     except VadlocError as error:
         raise VadlocError(f"{path}: {error}") from None
     except Exception as error:  # a hostile pickle can fail in any way; nothing of it has run
-        detail = f"{type(error).__name__}: {error}"
+        detail = one_line(f"{type(error).__name__}: {error}")
         raise VadlocError(f"{path}: not a joblib file of plain data ({detail})") from None
+    return content
+
+
+def _count_values(value: Any, counts: dict[int, int], depth: int = 0) -> int:
+    """Values in a value, shared ones as often as they occur; ``counts`` has those of containers.
+
+    Raises:
+        VadlocError: They are too many, nested too deeply or in a circle, or no plain data.
+    """
+    if isinstance(value, str | int | float | np.ndarray | None):
+        return 1
+    if not isinstance(value, dict | list | tuple):
+        raise VadlocError(f"holds {type(value).__name__}, which is no plain data")
+    if id(value) not in counts:
+        if depth > MAX_DEPTH:
+            raise VadlocError(f"containers within each other more than {MAX_DEPTH} deep")
+        counts[id(value)] = MAX_VALUES + 1  # if it is met again below itself
+        parts = value.values() if isinstance(value, dict) else value
+        counts[id(value)] = 1 + sum(_count_values(part, counts, depth + 1) for part in parts)
+    if counts[id(value)] > MAX_VALUES:
+        raise VadlocError(f"more than {MAX_VALUES} values, counted where they occur")
+    return counts[id(value)]
 
 
 class _DType:
@@ -47,7 +83,7 @@ class _DType:
 
     def __init__(self, name: str, *_: object) -> None:
         if not _DTYPE.fullmatch(name):
-            raise VadlocError(f"arrays of type {name!r} are not plain data")
+            raise VadlocError(f"arrays of type {one_line(name)!r} are not plain data")
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -74,8 +110,8 @@ class _Array(NumpyArrayWrapper):  # type: ignore[misc]  # joblib has no types
         if not isinstance(self.dtype, _DType) or self.order not in ("C", "F"):
             raise VadlocError("an array without a plain type")
         shape = self.shape
-        if not (isinstance(shape, tuple) and all(isinstance(n, int) and n >= 0 for n in shape)):
-            raise VadlocError(f"an array of shape {str(shape)[:80]}")
+        if not (isinstance(shape, tuple) and len(shape) <= MAX_DEPTH and all(map(_is_size, shape))):
+            raise VadlocError("an array whose shape is no tuple of sizes")
         dtype = self.dtype.dtype
         file = unpickler.file_handle
         file.seek(file.read(1)[0], os.SEEK_CUR)
@@ -86,6 +122,10 @@ class _Array(NumpyArrayWrapper):  # type: ignore[misc]  # joblib has no types
                 f"{unpickler.limit - file.tell()} left"
             )
         return np.fromfile(file, dtype=dtype, count=count).reshape(shape, order=self.order)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 63
 
 
 _ALLOWED = {
@@ -104,7 +144,26 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
 
     def __init__(self, file: IO[bytes], path: Path, limit: int) -> None:
         self.limit = limit
+        self._pickled_bytes = 0
         super().__init__(str(path), file, ensure_native_byte_order=False)
+        self._file_read = self._read
+        self._file_readline = self._readline
+
+    def _read(self, size: int) -> bytes:
+        """Bytes of the pickle itself; the unframer of the standard library calls it."""
+        self._count_bytes(size)
+        data: bytes = self.file_handle.read(size)
+        return data
+
+    def _readline(self) -> bytes:
+        line: bytes = self.file_handle.readline(MAX_PICKLED_BYTES)
+        self._count_bytes(len(line))
+        return line
+
+    def _count_bytes(self, size: int) -> None:
+        self._pickled_bytes += size
+        if self._pickled_bytes > MAX_PICKLED_BYTES:
+            raise VadlocError(f"more than {MAX_PICKLED_BYTES} bytes that are no data of arrays")
 
     def find_class(self, module: str, name: str) -> Any:
         """Only stand-ins are ever found."""
@@ -112,8 +171,8 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
             return _ALLOWED[module, name]
         except KeyError:
             raise VadlocError(
-                f"names {module}.{name}, which is no plain data; refused, nothing of the file has "
-                "been run"
+                f"names {one_line(f'{module}.{name}')}, which is no plain data; refused, nothing "
+                "of the file has been run"
             ) from None
 
     def load_build(self) -> None:
@@ -122,4 +181,29 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
             raise VadlocError("a pickle that changes classes is not plain data")
         super().load_build()
 
+    def load_dict(self) -> None:
+        """A dict of the keys and values since the mark."""
+        items = self.pop_mark()
+        self.stack.append({})
+        self._set_items(items)
+
+    def load_setitem(self) -> None:
+        """One key and value."""
+        items = self.stack[-2:]
+        del self.stack[-2:]
+        self._set_items(items)
+
+    def load_setitems(self) -> None:
+        """Keys and values since the mark."""
+        self._set_items(self.pop_mark())
+
+    def _set_items(self, items: list[Any]) -> None:
+        target, keys = self.stack[-1], items[::2]
+        if type(target) is not dict or not all(type(key) in (str, int) for key in keys):
+            raise VadlocError("a key that is neither text nor a whole number")
+        target.update(zip(keys, items[1::2], strict=True))
+
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems

@@ -8,7 +8,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 
 
 def map_array(
@@ -31,7 +31,7 @@ def map_array(
             shape, by_column, dtype = _read_header(file)
             offset = file.tell()
     except Exception as error:  # NumPy parses headers as Python and fails as variously
-        raise VadlocError(f"{path}: not a readable .npy file ({error})") from None
+        raise VadlocError(f"{path}: not a readable .npy file ({one_line(error)})") from None
     _check_header(path, shape, dtype, shapes, dtypes)
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.formats.regions import read_bytes
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 
 _HEADER_BYTES = 128
 _TAG_BYTES = 8
@@ -70,7 +70,7 @@ def read_cells(path: Path, variable: str, *, limit_bytes: int) -> Iterator[NDArr
                 yield from _cells(parts, order, variable)
                 return
     except (ValueError, zlib.error) as error:
-        raise VadlocError(f"{path}: damaged or no annotation ({error})") from None
+        raise VadlocError(f"{path}: damaged or no annotation ({one_line(error)})") from None
     raise VadlocError(f"{path}: no cell array {variable} in it")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,7 +67,8 @@ def open_picture(
     except VadlocError:
         raise
     except Exception as error:  # decoders fail with nearly any exception on hostile bytes
-        raise VadlocError(f"{path}: not a readable {'/'.join(formats)} picture ({error})") from None
+        kind, detail = "/".join(formats), one_line(error)
+        raise VadlocError(f"{path}: not a readable {kind} picture ({detail})") from None
 
 
 def check_size(path: Path, size: tuple[int, int], *, height_px: int, width_px: int) -> None:
