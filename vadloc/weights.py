@@ -108,6 +108,18 @@ def read_weights(path: Path) -> NetworkWeights:
     return NetworkWeights(_tensors(path, content), _metadata(path, header), source=str(path))
 
 
+def read_foreign_weights(path: Path) -> NetworkWeights:
+    """Read safetensors that another program wrote; their metadata are left empty.
+
+    Raises:
+        DamagedFileError: It is cut off, not safetensors, or holds what is no number.
+        VadlocError: It cannot be read.
+    """
+    content = _read_bytes(path)
+    _header(path, content)
+    return NetworkWeights(_tensors(path, content), {}, source=str(path))
+
+
 def write_weights(
     path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]
 ) -> None:
@@ -183,6 +195,11 @@ def read_out(
     return weight, bias
 
 
+def is_counter(name: str) -> bool:
+    """Whether a tensor merely counts the steps of a batch normalisation; those are not kept."""
+    return name.endswith("num_batches_tracked")
+
+
 def _read_bytes(path: Path) -> bytes:
     """All bytes of a file, read once, so that what was checked is what is used."""
     try:
@@ -243,6 +260,7 @@ def _tensors(path: Path, content: bytes) -> dict[str, NDArray[np.float32]]:
     except Exception as error:  # a damaged header can fail in any way
         detail = " ".join(str(error).split())
         raise DamagedFileError(f"{path}: not a readable {_SUFFIX} file ({detail})") from None
+    tensors = {name: tensor for name, tensor in tensors.items() if not is_counter(name)}
     for name, tensor in tensors.items():
         if tensor.dtype not in (np.float16, np.float32) or not np.isfinite(tensor).all():
             raise DamagedFileError(
