@@ -42,36 +42,43 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
     with report as counts:
         model = Exemplars.from_content(artifacts.merged().load())
         features = load_features(artifacts, "test", sequence)
-        check_frame_size(features, model.height_px, model.width_px, "training")
-        grid = RegionGrid(
-            model.height_px, model.width_px, config.regions.size_px, config.regions.stride_px
-        )
-        distances = volume_distances(
-            features, model, grid, neighbourhood=config.scoring.neighbourhood
-        )
-        score_map = distances_to_scores(
-            distances,
-            features.first_frame,
-            grid,
-            frame_count=features.frame_count,
-            frames_per_volume=config.regions.frames_per_volume,
-            combine=config.scoring.combine,
-        )
+        score_map = features_to_scores(features, model, config)
         details.save(
             {
                 "schema": SCHEMAS["scores"],
                 "sequence": sequence,
                 "frame_count": features.frame_count,
-                "frame_height_px": grid.height_px,
-                "frame_width_px": grid.width_px,
-                "cell_height_px": grid.stride_px,
-                "cell_width_px": grid.stride_px,
+                "frame_height_px": features.height_px,
+                "frame_width_px": features.width_px,
+                "cell_height_px": config.regions.stride_px,
+                "cell_width_px": config.regions.stride_px,
             }
         )
         scores.save(score_map)
         counts["frames"] = features.frame_count
-        counts["volumes"] = distances.size
+        counts["volumes"] = features.first_frame.size * model.region_count
     return scores.path
+
+
+def features_to_scores(
+    features: SequenceFeatures, model: Exemplars, config: Config
+) -> NDArray[np.float32]:
+    """Score map ``(frames, cell rows, cell columns)`` of a sequence.
+
+    Raises:
+        VadlocError: Its frames are not of the model's size.
+    """
+    check_frame_size(features, model.height_px, model.width_px, "training")
+    grid = model.grid(config.regions)
+    distances = volume_distances(features, model, grid, neighbourhood=config.scoring.neighbourhood)
+    return distances_to_scores(
+        distances,
+        features.first_frame,
+        grid,
+        frame_count=features.frame_count,
+        frames_per_volume=config.regions.frames_per_volume,
+        combine=config.scoring.combine,
+    )
 
 
 def volume_distances(

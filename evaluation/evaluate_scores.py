@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.formats import READERS
-from vadloc.artifacts import Artifact, Artifacts
+from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import (
     Stage,
     artifacts_of,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
     from evaluation.scores import ScoreMap
 
 COMMAND = "evaluation.evaluate_scores"
+FRAME_LABELS = "frame_labels.json"
+"""For the report, which stands before the evaluation and may not import its readers."""
 CURVES = ("region", "track", "frame", "pixel", "dual_pixel")
 EPILOG = (
     "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
@@ -47,7 +49,7 @@ EPILOG = (
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     """Summary and curves; the summary is written last."""
     names = [f"{curve}_{axis}.npy" for curve in CURVES for axis in ("fpr", "tpr", "thresholds")]
-    return [artifacts.evaluation(name) for name in ("summary.json", *names)]
+    return [artifacts.evaluation(name) for name in ("summary.json", FRAME_LABELS, *names)]
 
 
 def run(
@@ -84,9 +86,36 @@ def run(
         for name, curve in content.pop("curves").items():
             artifacts.evaluation(f"{name}.npy").save(curve)
         write_tables(summary.path.parent, content)
+        artifacts.evaluation(FRAME_LABELS).save(frame_labels(artifacts))
         summary.save(content)
         counts.update(content["counts"])
     return summary.path
+
+
+def frame_labels(artifacts: Artifacts) -> dict[str, Any]:
+    """The annotation of each test sequence, for pages and pictures that show it beside detections.
+
+    Returns:
+        ``anomalous_frames``: for each sequence the first and last 0-based frame of each anomalous
+        stretch; ``regions``: for each its annotated regions, ``frame``, ``track`` and
+        ``box_xyxy_px``.
+
+    Raises:
+        VadlocError: Scores are missing, or do not belong to the ground truth.
+    """
+    from evaluation.plots import runs
+
+    stretches, regions = {}, {}
+    for sequence in artifacts.sequences("test"):
+        _, truth = load_scores(artifacts, sequence.name)
+        stretches[sequence.name] = [[first, end - 1] for first, end in runs(truth.anomalous)]
+        regions[sequence.name] = {
+            "frame": truth.frame.tolist(),
+            "track": truth.track.tolist(),
+            "box_xyxy_px": truth.box_xyxy_px.tolist(),
+        }
+    schema = SCHEMAS["evaluation"]
+    return {"schema": schema, "anomalous_frames": stretches, "regions": regions}
 
 
 def load_pair(artifacts: Artifacts, sequence: str) -> tuple["Prediction", "GroundTruth"]:

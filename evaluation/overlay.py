@@ -1,144 +1,36 @@
-"""Draw scores and annotations on frames: pure functions on arrays.
+"""Draw scores and annotations of a frame: what ``vadloc.drawing`` does not know of.
 
-Images are RGB, uint8 ``(height, width, 3)``. Every function returns a new one. An image may show
-the frame magnified by a whole number ``zoom``; boxes, masks and cells are given in pixels of the
-frame all the same.
+An image may show the frame magnified by a whole number ``zoom``; see ``vadloc.drawing``.
 """
-
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import Cells
-from vadloc.errors import VadlocError
-
-RgbImage: TypeAlias = NDArray[np.uint8]
-Colour: TypeAlias = tuple[int, int, int]
-Side: TypeAlias = Literal["above", "below"]
-
-TRUTH_COLOUR: Colour = (86, 180, 233)
-DETECTION_COLOUR: Colour = (255, 255, 255)
-TEXT_COLOUR: Colour = (200, 200, 200)
-PLATE_COLOUR: Colour = (24, 24, 24)
-LEGEND_GREY = 96
-FULL_OPACITY = 0.6
-"""How much of a pixel the colour of the highest score takes; lower ones take less."""
-TEXT_PX = 14
-
-
-class ColourScale(NamedTuple):
-    """Scores that get the first and the last colour; beyond them colours do not change.
-
-    Attributes:
-        low: Score without any colour.
-        high: Score of the strongest colour, above ``low``.
-    """
-
-    low: float
-    high: float
-
-    def positions(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Where scores lie between ``low`` and ``high``, cut to 0..1."""
-        return np.clip((scores.astype(np.float64) - self.low) / (self.high - self.low), 0.0, 1.0)
-
-
-def check_scale(scale: ColourScale) -> None:
-    """Raise unless ``low < high`` and both are finite."""
-    if not (np.isfinite(scale).all() and scale.low < scale.high):
-        raise VadlocError(
-            f"colour scale from {scale.low:g} to {scale.high:g}: expected two numbers, the lower "
-            "one first"
-        )
-
-
-def magnify(image: RgbImage, zoom: int) -> RgbImage:
-    """The picture a whole number of times as large, smooth."""
-    if zoom == 1:
-        return image
-    large = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(large, np.uint8)
+from vadloc.drawing import (
+    DETECTION_COLOUR,
+    TRUTH_COLOUR,
+    ColourScale,
+    RgbImage,
+    cell_of_pixel,
+    draw_boxes,
+    draw_cells,
+    draw_label,
+    outline,
+    whole_boxes,
+)
 
 
 def draw_score_map(image: RgbImage, cells: Cells, scale: ColourScale) -> RgbImage:
-    """Lay the colours of a score map over the picture of the frame.
-
-    From ``scale.low`` to ``scale.high`` colours run from violet over red to yellow and become less
-    transparent; a score at or below ``scale.low`` leaves the picture as it is. A score has one
-    colour, whatever the frame.
+    """Lay the colours of a score map over the picture of the frame; see ``draw_cells``.
 
     Args:
         image: Picture of the frame at any magnification.
         cells: Scores of the frame.
         scale: Fixed for all frames that are to be compared.
     """
-    row = _cell_of_pixel(image.shape[0], cells.row_edges_px)
-    column = _cell_of_pixel(image.shape[1], cells.column_edges_px)
-    positions = scale.positions(cells.scores)[row[:, None], column]
-    return _blend(image, positions)
-
-
-def _cell_of_pixel(length: int, edges_px: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Index of the cell under the centre of each of ``length`` pixels that show the frame."""
-    centres = (np.arange(length) + 0.5) * (edges_px[-1] / length)
-    cell: NDArray[np.intp] = np.searchsorted(edges_px, centres, side="right") - 1
-    return cell
-
-
-def _blend(image: RgbImage, positions: NDArray[np.float64]) -> RgbImage:
-    """Mix each pixel with the colour of its position on the scale."""
-    kept, added = _mixture()
-    levels = np.rint(positions * 255).astype(np.uint8)
-    mixed: RgbImage = np.rint(image * kept[levels] + added[levels]).astype(np.uint8)
-    return mixed
-
-
-@lru_cache(maxsize=1)
-def _mixture() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """For 256 positions: ``(256, 1)`` share of the picture that stays, ``(256, 3)`` colour added.
-
-    Colours run from violet over red to yellow in even steps of lightness: the part of the inferno
-    map that is neither black nor white, the colours of pictures and of lines.
-    """
-    ramp = np.rint(np.linspace(0.3, 0.9, 256) * 255).astype(np.uint8)[:, None]
-    colours = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
-    opacity = np.linspace(0, FULL_OPACITY, 256, dtype=np.float32)[:, None]
-    return 1 - opacity, (opacity * colours).astype(np.float32)
-
-
-def draw_boxes(
-    image: RgbImage,
-    boxes_xyxy_px: NDArray[np.float64],
-    labels: Sequence[str] = (),
-    *,
-    colour: Colour = DETECTION_COLOUR,
-    side: Side = "below",
-    line_px: int = 2,
-    zoom: int = 1,
-) -> RgbImage:
-    """Outline boxes on their inner side, each with a label at its left corner.
-
-    Args:
-        image: Picture of the frame, ``zoom`` times as large.
-        boxes_xyxy_px: ``(n, 4)`` half-open boxes; pixels that are covered in part are included.
-        labels: One text for each box, or none at all.
-        colour: Of the outlines and texts.
-        side: Where labels stand; on the other side where the image ends.
-        line_px: Width of the line in pixels of the image.
-        zoom: Magnification of the image.
-    """
-    image = image.copy()
-    whole = _whole_boxes(boxes_xyxy_px, zoom)
-    for x0, y0, x1, y1 in whole:
-        _outline(image, (x0, y0), np.ones((y1 - y0, x1 - x0), np.bool_), colour, line_px)
-    for (x0, y0, _, y1), label in zip(whole, labels, strict=False):
-        image = _label(image, label, (x0, y0, y1), colour, side)
-    return image
+    return draw_cells(image, *cells, scale)
 
 
 def draw_ground_truth(
@@ -161,10 +53,10 @@ def draw_ground_truth(
             image, boxes, labels, colour=TRUTH_COLOUR, side="above", line_px=line_px, zoom=zoom
         )
     image = image.copy()
-    for box, mask, label in zip(_whole_boxes(boxes, zoom), truth.masks[rows], labels, strict=True):
+    for box, mask, label in zip(whole_boxes(boxes, zoom), truth.masks[rows], labels, strict=True):
         magnified = mask.repeat(zoom, axis=0).repeat(zoom, axis=1)
-        _outline(image, (box[0], box[1]), magnified, TRUTH_COLOUR, line_px)
-        image = _label(image, label, (box[0], box[1], box[3]), TRUTH_COLOUR, "above")
+        outline(image, (box[0], box[1]), magnified, TRUTH_COLOUR, line_px)
+        image = draw_label(image, label, (box[0], box[1], box[3]), TRUTH_COLOUR, "above")
     return image
 
 
@@ -181,8 +73,8 @@ def draw_detected_regions(
     """
     detected = (cells.scores >= threshold).astype(np.uint8)
     _, components, stats, _ = cv2.connectedComponentsWithStats(detected, connectivity=8)
-    row = _cell_of_pixel(image.shape[0], cells.row_edges_px)
-    column = _cell_of_pixel(image.shape[1], cells.column_edges_px)
+    row = cell_of_pixel(image.shape[0], cells.row_edges_px)
+    column = cell_of_pixel(image.shape[1], cells.column_edges_px)
     image = image.copy()
     labels = []
     for component, (left, top, width, height, _) in enumerate(stats[1:], start=1):
@@ -191,150 +83,8 @@ def draw_detected_regions(
         y0, y1 = np.searchsorted(row, [top, top + height])
         x0, x1 = np.searchsorted(column, [left, left + width])
         mask = inside[row[y0:y1, None] - top, column[x0:x1] - left]
-        _outline(image, (x0, y0), mask, DETECTION_COLOUR, line_px)
+        outline(image, (x0, y0), mask, DETECTION_COLOUR, line_px)
         labels.append((f"{cells.scores[part][inside].max():.2f}", (x0, y0, y1)))
     for text, place in labels:
-        image = _label(image, text, place, DETECTION_COLOUR, "below")
-    return image
-
-
-def _whole_boxes(boxes_xyxy_px: NDArray[np.float64], zoom: int) -> list[list[int]]:
-    """Boxes in pixels of the image, rounded outwards."""
-    low, high = np.floor(boxes_xyxy_px[:, :2] * zoom), np.ceil(boxes_xyxy_px[:, 2:] * zoom)
-    whole: list[list[int]] = np.hstack([low, high]).astype(np.int64).tolist()
-    return whole
-
-
-def _outline(
-    image: RgbImage, corner_xy: tuple[int, int], mask: NDArray[np.bool_], colour: Colour, line: int
-) -> None:
-    """Colour, in place, the pixels of a mask that lie within ``line`` pixels of its edge."""
-    padded = np.pad(mask, line).astype(np.uint8)
-    kernel = np.ones((2 * line + 1, 2 * line + 1), np.uint8)
-    inner = cv2.erode(padded, kernel)[line:-line, line:-line].astype(np.bool_)
-    x, y = corner_xy
-    height, width = mask.shape
-    image[y : y + height, x : x + width][mask & ~inner] = colour
-
-
-def _label(
-    image: RgbImage, text: str, place: tuple[int, int, int], colour: Colour, side: Side
-) -> RgbImage:
-    """Write above or below a box (left, top, bottom), on the other side if there is no room."""
-    left, top, bottom = place
-    width, height = text_size(text)
-    above = top >= height if side == "above" else bottom + height > image.shape[0]
-    x = max(0, min(left, image.shape[1] - width))
-    return draw_text(image, text, (x, top - height if above else bottom), colour=colour)
-
-
-def draw_text(
-    image: RgbImage,
-    text: str,
-    xy_px: tuple[int, int],
-    *,
-    colour: Colour = TEXT_COLOUR,
-    plate: Colour = PLATE_COLOUR,
-    size_px: int = TEXT_PX,
-) -> RgbImage:
-    """Write one line of text on a plate; what leaves the image is cut off.
-
-    Args:
-        image: Where to write.
-        text: One line.
-        xy_px: Top left corner of the plate, in pixels of the image.
-        colour: Of the letters.
-        plate: Of the rectangle behind them.
-        size_px: Height of the letters, about.
-    """
-    image = image.copy()
-    left, top = xy_px
-    target = image[max(top, 0) :, max(left, 0) :]
-    ink = _ink(text, size_px)[max(-top, 0) :, max(-left, 0) :, None]
-    target = target[: ink.shape[0], : ink.shape[1]]
-    ink = ink[: target.shape[0], : target.shape[1]]
-    target[...] = np.rint(ink * np.array(colour) + (1 - ink) * np.array(plate))
-    return image
-
-
-def text_size(text: str, size_px: int = TEXT_PX) -> tuple[int, int]:
-    """Width and height of the plate that ``draw_text`` fills, in pixels."""
-    height, width = _ink(text, size_px).shape
-    return width, height
-
-
-@lru_cache(maxsize=1024)
-def _ink(text: str, size_px: int) -> NDArray[np.float64]:
-    """``(height, width)`` share of each pixel that letters cover, with a margin."""
-    font = ImageFont.load_default(size_px)
-    margin = size_px // 4
-    _, top, _, bottom = font.getbbox("Áy")
-    size = round(font.getlength(text)) + 2 * margin, round(bottom - top) + margin
-    picture = Image.new("L", size)
-    ImageDraw.Draw(picture).text((margin, margin // 2 - top), text, 255, font)
-    return np.asarray(picture) / 255
-
-
-def draw_line(
-    image: RgbImage, pieces: Sequence[tuple[str, Colour]], xy_px: tuple[int, int]
-) -> RgbImage:
-    """Write pieces of text of several colours one after the other."""
-    x, y = xy_px
-    for text, colour in pieces:
-        image = draw_text(image, text, (x, y), colour=colour)
-        x += text_size(text)[0]
-    return image
-
-
-def draw_legend(
-    image: RgbImage,
-    xy_px: tuple[int, int],
-    *,
-    scale: ColourScale | None = None,
-    threshold: float | None = None,
-    keys: Sequence[tuple[str, Colour]] = (),
-    bar_px: int = 120,
-) -> RgbImage:
-    """A bar with the colours of the scale and its numbers, then words in the colours they explain.
-
-    The bar shows the colours as they look on middle grey.
-
-    Args:
-        image: Where to draw.
-        xy_px: Top left corner.
-        scale: The scale of the score map; ``None`` for no bar.
-        threshold: Score to be marked on the bar.
-        keys: Texts, each in its colour.
-        bar_px: Width of the bar.
-    """
-    x, y = xy_px
-    if scale is not None:
-        check_scale(scale)
-        before, after = f"score {scale.low:.3g}", f"{scale.high:.3g} or more"
-        image = draw_line(image, [(before, TEXT_COLOUR)], (x, y))
-        x += text_size(before)[0]
-        image = _draw_bar(image, (x, y), bar_px, scale, threshold)
-        x += bar_px
-        image = draw_line(image, [(after, TEXT_COLOUR)], (x, y))
-        x += text_size(after)[0]
-    return draw_line(image, keys, (x, y))
-
-
-def _draw_bar(
-    image: RgbImage,
-    xy_px: tuple[int, int],
-    width: int,
-    scale: ColourScale,
-    threshold: float | None,
-) -> RgbImage:
-    """The colour bar; a line marks the threshold."""
-    (x, y), height = xy_px, text_size("0")[1]
-    positions = np.broadcast_to(np.linspace(0, 1, width), (height - 2, width))
-    bar = _blend(np.full((height - 2, width, 3), LEGEND_GREY, np.uint8), positions)
-    if threshold is not None:
-        mark = round(float(scale.positions(np.array(threshold))) * (width - 2))
-        bar[:, mark : mark + 2] = DETECTION_COLOUR
-    image = image.copy()
-    target = image[y + 1 : y + 1 + bar.shape[0], x : x + width]
-    target[...] = bar[: target.shape[0], : target.shape[1]]
+        image = draw_label(image, text, place, DETECTION_COLOUR, "below")
     return image

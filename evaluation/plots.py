@@ -273,7 +273,7 @@ def save_score_plots(
             axes = figure.add_subplot()
             plot_scores(axes, frame_scores, anomalous, threshold=threshold)
             axes.set_ylim(low, high)
-            axes.set_title(name, loc="left")
+            axes.set_title(name, loc="left", parse_math=False)  # it is no formula
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
             paths += save_figure(figure, folder / f"scores_{name}")
     return paths

@@ -13,8 +13,9 @@ from evaluation.formats.regions import SequenceSize
 from evaluation.formats.ssvad_document import read_document
 from evaluation.formats.ssvad_json import Prediction, read_ground_truth, read_prediction
 from evaluation.ground_truth import GroundTruth
-from evaluation.overlay import Colour, ColourScale, RgbImage
 from evaluation.scores import BoxScores, ScoreMap
+from vadloc import drawing
+from vadloc.drawing import Colour, ColourScale, RgbImage
 from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import Sequence, read_frames, sequence_size
 from vadloc.storage import read_array, read_json
@@ -193,15 +194,15 @@ def _draw_frame(
     annotated: Annotated, look: Look, frame: int, picture: RgbImage, zoom: int
 ) -> RgbImage:
     """One magnified frame between a line of numbers and a legend."""
-    image, score = overlay.magnify(picture, zoom), None
+    image, score = drawing.magnify(picture, zoom), None
     if annotated.prediction is not None:
         image, score = _draw_prediction(image, annotated.prediction, look, frame, zoom)
     if annotated.truth is not None:
         image = overlay.draw_ground_truth(image, annotated.truth, frame, zoom=zoom)
-    height = overlay.text_size("0")[1] + MARGIN_PX
-    strip = np.full((height, image.shape[1], 3), overlay.PLATE_COLOUR, np.uint8)
+    height = drawing.text_size("0")[1] + MARGIN_PX
+    strip = np.full((height, image.shape[1], 3), drawing.PLATE_COLOUR, np.uint8)
     corner = MARGIN_PX, MARGIN_PX // 2
-    header = overlay.draw_line(strip, _header(annotated, look, frame, score), corner)
+    header = drawing.draw_line(strip, _header(annotated, look, frame, score), corner)
     return np.vstack([header, image, _draw_legend(strip, corner, annotated, look)])
 
 
@@ -222,7 +223,7 @@ def _draw_prediction(
     boxes, box_scores = (part[scores.frame == frame] for part in (scores.box_xyxy_px, scores.score))
     shown = box_scores >= (-np.inf if look.threshold is None else look.threshold)
     labels = [f"{score:.2f}" for score in box_scores[shown]]
-    image = overlay.draw_boxes(image, boxes[shown], labels, zoom=zoom)
+    image = drawing.draw_boxes(image, boxes[shown], labels, zoom=zoom)
     return image, max(box_scores.tolist(), default=None)
 
 
@@ -234,11 +235,11 @@ def _header(
     words = f"{annotated.files.name}   frame {frame + 1} of {count}"
     if annotated.prediction is not None:
         words += "   no detection" if score is None else f"   frame score {score:.3f}"
-    pieces = [(words, overlay.TEXT_COLOUR)]
+    pieces = [(words, drawing.TEXT_COLOUR)]
     if score is not None and look.threshold is not None and score >= look.threshold:
-        pieces.append((f"reaches {look.threshold:g}", overlay.DETECTION_COLOUR))
+        pieces.append((f"reaches {look.threshold:g}", drawing.DETECTION_COLOUR))
     if truth is not None and truth.anomalous[frame]:
-        pieces.append(("annotated as anomalous", overlay.TRUTH_COLOUR))
+        pieces.append(("annotated as anomalous", drawing.TRUTH_COLOUR))
     return pieces
 
 
@@ -250,10 +251,10 @@ def _draw_legend(
     is_map = isinstance(scores, ScoreMap)
     keys = []
     if annotated.truth is not None and annotated.truth.region_count:
-        keys.append(("annotated, with track", overlay.TRUTH_COLOUR))
+        keys.append(("annotated, with track", drawing.TRUTH_COLOUR))
     if isinstance(scores, BoxScores) or (is_map and look.threshold is not None):
-        keys.append(("detected, with score", overlay.DETECTION_COLOUR))
-    return overlay.draw_legend(
+        keys.append(("detected, with score", drawing.DETECTION_COLOUR))
+    return drawing.draw_legend(
         strip,
         corner,
         scale=look.scale if is_map else None,

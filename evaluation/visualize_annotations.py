@@ -20,8 +20,8 @@ from evaluation.formats import READERS, find_reader
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.overlay import ColourScale, RgbImage
     from evaluation.views import Files, Look
+    from vadloc.drawing import ColourScale, RgbImage
 
 logger = logging.getLogger(__name__)
 COLOURED_SHARE = 0.995
@@ -233,8 +233,8 @@ def _check_all(what: str, given: dict[str, Path], names: Sequence[str]) -> None:
 
 
 def _look(listed: "Sequence[Files]", options: ViewOptions) -> "Look":
-    from evaluation.overlay import ColourScale, check_scale
     from evaluation.views import Look
+    from vadloc.drawing import ColourScale, check_scale
 
     maps = [f.prediction for f in listed if f.prediction and f.prediction.suffix == ".npy"]
     scale = _default_scale(maps) if options.scale is None else ColourScale(*options.scale)
@@ -246,8 +246,8 @@ def _default_scale(maps: Sequence[Path]) -> "ColourScale":
     """From 0 (or the lowest score) to the mean of what 99.5 % of each map do not exceed."""
     import numpy as np
 
-    from evaluation.overlay import ColourScale
     from evaluation.views import read_score_map
+    from vadloc.drawing import ColourScale
 
     if not maps:
         return ColourScale(0.0, 1.0)

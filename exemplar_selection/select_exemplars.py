@@ -7,6 +7,7 @@ Z_k of the distance come from the features of all training sequences; whoever ne
 writes ``exemplars/<version>/scales.joblib`` (everybody would write the same bytes).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,9 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         scales = artifacts.scales().load()
         features = load_features(artifacts, "train", sequence)
         check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
-        distance = components_to_distance(features, tuple(scales["scales"]))
+        distance = components_to_distance(
+            features, tuple(scales["scales"]), weights=artifacts.weights
+        )
         exemplars = features_to_exemplars(
             features, distance=distance, threshold=config.exemplars.threshold
         )
@@ -73,21 +76,23 @@ def scale(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> N
 
 
 def components_to_distance(
-    features: SequenceFeatures, scales: tuple[float, ...]
+    features: SequenceFeatures, scales: tuple[float, ...], *, weights: Mapping[str, float]
 ) -> FeatureDistance:
-    """The distance between volumes of these components, with w_k = 1.
+    """The distance between volumes of these components.
 
     Args:
         features: Of any sequence.
         scales: Z_k of each component.
+        weights: w_k by name.
     """
-    if MOVING not in features.components:
-        return FeatureDistance(features.widths, scales, (1.0,) * len(features.widths))
+    names = features.components
+    if MOVING not in names:
+        return FeatureDistance(features.widths, scales, tuple(weights[name] for name in names))
     return FeatureDistance(
         features.widths,
         (*scales[:-1], 1.0),
-        (*(1.0,) * (len(scales) - 1), GATE),
-        tuple(name in MOTION for name in features.components),
+        (*(weights[name] for name in names[:-1]), GATE),
+        tuple(name in MOTION for name in names),
     )
 
 

@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluation.ground_truth import GroundTruth
-from evaluation.overlay import (
+from evaluation.overlay import draw_detected_regions, draw_ground_truth, draw_score_map
+from evaluation.scores import BoxScores, Cells, ScoreMap
+from vadloc.drawing import (
     DETECTION_COLOUR,
     LEGEND_GREY,
     PLATE_COLOUR,
@@ -17,16 +19,12 @@ from evaluation.overlay import (
     RgbImage,
     check_scale,
     draw_boxes,
-    draw_detected_regions,
-    draw_ground_truth,
     draw_legend,
     draw_line,
-    draw_score_map,
     draw_text,
     magnify,
     text_size,
 )
-from evaluation.scores import BoxScores, Cells, ScoreMap
 from vadloc.errors import VadlocError
 
 SCALE = ColourScale(0.0, 1.0)

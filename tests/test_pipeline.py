@@ -73,7 +73,10 @@ def test_a_whole_run_leaves_what_it_should(whole: Path) -> None:
     exemplars = {f"exemplars/momentum/Train{i}.joblib" for i in range(3)}
     exemplars |= {"exemplars/momentum/scales.joblib", "exemplars/momentum/merged.joblib"}
     scores = {f"scores/momentum/Test{i}.{form}" for i in range(2) for form in ("npy", "json")}
-    assert features | exemplars | scores | {"evaluation/momentum/summary.json"} <= names
+    explained = {f"calibration/momentum/Train{i}.joblib" for i in range(3)}
+    explained |= {f"explanations/momentum/Test{i}.json" for i in range(2)}
+    evaluated = {"evaluation/momentum/summary.json"}
+    assert features | exemplars | scores | explained | evaluated <= names
     assert not [name for name in names if name.endswith(".part")]
 
 
@@ -95,7 +98,7 @@ def test_a_whole_run_finds_the_anomalies(whole: Path) -> None:
 
 def test_every_unit_leaves_a_report(whole: Path) -> None:
     reports = sorted((whole / "tiny" / "reports").rglob("*.json"))
-    assert len(reports) == 5 + 3 + 1 + 2 + 1
+    assert len(reports) == 5 + 3 + 1 + 2 + 1 + 3 + 2 + 1
     for path in reports:
         report = json.loads(path.read_text())
         assert report["stamp"]
@@ -120,7 +123,7 @@ def test_a_second_run_does_nothing(scene: Path, results: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in results.rglob("*") if p.is_file()}
     done = run("vadloc.run", *scene_options(scene, results))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("already done") == 6
+    assert done.stderr.count("already done") == 9
     assert {p: p.stat().st_mtime_ns for p in results.rglob("*") if p.is_file()} == before
 
 
@@ -194,7 +197,7 @@ def test_evaluation_options_do_not_ask_for_features_again(scene: Path, results: 
     assert done.returncode == 0, done.stderr
     after = artifact_bytes(results)
     changed = {name.split("/")[1] for name in after if after[name] != before[name]}
-    assert changed == {"evaluation"}
+    assert changed == {"evaluation", "report"}  # the report shows the ground truth
 
 
 @pytest.mark.parametrize(
@@ -434,7 +437,8 @@ def test_names_with_blanks_and_other_letters(scene: Path, results: Path, tmp_pat
 
 def test_without_ground_truth_a_run_ends_with_scores(scene: Path, results: Path) -> None:
     config = with_config(scene, results.parent, lambda c: c.replace('ground_truth = "Test"\n', ""))
-    shutil.rmtree(results / "tiny" / "evaluation")
+    for shows_ground_truth in ("evaluation", "report"):
+        shutil.rmtree(results / "tiny" / shows_ground_truth)
     words = ["--config", config, "--datasets", scene, "--results", results]
     done = run("vadloc.run", *words)
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,9 @@ from PIL import Image
 
 from evaluation.formats.ssvad_json import write_ground_truth
 from evaluation.ground_truth import GroundTruth
-from evaluation.overlay import (
+from evaluation.views import DARK_GREY, MARGIN_PX
+from evaluation.visualize_annotations import ViewOptions, main, visualize, visualize_dir
+from vadloc.drawing import (
     DETECTION_COLOUR,
     PLATE_COLOUR,
     TRUTH_COLOUR,
@@ -23,8 +25,6 @@ from evaluation.overlay import (
     draw_text,
     text_size,
 )
-from evaluation.views import DARK_GREY, MARGIN_PX
-from evaluation.visualize_annotations import ViewOptions, main, visualize, visualize_dir
 from vadloc.errors import UsageError, VadlocError
 from vadloc.storage import write_array
 from vadloc.storage import write_json as write_stamped

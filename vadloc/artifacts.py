@@ -23,7 +23,7 @@ from vadloc import storage
 from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import Sequence, frame_listing, list_sequences
-from vadloc.versions import VERSIONS, extractors_of
+from vadloc.versions import VERSIONS, WEIGHTS, extractors_of
 from vadloc.weights import weights_digest
 
 _T = TypeVar("_T")
@@ -39,6 +39,7 @@ SCHEMAS = {
     "report": 1,
     "calibration": 1,
     "explanations": 1,
+    "views": 1,
 }
 """Raise the number of a kind whenever its content or the computation behind it changes."""
 
@@ -165,6 +166,13 @@ class Artifacts:
         """Feature components of the version, in the order of their columns."""
         return VERSIONS[self.version]
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """w_k of each component."""
+        own = dict.fromkeys(self.components, 1.0) | WEIGHTS.get(self.version, {})
+        own.update((name, w) for name, w in self.config.distance.weights.items() if name in own)
+        return own
+
     def sequences(self, split: Split) -> list[Sequence]:
         """Sequences of a split in natural order."""
         dataset = self.config.dataset
@@ -256,6 +264,24 @@ class Artifacts:
             self._command("anomaly_detection.explain_anomalies", *options),
         )
 
+    def views(self, sequence: str, form: Literal["video", "frames"] = "video") -> Artifact:
+        """A test sequence with its scores, detections and sentences on it.
+
+        Args:
+            sequence: Its name.
+            form: ``video`` is one file; ``frames`` a folder, of which the artifact is the
+                ``view.json`` that is written last.
+        """
+        words = ["--sequence", sequence, *self.alarm_options]
+        words += ["--frames-out"] if form == "frames" else []
+        return Artifact(
+            self._versioned(
+                "views", f"{sequence}.mp4" if form == "video" else f"{sequence}/view.json"
+            ),
+            self._views_stamp(sequence),
+            self._command("anomaly_detection.visualize_anomalies", *words),
+        )
+
     def evaluation(self, name: str) -> Artifact:
         """A file of the evaluation: ``summary.json`` or a curve."""
         return Artifact(
@@ -271,8 +297,12 @@ class Artifacts:
         return Artifact(
             folder / f"{self.version}.html" if single else folder / self.version / "index.html",
             self._report_stamp(),
-            self._command("anomaly_detection.write_report", *single),
+            self._command("anomaly_detection.write_report", *single, *self.alarm_options),
         )
+
+    def gallery(self, region: int) -> Path:
+        """Picture of a region's exemplars."""
+        return self._versioned("exemplars", f"region_{region}.png")
 
     def report(self, command: str, unit: str) -> Path:
         """The stage report of one unit of work."""
@@ -322,7 +352,7 @@ class Artifacts:
     def _scales_stamp(self) -> str:
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
-            return _hash("scales", *train, self.config.distance)
+            return _hash("scales", *train, self.config.distance, self.weights)
 
         return self._once("scales", hashed)
 
@@ -350,6 +380,10 @@ class Artifacts:
         alarms, dataset = self.config.alarms, self.config.dataset
         inputs = self._scores_stamp(sequence), self.config.evaluation.connectivity
         return _hash("explanations", *inputs, dataset.frames_per_second, alarms)
+
+    def _views_stamp(self, sequence: str) -> str:
+        truth = self.config.dataset.ground_truth and self._evaluation_stamp()
+        return _hash("views", self._explanations_stamp(sequence), truth)
 
     def _evaluation_stamp(self) -> str:
         def hashed() -> str:

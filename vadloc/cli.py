@@ -20,6 +20,7 @@ from typing import Any
 from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
 from vadloc.errors import UsageError, VadlocError
+from vadloc.storage import remove_leftovers, replacing
 from vadloc.versions import VERSIONS
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Stage:
         split: Whose sequences are the units; ``None`` for a command of the whole dataset.
         prepare: What all units share, ``prepare(config, artifacts, overwrite=...)``: called once
             before several units are run side by side, and by a unit that runs alone.
+        describe: What is printed of a unit that is done, beside its path.
     """
 
     command: str
@@ -50,6 +52,7 @@ class Stage:
     outputs: Callable[[Artifacts, str], list[Artifact]]
     split: Split | None = None
     prepare: Callable[..., None] | None = None
+    describe: Callable[[Artifacts, str], str] | None = None
 
     def units(self, artifacts: Artifacts) -> list[str]:
         """Names of all units in order."""
@@ -169,7 +172,9 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
 def add_alarm_options(parser: argparse.ArgumentParser) -> None:
     """Options that stand above the config's ``[alarms]``."""
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--threshold", type=_finite, metavar="SCORE", help="least score of an alarm")
+    choice.add_argument(
+        "--threshold", type=_finite, metavar="SCORE", help="least score of an alarm"
+    )
     choice.add_argument(
         "--false-alarms-per-hour",
         type=_not_negative,
@@ -218,8 +223,11 @@ def stage_main(stage: Stage, args: argparse.Namespace) -> None:
         if args.missing:
             emit(_array_spec(_missing(stage, artifacts, units, overwrite=args.overwrite)))
             return
-        for path in run_units(stage, artifacts, units, RunOptions.of(args)):
+        paths = run_units(stage, artifacts, units, RunOptions.of(args))
+        for unit, path in zip(units, paths, strict=True):
             emit(str(path))
+            if stage.describe:
+                emit(stage.describe(artifacts, unit))
 
 
 def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite: bool) -> list[int]:
@@ -329,6 +337,8 @@ def run_units(
     Raises:
         VadlocError: Some units failed; the message has each one's.
     """
+    for folder in _folders(stage, artifacts, units):
+        remove_leftovers(folder)
     todo = [u for u in units if not stage.is_done(artifacts, u, overwrite=options.overwrite)]
     if len(todo) < len(units):
         done = len(units) - len(todo)
@@ -345,6 +355,12 @@ def run_units(
             lines[0] = f"{len(errors)} of {len(units)} units failed: {lines[0]}"
         raise VadlocError("\n".join(lines))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
+    """Where the stage writes; what killed processes left there goes even if nothing is to do."""
+    outputs = (output for unit in units for output in stage.outputs(artifacts, unit))
+    return {artifacts.report(stage.command, "").parent, *(output.path.parent for output in outputs)}
 
 
 def _results(
@@ -406,8 +422,6 @@ def stage_report(
     Yields:
         A dict for the counts of the unit, which the stage fills.
     """
-    from vadloc.storage import replacing
-
     logger.info(
         "%s %s: vadloc %s, config %s, stamp %s",
         command,

@@ -35,6 +35,10 @@ GroundTruthFormat = Literal[
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 
+Component = Literal["momentum", "appearance", "angle", "speed", "background"]
+SHOWN_PROBLEMS = 10
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -122,11 +126,14 @@ class Distance(_Table):
         stationary: What becomes of volumes in which nothing moves: ``zero`` sets the features of
             their motion networks to zero; ``gate`` lets motion count between moving volumes only,
             and adds 3 between one that moves and one that does not; ``keep`` does nothing.
+        weights: w_k of components, by name; of those that are not named, the version's own
+            (``vadloc.versions.WEIGHTS``).
     """
 
     pairs: int = Field(default=20_000, ge=1)
     seed: int = Field(default=0, ge=0)
     stationary: Literal["zero", "gate", "keep"] = "zero"
+    weights: dict[Component, Annotated[float, Field(ge=0, le=1e6)]] = {}
 
 
 class Exemplars(_Table):
@@ -231,19 +238,21 @@ def load_config(path: Path) -> Config:
 
 
 def _first_line(path: Path, error: ValidationError) -> str:
-    """All problems of a config in one line: key, value, expectation."""
+    """The problems of a config in one line: key, value, expectation."""
     problems = []
     for item in error.errors():
-        keys = tuple(str(key) for key in item["loc"])
+        keys = tuple(one_line(key, limit=80) for key in item["loc"])
         name = f"[{keys[0]}] {'.'.join(keys[1:])}" if len(keys) > 1 else ".".join(keys)
         if item["type"] == "extra_forbidden":
             problems.append(f"{name}: unknown key; known: {_known_keys(keys[:-1])}")
         elif item["type"] == "missing":
             problems.append(f"{name}: missing, it has no default")
         else:
-            got = "" if isinstance(item["input"], dict) else f"{item['input']!r}: "
+            shown = one_line(repr(item["input"]), limit=80)
+            got = "" if isinstance(item["input"], dict) else f"{shown}: "
             problems.append(f"{name}: {got}{item['msg'].removeprefix('Value error, ')}")
-    return f"{path}: " + "; ".join(problems)
+    more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+    return f"{path}: " + "; ".join(problems[:SHOWN_PROBLEMS]) + more
 
 
 def _known_keys(table: tuple[str, ...]) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vadloc.config import Regions
 from vadloc.distance import FeatureDistance
+from vadloc.regions import RegionGrid
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Exemplars:
     def region_count(self) -> int:
         """Number of regions."""
         return len(self.offsets) - 1
+
+    def grid(self, regions: Regions) -> RegionGrid:
+        """The regions of the frames."""
+        return RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
 
     def rows_of(self, regions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the exemplars of some regions."""

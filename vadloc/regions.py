@@ -52,12 +52,16 @@ class RegionGrid:
         return rows * columns
 
     @property
+    def cell_edges_px(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``(cell rows + 1,)`` and ``(cell columns + 1,)``: edges, the last one of the frame."""
+        rows, columns = (np.arange(count + 1.0) * self.stride_px for count in self.cells)
+        return np.minimum(rows, self.height_px), np.minimum(columns, self.width_px)
+
+    @property
     def cell_area_px(self) -> NDArray[np.float64]:
         """``(cell rows, cell columns)``: pixels of the frame in each cell."""
-        rows, columns = self.cells
-        heights = np.minimum(self.stride_px, self.height_px - self.stride_px * np.arange(rows))
-        widths = np.minimum(self.stride_px, self.width_px - self.stride_px * np.arange(columns))
-        return np.outer(heights, widths).astype(np.float64)
+        rows, columns = self.cell_edges_px
+        return np.outer(np.diff(rows), np.diff(columns))
 
     def region_sums(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the cells of each region.
@@ -93,6 +97,22 @@ class RegionGrid:
             y, x = divmod(k, side)
             out[k, y : y + region_rows, x : x + region_columns] = regions
         return out[:, :rows, :columns]
+
+    def box_xyxy_px(self, region: int) -> tuple[int, int, int, int]:
+        """Box of a region, cut at the edge of the frame: x0, y0, x1, y1, the last two exclusive."""
+        row, column = divmod(region, self.regions[1])
+        x0, y0 = column * self.stride_px, row * self.stride_px
+        return x0, y0, min(x0 + self.size_px, self.width_px), min(y0 + self.size_px, self.height_px)
+
+    def regions_over(self, row: int, column: int) -> list[int]:
+        """Numbers of the regions that cover a cell, ascending."""
+        rows, columns = self.regions
+        first = self.cells_per_side - 1
+        return [
+            y * columns + x
+            for y in range(max(0, row - first), min(rows, row + 1))
+            for x in range(max(0, column - first), min(columns, column + 1))
+        ]
 
     def neighbours(self, region: int, steps: int) -> NDArray[np.int64]:
         """Numbers (row by row) of the regions up to ``steps`` rows and columns away, ascending."""

@@ -26,14 +26,17 @@ logger = logging.getLogger(__name__)
 def stages(config: Config, *, device: str = "auto") -> list[Stage]:
     """The stages in the order of the data; without ground truth there is nothing to evaluate."""
     extract = importlib.import_module("feature_extraction.extract_features")
-    modules = (
+    modules = [
         "exemplar_selection.select_exemplars",
         "exemplar_selection.merge_exemplars",
         "anomaly_detection.score_anomalies",
-        "evaluation.evaluate_scores",
-    )
-    evaluated = config.dataset.ground_truth is not None
-    later = [importlib.import_module(m).STAGE for m in modules[: None if evaluated else -1]]
+    ]
+    if config.dataset.ground_truth is not None:
+        modules.append("evaluation.evaluate_scores")
+    if config.alarms.threshold is None:
+        modules.append("anomaly_detection.calibration")
+    modules += ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
+    later = [importlib.import_module(module).STAGE for module in modules]
     return [*(extract.stage(split, device=device) for split in ("train", "test")), *later]
 
 
@@ -50,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         if artifacts.config.dataset.ground_truth is not None:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")
+        emit(f"report: {artifacts.report_page().path}")
 
 
 if __name__ == "__main__":

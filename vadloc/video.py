@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.errors import VadlocError
-from vadloc.storage import replacing
+from vadloc.storage import replacing, seal
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -26,7 +26,13 @@ LARGEST_DENOMINATOR = 1001
 """Enough for 30000/1001 frames per second."""
 
 
-def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], frames_per_second: float) -> int:
+def write_video(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    frames_per_second: float,
+    *,
+    stamp: str | None = None,
+) -> int:
     """Write an mp4 (H.264, yuv420p, BT.709); the same frames give the same bytes.
 
     Chroma is stored for blocks of 2 x 2 pixels, so sides must be even: where one is odd, the last
@@ -36,6 +42,7 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], frames_per_seco
         path: The ``.mp4``; it is complete or absent.
         frames: RGB frames, uint8 ``(height, width, 3)``, all of one size; consumed one by one.
         frames_per_second: 0.001 to 1000.
+        stamp: Of an artifact; it stands in a box at the end that players skip.
 
     Returns:
         Number of frames written.
@@ -54,20 +61,25 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], frames_per_seco
         raise VadlocError(f"{path}: no frames to write; a video needs at least one")
     rate = Fraction(frames_per_second).limit_denominator(LARGEST_DENOMINATOR)
     try:
-        with (
-            replacing(path) as file,
-            av.open(file, "w", format="mp4", options=CONTAINER_OPTIONS) as container,
-        ):
-            stream = container.add_stream("libx264", rate, options=CODEC_OPTIONS)
-            _set_up(stream, first)
-            count = 0
-            for frame in chain([first], checked):
-                count += 1
-                container.mux(stream.encode(_to_video_frame(frame)))
-            container.mux(stream.encode(None))
+        with replacing(path) as file:
+            with av.open(file, "w", format="mp4", options=CONTAINER_OPTIONS) as container:
+                stream = container.add_stream("libx264", rate, options=CODEC_OPTIONS)
+                _set_up(stream, first)
+                count = 0
+                for frame in chain([first], checked):
+                    count += 1
+                    container.mux(stream.encode(_to_video_frame(frame)))
+                container.mux(stream.encode(None))
+            if stamp is not None:
+                seal(file, stamp=stamp, header=_free_box)
     except av.FFmpegError as error:
         raise VadlocError(f"{path}: encoding failed: {error}") from None
     return count
+
+
+def _free_box(length: int) -> bytes:
+    """Size and type of a box of free space around ``length`` bytes (ISO/IEC 14496-12, 8.1.2)."""
+    return (8 + length).to_bytes(4, "big") + b"free"
 
 
 def pad_to_even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

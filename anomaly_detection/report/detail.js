@@ -1,0 +1,226 @@
+// One alarm: its sentence, the nearest normal, attributes, shares of the distance.
+
+const ROSE_BINS = 12;
+const SHARE_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"];
+
+function showHead(row, place) {
+  $("detail").setAttribute("aria-label", `Alarm ${place + 1} of ${shown.length}`);
+  $("detail-title").textContent = nameOf(row);
+  $("detail-when").textContent = [
+    row.place,
+    frames(row.first, row.last),
+    period(row.first, row.last),
+    `score ${number(row.score, 3)}`,
+  ].join(" · ");
+  $("sentence").textContent = row.sentence;
+  $("previous").disabled = place <= 0;
+  $("next").disabled = place === shown.length - 1;
+  showMark();
+}
+
+function showDetail(row, detail, shownFrames, at) {
+  player.open(row, detail, shownFrames, at);
+  showPair(detail);
+  $("attributes").replaceChildren(...attributes(detail));
+  $("shares").replaceChildren(...shares(detail.peak.shares));
+}
+
+function showPair(detail) {
+  const { peak, nearest } = detail;
+  $("seen-caption").textContent = `Now: ${frames(peak.first_frame, peak.last_frame)}`;
+  $("known-caption").textContent = [
+    `Nearest normal: ${nearest.sequence}, ${frames(nearest.first_frame, nearest.last_frame)}`,
+    `stands for ${many(nearest.count, "volume")}`,
+    `distance ${number(peak.distance, 3)}`,
+  ].join("; ");
+  player.pair = [
+    ["seen", peak],
+    ["known", nearest],
+  ].map(([id, volume]) => ({
+    canvas: $(id),
+    volume,
+    strip: image(volume.strip),
+  }));
+  for (const { strip } of player.pair) strip.ready.then(() => player.draw());
+}
+
+function attributes(detail) {
+  const { peak, normal, unusual } = detail,
+    seen = peak.attributes;
+  const carried = Object.fromEntries(unusual.map((u) => [u.attribute, u]));
+  const made = [];
+  if (seen.moving_share !== null) {
+    made.push(scaleBar("Speed", seen.speed, normal.speed, PX_PER_FRAME, carried.speed));
+    made.push(
+      scaleBar(
+        "Pixels that move",
+        seen.moving_share,
+        normal.moving_share,
+        PERCENT,
+        carried.moving_share,
+      ),
+    );
+    made.push(directionPart(seen, normal, detail.normal_rose, carried.direction));
+  }
+  if (seen.classes) made.push(classPart(seen.classes, normal.classes ?? {}, carried.class));
+  if (!made.length)
+    made.push(element("p", "small", "This version has no attributes that people can read."));
+  return made;
+}
+
+function attributeHead(name, value, entry) {
+  const head = element("div", "attribute-head");
+  head.append(element("b", "", name), element("span", entry ? "outside" : "", value));
+  return head;
+}
+
+const PX_PER_FRAME = { text: (v) => number(v, 1), name: " px/frame" };
+const PERCENT = { text: (v) => String(Math.round(100 * v)), name: " %" };
+const carries = (entry) =>
+  entry?.share ? `; alone accounts for ${percent(entry.share)} of the distance` : "";
+
+/** A value on a scale with the normal range; without an entry it is not unusual. */
+function scaleBar(name, value, range, unit, entry) {
+  const part = element("div");
+  const [low, high] = range ?? [0, 0];
+  let verdict = "";
+  if (value !== null && range)
+    verdict = value > high ? ", above normal" : value < low ? ", below normal" : ", normal";
+  part.append(
+    attributeHead(
+      name,
+      value === null ? "nothing moves" : unit.text(value) + unit.name + verdict,
+      entry,
+    ),
+  );
+  const top = Math.max(value ?? 0, high, 1e-9) * 1.12,
+    at = (v) => `${(100 * v) / top}%`;
+  const scale = element("div", "scale");
+  if (range) {
+    const band = element("div", "range");
+    band.style.left = at(low);
+    band.style.width = at(high - low);
+    scale.append(band);
+  }
+  if (value !== null) {
+    const needle = element("div", entry ? "value outside" : "value");
+    needle.style.left = at(value);
+    scale.append(needle);
+  }
+  const ends = [...new Set([low, high].map(unit.text))].join(" to ");
+  part.append(
+    scale,
+    element(
+      "div",
+      "small",
+      `Normal here: ${range ? ends + unit.name : "nothing moves"}${carries(entry)}`,
+    ),
+  );
+  return part;
+}
+
+function directionPart(seen, normal, rose, entry) {
+  const part = element("div");
+  part.append(attributeHead("Direction", seen.direction ?? "none in common", entry));
+  const body = element("div", "with-rose");
+  const words = directionWords(normal.directions);
+  body.append(
+    roseOf(
+      rose,
+      seen.direction_share,
+      `Directions now: ${seen.direction ?? "none in common"}; ${words}`,
+    ),
+    element("div", "small", `${words}${carries(entry)}. Filled: normal; outlined: now.`),
+  );
+  part.append(body);
+  return part;
+}
+
+function directionWords(directions) {
+  const named = Object.entries(directions ?? {}).slice(0, 4);
+  if (!named.length) return "Normal here: no direction";
+  return `Normal here: ${named.map(([word, share]) => `${word} ${percent(share)}`).join(", ")}`;
+}
+
+/** Wedges of 30 degrees, clockwise from the right, their area as large as the share. */
+function roseOf(known, seen, label) {
+  const svg = drawing("svg", {
+    class: "rose",
+    viewBox: "-52 -52 104 104",
+    role: "img",
+    "aria-label": label,
+  });
+  for (const radius of [25, 50]) svg.append(drawing("circle", { class: "ring", r: radius }));
+  const top = Math.max(...(known ?? [0]), ...(seen ?? [0]), 1e-9);
+  const total = (seen ?? []).reduce((a, b) => a + b, 0);
+  for (const [shares, name] of [
+    [known, "known"],
+    [total > 0 ? seen : null, "seen"],
+  ]) {
+    const wedges = (shares ?? []).map((share, bin) =>
+      share > 0.004 ? wedge(bin, 50 * Math.sqrt(share / top)) : "",
+    );
+    if (wedges.some(Boolean)) svg.append(drawing("path", { class: name, d: wedges.join("") }));
+  }
+  return svg;
+}
+
+function wedge(bin, radius) {
+  const at = (k) => [
+    radius * Math.cos((2 * Math.PI * k) / ROSE_BINS),
+    radius * Math.sin((2 * Math.PI * k) / ROSE_BINS),
+  ];
+  const [x0, y0] = at(bin),
+    [x1, y1] = at(bin + 1);
+  const r = number(radius);
+  return `M0 0L${number(x0)} ${number(y0)}A${r} ${r} 0 0 1 ${number(x1)} ${number(y1)}Z`;
+}
+
+function classPart(seen, normal, entry) {
+  const part = element("div");
+  const names = Object.keys(seen).filter((name) => seen[name] >= 0.1 || (normal[name] ?? 0) >= 0.1);
+  names.sort((a, b) => seen[b] - seen[a]);
+  const best = names.length && seen[names[0]] >= 0.5 ? names[0] : "none of the known";
+  part.append(attributeHead("Class", best, entry));
+  if (entry?.share) part.append(element("div", "small", carries(entry).slice(2)));
+  for (const name of names) {
+    const line = element("div", "class-row"),
+      bars = element("div", "class-bars");
+    for (const [kind, share] of [
+      ["", seen[name]],
+      [" known", normal[name] ?? 0],
+    ]) {
+      const bar = element("div", `bar${kind}`);
+      bar.style.width = `${100 * share}%`;
+      bars.append(bar);
+    }
+    line.append(
+      element("span", "", name),
+      bars,
+      element("span", "small", `${percent(seen[name])}, normal ${percent(normal[name] ?? 0)}`),
+    );
+    part.append(line);
+  }
+  return part;
+}
+
+function shares(parts) {
+  const entries = Object.entries(parts).sort((a, b) => b[1] - a[1]);
+  if (entries.length === 1)
+    return [element("p", "small", `All of it is of one kind: ${entries[0][0]}.`)];
+  const bar = element("div", "share-bar"),
+    list = element("ul", "share-list");
+  bar.setAttribute("aria-hidden", "true");
+  entries.forEach(([name, share], place) => {
+    const colour = SHARE_COLOURS[place % SHARE_COLOURS.length];
+    const piece = element("i"),
+      swatch = element("i", "swatch"),
+      item = element("li");
+    piece.style.flex = String(share);
+    piece.style.background = swatch.style.background = colour;
+    bar.append(piece);
+    item.append(swatch, `${name} ${percent(share)}`);
+    list.append(item);
+  });
+  return [bar, list];
+}

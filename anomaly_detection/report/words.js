@@ -1,0 +1,42 @@
+// Elements and words: what other parts build the page from.
+
+const $ = (id) => document.getElementById(id);
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function drawing(tag, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+const number = (value, digits = 2) => value.toFixed(digits);
+const percent = (share) => `${Math.round(100 * share)} %`;
+const many = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+const frames = (first, last) =>
+  first === last ? `frame ${first + 1}` : `frames ${first + 1}–${last + 1}`;
+
+function seconds(frame) {
+  const s = frame / index.frames_per_second;
+  if (s < 60) return `${number(s, 1)} s`;
+  const hours = Math.floor(s / 3600);
+  const minutes = String(Math.floor(s / 60) % 60).padStart(hours ? 2 : 1, "0");
+  const rest = `${minutes}:${number(s % 60, 1).padStart(4, "0")}`;
+  return hours ? `${hours}:${rest}` : rest;
+}
+
+const period = (first, last) => `${seconds(first)} – ${seconds(last + 1)}`;
+
+function say(text) {
+  $("status").textContent = text;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => {
+    $("status").textContent = "";
+  }, 4000);
+}

@@ -1,0 +1,113 @@
+"""Show a test sequence with its scores, detections and their sentences, as video or pictures.
+
+    python -m anomaly_detection.visualize_anomalies --config configs/ped2.toml
+    python -m anomaly_detection.visualize_anomalies --config configs/ped2.toml --frames-out
+
+reads frames, scores and explanations (and, if the config names ground truth, what the evaluation
+knows of it), and writes ``views/<version>/<sequence>.mp4``, or numbered pictures into
+``views/<version>/<sequence>/``. The colours of the score map are the same in all sequences.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
+from vadloc.config import Config
+
+COMMAND = "anomaly_detection.visualize_anomalies"
+PNG_LEVEL = 3
+"""Four times as fast as the default of 6, for files 6 % larger."""
+Form = Literal["video", "frames"]
+
+
+def outputs(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> list[Artifact]:
+    """The view of a sequence."""
+    return [artifacts.views(sequence, form)]
+
+
+def run(
+    config: Config,
+    artifacts: Artifacts,
+    sequence: str,
+    *,
+    form: Form = "video",
+    overwrite: bool = False,
+) -> Path:
+    """Draw one test sequence.
+
+    Returns:
+        Path of the video, or of the ``view.json`` beside the pictures.
+
+    Raises:
+        VadlocError: Something to be shown is missing, or the frames do not belong to it.
+    """
+    file = artifacts.views(sequence, form)
+    if file.is_done(overwrite=overwrite):
+        return file.path
+    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
+        images = draw_sequence(config, artifacts, sequence)
+        if form == "video":
+            from vadloc.video import write_video
+
+            rate = config.dataset.frames_per_second
+            counts["frames"] = write_video(file.path, images, rate, stamp=file.stamp)
+        else:
+            counts["frames"] = _write_pictures(file.path.parent, images)
+            file.save({"schema": SCHEMAS["views"], "frames": counts["frames"]})
+    return file.path
+
+
+def draw_sequence(config: Config, artifacts: Artifacts, sequence: str) -> Iterator[Any]:
+    """All frames of a sequence, drawn one at a time: RGB uint8 ``(height, width, 3)``."""
+    from anomaly_detection.anomaly_views import View, draw_views
+    from vadloc.frames import read_frames
+
+    truth: dict[str, Any] = {"anomalous_frames": {}, "regions": {}}
+    if config.dataset.ground_truth is not None:
+        truth = artifacts.evaluation("frame_labels.json").load()
+    view = View(
+        explained=artifacts.explanations(sequence).load(),
+        scores=artifacts.scores(sequence).load(),
+        stretches=truth["anomalous_frames"].get(sequence),
+        regions=truth["regions"].get(sequence),
+    )
+    frames = read_frames(artifacts.sequence("test", sequence), colour="rgb")
+    return draw_views(view, frames)
+
+
+def _write_pictures(folder: Path, images: Iterator[Any]) -> int:
+    """``00001.png`` and so on, counted from 1 as people do; how many there are."""
+    from PIL import Image
+
+    from vadloc.storage import replacing
+
+    for old in folder.glob("*.png"):
+        old.unlink()
+    count = 0
+    for count, image in enumerate(images, start=1):
+        with replacing(folder / f"{count:05d}.png") as file:
+            Image.fromarray(image).save(file, "PNG", compress_level=PNG_LEVEL)
+    return count
+
+
+def stage(form: Form) -> Stage:
+    """The stage for videos or pictures."""
+    return Stage(COMMAND, partial(run, form=form), partial(outputs, form=form), "test")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = stage_parser("Show test sequences with what is anomalous.", sequences=True)
+    add_alarm_options(parser)
+    parser.add_argument(
+        "--frames-out", action="store_true", help="write pictures (PNG) instead of videos"
+    )
+    args = parser.parse_args(argv)
+    stage_main(stage("frames" if args.frames_out else "video"), args)
+
+
+if __name__ == "__main__":
+    main()

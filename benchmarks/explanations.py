@@ -1,0 +1,150 @@
+"""How often explanations name the right cause: Ped2's tracks against a list made by eye.
+
+    VADLOC_DATASETS=... python benchmarks/explanations.py --results results [--tracks]
+
+reads what ``python -m vadloc.run --config configs/ped2.toml`` left in ``--results`` and prints, for
+the calibrated threshold and for the threshold at the equal error rate of frames, how many of the
+annotated tracks are explained, and for how many the explanation names the right cause: a speed
+above the normal range, or the right class. ``benchmarks/ped2_tracks.csv`` says what is right: every
+one of the 21 objects is faster than the pedestrians around it, cyclists and the cart are of another
+class, skaters are persons too.
+
+A track's explanation is that of the detection which meets it in most frames (IoU at least 0.1), of
+several the one with the highest score.
+"""
+
+import argparse
+import csv
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anomaly_detection.calibration import Threshold, alarm_threshold
+from anomaly_detection.explain_anomalies import Scene, explain
+from vadloc.artifacts import Artifacts
+from vadloc.config import load_config
+from vadloc.features import load_features
+
+ROOT = Path(__file__).resolve().parent.parent
+LEAST_IOU = 0.1
+
+
+class Track(NamedTuple):
+    """One annotated track, as a person saw it."""
+
+    sequence: str
+    number: int
+    what: str
+    faster: bool
+    class_name: str
+
+
+class Verdict(NamedTuple):
+    """What became of a track: found, right cause named, right cause named first, the sentence."""
+
+    track: Track
+    found: bool
+    named: bool
+    first: bool
+    sentence: str
+
+
+def read_tracks(path: Path) -> list[Track]:
+    """The list made by eye."""
+    with path.open(newline="") as file:
+        return [
+            Track(r["sequence"], int(r["track"]), r["object"], r["faster"] == "yes", r["class"])
+            for r in csv.DictReader(file)
+        ]
+
+
+def boxes_of(regions: dict[str, list[Any]], track: int) -> dict[int, list[float]]:
+    """Box of a track in each of its frames."""
+    rows = zip(regions["frame"], regions["track"], regions["box_xyxy_px"], strict=True)
+    return {frame: box for frame, number, box in rows if number == track}
+
+
+def iou(a: list[float], b: list[float]) -> float:
+    """Intersection over union of two boxes."""
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return width * height / (sum(areas) - width * height)
+
+
+def frames_met(detection: dict[str, Any], boxes: dict[int, list[float]]) -> int:
+    """Frames in which a detection meets a track."""
+    first = detection["first_frame"]
+    return sum(
+        iou(box, boxes[frame]) >= LEAST_IOU
+        for frame, box in enumerate(detection["boxes_xyxy_px"], start=first)
+        if frame in boxes
+    )
+
+
+def is_right(entry: dict[str, Any], track: Track) -> bool:
+    """Whether an unusual attribute is what is unusual of the track."""
+    if entry["attribute"] == "speed":
+        return track.faster and bool(entry["value"] > entry["high"])
+    return bool(entry["attribute"] == "class" and entry["value"] == track.class_name)
+
+
+def judge(track: Track, detections: list[dict[str, Any]], boxes: dict[int, list[float]]) -> Verdict:
+    """What the explanation of a track says."""
+    met = [(frames_met(d, boxes), d["score"], d) for d in detections]
+    met = [entry for entry in met if entry[0]]
+    if not met:
+        return Verdict(track, found=False, named=False, first=False, sentence="")
+    detection = max(met, key=lambda entry: entry[:2])[2]
+    right = [is_right(entry, track) for entry in detection["unusual"]]
+    return Verdict(track, True, any(right), any(right[:1]), detection["sentence"])
+
+
+def verdicts(artifacts: Artifacts, threshold: Threshold, tracks: list[Track]) -> list[Verdict]:
+    """All tracks at one threshold; the explanations are made in memory."""
+    scene = Scene.of(artifacts.config, artifacts)
+    regions = artifacts.evaluation("frame_labels.json").load()["regions"]
+    found = []
+    for name in dict.fromkeys(track.sequence for track in tracks):
+        features = load_features(artifacts, "test", name)
+        explained = explain(features, artifacts.scores(name).load(), scene, threshold)
+        found += [
+            judge(track, explained["detections"], boxes_of(regions[name], track.number))
+            for track in tracks
+            if track.sequence == name
+        ]
+    return found
+
+
+def main() -> None:
+    """Print the table, and each track's verdict and sentence if wanted."""
+    parser = argparse.ArgumentParser(description="Right causes among the explanations of Ped2.")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--version", default="")
+    parser.add_argument("--tracks", action="store_true", help="also print every track")
+    args = parser.parse_args()
+    datasets = Path(os.environ.get("VADLOC_DATASETS", "datasets"))
+    config = load_config(ROOT / "configs" / "ped2.toml")
+    artifacts = Artifacts(config, args.results, datasets, version=args.version)
+    tracks = read_tracks(ROOT / "benchmarks" / "ped2_tracks.csv")
+    summary = artifacts.evaluation("summary.json").load()
+    calibrated = alarm_threshold(config, artifacts)
+    per_hour = config.alarms.false_alarms_per_hour
+    print("| threshold | score | tracks explained | right cause named | named first |")
+    print("|---|---|---|---|---|")
+    for name, threshold in (
+        (f"{per_hour:g} false alarms per hour", calibrated),
+        ("equal error rate", Threshold(summary["frame_thresh_at_eer"], {"kind": "fixed"})),
+    ):
+        found = verdicts(artifacts, threshold, tracks)
+        counts = [sum(values) for values in zip(*(v[1:4] for v in found), strict=True)]
+        cells = " | ".join(f"{count} of {len(tracks)}" for count in counts)
+        print(f"| {name} | {threshold.value:.3f} | {cells} |")
+        for verdict in found if args.tracks else ():
+            mark = "+" if verdict.named else "-"
+            track = verdict.track
+            print(f"  {mark} {track.sequence} {track.number} {track.what}: {verdict.sentence}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""What a video volume shows, and what is normal at a place, in numbers that people can read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_extraction.attributes import CLASSES, Attributes
+from vadloc.config import Config
+
+DIRECTIONS = (
+    "right",
+    "down right",
+    "down",
+    "down left",
+    "left",
+    "up left",
+    "up",
+    "up right",
+)
+"""Directions as seen in the picture, clockwise, each 45 degrees wide."""
+STILL_SHARE = 0.02
+"""Where a smaller share of the pixels moves, nothing is said to move."""
+COMMON_SHARE = 0.5
+"""A direction is common to what moves if at least this share of the movement does not cancel."""
+COMMON_DIRECTION = 0.05
+"""Least share of the moving volumes at which a direction is normal at a place."""
+CLASS_PROBABILITY = 0.5
+"""Least probability of a class that is named."""
+TAIL = 0.01
+"""Normal is what lies between the 1 % lowest and the 1 % highest of the volumes."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What n volumes show.
+
+    Attributes:
+        attributes: Of the volumes.
+    """
+
+    attributes: Attributes
+
+    @cached_property
+    def motion_is_known(self) -> bool:
+        """Whether the version says anything of motion."""
+        return self.attributes.moving_share is not None
+
+    @cached_property
+    def is_moving(self) -> NDArray[np.bool_]:
+        """``(n,)``: at least ``STILL_SHARE`` of the pixels move."""
+        share = self.attributes.moving_share
+        assert share is not None
+        return share >= STILL_SHARE
+
+    @cached_property
+    def speed_px_per_frame(self) -> NDArray[np.float64]:
+        """``(n,)``: mean over the moving pixels; NaN where nothing moves."""
+        share, speed = self._by_direction()
+        total = share.sum(axis=1)
+        known = self.is_moving & (total > 0)
+        mean = (share * speed).sum(axis=1) / np.where(known, total, 1.0)
+        return np.where(known, mean, np.nan)
+
+    @cached_property
+    def direction(self) -> NDArray[np.int64]:
+        """``(n,)``: place in ``DIRECTIONS`` of the mean movement; -1 for none in common."""
+        share, speed = self._by_direction()
+        bins = share.shape[1]
+        angle = (np.arange(bins) + 0.5) * (2 * np.pi / bins)
+        movement = share * speed
+        x, y = movement @ np.cos(angle), movement @ np.sin(angle)
+        eighth = np.rint(np.arctan2(y, x) / (np.pi / 4)).astype(np.int64) % len(DIRECTIONS)
+        common = np.hypot(x, y) >= COMMON_SHARE * movement.sum(axis=1)
+        return np.where(common & np.isfinite(self.speed_px_per_frame), eighth, -1)
+
+    @cached_property
+    def class_index(self) -> NDArray[np.int64] | None:
+        """``(n,)``: place in ``CLASSES`` of the most probable class; -1 if it is not probable."""
+        probability = self.attributes.class_probability
+        if probability is None:
+            return None
+        probable = probability.max(axis=1) >= CLASS_PROBABILITY
+        return np.where(probable, probability.argmax(axis=1), -1)
+
+    def _by_direction(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        share, speed = self.attributes.direction_share, self.attributes.speed_px_per_frame
+        assert share is not None
+        assert speed is not None
+        return share.astype(np.float64), speed.astype(np.float64)
+
+    def record(self, volume: int) -> dict[str, Any]:
+        """The attributes of one volume as plain numbers and words; ``None`` for what is unknown."""
+        a = self.attributes
+        speed = direction = None
+        if self.motion_is_known:
+            number, eighth = self.speed_px_per_frame[volume], self.direction[volume]
+            speed = None if np.isnan(number) else round(float(number), 4)
+            direction = DIRECTIONS[eighth] if eighth >= 0 else None
+        classes = _plain(a.class_probability, volume)
+        return {
+            "classes": None if classes is None else dict(zip(CLASSES, classes, strict=True)),
+            "direction_share": _plain(a.direction_share, volume),
+            "speed_px_per_frame": _plain(a.speed_px_per_frame, volume),
+            "moving_share": _plain(a.moving_share, volume),
+            "speed": speed,
+            "direction": direction,
+        }
+
+
+def _plain(values: NDArray[np.float32] | None, volume: int) -> Any:
+    """One volume's numbers as JSON holds them, to four digits after the point."""
+    if values is None:
+        return None
+    return np.round(values[volume].astype(np.float64), 4).tolist()
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What is normal at a place: its exemplars, each counted as often as volumes it stands for.
+
+    Attributes:
+        exemplars: Number of exemplars.
+        volumes: Number of volumes they stand for.
+        moving_volumes: Of these, the ones in which something moves; ``None`` if motion is unknown.
+        speed: Range of the speed in px/frame of what moves; ``None`` if nothing does.
+        moving_share: Range of the share of moving pixels.
+        directions: Share of the volumes with a common direction that move into each one.
+        classes: Mean probability of each class over the volumes in which something moves (over all,
+            if none does or motion is unknown).
+
+    Ranges reach from the 1 % to the 99 % quantile: all that normal video shows, but for single
+    slips of the measurement.
+    """
+
+    exemplars: int
+    volumes: int
+    moving_volumes: int | None = None
+    speed: tuple[float, float] | None = None
+    moving_share: tuple[float, float] | None = None
+    directions: dict[str, float] | None = None
+    classes: dict[str, float] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "exemplars": self.exemplars,
+            "volumes": self.volumes,
+            "moving_volumes": self.moving_volumes,
+            "speed": _rounded(self.speed),
+            "moving_share": _rounded(self.moving_share),
+            "directions": self.directions,
+            "classes": self.classes,
+        }
+
+
+def exemplars_to_normal(seen: Seen, counts: NDArray[np.int64]) -> Normal:
+    """What is normal at a place.
+
+    Args:
+        seen: Its exemplars.
+        counts: ``(n,)`` volumes each of them stands for.
+    """
+    normal: dict[str, Any] = {"exemplars": len(counts), "volumes": int(counts.sum())}
+    weights = counts
+    if seen.motion_is_known:
+        moving = np.where(seen.is_moving, counts, 0)
+        normal["moving_volumes"] = int(moving.sum())
+        normal["moving_share"] = weighted_range(seen.attributes.moving_share, counts)
+        normal["speed"] = weighted_range(seen.speed_px_per_frame, moving)
+        normal["directions"] = _shares(DIRECTIONS, seen.direction, moving)
+        weights = moving if moving.any() else counts
+    probability = seen.attributes.class_probability
+    if probability is not None:
+        mean = weights @ probability.astype(np.float64) / weights.sum()
+        normal["classes"] = dict(zip(CLASSES, np.round(mean, 4).tolist(), strict=True))
+    return Normal(**normal)
+
+
+def speed_floor(config: Config, components: tuple[str, ...]) -> float:
+    """Speed in px/frame below which a version does not measure movement; 0 for no such limit."""
+    measured = "momentum" in components
+    return config.features.momentum.flow_floor_px_per_frame if measured else 0.0
+
+
+def weighted_range(
+    values: NDArray[np.floating] | None, weights: NDArray[np.int64]
+) -> tuple[float, float] | None:
+    """The least values that at least 1 % and 99 % of the weight do not exceed.
+
+    Args:
+        values: ``(n,)``; ``None`` is unknown.
+        weights: ``(n,)``, not negative; values of weight 0 (and NaN with it) do not count.
+    """
+    used = weights > 0
+    if values is None or not used.any():
+        return None
+    order = np.argsort(values[used], kind="stable")
+    shares = np.cumsum(weights[used][order]) / weights[used].sum()
+    ends = np.searchsorted(shares, [TAIL, 1 - TAIL])
+    low, high = values[used][order][ends]
+    return float(low), float(high)
+
+
+def _shares(
+    names: tuple[str, ...], places: NDArray[np.int64], weights: NDArray[np.int64]
+) -> dict[str, float]:
+    """Share of the weight at each name that has some, the largest first."""
+    known = places >= 0
+    totals = np.bincount(places[known], weights[known], minlength=len(names))
+    order = [i for i in np.argsort(-totals, kind="stable") if totals[i] > 0]
+    return {names[i]: round(float(totals[i] / totals.sum()), 4) for i in order}
+
+
+def _rounded(values: tuple[float, float] | None) -> list[float] | None:
+    return None if values is None else [round(value, 4) for value in values]

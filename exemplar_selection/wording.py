@@ -1,0 +1,137 @@
+"""What volumes show, in plain words: templates over the records of ``normality``."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from exemplar_selection.normality import CLASS_PROBABILITY, COMMON_DIRECTION, STILL_SHARE
+
+PLURALS = {
+    "person": "persons",
+    "car": "cars",
+    "cyclist": "cyclists",
+    "dog": "dogs",
+    "tree": "trees",
+    "house": "houses",
+    "skyscraper": "skyscrapers",
+    "bridge": "bridges",
+}
+MOVABLE = frozenset({"person", "car", "cyclist", "dog"})
+NAMED_CLASS = 0.25
+"""Least mean probability at which a class is named as normal."""
+SELDOM = 0.05
+"""Where something moves in a smaller share of the volumes, it does so seldom."""
+MOST_DIRECTIONS = 4
+"""More are called "many directions"."""
+NO_CLASS = "nothing of a known class"
+
+
+def volume_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str:
+    """What one volume shows, such as "a cyclist moving left at 5.1 px/frame".
+
+    Args:
+        record: Of ``Seen.record``.
+        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+    """
+    moving = _is_moving(record)
+    name = _class_name(record["classes"], movable_only=bool(moving))
+    if moving is None and record["classes"] is None:
+        return "something without a name"
+    if moving is None:
+        return f"a {name}" if name else NO_CLASS
+    if not moving:
+        still = "hardly moves" if floor_px_per_frame else "does not move"
+        return f"a {name} that {still}" if name else _nothing(floor_px_per_frame)
+    direction = record["direction"] or "in several directions"
+    subject = f"a {name}" if name else "something"
+    return f"{subject} moving {direction} at {number(record['speed'])} px/frame"
+
+
+def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str:
+    """What is normal at a place, such as "persons moving left or right at 0.8-1.9 px/frame".
+
+    Args:
+        normal: Of ``Normal.record``.
+        floor_px_per_frame: As in ``volume_to_words``.
+    """
+    moving, volumes = normal["moving_volumes"], normal["volumes"]
+    classes = normal["classes"]
+    if moving is None and classes is None:
+        return f"what its {normal['exemplars']} exemplars show"
+    if moving is None:
+        return _plural(classes) or NO_CLASS
+    if not moving or normal["speed"] is None:
+        return _nothing(floor_px_per_frame)
+    subject = _plural({k: v for k, v in (classes or {}).items() if k in MOVABLE}) or "things"
+    direction = _directions(normal["directions"])
+    words = f"{subject} moving {direction} at {span(normal['speed'])} px/frame"
+    nothing = _nothing(floor_px_per_frame)
+    return words if moving >= SELDOM * volumes else f"{nothing}, or seldom {words}"
+
+
+def _nothing(floor_px_per_frame: float) -> str:
+    limit = f" faster than {number(floor_px_per_frame)} px/frame" if floor_px_per_frame else ""
+    return f"nothing moves{limit}"
+
+
+def _is_moving(record: dict[str, Any]) -> bool | None:
+    share = record["moving_share"]
+    return None if share is None else bool(share >= STILL_SHARE and record["speed"] is not None)
+
+
+def _class_name(classes: dict[str, float] | None, *, movable_only: bool) -> str | None:
+    """The most probable class, if it is probable and, where asked for, one that can move."""
+    if not classes:
+        return None
+    name = max(classes, key=lambda k: classes[k])
+    fits = classes[name] >= CLASS_PROBABILITY and (name in MOVABLE or not movable_only)
+    return name if fits else None
+
+
+def _plural(classes: dict[str, float] | None) -> str:
+    names = [name for name, share in (classes or {}).items() if share >= NAMED_CLASS]
+    names.sort(key=lambda name: -(classes or {})[name])
+    return joined([PLURALS[name] for name in names], "and")
+
+
+def _directions(shares: dict[str, float] | None) -> str:
+    names = [name for name, share in (shares or {}).items() if share >= COMMON_DIRECTION]
+    if len(names) > MOST_DIRECTIONS:
+        return "in many directions"
+    return joined(names, "or") or "in several directions"
+
+
+def joined(words: Sequence[str], last: str) -> str:
+    """Words as a list in a sentence: "a", "a or b", "a, b or c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def number(value: float) -> str:
+    """A speed, to a tenth."""
+    return f"{value:.1f}"
+
+
+def span(bounds: Iterable[float], *, digits: int = 1) -> str:
+    """A range of numbers; one number if both ends read the same."""
+    low, high = (f"{value:.{digits}f}" for value in bounds)
+    return low if low == high else f"{low}-{high}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, never rounded to nothing or to all."""
+    if 0 < share < 0.005:
+        return "under 1 %"
+    if 0.995 <= share < 1:
+        return "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def frames(first: int, last: int) -> str:
+    """0-based frames as people count them: "frames 61-180", "frame 61"."""
+    return f"frame {first + 1}" if first == last else f"frames {first + 1}-{last + 1}"
+
+
+def volumes(count: int) -> str:
+    """A number of volumes, such as "1 volume" or "312 volumes"."""
+    return "1 volume" if count == 1 else f"{count} volumes"
