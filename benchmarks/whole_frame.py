@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from feature_extraction.appearance_network import AppearanceNetwork, load_appearance, normalise
-from feature_extraction.extractor import CROP_PX, Frame
+from feature_extraction.crop_archives import CROP_PX
+from feature_extraction.extractor import Frame
 from vadloc.artifacts import SCHEMAS, Artifacts
 from vadloc.config import load_config
 from vadloc.frames import Sequence, read_frames_as
