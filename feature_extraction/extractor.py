@@ -22,6 +22,7 @@ from vadloc.regions import RegionGrid
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+
 @dataclass
 class Frame:
     """One frame, and the forms of it that several extractors need, each made once.

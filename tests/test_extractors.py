@@ -119,13 +119,30 @@ def test_without_reuse_batches_and_threads_change_nothing(
         assert np.array_equal(found.components["appearance"][rows], expected)
 
 
-def test_an_error_in_a_thread_ends_the_work_and_the_queue_is_short() -> None:
-    waiting = threading.Event()
-    with pytest.raises(ZeroDivisionError), Workers(1) as workers:
-        failing = workers.submit(lambda: 1 // 0)
-        workers.submit(waiting.wait, 10)
-        waiting.set()
-        failing.result()
+def test_an_error_in_a_thread_reaches_the_caller_and_ends_the_pool() -> None:
+    def failing() -> None:
+        with Workers(2) as workers:
+            workers.submit(int, "no number").result()
+
+    with pytest.raises(ValueError, match="no number"):
+        failing()
+
+
+def test_submitting_waits_while_the_queue_is_full() -> None:
+    go_on, passed = threading.Event(), threading.Event()
+    with Workers(1) as workers:
+
+        def submit_all() -> None:
+            for _ in range(3):  # one at work, one waiting, and one too many
+                workers.submit(go_on.wait, 60)
+            passed.set()
+
+        submitting = threading.Thread(target=submit_all)
+        submitting.start()
+        assert not passed.wait(0.2)
+        go_on.set()
+        assert passed.wait(60)
+        submitting.join()
 
 
 def test_regions_of_odd_cells_are_refused() -> None:

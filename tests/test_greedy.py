@@ -123,9 +123,7 @@ def sequence_of(name: str, values: NDArray[np.float32], **size: int) -> Sequence
 
 
 def exemplars_of(name: str, values: NDArray[np.float32], **size: int) -> Exemplars:
-    return features_to_exemplars(
-        sequence_of(name, values, **size), distance=ONE, threshold=0.8
-    )
+    return features_to_exemplars(sequence_of(name, values, **size), distance=ONE, threshold=0.8)
 
 
 def test_exemplars_know_region_and_place() -> None:

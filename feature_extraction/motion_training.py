@@ -1,0 +1,198 @@
+"""Optimisation of the motion network: batches, losses, state."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from feature_extraction.momentum import DIRECTIONS
+from feature_extraction.motion_layers import MotionNetwork
+from feature_extraction.motion_network import TRUNK, motion_network
+from feature_extraction.motion_pool import Pool
+from feature_extraction.motion_targets import BACKGROUND_SHARE, BIN_SHARE
+from feature_extraction.training import load_checkpoint, mixed_precision, save_checkpoint
+
+if TYPE_CHECKING:
+    from feature_extraction.train_motion import Settings
+
+_WARM_UP = 0.02
+_CELL_OUTPUTS = 1 + DIRECTIONS + 1
+_WEIGHT_DECAY = 1e-2
+_LOSS_WEIGHTS: Final = {
+    "direction": 2.0,
+    "speed": 3.0,
+    "stationary": 1.0,
+    "background": 0.5,
+    "cells": 2.0,
+}
+
+_BINS: Final = np.arange(DIRECTIONS)
+MIRRORED: Final = {"x": (5 - _BINS) % 12, "y": (11 - _BINS) % 12, "transposed": (2 - _BINS) % 12}
+"""Which direction bin of the original each bin of a mirrored volume has: mirroring x turns an angle
+a into 180 - a degrees, mirroring y into -a, exchanging x and y into 90 - a."""
+
+
+class MotionTraining:
+    """A training in progress.
+
+    Beside its outputs the network is asked, by a layer that is thrown away afterwards, what each
+    8 x 8 cell does: that tells it where in the volume its answer comes from.
+
+    Args:
+        pool: What it is trained on.
+        settings: Of the training.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, pool: Pool, settings: "Settings", *, device: str) -> None:
+        torch.manual_seed(settings.seed)
+        self.step = 0
+        self._pool = pool
+        self._settings = settings
+        self._device = device
+        self.network: MotionNetwork = motion_network(
+            separate_trunks=settings.separate_trunks, normalised=True
+        )
+        count = len(self.network.trunks)
+        self._cells = nn.ModuleList(nn.Conv2d(TRUNK[-1][0], _CELL_OUTPUTS, 1) for _ in range(count))
+        self._modules = nn.ModuleList([self.network, self._cells])
+        self._modules.to(device).train()
+        self._optimiser = torch.optim.AdamW(
+            self._modules.parameters(), lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser,
+            max_lr=settings.learning_rate,
+            total_steps=settings.steps,
+            pct_start=_WARM_UP,
+            cycle_momentum=False,
+        )
+
+    def resume(self, checkpoint: Path) -> None:
+        """Continue where a checkpoint was made, if there is one."""
+        state = load_checkpoint(checkpoint)
+        if state is None:
+            return
+        self.step = state["step"]
+        self._modules.load_state_dict(state["modules"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.load_state_dict(state["schedule"])
+
+    def save(self, checkpoint: Path) -> None:
+        """Write all that ``resume`` needs."""
+        state = {
+            "step": self.step,
+            "modules": self._modules.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state_dict(),
+        }
+        save_checkpoint(checkpoint, state)
+
+    def advance(self) -> float:
+        """One step; its loss. What is drawn depends on the seed and the step alone."""
+        rng = np.random.default_rng((self._settings.seed, self.step))
+        index = np.sort(rng.choice(len(self._pool), self._settings.batch_size))
+        arrays = random_view(
+            rng,
+            self._pool.frames[index],
+            self._pool.targets.share[index],
+            self._pool.targets.momentum[index],
+        )
+        frames, share, momentum = (torch.from_numpy(a).to(self._device) for a in arrays)
+        gain = np.exp(rng.normal(0, 0.3, len(index))) * rng.choice([-1, 1], len(index))
+        lit = torch.from_numpy(gain.astype(np.float32)).to(self._device)
+        self._optimiser.zero_grad(set_to_none=True)
+        with mixed_precision(self._device):
+            maps = self.network.maps(frames.float() / 255 * lit[:, None, None, None])
+            outputs = self.network.read(self.network.features(maps))
+            cells = [layer(seen) for layer, seen in zip(self._cells, maps, strict=True)]
+        loss = total_loss(outputs, cells, share, momentum)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
+        self._optimiser.step()
+        self._schedule.step()
+        self.step += 1
+        return loss.item()
+
+
+def random_view(
+    rng: np.random.Generator,
+    frames: NDArray[np.uint8],
+    share: NDArray[np.float32],
+    momentum: NDArray[np.float32],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """The same volumes mirrored or turned, with their motion: one of eight ways for all.
+
+    Args:
+        rng: Draws the way.
+        frames: ``(n, T, 64, 64)``.
+        share: ``(n, 8, 8, 12)``, see ``MotionTargets``.
+        momentum: ``(n, 8, 8, 12)``.
+    """
+    if rng.random() < 0.5:
+        frames = frames[..., ::-1]
+        share, momentum = (m[:, :, ::-1, MIRRORED["x"]] for m in (share, momentum))
+    if rng.random() < 0.5:
+        frames = frames[..., ::-1, :]
+        share, momentum = (m[:, ::-1, :, MIRRORED["y"]] for m in (share, momentum))
+    if rng.random() < 0.5:
+        frames = frames.swapaxes(2, 3)
+        share, momentum = (m.swapaxes(1, 2)[..., MIRRORED["transposed"]] for m in (share, momentum))
+    return (
+        np.ascontiguousarray(frames),
+        np.ascontiguousarray(share),
+        np.ascontiguousarray(momentum),
+    )
+
+
+def total_loss(
+    outputs: dict[str, Tensor], cells: list[Tensor], share: Tensor, momentum: Tensor
+) -> Tensor:
+    """Weighted sum of the losses of all outputs and of the cells.
+
+    Args:
+        outputs: Of the network.
+        cells: ``(n, 14, 8, 8)`` of each trunk: logit of the moving share, logits of the direction,
+            log(1 + speed).
+        share: ``(n, 8, 8, 12)``, see ``MotionTargets``.
+        momentum: ``(n, 8, 8, 12)``.
+    """
+    bins = share.mean(dim=(1, 2))
+    moving = bins.sum(dim=1).clamp(max=1)
+    moves = moving >= BACKGROUND_SHARE
+    direction = bins / bins.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    speed = momentum.mean(dim=(1, 2)) / bins.clamp(min=1e-6)
+    entropy = functional.cross_entropy(outputs["angle"].float(), direction, reduction="none")
+    misses = functional.smooth_l1_loss(
+        outputs["speed"].float(), torch.log1p(speed), beta=0.1, reduction="none"
+    )
+    still, flag = outputs["background"].float().unbind(dim=1)
+    losses = {
+        "direction": _mean_where(entropy, moves),
+        "speed": _mean_where(misses, bins >= BIN_SHARE),
+        "stationary": functional.binary_cross_entropy_with_logits(still, 1 - moving),
+        "background": functional.binary_cross_entropy_with_logits(flag, (~moves).float()),
+        "cells": torch.stack([_cells_loss(c.float(), share, momentum) for c in cells]).mean(),
+    }
+    return torch.stack([_LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
+
+
+def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def _cells_loss(cells: Tensor, share: Tensor, momentum: Tensor) -> Tensor:
+    """Whether each cell moves, and where it does, into which direction and how fast."""
+    seen_moving, seen_direction, seen_speed = torch.split(cells, [1, DIRECTIONS, 1], dim=1)
+    moving = share.sum(dim=3).clamp(max=1)
+    total = moving.sum().clamp(min=1)
+    direction = (share / moving.clamp(min=1e-6)[..., None]).permute(0, 3, 1, 2)
+    entropy = functional.cross_entropy(seen_direction, direction, reduction="none")
+    speed = torch.log1p(momentum.sum(dim=3) / moving.clamp(min=1e-6))
+    misses = functional.smooth_l1_loss(seen_speed[:, 0], speed, beta=0.1, reduction="none")
+    found = functional.binary_cross_entropy_with_logits(seen_moving[:, 0], moving)
+    return found + (moving * (entropy + misses)).sum() / total

@@ -1,0 +1,257 @@
+"""The motion network: what it computes, how its features are read, what its training sees."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from feature_extraction.motion_network import (
+    TRUNK,
+    build_motion,
+    motion_attributes,
+    motion_network,
+)
+from feature_extraction.motion_targets import flow_to_maps
+from vadloc.errors import VadlocError
+from vadloc.weights import NetworkWeights, read_weights, write_weights
+
+torch = pytest.importorskip("torch")
+
+
+def volumes(count: int, length: int = 10, seed: int = 0) -> Any:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, length, 64, 64, generator=generator)
+
+
+def weights_of(network: Any) -> NetworkWeights:
+    return NetworkWeights({k: v.numpy() for k, v in network.state_dict().items()}, {})
+
+
+def test_the_first_layer_is_a_3d_convolution() -> None:
+    """Against PyTorch's conv3d: four frames at a time, every third start."""
+    from feature_extraction.motion_layers import normalise_contrast
+
+    torch.manual_seed(0)
+    network: Any = motion_network().eval()
+    conv = network.trunks[0].conv1
+    _, kernel, stride = TRUNK[0]
+    clip = normalise_contrast(volumes(2))
+    mean, *steps = conv.weight.unbind(dim=1)  # weights of the mean and of twice the differences
+    kernel_of_frames = mean[:, None] / 4 + torch.zeros(1, 4, 1, 1)
+    for time, step in enumerate(steps):
+        kernel_of_frames[:, time] -= 2 * step
+        kernel_of_frames[:, time + 1] += 2 * step
+    deep = torch.nn.functional.conv3d(
+        clip[:, None],
+        kernel_of_frames[:, None],
+        conv.bias,
+        stride=(3, stride, stride),
+        padding=(0, kernel // 2, kernel // 2),
+    )
+    rest = network.trunks[0][1:]
+    expected = torch.stack([rest(deep[:, :, time]) for time in range(3)]).mean(dim=0)
+    with torch.inference_mode():
+        torch.testing.assert_close(network.maps(volumes(2))[0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [4, 5, 7, 9, 10, 16])
+def test_a_volume_may_have_any_number_of_frames(length: int) -> None:
+    network = motion_network().eval()
+    clip = volumes(1, length)
+    with torch.inference_mode():
+        before = network.embed(clip)
+        assert before.shape == (1, 384)
+        for time in range(length):  # every frame counts
+            changed = clip.clone()
+            changed[:, time] = 0
+            assert not torch.allclose(network.embed(changed), before)
+
+
+def test_three_frames_are_too_few() -> None:
+    with pytest.raises(VadlocError, match="volumes of 3 frames, but the motion network needs 4"):
+        motion_network().embed(volumes(1, 3))
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_features_give_the_outputs_back(separate: bool) -> None:
+    torch.manual_seed(1)
+    network = motion_network(separate_trunks=separate).eval()
+    with torch.inference_mode():
+        features = network.embed(volumes(3)).numpy()
+        outputs = {name: value.numpy() for name, value in network(volumes(3)).items()}
+    assert features.shape == (3, 384)
+    assert features.min() >= 0
+    direction, speed, stationary, background = motion_attributes(weights_of(network), features)
+    np.testing.assert_allclose(direction, softmax(outputs["angle"], axis=1), rtol=1e-4)
+    np.testing.assert_allclose(speed, np.exp(np.maximum(outputs["speed"], 0)) - 1, atol=1e-5)
+    np.testing.assert_allclose(stationary, expit(outputs["background"][:, 0]), rtol=1e-4)
+    np.testing.assert_allclose(background, expit(outputs["background"][:, 1]), rtol=1e-4)
+
+
+def test_features_of_another_width_are_refused() -> None:
+    with pytest.raises(VadlocError, match=r"shape \(2, 128\), expected \(n, 384\)"):
+        motion_attributes(weights_of(motion_network()), np.zeros((2, 128), np.float32))
+
+
+def test_heads_have_own_trunks_if_asked() -> None:
+    shared: Any = motion_network()
+    separate: Any = motion_network(separate_trunks=True)
+    assert (len(shared.trunks), len(separate.trunks)) == (1, 3)
+    clip = volumes(1)
+    separate.eval()
+    with torch.inference_mode():
+        before = separate.embed(clip)
+        separate.trunks[1].conv1.weight.zero_()
+        after = separate.embed(clip)
+    changed = [
+        not torch.equal(a, b) for a, b in zip(before.chunk(3, 1), after.chunk(3, 1), strict=True)
+    ]
+    assert changed == [False, True, False]
+
+
+def test_brightness_does_not_matter() -> None:
+    network = motion_network().eval()
+    clip = 0.5 * volumes(2)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            network.embed(clip + 0.4), network.embed(clip), rtol=1e-3, atol=1e-5
+        )
+
+
+def test_contrast_is_taken_from_the_surround() -> None:
+    """Against SciPy's box filter, which is the same away from the border."""
+    from scipy.ndimage import uniform_filter
+
+    from feature_extraction.motion_layers import normalise_contrast
+
+    clip = volumes(1, 4)[0].numpy().astype(np.float64)
+    centred = clip - uniform_filter(clip.mean(axis=0), 9)
+    contrast = np.sqrt(uniform_filter((centred**2).mean(axis=0), 9))
+    seen = normalise_contrast(volumes(1, 4))[0].numpy()
+    inside = (slice(None), slice(8, -8), slice(8, -8))
+    np.testing.assert_allclose(seen[inside], (centred / (contrast + 0.02))[inside], rtol=1e-3)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_folded_normalisation_computes_the_same(separate: bool) -> None:
+    from feature_extraction.motion_layers import fold_normalisation
+
+    torch.manual_seed(2)
+    network = motion_network(separate_trunks=separate, normalised=True)
+    network.train()
+    for step in range(3):  # statistics other than those at the start
+        network(3 * volumes(4, seed=step))
+    folded = fold_normalisation(network)
+    network.eval()
+    assert not any("norm" in name for name in folded.state_dict())
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            folded.embed(volumes(2)), network.embed(volumes(2)), rtol=1e-3, atol=1e-4
+        )
+
+
+def test_weights_survive_the_file(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = motion_network(separate_trunks=True).eval()
+    write_weights(tmp_path / "m.safetensors", weights_of(network).tensors, {"network": "motion"})
+    again = build_motion(read_weights(tmp_path / "m.safetensors"))
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            again.embed(volumes(2)), network.embed(volumes(2)), rtol=0.02, atol=2e-3
+        )
+
+
+def test_other_weights_are_refused() -> None:
+    weights = weights_of(motion_network())
+    tensors = dict(weights.tensors)
+    tensors["heads.angle.weight"] = np.zeros((128, 5), np.float32)
+    with pytest.raises(VadlocError, match=r"heads.angle.weight has shape \(128, 5\)"):
+        build_motion(NetworkWeights(tensors, {}, "x.safetensors"))
+    del tensors["heads.angle.weight"]
+    with pytest.raises(VadlocError, match=r"x\.safetensors: lacks heads\.angle\.weight"):
+        build_motion(NetworkWeights(tensors, {}, "x.safetensors"))
+
+
+def test_reading_features_needs_no_torch() -> None:
+    code = (
+        "import sys, feature_extraction.motion_network, feature_extraction.train_motion\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_mirrored_volumes_have_mirrored_motion() -> None:
+    """The bins' permutations, against the flow itself mirrored."""
+    from feature_extraction.motion_training import random_view
+
+    flow = np.random.default_rng(0).normal(0, 2, (3, 64, 64, 2)).astype(np.float32)
+    share, momentum = flow_to_maps(flow)
+    frames = np.arange(3 * 64 * 64).reshape(1, 3, 64, 64).astype(np.uint8)
+    ways = set()
+    for seed in range(40):
+        seen = random_view(np.random.default_rng(seed), frames, share[None], momentum[None])
+        way = _way_of(frames[0, 0], seen[0][0, 0])
+        expected = flow_to_maps(_as(flow, way))
+        np.testing.assert_allclose(seen[1][0], expected[0], atol=1e-6)
+        np.testing.assert_allclose(seen[2][0], expected[1], atol=1e-5)
+        ways.add(way)
+    assert len(ways) == 8
+
+
+def _way_of(before: np.ndarray, after: np.ndarray) -> tuple[bool, bool, bool]:
+    for x in (False, True):
+        for y in (False, True):
+            for transposed in (False, True):
+                picture = before[:, ::-1] if x else before
+                picture = picture[::-1] if y else picture
+                picture = picture.T if transposed else picture
+                if np.array_equal(picture, after):
+                    return x, y, transposed
+    raise AssertionError("no mirror image")
+
+
+def _as(flow: np.ndarray, way: tuple[bool, bool, bool]) -> np.ndarray:
+    """A flow as it is seen in a mirror: pixels change places, and vectors turn."""
+    x, y, transposed = way
+    if x:
+        flow = flow[:, :, ::-1] * [-1, 1]
+    if y:
+        flow = flow[:, ::-1] * [1, -1]
+    return flow.swapaxes(1, 2)[..., ::-1] if transposed else flow
+
+
+def test_losses_vanish_only_for_the_right_answer() -> None:
+    from feature_extraction.motion_training import total_loss
+
+    flow = np.zeros((9, 64, 64, 2), np.float32)
+    flow[..., 0] = 3
+    flow[..., 1] = 0.1
+    share, momentum = (torch.from_numpy(m)[None] for m in flow_to_maps(flow))
+    big = 20.0
+    right = {
+        "angle": torch.full((1, 12), -big).index_fill(1, torch.tensor(0), big),
+        "speed": torch.full((1, 12), float(np.log1p(np.hypot(3, 0.1)))),
+        "background": torch.full((1, 2), -big),
+    }
+    cells = torch.full((1, 14, 8, 8), -big)
+    cells[:, :2], cells[:, 13] = big, float(np.log1p(np.hypot(3, 0.1)))
+    assert total_loss(right, [cells], share, momentum).item() < 1e-4
+    for name, other in (("angle", 0.0), ("speed", 0.5), ("background", 0.0)):
+        wrong = right | {name: torch.full_like(right[name], other)}
+        assert total_loss(wrong, [cells], share, momentum).item() > 0.1
+    assert total_loss(right, [torch.zeros_like(cells)], share, momentum).item() > 0.1
+
+
+def test_comparison_numbers() -> None:
+    from feature_extraction.motion_report import Comparison
+
+    measured = np.array([0, 0, 1, 1], np.float32)
+    assert Comparison(measured, np.array([0.1, 0.4, 0.35, 0.8], np.float32)).auc == 0.75
+    assert Comparison(measured, np.array([0.5] * 4, np.float32)).auc == 0.5
+    assert Comparison(measured, 3 - 2 * measured).correlation == pytest.approx(-1)
+    assert Comparison(measured, np.ones(4, np.float32)).correlation is None
+    assert Comparison(np.ones(4, np.float32), measured).auc is None
