@@ -8,7 +8,7 @@ for every extractor that the version needs.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from feature_extraction.extractor import Extractor, Frame, Workers
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report, thread_count
 from vadloc.config import Config
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import Sequence, read_frames_as
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
@@ -193,25 +193,39 @@ class _Counted:
             yield frame
 
 
-def check_networks(config: Config, *, device: str) -> str:
+def check_networks(config: Config, extractors: Collection[str], *, device: str) -> str:
     """Notice before any frame is read that networks cannot run.
+
+    Args:
+        config: The config.
+        extractors: Which will run.
+        device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
         The device on which they will: ``cpu`` or ``cuda``.
 
     Raises:
-        UsageError: PyTorch or the device is missing, or crops cannot be cut from such regions.
+        UsageError: PyTorch or the device is missing, crops cannot be cut from such regions, or
+            volumes are too short for the motion network.
     """
+    from feature_extraction.motion_network import MIN_FRAMES
     from feature_extraction.networks import check_crops, device_of
 
     check_crops(config.regions)
+    length = config.regions.frames_per_volume
+    if "motion" in extractors and length < MIN_FRAMES:
+        raise UsageError(
+            f"{config.path}: [regions] frames_per_volume = {length}: the motion network needs at "
+            f"least {MIN_FRAMES}"
+        )
     return device_of(device)
 
 
 def _prepare(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
     del overwrite
-    if not NETWORKS.isdisjoint(extractors_of(artifacts.version)):
-        logger.info("networks run on: %s", check_networks(config, device=device))
+    extractors = extractors_of(artifacts.version)
+    if not NETWORKS.isdisjoint(extractors):
+        logger.info("networks run on: %s", check_networks(config, extractors, device=device))
 
 
 def stage(split: Split, *, device: str = "auto") -> Stage:

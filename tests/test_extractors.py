@@ -1,6 +1,7 @@
 """Frames at crop scale, volumes that are computed or reused, and the thread pool."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from feature_extraction.extract_features import check_networks
 from feature_extraction.extractor import Extracted, Frame, Workers, region_windows, to_crop_scale
 from feature_extraction.networks import (
     NetworkFeatures,
@@ -15,7 +17,7 @@ from feature_extraction.networks import (
     check_crops,
     motion_crops,
 )
-from vadloc.config import Regions
+from vadloc.config import Regions, load_config
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
 
@@ -149,3 +151,14 @@ def test_regions_of_odd_cells_are_refused() -> None:
     check_crops(Regions(size_px=64, stride_px=16))
     with pytest.raises(UsageError, match=r"size_px = 48 is 3 times stride_px"):
         check_crops(Regions(size_px=48, stride_px=16))
+
+
+def test_volumes_too_short_for_the_motion_network_are_refused(scene: Path) -> None:
+    config = load_config(scene / "tiny.toml")
+    short = config.model_copy(
+        update={"regions": config.regions.model_copy(update={"frames_per_volume": 3})}
+    )
+    with pytest.raises(UsageError, match=r"tiny.toml: .* frames_per_volume = 3: .* at least 4"):
+        check_networks(short, ("appearance", "motion"), device="cpu")
+    assert check_networks(short, ("appearance",), device="cpu") == "cpu"
+    assert check_networks(config, ("motion",), device="cpu") == "cpu"

@@ -181,7 +181,7 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
         return f"runs on the CPU, {usable_cores()} cores"
     for extractor in extractors:  # their stamps depend on the weights
         artifacts.features(extractor, "train", artifacts.sequences("train")[0].name)
-    found = check_networks(artifacts.config, device=choice)
+    found = check_networks(artifacts.config, extractors, device=choice)
     return f"networks run on: {found}, all else on {usable_cores()} cores"
 
 

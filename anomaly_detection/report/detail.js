@@ -77,7 +77,7 @@ function attributeHead(name, value, entry) {
 const PX_PER_FRAME = { text: (v) => number(v, 1), name: " px/frame" };
 const PERCENT = { text: (v) => String(Math.round(100 * v)), name: " %" };
 const carries = (entry) =>
-  entry?.share ? `; alone accounts for ${percent(entry.share)} of the distance` : "";
+  entry?.share ? `; seen in ${entry.component}, ${percent(entry.share)} of the distance` : "";
 
 /** A value on a scale with the normal range; without an entry it is not unusual. */
 function scaleBar(name, value, range, unit, entry) {
