@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The figures of the README, all made by the commands that users have, on the sample scene.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-shared="--config configs/sample.toml --version appearance_momentum"
+shared=(--config configs/sample.toml --version appearance_momentum)
 python -m vadloc.sample_scene
-python -m vadloc.run $shared
-python -m anomaly_detection.visualize_anomalies $shared --frames-out
+python -m vadloc.run "${shared[@]}"
+python -m anomaly_detection.visualize_anomalies "${shared[@]}" --frames-out
 python -m vadloc.run --config configs/sample.toml --version momentum
 python -m exemplar_selection.show_exemplars --config configs/sample.toml --version momentum --idx 142
 mkdir -p docs

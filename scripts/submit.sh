@@ -40,6 +40,10 @@ missing("merge", "exemplar_selection.merge_exemplars")
 missing("score", "anomaly_detection.score_anomalies")
 if artifacts.config.dataset.ground_truth is not None:
     missing("evaluate", "evaluation.evaluate_scores")
+if artifacts.config.alarms.threshold is None:
+    missing("calibrate", "anomaly_detection.calibration")
+missing("explain", "anomaly_detection.explain_anomalies")
+missing("report", "anomaly_detection.write_report")
 ' --config "$config" "${stage_options[@]}"
 }
 
@@ -92,7 +96,7 @@ submit() {
     [ -z "$after" ] || command+=(--dependency="afterok$after" --kill-on-invalid-dep=yes)
     local script=("scripts/$3" "$config" "${@:4}" "${stage_options[@]}")
     case $3 in
-    merge_* | evaluate_*) submit_one 0 "${command[@]}" "${script[@]}" ;;
+    merge_* | evaluate_* | write_*) submit_one 0 "${command[@]}" "${script[@]}" ;;
     *)
         while read -r offset spec <&3; do
             spec+=${MAX_PARALLEL:+%$MAX_PARALLEL}
@@ -164,3 +168,6 @@ submit select extract_train select_exemplars.sbatch
 submit merge select merge_exemplars.sbatch
 submit score 'extract_test merge' score_anomalies.sbatch
 submit evaluate score evaluate_scores.sbatch
+submit calibrate select calibration.sbatch
+submit explain 'score calibrate' explain_anomalies.sbatch
+submit report 'explain evaluate' write_report.sbatch

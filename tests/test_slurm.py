@@ -16,8 +16,17 @@ from slurm.project import Project, make_project
 from tiny_scene import CONFIG, anomaly, artifact_bytes, film, run, save_frames
 
 TOOLS = Path(__file__).parent / "slurm"
-PER_CHAIN = {"extract_train": 2, "extract_test": 4, "select": 2, "merge": 1, "score": 4}
-PER_CHAIN["evaluate"] = 1
+PER_CHAIN = {
+    "extract_train": 2,
+    "extract_test": 4,
+    "select": 2,
+    "merge": 1,
+    "score": 4,
+    "evaluate": 1,
+    "calibrate": 2,
+    "explain": 4,
+    "report": 1,
+}
 SEED_OF = {"one": 0, "two": 1}
 
 
@@ -50,7 +59,7 @@ def six_sequences(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = [f"{f + 1:03d}.png 0 {x} {y} 10 10\n" for f, x, y in anomaly(column)]
         (sequence / f"{sequence.name}_gt.txt").write_text("".join(rows))
     for name, seed in SEED_OF.items():
-        config = CONFIG.replace('"tiny"', f'"{name}"') + f"[exemplars]\nseed = {seed}\n"
+        config = CONFIG.replace('"tiny"', f'"{name}"') + f"[distance]\nseed = {seed}\n"
         (folder / f"{name}.toml").write_text(config)
     return folder
 
@@ -134,6 +143,7 @@ def test_two_chains_at_once_give_the_bytes_of_one_process(
             **dict.fromkeys(PER_CHAIN, 1),
             "extract_test": 2,
             "score": 2,
+            "explain": 2,
         }
         for stage, jobs in chain.items():
             assert states(project, jobs) == {"COMPLETED": PER_CHAIN[stage]}
@@ -154,14 +164,14 @@ def test_a_failed_task_cancels_what_needs_it_and_is_all_that_is_left(
         frame.write_bytes(whole)
     assert states(project, chain["extract_test"]) == {"COMPLETED": 3, "FAILED": 1}
     assert "Test3/005.png" in logs(project, "extract_test_*")
-    for stage in ("extract_train", "select", "merge"):
+    for stage in ("extract_train", "select", "merge", "calibrate"):
         assert states(project, chain[stage]) == {"COMPLETED": PER_CHAIN[stage]}
-    for stage in ("score", "evaluate"):
+    for stage in ("score", "evaluate", "explain", "report"):
         assert states(project, chain[stage]) == {"CANCELLED": PER_CHAIN[stage]}
 
     repaired = submit(project, six_sequences)
     done = {stage for stage, jobs in repaired.items() if not jobs}
-    assert done == {"extract_train", "select", "merge"}
+    assert done == {"extract_train", "select", "merge", "calibrate"}
     wait(project)
     assert states(project, repaired["extract_test"]) == {"COMPLETED": 1}
     assert artifact_bytes(project.root / "results") == of("one", expected)

@@ -11,7 +11,17 @@ import pytest
 from slurm.project import ROOT, Project, make_project, write_script
 from tiny_scene import artifact_bytes, run_scene
 
-STAGES = ("extract_train", "extract_test", "select", "merge", "score", "evaluate")
+STAGES = (
+    "extract_train",
+    "extract_test",
+    "select",
+    "merge",
+    "score",
+    "evaluate",
+    "calibrate",
+    "explain",
+    "report",
+)
 TAG = "vadloc momentum /results/tiny"
 
 # `python -c` tells the plan that plan.txt holds; a stage prints its command line.
@@ -57,7 +67,7 @@ def project(tmp_path: Path) -> Project:
 
 def set_missing(project: Project, **specs: str) -> None:
     """What is missing: all of six sequences, or what is given."""
-    all_missing = dict.fromkeys(STAGES, "0-5") | {"merge": "0", "evaluate": "0"}
+    all_missing = dict.fromkeys(STAGES, "0-5") | dict.fromkeys(("merge", "evaluate", "report"), "0")
     lines = [TAG, *(f"{stage} {spec}" for stage, spec in (all_missing | specs).items())]
     (project.root / "plan.txt").write_text("\n".join(lines) + "\n")
 
@@ -103,6 +113,9 @@ def test_each_stage_waits_for_those_it_reads(project: Project) -> None:
         ("merge", "", "afterok:103"),
         ("score", "0-5", "afterok:102:104"),
         ("evaluate", "", "afterok:105"),
+        ("calibrate", "0-5", "afterok:103"),
+        ("explain", "0-5", "afterok:105:107"),
+        ("report", "", "afterok:108:106"),
     ]
     assert (project.root / "logs").is_dir()
 
@@ -115,6 +128,9 @@ def test_what_is_complete_is_skipped_and_not_waited_for(project: Project) -> Non
         ("merge", "", ""),
         ("score", "0-5%3", "afterok:101:102"),
         ("evaluate", "", "afterok:103"),
+        ("calibrate", "0-5%3", ""),
+        ("explain", "0-5%3", "afterok:103:105"),
+        ("report", "", "afterok:106:104"),
     ]
     assert shown.splitlines()[:3] == [
         "extract_train: complete",
@@ -129,12 +145,19 @@ def test_nothing_is_submitted_when_all_is_complete(project: Project) -> None:
     assert calls(project) == []
 
 
-def test_without_ground_truth_the_chain_ends_with_scores(project: Project) -> None:
+@pytest.mark.parametrize("left_out", ["evaluate", "calibrate"])
+def test_what_is_not_planned_is_not_waited_for(project: Project, left_out: str) -> None:
+    """No ground truth in the config, or a fixed threshold."""
     plan = project.root / "plan.txt"
-    plan.write_text(plan.read_text().removesuffix("evaluate 0\n"))
+    lines = plan.read_text().splitlines(keepends=True)
+    plan.write_text("".join(line for line in lines if not line.startswith(left_out)))
     shown = submit(project, "tiny.toml")
-    assert [c.stage for c in calls(project)] == list(STAGES[:-1])
-    assert "evaluate" not in shown
+    assert [c.stage for c in calls(project)] == [s for s in STAGES if s != left_out]
+    assert left_out not in shown
+    number = {c.stage: str(101 + place) for place, c in enumerate(calls(project))}
+    report = calls(project)[-1]
+    waits_for = [number[stage] for stage in ("explain", "evaluate") if stage in number]
+    assert report.after == "afterok:" + ":".join(waits_for)
 
 
 def test_options_reach_sbatch_and_the_stages(project: Project) -> None:
@@ -183,7 +206,7 @@ def test_results_have_one_chain_at_a_time(project: Project, queued: str, free: b
     (project.root / "queue.txt").write_text(f"12 {queued}\n9 {queued}\n9 {queued}\n5 (null)\n")
     if free:
         submit(project, "tiny.toml")
-        assert len(calls(project)) == 6
+        assert len(calls(project)) == len(STAGES)
     else:
         message = refused(project, "tiny.toml")
         assert message == (
@@ -210,13 +233,13 @@ def test_dry_run_prints_what_would_be_typed(project: Project) -> None:
     )
     assert lines[1].startswith("VADLOC_INDEX_OFFSET=1001 sbatch ")
     assert _call(shlex.split(lines[3])).after == "afterok:extract_train:extract_train+1001"
-    assert len(lines) == 7
+    assert len(lines) == len(STAGES) + 1
 
 
 def test_dry_run_needs_no_slurm(project: Project) -> None:
     shutil.rmtree(project.root.parent / "tools")
     environment = {"PATH": _path_without("sbatch", project), "DRY_RUN": "1"}
-    assert len(submit(project, "tiny.toml", **environment).splitlines()) == 6
+    assert len(submit(project, "tiny.toml", **environment).splitlines()) == len(STAGES)
 
 
 def test_a_machine_without_slurm_is_told_of_run_local(project: Project) -> None:
@@ -281,6 +304,9 @@ def test_without_a_config_the_usage_is_shown(project: Project, script: str) -> N
         ("extract_features", "feature_extraction.extract_features"),
         ("select_exemplars", "exemplar_selection.select_exemplars"),
         ("score_anomalies", "anomaly_detection.score_anomalies"),
+        ("calibration", "anomaly_detection.calibration"),
+        ("explain_anomalies", "anomaly_detection.explain_anomalies"),
+        ("visualize_anomalies", "anomaly_detection.visualize_anomalies"),
     ],
 )
 def test_a_task_does_the_sequence_of_its_index(project: Project, script: str, module: str) -> None:
@@ -300,6 +326,7 @@ def test_a_task_does_the_sequence_of_its_index(project: Project, script: str, mo
     [
         ("merge_exemplars", "exemplar_selection.merge_exemplars"),
         ("evaluate_scores", "evaluation.evaluate_scores"),
+        ("write_report", "anomaly_detection.write_report"),
     ],
 )
 def test_a_job_of_the_whole_dataset(project: Project, script: str, module: str) -> None:
@@ -363,6 +390,9 @@ def test_real_stages_tell_what_is_missing_and_refuse_other_options(
         ("merge", ""),
         ("score", "0-1"),
         ("evaluate", ""),
+        ("calibrate", "0-2"),
+        ("explain", "0-1"),
+        ("report", ""),
     ]
     assert "--idx" in refused(project, *options, "--idx", "1", status=2, DRY_RUN="1")
     assert "gone.toml" in refused(project, "gone.toml", status=2, DRY_RUN="1")
