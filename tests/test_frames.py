@@ -159,7 +159,7 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
     assert "not a readable picture" in refusal(tmp_path)
     (tmp_path / "1.png").unlink()
     (tmp_path / "1.png").mkdir()
-    assert "not a readable picture" in refusal(tmp_path)
+    assert "no regular file" in refusal(tmp_path)
 
 
 def test_frames_of_other_sizes_are_refused(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_size_of_a_folder(tmp_path: Path) -> None:
 
 def test_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1.png").symlink_to(tmp_path / "gone.png")
-    assert "not a readable picture" in refusal(tmp_path)
+    assert "no regular file" in refusal(tmp_path)
     (tmp_path / "Test1").mkdir()
     (tmp_path / "Test2").symlink_to(tmp_path / "not mounted")
     with pytest.raises(VadlocError, match=r"(Test2|1\.png): a link to nowhere"):

@@ -41,7 +41,14 @@ def model_of(random: np.random.Generator, *, offset: float = 0.0) -> Exemplars:
 def features_of(random: np.random.Generator, *, offset: float = 0.0) -> SequenceFeatures:
     values = np.round(random.normal(size=(4, GRID.region_count, 3)), 1) + offset
     return SequenceFeatures(
-        "Test", 13, 20, 28, np.array([0, 3, 6, 9]), (2, 1), values.astype(np.float32)
+        sequence="Test",
+        frame_count=13,
+        height_px=20,
+        width_px=28,
+        first_frame=np.array([0, 3, 6, 9]),
+        components=("a", "b"),
+        widths=(2, 1),
+        values=values.astype(np.float32),
     )
 
 
