@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from feature_extraction.crop_archives import CLASSES, CROP_PX
 from vadloc.config import Config
@@ -100,6 +99,8 @@ class AttributeReader:
     def _classes(self, features: NDArray[np.float32]) -> NDArray[np.float32] | None:
         if self.appearance is None:
             return None
+        from scipy.special import expit
+
         weight, bias = read_out(self.appearance, "classes")
         probability: NDArray[np.float32] = expit(features @ weight.T + bias)
         return probability
