@@ -1,4 +1,4 @@
-"""Frames to AUC on UCSD Ped2 in a fresh folder: quality, seconds of each stage, peak memory.
+"""Frames to report on UCSD Ped2 in a fresh folder: quality, seconds of each stage, peak memory.
 
     VADLOC_DATASETS=... python benchmarks/ped2.py
 
@@ -27,6 +27,9 @@ STAGES = (
     ("exemplar_selection.merge_exemplars", TRAIN_FRAMES),
     ("anomaly_detection.score_anomalies", TEST_FRAMES),
     ("evaluation.evaluate_scores", TEST_FRAMES),
+    ("anomaly_detection.calibration", TRAIN_FRAMES),
+    ("anomaly_detection.explain_anomalies", TEST_FRAMES),
+    ("anomaly_detection.write_report", TEST_FRAMES),
 )
 
 

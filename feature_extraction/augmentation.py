@@ -110,9 +110,9 @@ def _cover(crop: Picture, context: Picture, random: np.random.Generator) -> Pict
     covered = crop.copy()
     width = int(random.uniform(0.1, 0.45) * CROP_PX)
     side = random.integers(4)
-    view, other = (covered, context) if side < 2 else (covered.swapaxes(0, 1), context)
+    view = covered if side < 2 else covered.swapaxes(0, 1)
     strip = slice(0, width) if side % 2 else slice(CROP_PX - width, CROP_PX)
-    view[strip] = other[strip]
+    view[strip] = context[strip]
     return covered
 
 

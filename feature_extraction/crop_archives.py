@@ -8,6 +8,7 @@ and ``background``, with splits ``train`` and ``val``. An optional ``<data>/inde
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def read_crops(data: Path, split: Split) -> Crops:
         count = len(pixels)
         for member, content in _members(data / split, name):
             pixels.append(_decode(f"{data / split / name}: {member}", content))
-            sources.append(source_of.get((split, name, member), _UNKNOWN_SOURCE))
+            sources.append(source_of.get((split, name, member)) or _UNKNOWN_SOURCE)
         if len(pixels) == count:
             raise VadlocError(f"{data / split / name}: holds no {', '.join(_SUFFIXES)} pictures")
         labels += [label] * (len(pixels) - count)
@@ -106,7 +107,13 @@ def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
             for member in members:
                 if member.filename.lower().endswith(_SUFFIXES):
                     yield member.filename, archive.read(member)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         raise DamagedFileError(f"{path}: not a readable zip archive ({error})") from None
     except OSError as error:
         raise VadlocError(f"{path}: cannot read ({error.strerror or error})") from None
@@ -156,7 +163,7 @@ def _read_sources(index: Path) -> dict[tuple[str, str, str], str]:
         return {}
     with index.open(newline="", encoding="utf-8") as file:
         try:
-            rows = csv.DictReader(file)
+            rows = csv.DictReader(file, restval="")
             return {(r["split"], r["class"], r["member"]): r["source"] for r in rows}
         except (KeyError, csv.Error, UnicodeDecodeError) as error:
             raise VadlocError(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from feature_extraction.extractor import Extractor, Frame, Workers
+from feature_extraction.momentum import MIN_SIDE_PX, Momentum
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report, thread_count
 from vadloc.config import Config
@@ -27,13 +28,9 @@ from vadloc.versions import extractors_of
 
 logger = logging.getLogger(__name__)
 COMMAND = "feature_extraction.extract_features"
-MIN_SIDE_PX = 32
-"""OpenCV's DIS flow of smaller frames ends in an error or, if they are long, in a crash."""
 
 
 def _momentum(config: Config, grid: RegionGrid, workers: Workers, _device: str) -> Extractor:
-    from feature_extraction.momentum import Momentum
-
     length = config.regions.frames_per_volume
     return Momentum(config.features.momentum, grid, frames_per_volume=length, workers=workers)
 
@@ -122,7 +119,7 @@ def frames_to_features(
     """
     frames = _Counted(sequence, coloured=not COLOURED.isdisjoint(extractors))
     height, width = frames.first.shape
-    if min(height, width) < MIN_SIDE_PX:
+    if "momentum" in extractors and min(height, width) < MIN_SIDE_PX:
         raise VadlocError(
             f"{sequence.name}: frames of {width} x {height} px, but optical flow needs "
             f"{MIN_SIDE_PX} px on each side; enlarge the frames"

@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
-from more_itertools import chunked
 from numpy.typing import NDArray
 
 from feature_extraction.crop_archives import CROP_PX
@@ -104,8 +103,9 @@ class NetworkFeatures:
         changed = self._changed(frames)
         self._row[changed] = self._count + np.arange(len(changed), dtype=np.int32)
         self._index.append(self._row.copy())
-        for regions in chunked(changed, self._batch):
-            self._queue(self._crops(frames, self._grid, np.array(regions)))
+        for start in range(0, len(changed), self._batch):
+            regions = changed[start : start + self._batch]
+            self._queue(self._crops(frames, self._grid, regions))
 
     def finish(self) -> Extracted:
         """Features of all volumes: the rows of those that were computed."""
@@ -180,9 +180,10 @@ def appearance_extractor(
     settings: AppearanceFeatures, grid: RegionGrid, *, workers: Workers, device: str
 ) -> NetworkFeatures:
     """Extractor of ``appearance``: the appearance network on the middle frame of each volume."""
+    device = device_of(device)
     from feature_extraction.appearance_network import load_appearance, normalise
 
-    network = load_appearance(settings.weights, settings.backbone, device_of(device))
+    network = load_appearance(settings.weights, settings.backbone, device)
     return NetworkFeatures(
         _inference(lambda crops: network.embed(normalise(crops)), device),
         ("appearance",),
@@ -201,7 +202,8 @@ def motion_extractor(
     """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
     from feature_extraction.motion_network import load_motion, motion_attributes
 
-    network = load_motion(settings.weights, device_of(device))
+    device = device_of(device)
+    network = load_motion(settings.weights, device)
     weights = read_weights(weights_file(settings.weights, "motion"))
 
     def describe(features: NDArray[np.float16]) -> dict[str, NDArray[np.floating]]:
@@ -227,11 +229,10 @@ def _inference(forward: Callable[[Any], Any], device: str) -> Embed:
     from feature_extraction.training import mixed_precision
 
     torch.set_num_threads(1)  # batches side by side, each by one thread: see Workers
-    kind = device_of(device)
 
     def embed(crops: NDArray[np.uint8]) -> NDArray[np.float16]:
-        with torch.inference_mode(), mixed_precision(kind):
-            features = forward(torch.from_numpy(crops).to(kind))
+        with torch.inference_mode(), mixed_precision(device):
+            features = forward(torch.from_numpy(crops).to(device))
             array: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
             return array
 

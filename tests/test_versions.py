@@ -75,6 +75,7 @@ def test_another_weight_is_another_model(scene: Path, monkeypatch: pytest.Monkey
     stamps = [a.merged().stamp for a in (plain, heavier, gated)]
     assert len(set(stamps)) == 3
     assert same.merged().stamp == stamps[0]
+    assert heavier.scales().stamp == plain.scales().stamp  # what is divided by does not change
     for other in (heavier, gated):  # features stay valid
         before = plain.features("appearance", "train", "Train0").stamp
         assert other.features("appearance", "train", "Train0").stamp == before

@@ -352,13 +352,15 @@ class Artifacts:
     def _scales_stamp(self) -> str:
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
-            return _hash("scales", *train, self.config.distance, self.weights)
+            settings = self.config.distance.model_dump(exclude={"weights"})
+            return _hash("scales", *train, settings)
 
         return self._once("scales", hashed)
 
     def _exemplars_stamp(self, sequence: str) -> str:
         features = self._all_features_stamp("train", sequence)
-        return _hash("exemplars", features, self._scales_stamp(), self.config.exemplars)
+        inputs = features, self._scales_stamp(), self.weights
+        return _hash("exemplars", *inputs, self.config.exemplars)
 
     def _merged_stamp(self) -> str:
         def hashed() -> str:

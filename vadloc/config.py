@@ -100,13 +100,13 @@ class NetworkFeatures(_Table):
 
 
 class AppearanceFeatures(NetworkFeatures):
-    """Settings of the appearance network (``feature_extraction.appearance``)."""
+    """Settings of the appearance network (``feature_extraction.appearance_network``)."""
 
     backbone: str = Field(default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
 
 
 class MotionFeatures(NetworkFeatures):
-    """Settings of the motion network (``feature_extraction.motion``)."""
+    """Settings of the motion network (``feature_extraction.motion_network``)."""
 
 
 class Features(_Table):
