@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from anomaly_detection.detections import neighbour_structure
+
 
 @dataclass(frozen=True)
 class AlarmCurve:
@@ -34,9 +36,7 @@ def alarm_curve(scores: NDArray[np.float32], *, connectivity: int) -> AlarmCurve
         scores: ``(frames, cell rows, cell columns)``.
         connectivity: 8 or 4 within a frame; see ``detections.scores_to_detections``.
     """
-    from scipy import ndimage
-
-    structure = ndimage.generate_binary_structure(3, {4: 1, 8: 3}[connectivity])
+    structure = neighbour_structure(connectivity)
     padded = np.pad(scores, 1, constant_values=-np.inf)
     steps = np.argwhere(structure) - 1
     strides = np.array(padded.strides) // padded.itemsize

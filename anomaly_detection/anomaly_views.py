@@ -180,11 +180,15 @@ class Timeline:
         length = self.width_px - AXIS_PX - 2 * MARGIN_PX
         return AXIS_PX + length * (frame + 0.5) / len(self.scores)
 
+    @cached_property
+    def _highest(self) -> float:
+        """The score on top."""
+        return max(*self.scores, 1.2 * self.threshold, 1e-9)
+
     def y_px(self, score: float) -> float:
         """Where a score is: 0 at the bottom, the highest (or the threshold, if higher) on top."""
-        highest = max(*self.scores, 1.2 * self.threshold, 1e-9)
         bottom = STRIP_PX - MARGIN_PX
-        return bottom - (bottom - MARGIN_PX) * min(1.0, max(0.0, score / highest))
+        return bottom - (bottom - MARGIN_PX) * min(1.0, max(0.0, score / self._highest))
 
     @cached_property
     def _base(self) -> RgbImage:

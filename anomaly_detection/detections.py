@@ -32,6 +32,18 @@ class Detection:
         return self.first_frame + len(self.box_xyxy_px) - 1
 
 
+def neighbour_structure(connectivity: int) -> NDArray[np.bool_]:
+    """Which cells of this frame and the two beside it touch a cell, ``(3, 3, 3)``.
+
+    Args:
+        connectivity: 8 or 4, how cells of one frame touch.
+    """
+    from scipy import ndimage
+
+    structure: NDArray[np.bool_] = ndimage.generate_binary_structure(3, {4: 1, 8: 3}[connectivity])
+    return structure
+
+
 def scores_to_detections(
     scores: NDArray[np.float32], grid: RegionGrid, *, threshold: float, connectivity: int
 ) -> list[Detection]:
@@ -51,7 +63,7 @@ def scores_to_detections(
     """
     from scipy import ndimage
 
-    structure = ndimage.generate_binary_structure(3, {4: 1, 8: 3}[connectivity])
+    structure = neighbour_structure(connectivity)
     components, _ = ndimage.label(scores >= threshold, structure)
     return [
         _detection(np.where(components[part] == label, scores[part], -np.inf), part, grid)

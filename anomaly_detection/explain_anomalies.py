@@ -227,7 +227,7 @@ def _nearest(region: int, comparison: Comparison, scene: Scene) -> dict[str, Any
     """The nearest exemplar: where it was seen, for how many volumes it stands, what it shows."""
     model, place, here = scene.model, scene.place(region), comparison.nearest[0]
     row = place.rows[here]
-    home = int(np.searchsorted(model.offsets, row, side="right")) - 1
+    home = model.region_of(int(row))
     return {
         "sequence": model.sequences[model.sequence[row]],
         **_where(home, int(model.first_frame[row]), scene),

@@ -90,10 +90,10 @@ class SceneReport:
         return [self._strip(row) for row in rows if self.scene.model.sequence[row] == source]
 
     def _strip(self, row: int) -> Strip:
-        region = int(np.searchsorted(self.scene.model.offsets, row, side="right")) - 1
+        region = self.scene.model.region_of(row)
         window = self.report.window(list(self.scene.grid.box_xyxy_px(region)))
         middle = int(self.scene.model.first_frame[row]) + self._frames_per_volume // 2
-        return Strip(str(row), window, (middle,), self._tile_size(region))
+        return Strip(str(row), window, (middle,), self._tile_size(0))
 
     def sheets(self, pictures: dict[str, Image]) -> dict[str, Image]:
         """Sheet of each region by file name, from the pictures of ``strips`` by name."""

@@ -196,7 +196,7 @@ class ReportWriter:
         shown = set(sequence.shown_frames())
         sheets = Sheets(columns=self.report.columns, capacity=self.report.columns**2)
         file = partial("clips/{key}-{number:04d}.jpg".format, key=sequence.key)
-        if not shown:
+        if not sequence.detections:
             return
         frames = self.artifacts.sequence("test", sequence.explained["sequence"])
         for index, frame in enumerate(read_frames(frames, colour="rgb")):

@@ -182,8 +182,8 @@ def evaluate_folder(
         frames: Folder of the sequences' frames or videos, where predictions and ground truth do
             not say how many frames there are or how large; what they say must agree with it.
         size_px: Width and height of all frames, instead.
-        sequences: Only these; by default all, and then none that the ground truth has may be
-            missing.
+        sequences: Only these; by default all; then a sequence of the ground truth without a
+            prediction is an error, in formats of ``TRUTH_NAMES`` and if any name fits.
         pred_name_suffix: What follows the sequence's name in the predictions'.
         options: ``None`` for the defaults.
         boxes: As in `evaluate`.

@@ -55,6 +55,10 @@ class Exemplars:
         """Rows of the exemplars of some regions."""
         return np.concatenate([np.arange(self.offsets[r], self.offsets[r + 1]) for r in regions])
 
+    def region_of(self, row: int) -> int:
+        """Region of an exemplar."""
+        return int(np.searchsorted(self.offsets, row, side="right")) - 1
+
     def to_content(self, *, schema: int) -> dict[str, Any]:
         """As a dict of arrays, numbers and strings."""
         return {
