@@ -35,7 +35,10 @@ from vadloc.sample_scene import render_sample_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES_KEPT = 30
-SAME, CLEAR, WRONG = "same bytes", "clear error", "WRONG"
+SAME, CLEAR, WRONG, KILLED = "same bytes", "clear error", "WRONG", "killed"
+PROGRESS_EVERY_S = 60
+Outcomes = Iterator[str]
+"""The outcome of one case after the other; a kill that is no case of its own is `KILLED`."""
 READ_BY_PROGRAMS = (".joblib", ".npy", ".json")
 
 
@@ -71,20 +74,28 @@ class Scene:
     def judge(self, results: Path, process: subprocess.CompletedProcess[str]) -> str:
         """The outcome of a run that was to succeed or to say what is wrong."""
         if process.returncode == 0:
-            return SAME if digests(results) == self.expected else self.complain(process)
+            other = differing(digests(results), self.expected)
+            return complain(f"other bytes: {other}\n{process.stderr}") if other else SAME
         lines = [line for line in process.stderr.splitlines() if " ERROR " in line]
         clear = process.returncode == 1 and lines and "Traceback" not in process.stderr
-        return CLEAR if clear else self.complain(process)
+        return CLEAR if clear else complain(process.stderr)
 
-    def complain(self, process: subprocess.CompletedProcess[str]) -> str:
-        """Show what nobody should ever see."""
-        print(process.stderr[-2000:], file=sys.stderr)
-        return WRONG
+    def unfinished(self, results: Path) -> list[str]:
+        """What is under a final name and not as an undisturbed run makes it."""
+        found = digests(results)
+        return [k for k, v in found.items() if not is_temporary(k) and self.expected.get(k) != v]
 
-    def is_whole(self, results: Path) -> bool:
-        """Whether all that is under a final name is as an undisturbed run makes it."""
-        found = digests(results).items()
-        return all(self.expected.get(k) == v for k, v in found if not is_temporary(k))
+
+def complain(text: str) -> str:
+    """Show what nobody should ever see."""
+    print(text[-2000:], file=sys.stderr, flush=True)
+    return WRONG
+
+
+def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    """Paths of files that only one of two results has, or that differ."""
+    paths = sorted(found.keys() | expected.keys())
+    return [path for path in paths if found.get(path) != expected.get(path)]
 
 
 def is_temporary(path: str) -> bool:
@@ -117,34 +128,39 @@ def make_scene(folder: Path) -> Scene:
     return scene
 
 
-def kills(scene: Scene, count: int, chance: random.Random) -> Counter[str]:
+def kills(scene: Scene, count: int, chance: random.Random) -> Outcomes:
     """SIGKILL to the whole process group at random moments, then continue to the end.
 
     After each kill, what is under its final name is compared with the undisturbed run.
     """
-    outcome: Counter[str] = Counter()
     results = scene.folder / "killed"
     killed = 0
     while killed < count:
         shutil.rmtree(results, ignore_errors=True)
         for _ in range(chance.randint(1, 6)):
-            process = subprocess.Popen(
-                scene.command(results),
-                cwd=ROOT,
-                start_new_session=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            time.sleep(chance.uniform(0, scene.seconds))
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            if kill_a_run(scene, results, chance):
                 killed += 1
-            process.wait()
-            if not scene.is_whole(results):
-                outcome[WRONG] += 1
-        outcome[scene.judge(results, scene.run(results))] += 1
-    outcome["kills"] = killed
-    return outcome
+                yield KILLED
+            if unfinished := scene.unfinished(results):
+                yield complain(f"not whole after a kill: {unfinished}")
+        yield scene.judge(results, scene.run(results))
+
+
+def kill_a_run(scene: Scene, results: Path, chance: random.Random) -> bool:
+    """Start a run and kill it at a random moment; whether it had not ended by itself."""
+    process = subprocess.Popen(
+        scene.command(results),
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(chance.uniform(0, scene.seconds))
+    is_running = process.poll() is None
+    if is_running:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return is_running
 
 
 @contextmanager
@@ -159,16 +175,14 @@ def small_disk(folder: Path, kib: int) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def full_disks(scene: Scene, count: int, chance: random.Random) -> Counter[str]:
+def full_disks(scene: Scene, count: int, chance: random.Random) -> Outcomes:
     """Runs on disks that are too small, then on the same disk made large enough."""
-    outcome: Counter[str] = Counter()
     size_kib = sum(f.stat().st_size for f in (scene.folder / "undisturbed").rglob("*")) // 1024
     for _ in range(count):
         with small_disk(scene.folder / "disk", chance.randint(16, size_kib)) as disk:
-            outcome[scene.judge(disk / "results", scene.run(disk / "results"))] += 1
+            yield scene.judge(disk / "results", scene.run(disk / "results"))
             subprocess.run(["mount", "-o", "remount,size=1g", str(disk)], check=True)
-            outcome[scene.judge(disk / "results", scene.run(disk / "results"))] += 1
-    return outcome
+            yield scene.judge(disk / "results", scene.run(disk / "results"))
 
 
 def artifacts_below(results: Path) -> list[Artifact]:
@@ -196,12 +210,11 @@ def read(file: Artifact) -> object:
     return file.path.read_bytes()
 
 
-def damage(scene: Scene, count: int, chance: random.Random, *, cut: bool) -> Counter[str]:
+def damage(scene: Scene, count: int, chance: random.Random, *, cut: bool) -> Outcomes:
     """A flipped bit or a cut at a random place of every artifact, ``count`` times each.
 
     A bit between the words of a JSON file may change nothing; that is the same content.
     """
-    outcome: Counter[str] = Counter()
     for file in artifacts_below(scene.folder / "undisturbed"):
         whole, content = file.path.read_bytes(), read(file)
         for _ in range(count):
@@ -210,19 +223,23 @@ def damage(scene: Scene, count: int, chance: random.Random, *, cut: bool) -> Cou
             file.path.write_bytes(
                 whole[:place] if cut else whole[:place] + flipped + whole[place + 1 :]
             )
-            try:
-                found = read(file)
-                is_same = file.path.suffix == ".json" and found == content
-                outcome[SAME if is_same else WRONG] += 1
-            except VadlocError as error:
-                outcome[CLEAR if str(file.path) in str(error) else WRONG] += 1
+            yield judge_damaged(file, content, f"byte {place} of {len(whole)}")
         file.path.write_bytes(whole)
-    return outcome
 
 
-def exchanged(scene: Scene, count: int, chance: random.Random) -> Counter[str]:
+def judge_damaged(file: Artifact, content: object, damage: str) -> str:
+    """What becomes of a damaged file that held this content."""
+    try:
+        found = read(file)
+    except VadlocError as error:
+        is_named = str(file.path) in str(error)
+        return CLEAR if is_named else complain(f"{file.path}: {damage}: {error}")
+    is_same = file.path.suffix == ".json" and found == content
+    return SAME if is_same else complain(f"{file.path}: {damage}: not noticed")
+
+
+def exchanged(scene: Scene, count: int, chance: random.Random) -> Outcomes:
     """The intact file of another sequence or of another kind in an artifact's place."""
-    outcome: Counter[str] = Counter()
     results = scene.folder / "exchanged"
     by_suffix: dict[str, list[Path]] = {}
     for file in artifacts_below(scene.folder / "undisturbed"):
@@ -236,9 +253,9 @@ def exchanged(scene: Scene, count: int, chance: random.Random) -> Counter[str]:
         shutil.copy(there, results / here.relative_to(scene.folder / "undisturbed"))
         refused = scene.run(results)
         named = here.name in refused.stderr and refused.returncode == 1
-        outcome[scene.judge(results, refused) if named else WRONG] += 1
-        outcome[scene.judge(results, scene.run(results, "--overwrite"))] += 1
-    return outcome
+        words = f"{there} in the place of {here}: {refused.stderr}"
+        yield scene.judge(results, refused) if named else complain(words)
+        yield scene.judge(results, scene.run(results, "--overwrite"))
 
 
 def copy_undisturbed(scene: Scene, results: Path) -> None:
@@ -259,9 +276,8 @@ CHANGES = (
 )
 
 
-def stale(scene: Scene, _count: int, _chance: random.Random) -> Counter[str]:
+def stale(scene: Scene, _count: int, _chance: random.Random) -> Outcomes:
     """Another value in each table of the config: refused, then replaced with --overwrite."""
-    outcome: Counter[str] = Counter()
     original = scene.config.read_text()
     for old, new in CHANGES:
         results, fresh = scene.folder / "stale", scene.folder / "fresh"
@@ -269,35 +285,45 @@ def stale(scene: Scene, _count: int, _chance: random.Random) -> Counter[str]:
         scene.config.write_text(original.replace(old, new))
         refused = scene.run(results)
         named = "--overwrite" in refused.stderr and digests(results) == scene.expected
-        outcome[CLEAR if scene.judge(results, refused) == CLEAR and named else WRONG] += 1
-        scene.run(results, "--overwrite")
+        yield scene.judge(results, refused) if named else complain(f"{new}: {refused.stderr}")
+        scene.run(results, "--overwrite").check_returncode()
         shutil.rmtree(fresh, ignore_errors=True)
         scene.run(fresh).check_returncode()
-        outcome[SAME if digests(results) == digests(fresh) else WRONG] += 1
+        other = differing(digests(results), digests(fresh))
+        yield complain(f"{new}: other bytes: {other}") if other else SAME
     scene.config.write_text(original)
-    return outcome
 
 
-def clock_jumps(scene: Scene, count: int, chance: random.Random) -> Counter[str]:
+def clock_jumps(scene: Scene, count: int, chance: random.Random) -> Outcomes:
     """Frames and results dated decades back or ahead: nothing is done again or differently."""
-    outcome: Counter[str] = Counter()
     results = scene.folder / "clock"
     for _ in range(count):
         copy_undisturbed(scene, results)
         for file in [*results.rglob("*"), *scene.folder.glob("sample/*/*/*")]:
             then = time.time() + chance.uniform(-30, 30) * 365 * 86400
             os.utime(file, (then, then))
-        outcome[scene.judge(results, scene.run(results))] += 1
-    return outcome
+        yield scene.judge(results, scene.run(results))
 
 
 def _row(name: str, outcome: Counter[str]) -> str:
-    kills_made = outcome.pop("kills", 0)
+    kills_made = outcome.pop(KILLED, 0)
     name += f" ({kills_made} kills)" if kills_made else ""
     return f"| {name} | {outcome.total()} | {outcome[SAME]} | {outcome[CLEAR]} | {outcome[WRONG]} |"
 
 
-FAULTS: dict[str, tuple[str, Callable[[Scene, int, random.Random], Counter[str]], int]] = {
+def tally(name: str, outcomes: Outcomes) -> Counter[str]:
+    """Count the outcomes of a fault, and tell now and then how far it is."""
+    counts: Counter[str] = Counter()
+    told = time.monotonic()
+    for outcome in outcomes:
+        counts[outcome] += 1
+        if time.monotonic() - told > PROGRESS_EVERY_S:
+            told = time.monotonic()
+            print(f"{name}: {dict(counts)}", file=sys.stderr, flush=True)
+    return counts
+
+
+FAULTS: dict[str, tuple[str, Callable[[Scene, int, random.Random], Outcomes], int]] = {
     "kills": ("SIGKILL at random moments", kills, 200),
     "full": ("disk full, then enlarged", full_disks, 10),
     "cut": ("file cut off", partial(damage, cut=True), 20),
@@ -329,7 +355,7 @@ def main() -> None:
             if name == "full" and os.geteuid() != 0:
                 continue
             chance = random.Random(f"{args.seed} {name}")
-            outcome = inflict(scene, cases, chance)
+            outcome = tally(name, inflict(scene, cases, chance))
             print(_row(words, outcome), flush=True)
             wrong += outcome[WRONG]
     sys.exit(wrong > 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.formats import READERS, find_reader
+from vadloc.cli import width_and_height
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
@@ -122,13 +123,6 @@ def _sizes(args: argparse.Namespace) -> dict[str, "SequenceSize"]:
     return {args.sequence: SequenceSize(args.frame_count, args.size[1], args.size[0])}
 
 
-def _width_and_height(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected width x height, such as 360x240")
-    return int(match[1]), int(match[2])
-
-
 def _count(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
@@ -145,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--frames", type=Path, metavar="DIR", help="folder of the sequences' frames or videos")
     add("--sequence", help="only this sequence; needed without --frames")
     add("--frame-count", type=_count, metavar="N", help="number of frames, instead of --frames")
-    add("--size", type=_width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
+    add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
     add("--overwrite", action="store_true", help="replace files that exist")
     return parser
 

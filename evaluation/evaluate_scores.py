@@ -26,6 +26,7 @@ from vadloc.cli import (
     stage_main,
     stage_parser,
     stage_report,
+    width_and_height,
 )
 from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError
@@ -83,6 +84,7 @@ def run(
             jobs=jobs,
             plots=summary.path.parent / "plots",
         )
+        content["ground_truth_derived"] |= config.dataset.ground_truth_derived
         for name, curve in content.pop("curves").items():
             artifacts.evaluation(f"{name}.npy").save(curve)
         write_tables(summary.path.parent, content)
@@ -290,8 +292,6 @@ def _add_all_rules(parser: argparse.ArgumentParser) -> None:
 
 def _folders_parser() -> argparse.ArgumentParser:
     """Options of the mode without a config."""
-    from evaluation.convert_annotations import _width_and_height
-
     parser = argparse.ArgumentParser(description="Evaluate the predictions of any detector.")
     add = parser.add_argument
     add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
@@ -301,7 +301,7 @@ def _folders_parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="DIR", help="folder to write summary and curves to")
     add("--overwrite", action="store_true", help="replace an output that exists")
     add("--frames", type=Path, metavar="DIR", help="folder of the sequences' frames or videos")
-    add("--size", type=_width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
+    add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
     add("--sequences", nargs="+", metavar="NAME", help="only these; default: all")
     add("--suffix", default="", help="end of the predictions' names that is not the sequence's")
     add("--alpha", type=float, help="least share of a track's regions to be found; default: 0.1")

@@ -4,12 +4,14 @@ m_k = (1 / |V|) * sum of |flow| over the pixels of a volume V whose flow points 
 directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. It is the attribute that
 EVAL trains networks to see (direction histogram times speed), measured. Beside it stands, for
 people to read, the share of the pixels that move into each direction: momentum divided by it is
-the mean speed of what moves there.
+the mean speed of what moves there. Large frames are reduced for the flow; what is measured stays in
+px/frame of the video.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,22 @@ def flow_engine(preset: str) -> Any:
     return engine
 
 
+def flow_size(grid: RegionGrid, *, side_px: int) -> tuple[int, int]:
+    """Height and width of the frames that flow is computed on.
+
+    The longer side is at most ``side_px``, unless the shorter one would fall below
+    ``MIN_SIDE_PX``, or a cell below two pixels.
+
+    Args:
+        grid: The grid of the frames.
+        side_px: As ``[features.momentum] flow_side_px``.
+    """
+    sides = grid.height_px, grid.width_px
+    scale = max(side_px / max(sides), MIN_SIDE_PX / min(sides), 2 / grid.stride_px)
+    height, width = (round(side * min(scale, 1)) for side in sides)
+    return height, width
+
+
 def flow_to_cells(
     flow: NDArray[np.float32], cell_of_pixel: NDArray[np.int64], *, cell_count: int, floor: float
 ) -> NDArray[np.float64]:
@@ -58,7 +76,7 @@ def flow_to_cells(
     """
     import cv2
 
-    x, y = flow[..., 0].ravel(), flow[..., 1].ravel()
+    x, y = (part.ravel() for part in cv2.split(flow.reshape(-1, 1, 2)))
     moving = np.flatnonzero(x * x + y * y > np.float32(floor * floor))
     if not len(moving):
         return np.zeros((cell_count, 2, DIRECTIONS))
@@ -73,17 +91,21 @@ def flow_to_cells(
     return both.reshape(2, cell_count, DIRECTIONS).swapaxes(0, 1)
 
 
-def pairs_to_regions(pairs: Sequence[NDArray[np.float64]], grid: RegionGrid) -> NDArray[np.float32]:
+def pairs_to_regions(
+    pairs: Sequence[NDArray[np.float64]], cell_pixels: NDArray[np.integer], grid: RegionGrid
+) -> NDArray[np.float32]:
     """Means over the pixels of each volume that lie in the frame.
 
     Args:
         pairs: ``(cell rows, cell columns, ...)`` sums for each pair of consecutive frames.
+        cell_pixels: ``(cell rows, cell columns)``: pixels that were summed in each cell.
         grid: The grid of the frames.
 
     Returns:
-        ``(regions, ...)``.
+        ``(regions, ...)``; 0 for a region without pixels, of which a reduced frame may have some
+        at its edge.
     """
-    pixels = grid.region_sums(grid.cell_area_px) * len(pairs)
+    pixels = np.maximum(grid.region_sums(cell_pixels.astype(np.float64)) * len(pairs), 1)
     sums = grid.region_sums(np.sum(pairs, axis=0))
     means = sums / pixels.reshape(pixels.shape + (1,) * (sums.ndim - 2))
     return means.reshape(-1, *sums.shape[2:]).astype(np.float32)
@@ -116,10 +138,18 @@ class Momentum:
         self._settings = settings
         self._grid = grid
         self._workers = workers
+        self._size = flow_size(grid, side_px=settings.flow_side_px)
+        sides = zip((grid.height_px, grid.width_px), self._size, strict=True)
+        down, across = (video / flow for video, flow in sides)
+        self._video_px = np.array((across, down), np.float32)
         rows, columns = (
-            np.arange(side) // grid.stride_px for side in (grid.height_px, grid.width_px)
+            ((np.arange(count) + 0.5) * px // grid.stride_px).astype(np.int64)
+            for count, px in zip(self._size, (down, across), strict=True)
         )
         self._cell_of_pixel = (rows[:, None] * grid.cells[1] + columns).ravel()
+        cell_count = grid.cells[0] * grid.cells[1]
+        self._cell_pixels = np.bincount(self._cell_of_pixel, minlength=cell_count)
+        self._of_thread = local()
         self._previous: NDArray[np.uint8] | None = None
         self._pairs: deque[Future[NDArray[np.float64]]] = deque(maxlen=frames_per_volume - 1)
         self._waiting: deque[tuple[Future[NDArray[np.float64]], ...]] = deque()
@@ -127,9 +157,10 @@ class Momentum:
 
     def add_frame(self, frame: Frame) -> None:
         """Begin the flow from the frame before to this one."""
+        reduced = self._reduce(frame.grey)
         if self._previous is not None:
-            self._pairs.append(self._workers.submit(self.pair_to_cells, self._previous, frame.grey))
-        self._previous = frame.grey
+            self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, reduced))
+        self._previous = reduced
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  the pairs are known
         """Take the last T - 1 pairs as a volume, once their flow is there."""
@@ -151,13 +182,22 @@ class Momentum:
             index=np.arange(steps * regions, dtype=np.int32).reshape(steps, regions),
         )
 
-    def pair_to_cells(
+    def _reduce(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        import cv2
+
+        height, width = self._size
+        if grey.shape == self._size:
+            return grey
+        reduced = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(reduced, np.uint8)
+
+    def _pair_to_cells(
         self, first: NDArray[np.uint8], second: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of frames."""
-        flow: NDArray[np.float32] = flow_engine(self._settings.flow_preset).calc(
-            first, second, None
-        )
+        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of reduced frames."""
+        flow: NDArray[np.float32] = self._engine().calc(first, second, None)
+        if first.shape != (self._grid.height_px, self._grid.width_px):
+            flow *= self._video_px
         rows, columns = self._grid.cells
         cells = flow_to_cells(
             flow,
@@ -167,6 +207,13 @@ class Momentum:
         )
         return cells.reshape(rows, columns, 2, DIRECTIONS)
 
+    def _engine(self) -> Any:
+        """The flow of this thread, whose buffers serve pair after pair."""
+        if not hasattr(self._of_thread, "engine"):
+            self._of_thread.engine = flow_engine(self._settings.flow_preset)
+        return self._of_thread.engine
+
     def _settle(self) -> None:
         pairs = [future.result() for future in self._waiting.popleft()]
-        self._means.append(pairs_to_regions(pairs, self._grid))
+        cell_pixels = self._cell_pixels.reshape(self._grid.cells)
+        self._means.append(pairs_to_regions(pairs, cell_pixels, self._grid))

@@ -107,6 +107,16 @@ def test_the_summary_says_what_was_counted_and_how(perfect: Path) -> None:
     assert summary["ground_truth_derived"] is False
 
 
+def test_a_config_can_say_that_rows_were_derived(scene: Path, tmp_path: Path) -> None:
+    own = copy_scene(scene, tmp_path / "scene")
+    config = own / "tiny.toml"
+    config.write_text(
+        config.read_text().replace("[dataset]", "[dataset]\nground_truth_derived = true")
+    )
+    save_scores(own, tmp_path / "r", {name: perfect_scores(x) for name, x in COLUMNS.items()})
+    assert evaluate(own, tmp_path / "r")["ground_truth_derived"] is True
+
+
 def test_compute_auc_prints_the_area_of_the_summary(scene: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     maps = {n: perfect_scores(x) + random.random((24, 6, 8)) for n, x in COLUMNS.items()}

@@ -395,8 +395,9 @@ class Artifacts:
                 for file in sorted(self.ground_truth.rglob("*"))
                 if file.is_file()
             ]
-            form = self.config.dataset.ground_truth_format
-            return _hash("evaluation", *test, *truth, form, self.config.evaluation)
+            dataset = self.config.dataset
+            form = dataset.ground_truth_format, dataset.ground_truth_derived
+            return _hash("evaluation", *test, *truth, *form, self.config.evaluation)
 
         return self._once("evaluation", hashed)
 

@@ -51,6 +51,9 @@ class Dataset(_Table):
     test: InsidePath
     ground_truth: InsidePath | None = None
     ground_truth_format: GroundTruthFormat = "street_scene"
+    ground_truth_derived: bool = False
+    """Whether the annotated regions or tracks were computed from masks, which files of rows cannot
+    say: such numbers are not comparable with published ones."""
     frames_per_second: float = Field(gt=0)
 
 
@@ -78,10 +81,18 @@ class Regions(_Table):
 
 
 class MomentumFeatures(_Table):
-    """Settings of measured motion (``feature_extraction.momentum``)."""
+    """Settings of measured motion (``feature_extraction.momentum``).
+
+    Attributes:
+        flow_preset: Of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
+        flow_floor_px_per_frame: Slower pixels count as still; pixels of the video.
+        flow_side_px: Frames whose longer side is longer are reduced to it for the flow. Speeds
+            stay in pixels of the video.
+    """
 
     flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
     flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
+    flow_side_px: int = Field(default=640, ge=32)
 
 
 class NetworkFeatures(_Table):

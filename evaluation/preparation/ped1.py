@@ -1,6 +1,5 @@
 """UCSD Ped1."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from evaluation.preparation import ucsd
 from evaluation.preparation.layout import Counts, DatasetLayout
 from vadloc.errors import VadlocError
 from vadloc.frames import read_picture
+from vadloc.storage import replacing
 
 KNOWN_BAD_FRAMES = {"Test/Test017/142.tif": "Test/Test017/141.tif"}
 """Frames that the official archive has cut off, and the frames that stand in for them.
@@ -26,9 +26,8 @@ def _replace_bad_frames(folder: Path) -> Iterator[str]:
         path, source = folder / bad, folder / stand_in
         if not path.is_file() or not source.is_file() or _is_readable(path):
             continue
-        part = path.with_name(f".{path.name}.part")
-        shutil.copyfile(source, part)
-        part.replace(path)
+        with replacing(path) as file:
+            file.write(source.read_bytes())
         yield f"{path}: unreadable in the official archive, replaced by {stand_in}"
 
 
