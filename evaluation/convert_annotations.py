@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.formats import READERS, find_reader
-from vadloc.cli import width_and_height
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
@@ -121,6 +120,14 @@ def _sizes(args: argparse.Namespace) -> dict[str, "SequenceSize"]:
     if not (args.sequence and args.frame_count and args.size):
         raise UsageError("give --frames, or --sequence, --frame-count and --size")
     return {args.sequence: SequenceSize(args.frame_count, args.size[1], args.size[0])}
+
+
+def width_and_height(text: str) -> tuple[int, int]:
+    """The type of an option such as ``360x240``: width and height in pixels."""
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected width x height, such as 360x240")
+    return int(match[1]), int(match[2])
 
 
 def _count(text: str) -> int:

@@ -26,7 +26,6 @@ from vadloc.cli import (
     stage_main,
     stage_parser,
     stage_report,
-    width_and_height,
 )
 from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError
@@ -292,6 +291,8 @@ def _add_all_rules(parser: argparse.ArgumentParser) -> None:
 
 def _folders_parser() -> argparse.ArgumentParser:
     """Options of the mode without a config."""
+    from evaluation.convert_annotations import width_and_height
+
     parser = argparse.ArgumentParser(description="Evaluate the predictions of any detector.")
     add = parser.add_argument
     add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")

@@ -5,7 +5,6 @@ import json
 import logging
 import math
 import os
-import re
 import resource
 import signal
 import sys
@@ -200,14 +199,6 @@ def _not_negative(text: str) -> float:
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or above")
     return value
-
-
-def width_and_height(text: str) -> tuple[int, int]:
-    """The type of an option such as ``360x240``: width and height in pixels."""
-    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected width x height, such as 360x240")
-    return int(match[1]), int(match[2])
 
 
 def artifacts_of(args: argparse.Namespace) -> Artifacts:
