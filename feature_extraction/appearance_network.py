@@ -6,12 +6,13 @@ pooled, feeds a layer of 128 tanh units, and the class outputs are linear on the
 in [-1, 1] keep distances between crops bounded, and crops without evidence lie near each other.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from feature_extraction.appearance_graph import MEAN, STANDARD_DEVIATION, read_appearance
 from feature_extraction.crop_archives import CLASSES, CROP_PX
 from vadloc.errors import UsageError, VadlocError
 from vadloc.weights import (
@@ -19,13 +20,7 @@ from vadloc.weights import (
     NetworkWeights,
     check_tensors,
     is_counter,
-    read_weights,
-    weights_file,
 )
-
-MEAN: Final = (0.485, 0.456, 0.406)
-STANDARD_DEVIATION: Final = (0.229, 0.224, 0.225)
-"""Of ImageNet's channels, on a scale from 0 to 1: what pretrained backbones expect."""
 
 _PROJECTION_SEED = 0
 _INITIAL_LOGIT = -2.0
@@ -101,8 +96,7 @@ def load_appearance(weights: str, backbone: str, device: str) -> AppearanceNetwo
     if weights == "torchvision":
         network = _projected(backbone)
     else:
-        content = read_weights(weights_file(weights, "appearance"))
-        _check_metadata(content, backbone)
+        content = read_appearance(weights, backbone)
         network = fuse(appearance_network(backbone))
         load_tensors(network, content)
     # Convolutions by channel need this order on a CPU: any other is many times slower.
@@ -203,13 +197,3 @@ def _projected(backbone: str) -> AppearanceNetwork:
     nn.init.normal_(network.embedding.weight, std=FEATURE_WIDTH**-0.5, generator=generator)
     nn.init.zeros_(network.embedding.bias)
     return fuse(network)
-
-
-def _check_metadata(weights: NetworkWeights, backbone: str) -> None:
-    expected = {"network": "appearance", "backbone": backbone, "classes": list(CLASSES)}
-    for key, value in expected.items():
-        if weights.metadata.get(key) != value:
-            raise VadlocError(
-                f"{weights.source}: {key} is {weights.metadata.get(key)!r}, expected {value!r}; "
-                "set backbone and weights of [features.appearance] to what belongs together"
-            )

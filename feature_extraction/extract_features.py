@@ -202,11 +202,11 @@ def check_networks(config: Config, extractors: Collection[str], *, device: str) 
         The device on which they will: ``cpu`` or ``cuda``.
 
     Raises:
-        UsageError: PyTorch or the device is missing, crops cannot be cut from such regions, or
+        UsageError: A package or the device is missing, crops cannot be cut from such regions, or
             volumes are too short for the motion network.
     """
     from feature_extraction.motion_network import MIN_FRAMES
-    from feature_extraction.networks import check_crops, device_of
+    from feature_extraction.networks import check_crops, device_of, require, runs_without_torch
 
     check_crops(config.regions)
     length = config.regions.frames_per_volume
@@ -215,7 +215,10 @@ def check_networks(config: Config, extractors: Collection[str], *, device: str) 
             f"{config.path}: [regions] frames_per_volume = {length}: the motion network needs at "
             f"least {MIN_FRAMES}"
         )
-    return device_of(device)
+    found = device_of(device)
+    if "appearance" in extractors and not runs_without_torch(config.features.appearance, found):
+        require("torch")
+    return found
 
 
 def _prepare(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
@@ -233,6 +236,7 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
         partial(outputs, split=split),
         split,
         prepare=partial(_prepare, device=device),
+        reports=split,
     )
 
 

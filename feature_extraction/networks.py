@@ -8,7 +8,10 @@ until they count. With ``reuse_below = 0`` every volume is computed.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,7 @@ from feature_extraction.extractor import BLOCK_PX, Extracted, Frame, Workers, re
 from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
-from vadloc.weights import read_weights, weights_file
+from vadloc.weights import read_weights, weights_digest, weights_file
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
 Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
@@ -38,10 +41,13 @@ def motion_crops(
     frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
     """Grey volumes ``(n, T, 64, 64)`` of some regions."""
-    place = np.unravel_index(regions, grid.regions)
-    return np.stack(
-        [region_windows(frame.grey_at_crop_scale, grid)[place] for frame in frames], axis=1
-    )
+    pictures = np.stack([frame.grey_at_crop_scale for frame in frames])
+    volumes = np.empty((len(regions), len(frames), CROP_PX, CROP_PX), np.uint8)
+    step = CROP_PX // grid.cells_per_side
+    for volume, region in zip(volumes, regions.tolist(), strict=True):  # whole volumes: fast
+        y, x = (step * place for place in divmod(region, grid.regions[1]))
+        volume[:] = pictures[:, y : y + CROP_PX, x : x + CROP_PX]
+    return volumes
 
 
 def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16]:
@@ -159,21 +165,43 @@ def check_crops(regions: Regions) -> None:
         )
 
 
+GPU_FILES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Devices of NVIDIA, of AMD and of Windows' Linux: PyTorch finds no GPU where none is there."""
+
+BATCH: Final = {"cpu": 32, "cuda": 256}
+"""Crops or volumes to a call of a network, by device; on a CPU more are slower."""
+
+
 def device_of(choice: str) -> str:
     """Where networks run: the choice, or for ``auto`` a GPU where PyTorch finds one.
 
+    PyTorch takes seconds to import and is not asked where there can be no GPU.
+
     Raises:
-        UsageError: PyTorch is not installed, or ``cuda`` was chosen and there is none.
+        UsageError: What runs them there is not installed, or ``cuda`` was chosen and there is none.
     """
-    try:
+    device = "cpu"
+    if choice == "cuda" or (choice == "auto" and any(Path(f).exists() for f in GPU_FILES)):
+        require("torch")
         from feature_extraction.training import choose_device
 
-        return choose_device(choice)
-    except ImportError:
+        device = choose_device(choice)
+    if device == "cpu":
+        require("openvino")
+    return device
+
+
+def require(package: str) -> None:
+    """Notice that a package is missing which networks need.
+
+    Raises:
+        UsageError: It is.
+    """
+    if find_spec(package) is None:
         raise UsageError(
-            "this version of the method runs networks, which need PyTorch: "
+            f"this version of the method runs networks, which here need {package}: "
             "pip install 'vadloc[networks]' (from the source: pip install '.[networks]')"
-        ) from None
+        )
 
 
 def appearance_extractor(
@@ -181,15 +209,13 @@ def appearance_extractor(
 ) -> NetworkFeatures:
     """Extractor of ``appearance``: the appearance network on the middle frame of each volume."""
     device = device_of(device)
-    from feature_extraction.appearance_network import load_appearance, normalise
-
-    network = load_appearance(settings.weights, settings.backbone, device)
+    digest = weights_digest(settings.weights, "appearance")
     return NetworkFeatures(
-        _inference(lambda crops: network.embed(normalise(crops)), device),
+        _appearance(settings, digest, device, workers.count),
         ("appearance",),
         appearance_crops,
         grid,
-        batch=64,
+        batch=BATCH[device],
         reuse_below=settings.reuse_below,
         middle_only=True,
         workers=workers,
@@ -200,21 +226,21 @@ def motion_extractor(
     settings: MotionFeatures, grid: RegionGrid, *, workers: Workers, device: str
 ) -> NetworkFeatures:
     """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
-    from feature_extraction.motion_network import load_motion, motion_attributes
+    from feature_extraction.motion_network import motion_attributes
 
     device = device_of(device)
-    network = load_motion(settings.weights, device)
+    digest = weights_digest(settings.weights, "motion")
     weights = read_weights(weights_file(settings.weights, "motion"))
 
     def describe(features: NDArray[np.float16]) -> dict[str, NDArray[np.floating]]:
         return {"background": motion_attributes(weights, features)[3][:, None]}
 
     return NetworkFeatures(
-        _inference(lambda volumes: network.embed(volumes / 255), device),
+        _motion(settings, digest, device),
         ("angle", "speed", "background"),
         motion_crops,
         grid,
-        batch=32,
+        batch=BATCH[device],
         reuse_below=settings.reuse_below,
         middle_only=False,
         workers=workers,
@@ -222,8 +248,40 @@ def motion_extractor(
     )
 
 
-def _inference(forward: Callable[[Any], Any], device: str) -> Embed:
-    """A network as a function of arrays, in half precision where the hardware has it."""
+def runs_without_torch(settings: AppearanceFeatures, device: str) -> bool:
+    """Whether the appearance network is one that ``appearance_graph`` can build."""
+    from feature_extraction.appearance_graph import BACKBONE
+
+    is_known = settings.backbone == BACKBONE and settings.weights != "torchvision"
+    return device == "cpu" and is_known
+
+
+@lru_cache(maxsize=4)
+def _appearance(settings: AppearanceFeatures, _digest: str, device: str, threads: int) -> Embed:
+    """The appearance network, built once for all sequences that a process extracts."""
+    if runs_without_torch(settings, device):
+        from feature_extraction.appearance_graph import appearance_graph, read_appearance
+        from feature_extraction.openvino_graphs import compile_graph
+
+        weights = read_appearance(settings.weights, settings.backbone)
+        return compile_graph(appearance_graph(weights, batch=BATCH[device]), threads=threads)
+    from feature_extraction.appearance_network import load_appearance, normalise
+
+    network = load_appearance(settings.weights, settings.backbone, device)
+    return _torch(lambda crops: network.embed(normalise(crops)), device)
+
+
+@lru_cache(maxsize=4)
+def _motion(settings: MotionFeatures, _digest: str, device: str) -> Embed:
+    """The motion network, built once for all sequences that a process extracts."""
+    from feature_extraction.motion_network import load_motion
+
+    network = load_motion(settings.weights, device)
+    return _torch(lambda volumes: network.embed(volumes / 255), device)
+
+
+def _torch(forward: Callable[[Any], Any], device: str) -> Embed:
+    """A PyTorch network as a function of arrays, in half precision where the hardware has it."""
     import torch
 
     from feature_extraction.training import mixed_precision

@@ -172,7 +172,7 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
     """Where the version runs: networks on a GPU if there is one, all else on the CPU.
 
     Raises:
-        VadlocError: Networks are needed, and there is no PyTorch, no such device or no weights.
+        VadlocError: Networks are needed, and a package, the device or weights are missing.
     """
     from feature_extraction.extract_features import NETWORKS, check_networks
 
