@@ -57,8 +57,7 @@ class Comparison:
     def nearest(self) -> tuple[int, float]:
         """Row of the nearest exemplar, the first of equals, and its distance."""
         known = self.distance.rows(self.exemplars)
-        volume = self.distance.rows(self.features[None], centre=known.centre)
-        rows, distances = self.distance.nearest(volume, known)
+        rows, distances = self.distance.nearest(self.features[None], known)
         return int(rows[0]), float(distances[0])
 
     @cached_property

@@ -66,9 +66,10 @@ def features_to_scores(
     """Score map ``(frames, cell rows, cell columns)`` of a sequence.
 
     Raises:
-        VadlocError: Its frames are not of the model's size.
+        VadlocError: Its frames or features are not of the model's size.
     """
     check_frame_size(features, model.height_px, model.width_px, "training")
+    model.check_widths(features)
     grid = model.grid(config.regions)
     distances = volume_distances(features, model, grid, neighbourhood=config.scoring.neighbourhood)
     return distances_to_scores(
@@ -99,8 +100,7 @@ def volume_distances(
     for region in range(grid.region_count):
         exemplars = model.features[model.rows_of(grid.neighbours(region, neighbourhood))]
         known = model.distance.rows(exemplars)
-        volumes = model.distance.rows(features.values[:, region], centre=known.centre)
-        result[:, region] = model.distance.nearest(volumes, known)[1]
+        result[:, region] = model.distance.nearest(features.values[:, region], known)[1]
     return result
 
 

@@ -10,9 +10,7 @@ products.
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.distance import FeatureDistance, Rows, Screen, screen
-
-BLOCK = 512
+from vadloc.distance import FeatureDistance, Rows, Screen, row_blocks, screen
 
 
 def greedy_selection(
@@ -24,6 +22,8 @@ def greedy_selection(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Select exemplars among volumes of one region.
 
+    Beside the features, memory is taken for exemplars and one block alone.
+
     Args:
         features: ``(n, dimension)`` volumes in time order, not scaled, n >= 1.
         counts: ``(n,)`` how many volumes each row stands for (1 for volumes themselves).
@@ -33,39 +33,34 @@ def greedy_selection(
     Returns:
         Rows kept ``(k,)``, ascending, and the number of volumes each stands for ``(k,)``.
     """
-    rows = distance.rows(features)
+    basis = distance.basis(features)
+    known = basis.rows(features[:0])  # the exemplars so far, and room for more
     kept: list[NDArray[np.int64]] = []
     totals = np.zeros(len(features), np.int64)
-    k = 0
-    for first in range(0, len(features), BLOCK):
-        # The k exemplars so far stand in the first k rows; no block that is still to come does.
-        block = slice(first, min(first + BLOCK, len(features)))
-        old = screen(rows, rows, block, slice(k)) if k else None
-        own = screen(rows, rows, block, block)
-        new = _new_exemplars(rows, block, old, own, distance, threshold)
-        totals[k : k + len(new)] = counts[first + new]
-        _count_others(rows, block, old, own, new, distance, counts[block], totals)
-        rows.move(first + new, k)
+    first = k = 0
+    for block in row_blocks(features):
+        rows = basis.rows(block)
+        old = screen(rows, known[:k])
+        new = _new_exemplars(rows, old, known, distance, threshold)
+        weights = counts[first : first + len(block)]
+        totals[k : k + len(new)] = weights[new]
+        others = np.setdiff1d(np.arange(len(block)), new)
+        place = _exemplar_of_others(rows, old, known, others, new, distance)
+        np.add.at(totals, place, weights[others])
+        known = known.put(k, rows[new])
         kept.append(first + new)
         k += len(new)
+        first += len(block)
     return np.concatenate(kept), totals[:k]
 
 
 def _new_exemplars(
-    rows: Rows,
-    block: slice,
-    old: Screen | None,
-    own: Screen,
-    distance: FeatureDistance,
-    threshold: float,
+    rows: Rows, old: Screen, known: Rows, distance: FeatureDistance, threshold: float
 ) -> NDArray[np.int64]:
     """Rows of the block, counted within it, that become exemplars."""
-    exact = rows.exact[block]
-    candidates = np.arange(len(exact))
-    if old is not None:
-        candidates = candidates[~_covered(old, exact, rows.exact, distance, threshold)]
-    among = Screen(own.keys[np.ix_(candidates, candidates)], own.error, squared=own.squared)
-    covers = distance.settle_within(among, exact[candidates], exact[candidates], threshold)
+    candidates = np.flatnonzero(~_covered(old, rows.exact, known.exact, distance, threshold))
+    among = rows[candidates]
+    covers = distance.settle_within(screen(among, among), among.exact, among.exact, threshold)
     covered = np.zeros(len(candidates), np.bool_)
     new = []
     for i, candidate in enumerate(candidates):
@@ -83,7 +78,7 @@ def _covered(
     threshold: float,
 ) -> NDArray[np.bool_]:
     """Rows of ``x`` within the threshold of some exemplar; only doubtful ones cost more."""
-    least, limit = old.keys.min(axis=1), old.key(threshold)
+    least, limit = old.keys.min(axis=1, initial=np.inf), old.key(threshold)
     covered: NDArray[np.bool_] = least < limit - old.error
     doubtful = np.flatnonzero(np.abs(least - limit) <= old.error)
     part = Screen(old.keys[doubtful], old.error, squared=old.squared)
@@ -91,30 +86,19 @@ def _covered(
     return covered
 
 
-def _count_others(
+def _exemplar_of_others(
     rows: Rows,
-    block: slice,
-    old: Screen | None,
-    own: Screen,
+    old: Screen,
+    known: Rows,
+    others: NDArray[np.int64],
     new: NDArray[np.int64],
     distance: FeatureDistance,
-    counts: NDArray[np.int64],
-    totals: NDArray[np.int64],
-) -> None:
-    """Count the rows of a block that were not kept for their exemplars, old or new."""
-    others = np.setdiff1d(np.arange(len(counts)), new)
-    if not len(others):
-        return
-    x = rows.exact[block][others]
-    place, best = np.full(len(others), -1), np.full(len(others), np.inf)
-    k = 0
-    if old is not None:
-        k = old.keys.shape[1]
-        part = Screen(old.keys[others], old.error, squared=old.squared)
-        place, best = distance.settle_nearest(part, x, rows.exact)
-    if len(new):
-        keys = np.where(new < others[:, None], own.keys[np.ix_(others, new)], np.inf)
-        part = Screen(keys, own.error, squared=own.squared)
-        new_place, new_best = distance.settle_nearest(part, x, rows.exact[block][new])
-        place = np.where(new_best < best, k + new_place, place)
-    np.add.at(totals, place, counts[others])
+) -> NDArray[np.int64]:
+    """The exemplar, old or new, that each row of a block counts for that did not become one."""
+    x = rows[others]
+    part = Screen(old.keys[others], old.error, squared=old.squared)
+    place, best = distance.settle_nearest(part, x.exact, known.exact)
+    own = screen(x, rows[new])
+    own.keys[new >= others[:, None]] = np.inf  # those that came later were not there yet
+    new_place, new_best = distance.settle_nearest(own, x.exact, rows.exact[new])
+    return np.where(new_best < best, old.keys.shape[1] + new_place, place)

@@ -61,7 +61,7 @@ def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
     """One model from the exemplars of several sequences, in their order.
 
     Raises:
-        VadlocError: Their frames differ in size.
+        VadlocError: Their frames, regions or distances differ.
     """
     first = parts[0]
     for part in parts:
@@ -69,6 +69,11 @@ def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
             raise VadlocError(
                 f"{part.sequences[0]}: frames of {part.width_px} x {part.height_px} px, those of "
                 f"{first.sequences[0]} have {first.width_px} x {first.height_px}"
+            )
+        if (part.distance, part.region_count) != (first.distance, first.region_count):
+            raise VadlocError(
+                f"{part.sequences[0]}: exemplars of another distance or of other regions than "
+                f"those of {first.sequences[0]}; select both again with --overwrite"
             )
     joined = _join(parts)
     regions = np.concatenate(

@@ -18,9 +18,10 @@ from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report
 from vadloc.config import Config
 from vadloc.distance import GATE, FeatureDistance
+from vadloc.errors import VadlocError
 from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
 from vadloc.model import Exemplars
-from vadloc.versions import MOTION
+from vadloc.versions import MOTION, extractors_of
 
 COMMAND = "exemplar_selection.select_exemplars"
 
@@ -44,6 +45,7 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         scales = artifacts.scales().load()
         features = load_features(artifacts, "train", sequence)
         check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
+        _check_scales(features, scales["scales"])
         distance = components_to_distance(
             features, tuple(scales["scales"]), weights=artifacts.weights
         )
@@ -54,6 +56,14 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         counts["volumes"] = int(exemplars.counts.sum())
         counts["exemplars"] = len(exemplars.counts)
     return file.path
+
+
+def _check_scales(features: SequenceFeatures, scales: list[float]) -> None:
+    if len(scales) != len(features.components):
+        raise VadlocError(
+            f"{features.sequence}: {len(features.components)} components, but {len(scales)} "
+            "divisors of their distance; make them again with --overwrite"
+        )
 
 
 def scale(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> None:
@@ -110,7 +120,8 @@ def largest_distances(pairs: NDArray[np.float32], widths: tuple[int, ...]) -> li
 
 def _random_pairs(config: Config, artifacts: Artifacts, names: list[str]) -> NDArray[np.float32]:
     """Features ``(2, n, dimension)`` of random pairs of all training volumes, file by file."""
-    sizes = [_volumes(artifacts, name).shape[0] for name in names]
+    extractor = extractors_of(artifacts.version)[-1]  # any of them says how many volumes there are
+    sizes = [artifacts.features(extractor, "train", n).load()["index"].size for n in names]
     ends = np.cumsum(sizes)
     random = np.random.default_rng(config.distance.seed)
     chosen = random.integers(ends[-1], size=(2, config.distance.pairs))

@@ -140,11 +140,10 @@ class Momentum:
         self._workers = workers
         self._size = flow_size(grid, side_px=settings.flow_side_px)
         sides = zip((grid.height_px, grid.width_px), self._size, strict=True)
-        down, across = (video / flow for video, flow in sides)
-        self._video_px = np.array((across, down), np.float32)
+        self._video_px = tuple(video / flow for video, flow in sides)
         rows, columns = (
             ((np.arange(count) + 0.5) * px // grid.stride_px).astype(np.int64)
-            for count, px in zip(self._size, (down, across), strict=True)
+            for count, px in zip(self._size, self._video_px, strict=True)
         )
         self._cell_of_pixel = (rows[:, None] * grid.cells[1] + columns).ravel()
         cell_count = grid.cells[0] * grid.cells[1]
@@ -185,19 +184,19 @@ class Momentum:
     def _reduce(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         import cv2
 
-        height, width = self._size
         if grey.shape == self._size:
             return grey
-        reduced = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(reduced, np.uint8)
+        return np.asarray(
+            cv2.resize(grey, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8
+        )
 
     def _pair_to_cells(
         self, first: NDArray[np.uint8], second: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
         """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of reduced frames."""
         flow: NDArray[np.float32] = self._engine().calc(first, second, None)
-        if first.shape != (self._grid.height_px, self._grid.width_px):
-            flow *= self._video_px
+        for axis, video_px in zip((1, 0), self._video_px, strict=True):
+            flow[..., axis] *= video_px
         rows, columns = self._grid.cells
         cells = flow_to_cells(
             flow,

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import vadloc.distance
 from vadloc.distance import GATE, FeatureDistance, screen
 
 
@@ -99,30 +100,34 @@ def test_exact_distances_are_those_of_the_formula(
     assert got == pytest.approx(np.array(expected), rel=1e-9, abs=1e-14 * largest)
 
 
-@given(pairs_of_lists())
+@given(pairs_of_lists(), st.sampled_from([1, 3, 256]))
 def test_screens_keep_their_bound(
-    case: tuple[FeatureDistance, NDArray[np.float32], NDArray[np.float32]],
+    case: tuple[FeatureDistance, NDArray[np.float32], NDArray[np.float32]], tile: int
 ) -> None:
     distance, x, y = case
     left = distance.rows(x)
     right = distance.rows(y, centre=left.centre)
-    about = screen(left, right)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vadloc.distance, "TILE_COLUMNS", tile)
+        about = screen(left, right)
     exact = distance.exact(left.exact[:, None], right.exact[None])
     wanted = exact**2 if about.squared else exact
     assert (np.abs(about.keys - wanted) <= about.error).all()
-    part = screen(left, right, slice(0, 2), slice(1, None))
+    part = screen(left[:2], right[1:])
     assert part.keys.shape == about.keys[:2, 1:].shape
     assert (np.abs(part.keys - wanted[:2, 1:]) <= part.error).all()
 
 
-@given(pairs_of_lists())
+@given(pairs_of_lists(), st.sampled_from([1, 3, 512]))
 def test_nearest_is_the_first_of_the_least(
-    case: tuple[FeatureDistance, NDArray[np.float32], NDArray[np.float32]],
+    case: tuple[FeatureDistance, NDArray[np.float32], NDArray[np.float32]], block: int
 ) -> None:
     distance, x, y = case
     right = distance.rows(y)
     left = distance.rows(x, centre=right.centre)
-    place, best = distance.nearest(left, right)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vadloc.distance, "BLOCK_ROWS", block)
+        place, best = distance.nearest(x, right)
     exact = distance.exact(left.exact[:, None], right.exact[None])
     assert np.array_equal(place, exact.argmin(axis=1))
     assert np.array_equal(best, exact.min(axis=1))

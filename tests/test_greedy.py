@@ -1,12 +1,14 @@
 """Greedy selection equals the rule one volume at a time, exactly."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exemplar_selection import greedy
+import vadloc.distance
 from exemplar_selection.greedy import greedy_selection
 from exemplar_selection.merge_exemplars import merge_exemplars, region_table
 from exemplar_selection.select_exemplars import features_to_exemplars, largest_distances
@@ -79,7 +81,7 @@ def test_equals_the_plain_rule(
     case: tuple[NDArray[np.float32], NDArray[np.int64], FeatureDistance, float], block: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(greedy, "BLOCK", block)
+        patch.setattr(vadloc.distance, "BLOCK_ROWS", block)
         got = fast_selection(*case)
     assert got == plain_selection(*case)
     assert sum(got[1]) == case[1].sum()
@@ -105,6 +107,22 @@ def test_the_input_is_left_alone() -> None:
     before = features.copy()
     greedy_selection(features, np.ones(600, np.int64), distance=ONE, threshold=0.5)
     assert np.array_equal(features, before)
+
+
+@pytest.mark.parametrize("widths", [(32,), (20, 12)])
+def test_memory_is_that_of_exemplars_and_a_block(widths: tuple[int, ...]) -> None:
+    distance = FeatureDistance(widths, (1.0,) * len(widths), (1.0,) * len(widths))
+    random = np.random.default_rng(0)
+    features = random.random((10, 32), np.float32)[random.integers(10, size=40_000)]
+    ones = np.ones(len(features), np.int64)
+    tracemalloc.start()
+    try:
+        kept, _ = greedy_selection(features, ones, distance=distance, threshold=0.5)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 10
+    assert peak < 2 * features.nbytes  # which one copy of them in double precision would take
 
 
 def sequence_of(name: str, values: NDArray[np.float32], **size: int) -> SequenceFeatures:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from feature_extraction.extractor import Extracted, Frame, Workers
-from feature_extraction.momentum import DIRECTIONS, Momentum, flow_to_cells, pairs_to_regions
+from feature_extraction.momentum import (
+    DIRECTIONS,
+    Momentum,
+    flow_size,
+    flow_to_cells,
+    pairs_to_regions,
+)
 from vadloc.config import MomentumFeatures
 from vadloc.regions import RegionGrid
 
@@ -19,22 +25,29 @@ SETTINGS = MomentumFeatures(flow_preset="medium", flow_floor_px_per_frame=0.5)
 GRID = RegionGrid(64, 96, 32, 16)
 
 
-def moving(dx: int, dy: int, *, frames: int = 5) -> list[NDArray[np.uint8]]:
+def moving(
+    dx: int, dy: int, *, frames: int = 5, grid: RegionGrid = GRID
+) -> list[NDArray[np.uint8]]:
     """A smooth texture that moves by ``(dx, dy)`` px/frame, round and round."""
-    noise = np.random.default_rng(0).normal(size=(64, 96))
-    texture = gaussian_filter(noise, 2, mode="wrap")
+    noise = np.random.default_rng(0).normal(size=(grid.height_px, grid.width_px))
+    texture = gaussian_filter(noise, 2 * grid.height_px / GRID.height_px, mode="wrap")
     grey = (127 + 100 * texture / np.abs(texture).max()).astype(np.uint8)
     return [np.roll(grey, (dy * f, dx * f), (0, 1)) for f in range(frames)]
 
 
 def extract(
-    frames: list[NDArray[np.uint8]], *, frames_per_volume: int = 5, threads: int = 1
+    frames: list[NDArray[np.uint8]],
+    *,
+    frames_per_volume: int = 5,
+    threads: int = 1,
+    grid: RegionGrid = GRID,
+    settings: MomentumFeatures = SETTINGS,
 ) -> Extracted:
     """Features of the volumes that end with each frame."""
     with Workers(threads) as workers:
-        momentum = Momentum(SETTINGS, GRID, frames_per_volume=frames_per_volume, workers=workers)
+        momentum = Momentum(settings, grid, frames_per_volume=frames_per_volume, workers=workers)
         for index, frame in enumerate(frames):
-            momentum.add_frame(Frame(frame, None, GRID))
+            momentum.add_frame(Frame(frame, None, grid))
             if index + 1 >= frames_per_volume:
                 momentum.add_volumes([])
         return momentum.finish()
@@ -157,7 +170,7 @@ def test_volumes_equal_a_plain_loop(side: int, pairs: int, data: st.DataObject) 
         np.stack([grid_sum(grid, pair[..., k]) for k in range(DIRECTIONS)], axis=-1)
         for pair in flow
     ]
-    momentum = pairs_to_regions(cells, grid)
+    momentum = pairs_to_regions(cells, grid.cell_area_px.astype(int), grid)
     columns = grid.regions[1]
     for region in range(grid.region_count):
         top, left = 3 * (region // columns), 3 * (region % columns)
@@ -170,3 +183,56 @@ def grid_sum(grid: RegionGrid, pixels: NDArray[np.float64]) -> NDArray[np.float6
     for y, x in itertools.product(*map(range, pixels.shape)):
         sums[y // grid.stride_px, x // grid.stride_px] += pixels[y, x]
     return sums
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "stride", "side", "expected"),
+    [
+        (240, 360, 16, 640, (240, 360)),  # not enlarged
+        (720, 1280, 32, 640, (360, 640)),
+        (1280, 720, 32, 640, (640, 360)),
+        (480, 856, 32, 640, (359, 640)),
+        (40, 1280, 16, 640, (32, 1024)),  # DIS needs 32 px
+        (720, 1280, 8, 160, (180, 320)),  # a cell of 8 px keeps two of them
+    ],
+)
+def test_large_frames_are_reduced_for_the_flow(
+    height: int, width: int, stride: int, side: int, expected: tuple[int, int]
+) -> None:
+    grid = RegionGrid(height, width, 2 * stride, stride)
+    assert flow_size(grid, side_px=side) == expected
+
+
+@pytest.mark.parametrize("side", [192, 130, 96])
+def test_reduced_flow_is_in_pixels_of_the_video(side: int) -> None:
+    grid = RegionGrid(128, 192, 64, 32)
+    settings = SETTINGS.model_copy(update={"flow_side_px": side})
+    found = extract(moving(4, 2, grid=grid), grid=grid, settings=settings)
+    inner = grid.regions[1] + 2  # away from the edges of the frame
+    momentum = found.components["momentum"][inner]
+    assert momentum.argmax() == 0  # 27 degrees
+    assert momentum.sum() == pytest.approx(math.hypot(4, 2), rel=0.05)
+    assert found.descriptors["moving_share"][inner].sum() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("side", [192, 96])
+def test_the_floor_is_in_pixels_of_the_video(side: int) -> None:
+    grid = RegionGrid(128, 192, 64, 32)
+    settings = SETTINGS.model_copy(update={"flow_side_px": side, "flow_floor_px_per_frame": 3.0})
+    slow, fast = (
+        extract(moving(speed, 0, grid=grid), grid=grid, settings=settings) for speed in (2, 4)
+    )
+    inner = grid.regions[1] + 2
+    assert slow.components["momentum"][inner].sum() < 0.1
+    assert fast.components["momentum"][inner].sum() == pytest.approx(4, rel=0.05)
+
+
+def test_regions_without_a_pixel_of_the_reduced_frame_do_not_move() -> None:
+    """The last column of cells is a pixel wide: no pixel of a quarter of the size lies in it."""
+    grid = RegionGrid(129, 129, 8, 8)
+    settings = SETTINGS.model_copy(update={"flow_side_px": 33})
+    momentum = extract(moving(4, 0, grid=grid), grid=grid, settings=settings).components["momentum"]
+    by_region = momentum.sum(axis=1).reshape(grid.regions)
+    assert np.isfinite(by_region).all()
+    assert by_region[4:-4, 4:-4].min() > 3
+    assert not by_region[:, -1].any()

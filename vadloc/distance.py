@@ -12,16 +12,26 @@ pair within the threshold, which of two is nearer) is settled by exact distances
 are those of exact arithmetic at about the cost of a matrix product.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 GATE = 3.0
 """Distance between a volume that moves and one that does not, beside that of their appearance."""
 
 FLOAT32_RANGE = 1e-20, 1e30
 """Squared distances of which float32 holds twice the largest and, well enough, the smallest."""
+
+BLOCK_ROWS = 512
+"""Rows that are taken at a time where their number is not bounded."""
+
+TILE_COLUMNS = 256
+"""Columns of a screen that are finished at a time, so that they stay in a core's own cache."""
 
 
 @dataclass(frozen=True)
@@ -84,32 +94,48 @@ class FeatureDistance:
         total: NDArray[np.float64] = self.parts(x, y).sum(axis=-1)
         return total
 
-    def rows(
+    def basis(
         self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None
-    ) -> "Rows":
-        """Prepare features for screens.
+    ) -> "Basis":
+        """What the screens of features have in common; needs no copy of them.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
-            centre: ``Rows.centre`` of the rows they will be compared with; by default their mean.
+            centre: That of the rows they will be compared with; by default their mean.
         """
-        exact = self.scaled(features)
-        middle = exact.mean(axis=0) if centre is None else centre
-        return Rows(exact, self.widths, middle, self.gated)
+        middle = self.scaled(features.mean(axis=0, dtype=np.float64)) if centre is None else centre
+        norms = [_squares(self, block, middle).max(axis=1) for block in row_blocks(features)]
+        return Basis(self, middle, np.max(norms, axis=0))
 
-    def nearest(self, x: "Rows", y: "Rows") -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The nearest row of ``y`` for each row of ``x``; the first of equals.
+    def rows(
+        self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None
+    ) -> "Rows":
+        """Prepare features for screens; see ``basis``."""
+        return self.basis(features, centre=centre).rows(features)
+
+    def nearest(
+        self, features: NDArray[np.floating], known: "Rows"
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The nearest of known rows for each of some features; the first of equals.
+
+        Args:
+            features: ``(n, dimension)``, n >= 1, not scaled.
+            known: What they are compared with.
 
         Returns:
-            Rows of ``y`` ``(n,)`` and exact distances ``(n,)``.
+            Places in ``known`` ``(n,)`` and exact distances ``(n,)``.
         """
-        return self.settle_nearest(screen(x, y), x.exact, y.exact)
+        basis = self.basis(features, centre=known.basis.centre)
+        blocks = (basis.rows(block) for block in row_blocks(features))
+        found = [self.settle_nearest(screen(x, known), x.exact, known.exact) for x in blocks]
+        places, distances = zip(*found, strict=True)
+        return np.concatenate(places), np.concatenate(distances)
 
     def settle_nearest(
         self, about: "Screen", x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """``nearest`` on a screen of these rows; -1 and infinity for a row without finite keys."""
-        least = about.keys.min(axis=1)
+        least = about.keys.min(axis=1, initial=np.inf)
         reach = np.where(np.isinf(least), -np.inf, least + 2 * about.error)
         rows, candidates = _nonzero(about.keys <= reach[:, None].astype(about.keys.dtype))
         distances = self.exact(x[rows], y[candidates])
@@ -151,47 +177,106 @@ class Screen:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What the rows of one list have in common, so that they can be prepared part by part.
+
+    One component is screened by squared distances in float32, if they are within its range; several
+    need a square root each, which would blow up the rounding of float32, and are screened in
+    float64.
+
+    Attributes:
+        distance: The distance.
+        centre: ``(dimension,)``, scaled; subtracted for the products only, which makes them more
+            precise.
+        norms: ``(components,)``: largest squared norm of each component, from the centre.
+    """
+
+    distance: FeatureDistance
+    centre: NDArray[np.float64]
+    norms: NDArray[np.float64]
+
+    @property
+    def dtype(self) -> type[np.floating]:
+        """Precision of the products."""
+        least, most = FLOAT32_RANGE
+        return np.float32 if len(self.norms) == 1 and least < self.norms[0] < most else np.float64
+
+    def rows(self, features: NDArray[np.floating]) -> "Rows":
+        """Prepare some rows of the list.
+
+        Args:
+            features: ``(n, dimension)``, not scaled.
+        """
+        exact = self.distance.scaled(features)
+        ones = np.ones(len(exact))
+        right = [
+            np.column_stack((-2 * part, ones, np.einsum("ij,ij->i", part, part))).astype(
+                self.dtype, copy=False
+            )
+            for part in np.split(exact - self.centre, np.cumsum(self.distance.widths)[:-1], axis=1)
+        ]
+        return Rows(self, exact, right)
+
+
+@dataclass(frozen=True)
 class Rows:
     """Scaled rows, with the factors of their matrix products.
 
-    A squared distance is one product: |x - y|^2 = (x, |x|^2, 1) . (-2 y, 1, |y|^2). One component
-    is screened by squared distances in float32, if they are within its range; several need a square
-    root each, which would blow up the rounding of float32, and are screened in float64.
+    A squared distance is one product: |x - y|^2 = (x, |x|^2, 1) . (-2 y, 1, |y|^2).
 
     Attributes:
+        basis: Of the list that they are of.
         exact: ``(n, dimension)`` float64, scaled.
-        widths: Columns of each component.
-        centre: ``(dimension,)``, subtracted for the products only, which makes them more precise.
-        gated: See ``FeatureDistance``.
-        left: ``(n, width + 2)`` for each component.
         right: ``(n, width + 2)`` for each component.
-        norms: Largest squared norm of each component.
     """
 
+    basis: Basis
     exact: NDArray[np.float64]
-    widths: tuple[int, ...]
-    centre: NDArray[np.float64]
-    gated: tuple[bool, ...] = ()
-    left: list[NDArray[np.floating]] = field(init=False, default_factory=list)
-    right: list[NDArray[np.floating]] = field(init=False, default_factory=list)
-    norms: list[float] = field(init=False, default_factory=list)
+    right: list[NDArray[np.floating]]
 
-    def __post_init__(self) -> None:
-        """Fill the factors."""
-        ones = np.ones(len(self.exact))
-        parts = np.split(self.exact - self.centre, np.cumsum(self.widths)[:-1], axis=1)
-        squares = [np.einsum("ij,ij->i", part, part) for part in parts]
-        self.norms.extend(float(norms.max()) for norms in squares)
-        single = len(parts) == 1 and FLOAT32_RANGE[0] < self.norms[0] < FLOAT32_RANGE[1]
-        dtype = np.float32 if single else np.float64
-        for part, norms in zip(parts, squares, strict=True):
-            self.left.append(np.column_stack((part, norms, ones)).astype(dtype))
-            self.right.append(np.column_stack((-2 * part, ones, norms)).astype(dtype))
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """That of the basis."""
+        return self.basis.centre
 
-    def move(self, source: NDArray[np.int64], target: int) -> None:
-        """Copy the rows ``source`` to the places from ``target`` on."""
-        for array in (self.exact, *self.left, *self.right):
-            array[target : target + len(source)] = array[source]
+    @cached_property
+    def left(self) -> list[NDArray[np.floating]]:
+        """``(n, width + 2)`` for each component."""
+        return [
+            np.column_stack((part[:, :-2] * part.dtype.type(-0.5), part[:, -1], part[:, -2]))
+            for part in self.right
+        ]
+
+    def __getitem__(self, which: NDArray[np.int64] | slice) -> "Rows":
+        """Some of the rows."""
+        return Rows(self.basis, self.exact[which], [part[which] for part in self.right])
+
+    def put(self, place: int, more: "Rows") -> "Rows":
+        """The rows before a place, then others of the same basis, then room for later ones."""
+        right = [_put(mine, place, new) for mine, new in zip(self.right, more.right, strict=True)]
+        return Rows(self.basis, _put(self.exact, place, more.exact), right)
+
+
+def _put(array: NDArray[np.floating], place: int, new: NDArray[np.floating]) -> NDArray[Any]:
+    """An array with new rows from a place on; itself, or one twice as long where it is full."""
+    if place + len(new) > len(array):
+        room = np.empty((len(array) + len(new), *array.shape[1:]), array.dtype)
+        array = np.concatenate((array[:place], room))
+    array[place : place + len(new)] = new
+    return array
+
+
+def row_blocks(array: NDArray[_Scalar]) -> Iterator[NDArray[_Scalar]]:
+    """An array in parts of at most ``BLOCK_ROWS`` rows."""
+    return (array[first : first + BLOCK_ROWS] for first in range(0, len(array), BLOCK_ROWS))
+
+
+def _squares(
+    distance: FeatureDistance, features: NDArray[np.floating], centre: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Squared norms from a centre, ``(components, n)``."""
+    parts = np.split(distance.scaled(features) - centre, np.cumsum(distance.widths)[:-1], axis=1)
+    return np.stack([np.einsum("ij,ij->i", part, part) for part in parts])
 
 
 def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -205,27 +290,39 @@ def _both_move(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.boo
     return (x[:, -1:] > 0) & (y[:, -1] > 0)
 
 
-def screen(x: Rows, y: Rows, x_rows: slice = slice(None), y_rows: slice = slice(None)) -> Screen:
-    """Distances between all rows of two lists (or slices of them) by matrix products.
+def screen(x: Rows, y: Rows) -> Screen:
+    """Distances between all rows of two lists by matrix products.
 
     The bound on the error: a product of w + 2 terms in precision u is off by at most (w + 2) u
     times the sum of the absolute terms, which is at most 2 (|x|^2 + |y|^2); rounding the
     coordinates themselves adds less than 8 u (|x|^2 + |y|^2).
     """
-    squares = [a[x_rows] @ b[y_rows].T for a, b in zip(x.left, y.right, strict=True)]
-    types = {array.dtype for array in (*x.left, *y.right)}
-    precision = max(float(np.finfo(dtype).eps) for dtype in types) / 2
-    norms = np.add(x.norms, y.norms)
-    errors = (2 * np.array(x.widths) + 16) * precision * norms
-    if len(squares) == 1:
-        return Screen(squares[0], float(errors[0]), squared=True)
-    total = np.zeros_like(squares[0])
-    both = _both_move(x.exact[x_rows], y.exact[y_rows]) if x.gated else None
-    for k, part in enumerate(squares):
+    distance = x.basis.distance
+    coarser = max(np.finfo(basis.dtype).eps for basis in (x.basis, y.basis))
+    precision = float(coarser) / 2
+    norms = x.basis.norms + y.basis.norms
+    errors = (2 * np.array(distance.widths) + 16) * precision * norms
+    if len(norms) == 1:
+        return Screen(x.left[0] @ y.right[0].T, float(errors[0]), squared=True)
+    keys = np.empty((len(x.exact), len(y.exact)))
+    for first in range(0, len(y.exact), TILE_COLUMNS):
+        tile = slice(first, first + TILE_COLUMNS)
+        keys[:, tile] = _sums_of_roots(x, y[tile])
+    rounding = 4 * len(norms) * precision * float(np.sqrt(2 * norms).sum())
+    return Screen(keys, float(np.sqrt(errors).sum()) + rounding, squared=False)
+
+
+def _sums_of_roots(x: Rows, y: Rows) -> NDArray[np.floating]:
+    """Distances between all rows of two lists, ``(n, m)``, each component's from a product."""
+    gated = x.basis.distance.gated
+    both = _both_move(x.exact, y.exact) if gated else None
+    total: NDArray[np.floating] | None = None
+    for k, (left, right) in enumerate(zip(x.left, y.right, strict=True)):
+        part = left @ right.T
         np.maximum(part, 0, out=part)
         np.sqrt(part, out=part)
-        if both is not None and x.gated[k]:
+        if both is not None and gated[k]:
             part *= both
-        total += part
-    rounding = 4 * len(squares) * precision * float(np.sqrt(2 * norms).sum())
-    return Screen(total, float(np.sqrt(errors).sum()) + rounding, squared=False)
+        total = part if total is None else np.add(total, part, out=total)
+    assert total is not None
+    return total

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.artifacts import Artifacts, Split
+from vadloc.config import Regions
 from vadloc.errors import VadlocError
+from vadloc.regions import RegionGrid
 from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
 
 MOVING = "moving"
@@ -54,37 +56,91 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
         extractor: artifacts.features(extractor, split, sequence).load()
         for extractor in extractors_of(artifacts.version)
     }
-    parts = {
-        name: _rows(files[EXTRACTOR_OF[name]], "components", name) for name in artifacts.components
-    }
+    _check_alike(files, sequence)
     rule = artifacts.config.distance.stationary
     moving = _moving(files)
-    if rule == "zero" and moving is not None:
-        for name in MOTION & parts.keys():
-            parts[name] = parts[name] * moving
+    widths = {
+        name: _stored(files[EXTRACTOR_OF[name]], "components", name).shape[1]
+        for name in artifacts.components
+    }
     if rule == "gate" and moving is not None:
-        parts[MOVING] = moving
+        widths[MOVING] = 1
     any_file = next(iter(files.values()))
-    return SequenceFeatures(
+    values = np.empty((*any_file["index"].shape, sum(widths.values())), np.float32)
+    first = 0
+    for name, width in widths.items():  # one at a time: features are the most there is in memory
+        part = values[..., first : first + width]
+        part[:] = moving if name == MOVING else _rows(files[EXTRACTOR_OF[name]], "components", name)
+        if rule == "zero" and moving is not None and name in MOTION:
+            part *= moving
+        first += width
+    features = SequenceFeatures(
         sequence=sequence,
         frame_count=any_file["frame_count"],
         height_px=any_file["height_px"],
         width_px=any_file["width_px"],
         first_frame=any_file["first_frame"],
-        components=tuple(parts),
-        widths=tuple(part.shape[2] for part in parts.values()),
-        values=np.concatenate(list(parts.values()), axis=2),
+        components=tuple(widths),
+        widths=tuple(widths.values()),
+        values=values,
         descriptors={
             name: _rows(file, "descriptors", name)
             for file in files.values()
             for name in file["descriptors"]
         },
     )
+    _check_volumes(features, artifacts.config.regions)
+    return features
+
+
+def _check_alike(files: dict[str, dict[str, Any]], sequence: str) -> None:
+    """Refuse files of several extractors that do not speak of the same volumes."""
+    first, *others = files.values()
+    for file in others:
+        if file["index"].shape != first["index"].shape:
+            raise VadlocError(
+                f"{sequence}: its extractors' features have {file['index'].shape} and "
+                f"{first['index'].shape} volumes; make them again with --overwrite"
+            )
+
+
+def _check_volumes(features: SequenceFeatures, regions: Regions) -> None:
+    """Refuse features whose volumes are not those of their frames: another program made them.
+
+    Raises:
+        VadlocError: They are not.
+    """
+    first = features.first_frame
+    grid = RegionGrid(features.height_px, features.width_px, regions.size_px, regions.stride_px)
+    covers = first[0] == 0 and first[-1] + regions.frames_per_volume == features.frame_count
+    gaps = np.diff(first)
+    if not covers or (gaps < 1).any() or (gaps > regions.frames_per_volume).any():
+        raise VadlocError(
+            f"{features.sequence}: the volumes in its features do not cover its "
+            f"{features.frame_count} frames; make them again with --overwrite"
+        )
+    if features.values.shape[1] != grid.region_count:
+        raise VadlocError(
+            f"{features.sequence}: features of {features.values.shape[1]} regions, a frame has "
+            f"{grid.region_count}; make them again with --overwrite"
+        )
 
 
 def _rows(file: dict[str, Any], kind: str, name: str) -> NDArray[np.float32]:
     """A component or descriptor of every volume, ``(v, regions, width)``."""
-    rows: NDArray[np.float32] = file[kind][name][file["index"]].astype(np.float32, copy=False)
+    stored = _stored(file, kind, name)
+    rows: NDArray[np.float32] = stored[file["index"]].astype(np.float32, copy=False)
+    return rows
+
+
+def _stored(file: dict[str, Any], kind: str, name: str) -> NDArray[np.floating]:
+    """The rows of a component or descriptor as the file has them, ``(n, width)``."""
+    if name not in file[kind]:
+        raise VadlocError(
+            f"{file['sequence']}: its features lack {kind} {name!r}; make them again with "
+            "--overwrite"
+        )
+    rows: NDArray[np.floating] = file[kind][name]
     return rows
 
 
@@ -118,4 +174,22 @@ def check_frame_size(features: SequenceFeatures, height_px: int, width_px: int, 
             f"{features.sequence}: frames of {features.width_px} x {features.height_px} px, those "
             f"of {of} have {width_px} x {height_px}; a model is of one camera view, bring all "
             "sequences to one size"
+        )
+
+
+def check_scores(scores: NDArray[np.float32], expected: tuple[int, ...], sequence: str) -> None:
+    """Refuse a score map that is not of the size of its sequence.
+
+    Args:
+        scores: ``(frames, cell rows, cell columns)``.
+        expected: What its shape must be.
+        sequence: Name of the sequence.
+
+    Raises:
+        VadlocError: It has another shape.
+    """
+    if scores.shape != expected:
+        raise VadlocError(
+            f"{sequence}: a score map of shape {scores.shape}, expected {expected}; make it again: "
+            "python -m anomaly_detection.score_anomalies --overwrite"
         )

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from vadloc.config import Regions
 from vadloc.distance import FeatureDistance
+from vadloc.errors import VadlocError
+from vadloc.features import SequenceFeatures
 from vadloc.regions import RegionGrid
 
 
@@ -48,8 +50,30 @@ class Exemplars:
         return len(self.offsets) - 1
 
     def grid(self, regions: Regions) -> RegionGrid:
-        """The regions of the frames."""
-        return RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
+        """The regions of the frames.
+
+        Raises:
+            VadlocError: The model has more or fewer.
+        """
+        grid = RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
+        if grid.region_count != self.region_count:
+            raise VadlocError(
+                f"exemplars of {', '.join(self.sequences[:3])}: {self.region_count} regions, a "
+                f"frame has {grid.region_count}; select and merge them again with --overwrite"
+            )
+        return grid
+
+    def check_widths(self, features: SequenceFeatures) -> None:
+        """Refuse features that have other columns than the exemplars.
+
+        Raises:
+            VadlocError: They have.
+        """
+        if features.widths != self.distance.widths:
+            raise VadlocError(
+                f"{features.sequence}: features of {features.widths} columns, exemplars of "
+                f"{self.distance.widths}; make both again with --overwrite"
+            )
 
     def rows_of(self, regions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the exemplars of some regions."""

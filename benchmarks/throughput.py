@@ -1,0 +1,422 @@
+"""Speed and memory of the stages, how they grow, and how near they come to what limits them.
+
+    python benchmarks/throughput.py
+    python benchmarks/throughput.py --part limits stages --sizes 1280x720 --versions momentum
+    python benchmarks/throughput.py --quick
+
+prints Markdown tables. Video is the rendered street, enlarged and with sensor noise, or with
+``--video`` your own frames or file, brought to each size. Every stage runs as the command that a
+user types, with as many sequences side by side as there are cores.
+
+*Processor* time is that of all processes of a command. *Start* is the same command on very short
+sequences; times a frame or volume are what it takes beyond that. Peak memory is that of the largest
+process. A *share* is the processor time that the slowest part of an extraction (reading, flow or a
+network) takes alone, over that of the whole.
+
+Parts: *limits* are those parts alone. *stages* are all stages of all versions at all sizes.
+*frames*, *regions*, *volumes* and *exemplars* say how time and memory grow.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from throughput_limits import (
+    SCREEN,
+    PartLimits,
+    decode_ms,
+    network_ms,
+    other_formats,
+    screen_gflops,
+    square_gflops,
+)
+from throughput_material import (
+    REGIONS,
+    SEQUENCES,
+    WIDTHS,
+    synthetic_artifacts,
+    write_config,
+    write_features,
+    write_video_set,
+)
+
+from evaluation.convert_annotations import width_and_height
+from vadloc.config import load_config
+from vadloc.regions import RegionGrid
+from vadloc.versions import VERSIONS, extractors_of
+
+ROOT = Path(__file__).resolve().parent.parent
+REGION_OF_WIDTH = 20
+"""A region is about this part of the frame's width, in steps of 16 px."""
+
+TINY = 1e-6
+"""Stands for what is too short to tell."""
+
+START_FRAMES = 12
+START_VOLUMES = 1000
+PROTOTYPES = 10
+EXTRACT = "feature_extraction.extract_features"
+SELECT = "exemplar_selection.select_exemplars"
+MERGE = "exemplar_selection.merge_exemplars"
+SCORE = "anomaly_detection.score_anomalies"
+STAGES = (
+    f"{EXTRACT} --split train",
+    f"{EXTRACT} --split test",
+    SELECT,
+    MERGE,
+    SCORE,
+    "evaluation.evaluate_scores",
+    "anomaly_detection.calibration",
+    "anomaly_detection.explain_anomalies",
+    "anomaly_detection.write_report",
+)
+MEASURE = """
+import json, resource, subprocess, sys, time
+started = time.perf_counter()
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall = time.perf_counter() - started
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps((wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)))
+sys.exit(status)
+"""
+"""Runs a command from a small process: a large one would count as the command's own memory."""
+
+FULL: dict[str, Any] = {
+    "sizes": ("360x240", "640x360", "1280x720"),
+    "versions": ("momentum", "appearance_momentum", "appearance_motion"),
+    "frames": 120,
+    "volumes": (1000, 10_000, 100_000, 1_000_000),
+}
+QUICK: dict[str, Any] = {
+    "sizes": ("360x240",),
+    "versions": ("momentum",),
+    "frames": 60,
+    "volumes": (1000, 10_000),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took.
+
+    Attributes:
+        wall_s: By the clock.
+        cpu_s: Processor time of all its processes.
+        peak_mib: Memory of its largest process.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+    def beyond(self, start: "Cost", count: int) -> tuple[float, float]:
+        """Milliseconds by the clock and of processor time, a frame or volume, after the start."""
+        wall, cpu = self.wall_s - start.wall_s, self.cpu_s - start.cpu_s
+        return max(1000 * wall / count, TINY), max(1000 * cpu / count, TINY)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured.
+
+    Attributes:
+        folder: Of everything that is written.
+        device: Where networks run.
+        frames: Of a sequence.
+        video: Frames of the user, or none.
+        sizes: Of frames, ``WxH``.
+        versions: Of the method.
+        volumes: Numbers of synthetic volumes.
+        limits: What parts take alone.
+    """
+
+    folder: Path
+    device: str
+    frames: int
+    video: Path | None
+    sizes: tuple[str, ...]
+    versions: tuple[str, ...]
+    volumes: tuple[int, ...]
+    limits: PartLimits
+
+    def results(self, version: str) -> Path:
+        """Of a version alone, so that none finds features that another one has made."""
+        return self.folder / "results" / version
+
+
+def run_stage(stage: str, config: Path, options: Options, *, version: str) -> Cost:
+    """Run a stage of a dataset below the folder to its end."""
+    words = [sys.executable, "-m", *stage.split(), "--config", str(config), "--version", version]
+    words += ["--results", str(options.results(version)), "--datasets", str(options.folder)]
+    words += ["--device", options.device]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", MEASURE, *words], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{stage} ended with status {done.returncode}:\n{done.stderr}")
+    return Cost(*json.loads(done.stdout))
+
+
+def print_table(title: str, columns: str) -> None:
+    """Head of a table; columns are separated by ``|``."""
+    rule = "---|" * (columns.count("|") + 1)
+    print(f"\n{title}\n\n| {' | '.join(columns.split('|'))} |\n|{rule}", flush=True)
+
+
+def print_row(*cells: object) -> None:
+    """A row of a table."""
+    print("| " + " | ".join(map(show, cells)) + " |", flush=True)
+
+
+def show(cell: object) -> str:
+    """Text of a cell."""
+    if not isinstance(cell, float):
+        return str(cell)
+    if not TINY < cell < 1 / TINY:
+        return "-"
+    return f"{cell:.3g}" if cell < 100 else f"{cell:.0f}"
+
+
+def checked_size(text: str) -> str:
+    """The type of ``--sizes``: ``WxH`` as it stands, which also names folders."""
+    width_and_height(text)
+    return text
+
+
+def grid_of(size: str) -> RegionGrid:
+    """The regions of frames of a size."""
+    width, height = width_and_height(size)
+    side = max(16, round(width / REGION_OF_WIDTH / 16) * 16)
+    return RegionGrid(height, width, side, side // 2)
+
+
+def video_config(options: Options, size: str, *, frames: int, region: int = 0) -> Path:
+    """The config of video of a size, which is written if it is not there."""
+    name = f"video_{size}_{frames}"
+    if not (options.folder / name).exists():
+        width, height = width_and_height(size)
+        write_video_set(
+            options.folder, name, width=width, height=height, frames=frames, video=options.video
+        )
+    return write_config(options.folder, name, region=region or grid_of(size).size_px)
+
+
+def train_folder(options: Options, config: Path) -> Path:
+    """Where the training sequences of a config lie."""
+    return options.folder / load_config(config).dataset.train
+
+
+def part_limits(options: Options) -> None:
+    """What a stage cannot beat."""
+    print_table("Matrix products, GFLOP/s", "shape|float32|float64")
+    rates = [square_gflops(dtype) for dtype in (np.float32, np.float64)]
+    print_row("2000 x 2000 x 2000, all threads, by the clock", *rates)
+    for width in (12, sum(WIDTHS.values())):
+        rates = [screen_gflops(dtype, width) for dtype in ("float32", "float64")]
+        print_row(f"{SCREEN[0]} x {width} x {SCREEN[1]}, one core, by processor time", *rates)
+    print_table("Parts of extraction, ms of a core a frame", "size|JPEG|PNG|mp4|JPEG, colour|flow")
+    for size in options.sizes:
+        config = video_config(options, size, frames=options.frames)
+        folder, grid = train_folder(options, config), grid_of(size)
+        grey, rgb, flow = (options.limits.part_ms(p, folder, grid) for p in ("grey", "rgb", "flow"))
+        others = other_formats(folder, options.folder / f"formats_{size}")
+        png, mp4 = (decode_ms(other) for other in others)
+        print_row(size, grey, png, mp4, rgb, flow)
+    names = {name for version in options.versions for name in extractors_of(version)}
+    if names - {"momentum"}:
+        print_table("Networks", "network|ms of a core a volume|at a batch of")
+        for name in sorted(names - {"momentum"}):
+            print_row(f"`{name}`", *network_ms(name, options.device))
+
+
+def part_stages(options: Options) -> None:
+    """All stages of all versions at all sizes."""
+    columns = "stage|start, s|frames/s|ms a frame|processor, ms|MiB|slowest part, ms|share"
+    for version in options.versions:
+        least = video_config(options, options.sizes[0], frames=START_FRAMES)
+        starts = {stage: run_stage(stage, least, options, version=version) for stage in STAGES}
+        for size in options.sizes:
+            print_table(f"`{version}`, {size}", columns)
+            config = video_config(options, size, frames=options.frames)
+            for stage in STAGES:
+                cost = run_stage(stage, config, options, version=version)
+                count = SEQUENCES * (options.frames - START_FRAMES)
+                wall, cpu = cost.beyond(starts[stage], count)
+                limit = stage_limit(stage, config, options, version=version, size=size)
+                shares = (f"{limit[0]} {limit[1]:.2f}", f"{limit[1] / cpu:.0%}") if limit else ()
+                shown = starts[stage].wall_s, 1000 / wall, wall, cpu, cost.peak_mib
+                print_row(f"`{stage}`", *shown, *(shares or ("", "")))
+        shutil.rmtree(options.results(version))
+
+
+def stage_limit(
+    stage: str, config: Path, options: Options, *, version: str, size: str
+) -> tuple[str, float] | None:
+    """Slowest part of a stage and its milliseconds of a core a frame, where it is known."""
+    if not stage.startswith(EXTRACT):
+        return None
+    name, split = load_config(config).dataset.name, stage.split()[-1]
+    reports = (options.results(version) / name / "reports" / EXTRACT / split).glob("*.json")
+    counts = [json.loads(path.read_text())["counts"] for path in reports]
+    frames = sum(count["frames"] for count in counts)
+    computed = {
+        network: sum(count[f"{network}_computed"] for count in counts) / frames
+        for network in extractors_of(version)
+        if network != "momentum"
+    }
+    folder = train_folder(options, config)
+    return options.limits.slowest(version, folder, grid_of(size), computed)
+
+
+def part_frames(options: Options) -> None:
+    """Extraction of once, twice and four times as many frames."""
+    size = options.sizes[min(1, len(options.sizes) - 1)]
+    for version in options.versions:
+        print_table(f"`{version}`, {size}", "frames|s|processor, s|ms of it a frame|MiB")
+        for frames in (options.frames // 2, options.frames, 2 * options.frames):
+            config = video_config(options, size, frames=frames)
+            cost = run_stage(STAGES[0], config, options, version=version)
+            count = SEQUENCES * frames
+            each = 1000 * cost.cpu_s / count
+            print_row(count, cost.wall_s, cost.cpu_s, each, cost.peak_mib)
+        shutil.rmtree(options.results(version))
+
+
+def part_regions(options: Options) -> None:
+    """The stages of a scene with ever smaller regions."""
+    size = options.sizes[min(1, len(options.sizes) - 1)]
+    width, height = width_and_height(size)
+    chosen = (STAGES[0], STAGES[1], SELECT, MERGE, SCORE)
+    names = "|".join(f"`{stage.split('.')[-1]}`" for stage in chosen)
+    for version in options.versions:
+        print_table(f"`{version}`, {size}, s of processor time", f"region, px|regions|{names}|MiB")
+        for side in (128, 64, 32, 16):
+            config = video_config(options, size, frames=options.frames, region=side)
+            costs = [run_stage(stage, config, options, version=version) for stage in chosen]
+            regions = RegionGrid(height, width, side, side // 2).region_count
+            peak = max(cost.peak_mib for cost in costs)
+            print_row(side, regions, *(cost.cpu_s for cost in costs), peak)
+            shutil.rmtree(options.results(version))
+
+
+def measure_volumes(options: Options, *, volumes: int, prototypes: int) -> list[Cost]:
+    """Selection, merging and scoring of so many synthetic volumes, which are deleted again."""
+    version = "appearance_momentum"
+    folder = options.results(version)
+    config, artifacts = synthetic_artifacts(
+        options.folder, folder, volumes=volumes, prototypes=prototypes
+    )
+    write_features(artifacts, volumes=volumes, prototypes=prototypes)
+    costs = [run_stage(s, config, options, version=version) for s in (SELECT, MERGE, SCORE)]
+    shutil.rmtree(folder)
+    return costs
+
+
+def print_volumes(
+    label: int, costs: list[Cost], starts: list[Cost], volumes: int, *more: float
+) -> None:
+    """A row of seconds, microseconds of a core a volume, and memory, for each stage."""
+    cells: list[float] = []
+    for cost, start in zip(costs, starts, strict=True):
+        cells += [cost.wall_s, 1000 * cost.beyond(start, volumes)[1], cost.peak_mib]
+    print_row(label, *cells, *more)
+
+
+VOLUME_COLUMNS = "|".join(
+    f"`{name}`, s|us of a core a volume|MiB" for name in ("select", "merge", "score")
+)
+
+
+def part_volumes(options: Options) -> None:
+    """Selection and scoring of ever more volumes at the same exemplars."""
+    starts = measure_volumes(options, volumes=START_VOLUMES, prototypes=PROTOTYPES)
+    title = (
+        f"Volumes of {sum(WIDTHS.values())} numbers, {PROTOTYPES} exemplars in {REGIONS} regions"
+    )
+    print_table(title, f"volumes|{VOLUME_COLUMNS}")
+    found = []
+    for volumes in options.volumes:
+        costs = measure_volumes(options, volumes=volumes, prototypes=PROTOTYPES)
+        print_volumes(volumes, costs, starts, volumes)
+        found.append([c.beyond(s, 1)[1] for c, s in zip(costs, starts, strict=True)])
+    if len(found) > 1:
+        ratio = math.log(options.volumes[-1] / options.volumes[-2])
+        slopes = [math.log(b / a) / ratio for a, b in zip(found[-2], found[-1], strict=True)]
+        print(
+            "\nBetween the last two, processor time grows as the number of volumes to the power "
+            f"{slopes[0]:.2f} (selection) and {slopes[2]:.2f} (scoring).",
+            flush=True,
+        )
+
+
+def part_exemplars(options: Options) -> None:
+    """Selection and scoring of the same volumes with ever more exemplars."""
+    volumes, width = min(100_000, options.volumes[-1]), sum(WIDTHS.values())
+    starts = measure_volumes(options, volumes=START_VOLUMES, prototypes=PROTOTYPES)
+    columns = f"exemplars of each region|{VOLUME_COLUMNS}|products alone, us"
+    print_table(f"{volumes} volumes of {width} numbers", columns)
+    for prototypes in (n for n in (10, 30, 100) if n == 10 or n * REGIONS * 10 <= volumes):
+        costs = measure_volumes(options, volumes=volumes, prototypes=prototypes)
+        products_us = 2 * prototypes * width / screen_gflops("float64", width) / 1000
+        print_volumes(prototypes, costs, starts, volumes, products_us)
+
+
+PARTS: dict[str, Callable[[Options], None]] = {
+    "limits": part_limits,
+    "stages": part_stages,
+    "frames": part_frames,
+    "regions": part_regions,
+    "volumes": part_volumes,
+    "exemplars": part_exemplars,
+}
+
+
+def parse_options(argv: list[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """The command line, and the fields of ``Options`` that it sets."""
+    parser = argparse.ArgumentParser(description="Speed, memory and growth of the stages.")
+    parser.add_argument("--part", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--quick", action="store_true", help="little of everything")
+    parser.add_argument("--sizes", nargs="+", type=checked_size, metavar="WxH")
+    parser.add_argument("--versions", nargs="+", choices=sorted(VERSIONS))
+    parser.add_argument("--frames", type=int, help="of a sequence")
+    parser.add_argument("--volumes", type=int, nargs="+")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--video", type=Path, help="folder of frames, or a video file")
+    parser.add_argument("--scratch", type=Path, help="where files are written for the time")
+    args = parser.parse_args(argv)
+    if args.frames and args.frames < 2 * START_FRAMES:
+        parser.error(f"--frames {args.frames}: expected {2 * START_FRAMES} or more")
+    usual = QUICK if args.quick else FULL
+    given = {name: getattr(args, name) for name in usual if getattr(args, name)}
+    return args, usual | given
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    args, chosen = parse_options(argv)
+    with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
+        options = Options(
+            folder=Path(folder),
+            device=args.device,
+            frames=chosen["frames"],
+            video=args.video,
+            sizes=tuple(chosen["sizes"]),
+            versions=tuple(chosen["versions"]),
+            volumes=tuple(chosen["volumes"]),
+            limits=PartLimits(args.device),
+        )
+        for name in args.part:
+            PARTS[name](options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""What stages cannot beat on a machine: matrix products, reading, optical flow, networks alone.
+
+Times are processor time, the least of three runs, so that what else the machine does counts little.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_extraction import networks
+from feature_extraction.extractor import Workers
+from feature_extraction.momentum import flow_engine, flow_size
+from vadloc.config import Features, MomentumFeatures
+from vadloc.frames import Colour, list_sequences, read_frames, read_frames_as
+from vadloc.regions import RegionGrid
+from vadloc.versions import extractors_of
+from vadloc.video import write_video
+
+REPEATS = 3
+FRAMES = 12
+SCREEN = 512, 1024
+"""Volumes and exemplars of the products whose rate limits selection and scoring."""
+
+SCREEN_PROGRAM = f"""
+import sys, time
+import numpy as np
+dtype, width = sys.argv[1], int(sys.argv[2])
+x, y = (np.random.default_rng(0).random((n, width)).astype(dtype) for n in {SCREEN})
+times = []
+for _ in range(20):
+    started = time.process_time()
+    x @ y.T
+    times.append(time.process_time() - started)
+print(2 * len(x) * len(y) * width / min(times) / 1e9)
+"""
+
+BATCHES = {"cpu": (networks.BATCH["cpu"],), "cuda": (64, 256, 1024)}
+"""On a CPU a network is compiled for one."""
+
+CROPS = {"appearance": (64, 64, 3), "motion": (10, 64, 64)}
+
+
+def least_cpu_s(work: Callable[[], object]) -> float:
+    """Least processor time of a call in this process."""
+    times = []
+    for _ in range(REPEATS):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def square_gflops(dtype: type[np.floating], *, size: int = 2000) -> float:
+    """Rate of square matrix products by the clock, with all threads."""
+    matrix = np.random.default_rng(0).random((size, size)).astype(dtype)
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        np.matmul(matrix, matrix)
+        times.append(time.perf_counter() - started)
+    return 2 * size**3 / min(times) / 1e9
+
+
+def screen_gflops(dtype: str, width: int) -> float:
+    """Rate of the products of selection and scoring on one core, by processor time.
+
+    In a process of its own, since the threads of a product are settled when NumPy is imported.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", SCREEN_PROGRAM, dtype, str(width)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def decode_ms(folder: Path, *, coloured: bool = False) -> float:
+    """Milliseconds of a core to read a frame of the first sequence in a folder."""
+    colours: tuple[Colour, ...] = ("grey", "rgb") if coloured else ("grey",)
+    sequence = list_sequences(folder)[0]
+    count = sum(1 for _ in read_frames_as(sequence, colours))
+    return 1000 * least_cpu_s(lambda: sum(1 for _ in read_frames_as(sequence, colours))) / count
+
+
+def flow_ms(folder: Path, grid: RegionGrid) -> float:
+    """Milliseconds of a core for the flow of a pair of frames, reading and reducing left out."""
+    settings = MomentumFeatures()
+    size = flow_size(grid, side_px=settings.flow_side_px)[::-1]
+    greys = itertools.islice(read_frames(list_sequences(folder)[0]), FRAMES)
+    pairs = list(
+        itertools.pairwise([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in greys])
+    )
+    cv2.setNumThreads(1)
+    engine = flow_engine(settings.flow_preset)
+    return 1000 * least_cpu_s(lambda: [engine.calc(*pair, None) for pair in pairs]) / len(pairs)
+
+
+def network_ms(extractor: str, device: str) -> tuple[float, int]:
+    """Milliseconds a volume of a network at its best batch, and that batch.
+
+    On a CPU they are of one core's processor time, on a GPU by the clock.
+    """
+    device = networks.device_of(device)
+    grid, settings = RegionGrid(240, 360, 32, 16), Features()
+    with Workers(1) as workers:
+        if extractor == "appearance":
+            network = networks.appearance_extractor(
+                settings.appearance, grid, workers=workers, device=device
+            )
+        else:
+            network = networks.motion_extractor(
+                settings.motion, grid, workers=workers, device=device
+            )
+    found = []
+    for batch in BATCHES[device]:
+        crops = np.random.default_rng(0).integers(0, 256, (batch, *CROPS[extractor]), np.uint8)
+        found.append((call_ms(network, crops, device) / batch, batch))
+    return min(found)
+
+
+def call_ms(network: networks.NetworkFeatures, crops: NDArray[np.uint8], device: str) -> float:
+    """Milliseconds of a call of a network, after a first one."""
+    network._embed(crops)
+    if device == "cpu":
+        return 1000 * least_cpu_s(lambda: network._embed(crops))
+    started = time.perf_counter()
+    network._embed(crops)
+    return 1000 * (time.perf_counter() - started)
+
+
+def other_formats(folder: Path, target: Path) -> tuple[Path, Path]:
+    """Folders with some of the first sequence's frames as PNG and as mp4."""
+    first = read_frames(list_sequences(folder)[0], colour="rgb")
+    frames = list(itertools.islice(first, FRAMES))
+    png, mp4 = (target / form for form in ("png", "mp4"))
+    (png / "frames").mkdir(parents=True)
+    mp4.mkdir()
+    for index, rgb in enumerate(frames):
+        cv2.imwrite(str(png / "frames" / f"{index:03d}.png"), rgb[..., ::-1])
+    write_video(mp4 / "frames.mp4", frames, 15)
+    return png, mp4
+
+
+@dataclass
+class PartLimits:
+    """Milliseconds of a core that the parts of extraction take alone, each measured once.
+
+    Attributes:
+        device: Where networks run.
+    """
+
+    device: str
+    _known: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def part_ms(self, part: str, folder: Path, grid: RegionGrid) -> float:
+        """Of a frame (``grey``, ``rgb``, ``flow``) or of a volume (a network's name)."""
+        key = part, "" if part in CROPS else str(folder)
+        if key not in self._known:
+            self._known[key] = self._measure(part, folder, grid)
+        return self._known[key]
+
+    def _measure(self, part: str, folder: Path, grid: RegionGrid) -> float:
+        if part in CROPS:
+            return network_ms(part, self.device)[0]
+        if part == "flow":
+            return flow_ms(folder, grid)
+        return decode_ms(folder, coloured=part == "rgb")
+
+    def slowest(
+        self, version: str, folder: Path, grid: RegionGrid, computed: dict[str, float]
+    ) -> tuple[str, float]:
+        """The part of a version's extraction that takes longest, and its milliseconds a frame.
+
+        Args:
+            version: Of the method.
+            folder: Of sequences.
+            grid: Of their frames.
+            computed: Volumes that each network computed, a frame.
+        """
+        extractors = extractors_of(version)
+        colour = "rgb" if "appearance" in extractors else "grey"
+        parts = {"reading": self.part_ms(colour, folder, grid)}
+        if "momentum" in extractors:
+            parts["flow"] = self.part_ms("flow", folder, grid)
+        for name, volumes in computed.items():
+            parts[name] = self.part_ms(name, folder, grid) * volumes
+        slowest = max(parts, key=lambda part: parts[part])
+        return slowest, parts[slowest]
