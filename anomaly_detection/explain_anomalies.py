@@ -27,7 +27,12 @@ from feature_extraction.attributes import AttributeReader
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
 from vadloc.config import Config
-from vadloc.features import SequenceFeatures, load_features
+from vadloc.features import (
+    SequenceFeatures,
+    check_frame_size,
+    check_scores,
+    load_features,
+)
 from vadloc.model import Exemplars
 from vadloc.regions import RegionGrid
 
@@ -53,11 +58,25 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         threshold = alarm_threshold(config, artifacts)
         features = load_features(artifacts, "test", sequence)
         scene = Scene.of(config, artifacts)
-        content = explain(features, artifacts.scores(sequence).load(), scene, threshold)
+        scores = artifacts.scores(sequence).load()
+        check_sizes(features, scores, scene)
+        content = explain(features, scores, scene, threshold)
         file.save(content)
         counts["detections"] = len(content["detections"])
         counts["threshold"] = threshold.value
     return file.path
+
+
+def check_sizes(features: SequenceFeatures, scores: NDArray[np.float32], scene: "Scene") -> None:
+    """Refuse features and scores that are not of the model's size.
+
+    Raises:
+        VadlocError: They are not.
+    """
+    model = scene.model
+    check_frame_size(features, model.height_px, model.width_px, "training")
+    model.check_widths(features)
+    check_scores(scores, (features.frame_count, *scene.grid.cells), features.sequence)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
 from vadloc.config import Config
+from vadloc.storage import list_files
 
 COMMAND = "anomaly_detection.visualize_anomalies"
 PNG_LEVEL = 3
@@ -55,22 +56,31 @@ def run(
             rate = config.dataset.frames_per_second
             counts["frames"] = write_video(file.path, images, rate, stamp=file.stamp)
         else:
-            counts["frames"] = _write_pictures(file.path.parent, images)
-            file.save({"schema": SCHEMAS["views"], "frames": counts["frames"]})
+            pictures = file.path.parent
+            file.path.unlink(missing_ok=True)  # what it lists is about to go
+            counts["frames"] = _write_pictures(pictures, images)
+            listed = {"frames": counts["frames"], "files": list_files(pictures)}
+            file.save({"schema": SCHEMAS["views"], **listed})
     return file.path
 
 
 def draw_sequence(config: Config, artifacts: Artifacts, sequence: str) -> Iterator[Any]:
     """All frames of a sequence, drawn one at a time: RGB uint8 ``(height, width, 3)``."""
     from anomaly_detection.anomaly_views import View, draw_views
+    from vadloc.features import check_scores
     from vadloc.frames import read_frames
+    from vadloc.regions import RegionGrid
 
     truth: dict[str, Any] = {"anomalous_frames": {}, "regions": {}}
     if config.dataset.ground_truth is not None:
         truth = artifacts.evaluation("frame_labels.json").load()
+    explained = artifacts.explanations(sequence).load()
+    scores = artifacts.scores(sequence).load()
+    sizes = (explained[key] for key in ("height_px", "width_px", "region_px", "cell_px"))
+    check_scores(scores, (explained["frame_count"], *RegionGrid(*sizes).cells), sequence)
     view = View(
-        explained=artifacts.explanations(sequence).load(),
-        scores=artifacts.scores(sequence).load(),
+        explained=explained,
+        scores=scores,
         stretches=truth["anomalous_frames"].get(sequence),
         regions=truth["regions"].get(sequence),
     )

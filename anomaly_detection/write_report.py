@@ -44,16 +44,19 @@ from anomaly_detection.report_scene import BACKGROUND_FRAMES, SceneReport, sprea
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
 from vadloc.config import Config
+from vadloc.errors import VadlocError
+from vadloc.features import check_scores
 from vadloc.frames import read_frames
-from vadloc.storage import replacing_folder, write_page
+from vadloc.storage import list_files, replacing_folder, write_json, write_page
 
 COMMAND = "anomaly_detection.write_report"
 LEGEND_COLOURS = 16
 
 
 def outputs(artifacts: Artifacts, _dataset: str, *, single_file: bool = False) -> list[Artifact]:
-    """The page."""
-    return [artifacts.report_page(single_file=single_file)]
+    """The page, and for a folder the list of all its files."""
+    page = artifacts.report_page(single_file=single_file)
+    return [page] if single_file else [page, artifacts.report_files()]
 
 
 def run(
@@ -72,8 +75,8 @@ def run(
     Raises:
         VadlocError: Explanations, scores, model or frame labels are missing or damaged.
     """
-    page = artifacts.report_page(single_file=single_file)
-    if page.is_done(overwrite=overwrite):
+    page, *listing = outputs(artifacts, dataset, single_file=single_file)
+    if all(file.is_done(overwrite=overwrite) for file in (page, *listing)):
         return page.path
     unit = f"{artifacts.version}/{dataset}"
     with stage_report(artifacts, COMMAND, unit, page.stamp) as counts:
@@ -88,6 +91,9 @@ def run(
                 files = FolderSink(folder)
                 writer.write(files)
                 write_page(folder / page.path.name, files.page(title), stamp=page.stamp)
+                for file in listing:
+                    content = {"schema": SCHEMAS["report"], "files": list_files(folder)}
+                    write_json(folder / file.path.name, content, stamp=file.stamp)
         counts["sequences"] = len(writer.sequences)
         counts["detections"] = sum(len(s.detections) for s in writer.sequences)
     return page.path
@@ -119,6 +125,7 @@ class ReportWriter:
         if config.dataset.ground_truth is not None:
             bands = artifacts.evaluation("frame_labels.json").load()["anomalous_frames"]
         scene = Scene.of(config, artifacts)
+        check_explained(explained, scene)
         report = explained_to_report(scene, explained)
         sequences = [SequenceReport(i, content, report) for i, content in enumerate(explained)]
         return cls(artifacts, report, sequences, SceneReport(scene, report), bands)
@@ -175,6 +182,7 @@ class ReportWriter:
     def _write_sequence(self, sink: Sink, sequence: SequenceReport) -> None:
         name = sequence.explained["sequence"]
         scores = self.artifacts.scores(name).load()
+        check_scores(scores, (sequence.explained["frame_count"], *self.report.cells), name)
         heat = scores_to_levels(scores[sequence.shown_frames()], self.report.top_score)
         for number, sheet in _sheets(heat, self.report.columns):
             sink.add_picture(f"heat/{sequence.key}-{number:04d}.png", to_heat_png(sheet))
@@ -237,6 +245,29 @@ class ReportWriter:
                 nearest = detection["nearest"]
                 if nearest["sequence"] == name:
                     yield self.report.strip(self.report.nearest_name(nearest), nearest)
+
+
+def check_explained(explained: list[dict[str, Any]], scene: Scene) -> None:
+    """Refuse explanations that speak of what the model does not have.
+
+    Raises:
+        VadlocError: Of frames of another size, other regions or training sequences.
+    """
+    model = scene.model
+    for content in explained:
+        volumes = [d[name] for d in content["detections"] for name in ("peak", "nearest")]
+        known = {volume.get("sequence", model.sequences[0]) for volume in volumes}
+        size = content["height_px"], content["width_px"]
+        highest = max((volume["region"] for volume in volumes), default=0)
+        if (
+            size != (model.height_px, model.width_px)
+            or highest >= model.region_count
+            or not known <= set(model.sequences)
+        ):
+            raise VadlocError(
+                f"{content['sequence']}: its explanations are of another model; make them again: "
+                "anomaly_detection.explain_anomalies --overwrite"
+            )
 
 
 def explained_to_report(scene: Scene, explained: list[dict[str, Any]]) -> Report:

@@ -6,9 +6,9 @@ Each fault must end in the very bytes of an undisturbed run, or in one clear lin
 file; never in a traceback, a partial file under a final name, or another number. The table it
 prints is the README's. The full disk is a small tmpfs, which only root can mount.
 
-Damaged is every file below ``results/`` that carries a checksum, whatever made it, and all that
-programs read must carry one. The others are for people: pictures, pages and tables, and the
-``reports/`` of the commands, which no command reads again.
+Damaged is every file below ``results/`` that carries a checksum or, as those of the report, is
+listed with one; all that programs read must carry one. The others are for people: plots and tables
+of the evaluation, and the ``reports/`` of the commands, which no command reads again.
 """
 
 import argparse
@@ -37,6 +37,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FRAMES_KEPT = 30
 SAME, CLEAR, WRONG, KILLED = "same bytes", "clear error", "WRONG", "killed"
 PROGRESS_EVERY_S = 60
+POLL_S = 0.005
+MOST_KILLS = 30
+"""Of one run, before it may end: each comes a sixth of the way at most."""
 Outcomes = Iterator[str]
 """The outcome of one case after the other; a kill that is no case of its own is `KILLED`."""
 READ_BY_PROGRAMS = (".joblib", ".npy", ".json")
@@ -50,11 +53,13 @@ class Scene:
         folder: Everything happens below it.
         expected: Digest of each result by its path.
         seconds: Duration of the undisturbed run.
+        messages: Lines of its log.
     """
 
     folder: Path
     expected: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    messages: int = 0
 
     @property
     def config(self) -> Path:
@@ -122,7 +127,9 @@ def make_scene(folder: Path) -> Scene:
     shutil.copy(ROOT / "configs" / "sample.toml", scene.config)
     results = folder / "undisturbed"
     started = time.perf_counter()
-    scene.run(results).check_returncode()
+    undisturbed = scene.run(results)
+    undisturbed.check_returncode()
+    scene.messages = len(undisturbed.stderr.splitlines())
     scene.seconds = time.perf_counter() - started
     scene.expected = digests(results)
     return scene
@@ -134,33 +141,46 @@ def kills(scene: Scene, count: int, chance: random.Random) -> Outcomes:
     After each kill, what is under its final name is compared with the undisturbed run.
     """
     results = scene.folder / "killed"
-    killed = 0
-    while killed < count:
+    killed: Counter[str] = Counter()
+    while killed.total() < count:
         shutil.rmtree(results, ignore_errors=True)
-        for _ in range(chance.randint(1, 6)):
-            if kill_a_run(scene, results, chance):
-                killed += 1
+        for _ in range(chance.randint(1, MOST_KILLS)):
+            if stage := kill_a_run(scene, results, chance):
+                killed[stage] += 1
                 yield KILLED
             if unfinished := scene.unfinished(results):
                 yield complain(f"not whole after a kill: {unfinished}")
         yield scene.judge(results, scene.run(results))
+    print(f"killed in: {dict(killed)}", file=sys.stderr, flush=True)
 
 
-def kill_a_run(scene: Scene, results: Path, chance: random.Random) -> bool:
-    """Start a run and kill it at a random moment; whether it had not ended by itself."""
-    process = subprocess.Popen(
-        scene.command(results),
-        cwd=ROOT,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(chance.uniform(0, scene.seconds))
+def kill_a_run(scene: Scene, results: Path, chance: random.Random) -> str:
+    """Start a run and kill it at a random moment between two of its messages.
+
+    By messages and not by the clock, so that all stages are met however busy the machine is.
+
+    Returns:
+        The command it was at; empty if it had ended by itself.
+    """
+    messages = chance.randint(0, scene.messages // 6)
+    log = scene.folder / "killed.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            scene.command(results),
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+        )
+    while process.poll() is None and len(log.read_bytes().splitlines()) < messages:
+        time.sleep(POLL_S)
+    time.sleep(chance.uniform(0, 2 * scene.seconds / scene.messages))
     is_running = process.poll() is None
     if is_running:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return is_running
+    words = log.read_text().rpartition(" INFO ")[2].split()
+    return words[0].rstrip(":") if is_running and words else "start" * is_running
 
 
 @contextmanager
@@ -201,41 +221,51 @@ def artifacts_below(results: Path) -> list[Artifact]:
     return found
 
 
-def read(file: Artifact) -> object:
+def guarded_below(results: Path) -> list[tuple[Path, Artifact]]:
+    """Every file whose damage is to be noticed, and the artifact that notices it."""
+    guarded = []
+    for artifact in artifacts_below(results):
+        guarded.append((artifact.path, artifact))
+        if artifact.path.suffix == ".json":
+            listed = storage.read_json(artifact.path).get("files", {})
+            guarded += [(artifact.path.parent / name, artifact) for name in listed]
+    return guarded
+
+
+def read(path: Path, file: Artifact) -> object:
     """Read an artifact as a command would; other kinds of file are only compared."""
-    if file.path.suffix in READ_BY_PROGRAMS:
+    if path == file.path and path.suffix in READ_BY_PROGRAMS:
         return file.load()
     if file.state(verify=True)[0] != "done":
-        raise VadlocError(f"{file.path}: {file.state(verify=True)[1]}")
-    return file.path.read_bytes()
+        raise VadlocError(file.state(verify=True)[1])
+    return path.read_bytes()
 
 
 def damage(scene: Scene, count: int, chance: random.Random, *, cut: bool) -> Outcomes:
-    """A flipped bit or a cut at a random place of every artifact, ``count`` times each.
+    """A flipped bit or a cut at a random place of every file, ``count`` times each.
 
+    Files that are only listed get a tenth of that: for each case all that are listed are read.
     A bit between the words of a JSON file may change nothing; that is the same content.
     """
-    for file in artifacts_below(scene.folder / "undisturbed"):
-        whole, content = file.path.read_bytes(), read(file)
-        for _ in range(count):
+    for path, file in guarded_below(scene.folder / "undisturbed"):
+        whole, content = path.read_bytes(), read(path, file)
+        for _ in range(count if path == file.path else max(1, count // 10)):
             place = chance.randrange(len(whole))
             flipped = bytes([whole[place] ^ (1 << chance.randrange(8))])
-            file.path.write_bytes(
-                whole[:place] if cut else whole[:place] + flipped + whole[place + 1 :]
-            )
-            yield judge_damaged(file, content, f"byte {place} of {len(whole)}")
-        file.path.write_bytes(whole)
+            path.write_bytes(whole[:place] if cut else whole[:place] + flipped + whole[place + 1 :])
+            yield judge_damaged(path, file, content, f"byte {place} of {len(whole)}")
+        path.write_bytes(whole)
 
 
-def judge_damaged(file: Artifact, content: object, damage: str) -> str:
+def judge_damaged(path: Path, file: Artifact, content: object, damage: str) -> str:
     """What becomes of a damaged file that held this content."""
     try:
-        found = read(file)
+        found = read(path, file)
     except VadlocError as error:
-        is_named = str(file.path) in str(error)
-        return CLEAR if is_named else complain(f"{file.path}: {damage}: {error}")
-    is_same = file.path.suffix == ".json" and found == content
-    return SAME if is_same else complain(f"{file.path}: {damage}: not noticed")
+        is_named = str(path) in str(error)
+        return CLEAR if is_named else complain(f"{path}: {damage}: {error}")
+    is_same = path.suffix == ".json" and found == content
+    return SAME if is_same else complain(f"{path}: {damage}: not noticed")
 
 
 def exchanged(scene: Scene, count: int, chance: random.Random) -> Outcomes:

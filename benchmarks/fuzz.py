@@ -16,7 +16,9 @@ one. The same seed makes the same examples as long as the readers say the same.
 
 import argparse
 import hashlib
+import io
 import json
+import logging
 import multiprocessing
 import os
 import random
@@ -25,32 +27,43 @@ import resource
 import shutil
 import signal
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
 import warnings
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from anomaly_detection import calibration, visualize_anomalies
+from evaluation import evaluate_scores
 from evaluation.compute_auc import run as compute_auc
 from evaluation.formats import READERS as TRUTH_READERS
 from evaluation.predictions import KnownSize, list_predictions, open_prediction
+from evaluation.preparation.sources import open_source
+from feature_extraction.crop_archives import LABELS, read_crops
 from vadloc import storage
-from vadloc.config import load_config
+from vadloc.artifacts import Artifacts
+from vadloc.cli import RunOptions, Stage, run_units
+from vadloc.config import Alarms, load_config
 from vadloc.errors import VadlocError
 from vadloc.frames import Sequence, list_sequences, read_frames
+from vadloc.run import stages as run_stages
 from vadloc.weights import read_weights, write_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # whose small valid files are the seeds
+ZIP_METHODS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
 LIMIT_S = 10
 LIMIT_MIB = 1024
 """Of resident memory; twice the largest picture that is read, in colour."""
@@ -72,11 +85,13 @@ class Reader:
         make: Leaves a folder with valid files for each kind of input below the given one.
         read: Reads such a folder.
         seal: Makes the checksums of a changed file right again; its name and content to content.
+        below: Only files below this folder are changed.
     """
 
     make: Callable[[Path], object]
     read: Callable[[Path], object]
     seal: Callable[[str, bytes], bytes] | None = None
+    below: str = ""
 
 
 # Valid files and how they are read
@@ -189,6 +204,102 @@ def make_curves(folder: Path) -> None:
     np.save(folder / "curves" / "tpr.npy", np.linspace(0, 1, 5, dtype=np.float32) ** 0.5)
 
 
+def make_archives(folder: Path) -> None:
+    """A few members in every kind of archive that is unpacked."""
+    members = {f"Train/Train00{n}/001.jpg": bytes(range(256)) * (n + 1) for n in range(3)}
+    for suffix in (".tar", ".tar.gz", ".tar.bz2", ".tar.xz"):
+        (folder / suffix[1:]).mkdir()
+        form = tarfile.PAX_FORMAT if suffix == ".tar.gz" else tarfile.GNU_FORMAT
+        mode: Any = f"w:{suffix[5:]}"
+        with tarfile.open(folder / suffix[1:] / f"a{suffix}", mode, format=form) as archive:
+            for name, content in {**members, f"{'long' * 40}/\u00e9": b"x"}.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    for method in ZIP_METHODS:
+        (folder / f"zip {method}").mkdir()
+        with zipfile.ZipFile(folder / f"zip {method}" / "a.zip", "w", method) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+
+
+def read_archives(folder: Path) -> None:
+    """Unpack all members, and see that nothing is written elsewhere."""
+    source = open_source(only_file(folder))
+    with tempfile.TemporaryDirectory() as target:
+        inside = Path(target, "inside")
+        wanted = {m.path: inside / str(n) for n, m in enumerate(source.members())}
+        list(source.place(wanted))
+        assert {path.name for path in Path(target).iterdir()} <= {"inside"}
+
+
+def make_crops(folder: Path) -> None:
+    """A zip of pictures for each class."""
+    for method in ZIP_METHODS:
+        for label in LABELS:
+            path = folder / str(method) / "train" / f"{label}.zip"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(path, "w", method) as archive:
+                for suffix in ("png", "jpeg"):
+                    file = io.BytesIO()
+                    Image.new("RGB", (64, 64), (len(label), 90, 200)).save(file, suffix)
+                    archive.writestr(f"1.{suffix}", file.getvalue())
+
+
+def make_results(folder: Path) -> None:
+    """All that a run leaves of a small scene of videos."""
+    from tiny_scene import CONFIG, anomaly, film, save_video
+
+    whole = folder / "whole"
+    for split, count in (("Train", 2), ("Test", 1)):
+        for number in range(count):
+            column = 10 if split == "Test" else None
+            path = whole / "data" / split / f"{SEQUENCE}{number}.mkv"
+            save_video(path, film(seed=number, anomaly_column=column))
+    rows = "".join(f"{f + 1:03d}.png 0 {x} {y} 10 10\n" for f, x, y in anomaly(10))
+    (whole / "data" / "Test" / f"{SEQUENCE}0_gt.txt").write_text(rows)
+    (whole / "data" / "a.toml").write_text(f"{CONFIG}[alarms]\nthreshold = 0.3\n")
+    logging.disable(logging.INFO)
+    artifacts = results_below(whole)
+    for stage in all_stages(artifacts):
+        run_units(stage, artifacts, stage.units(artifacts), RunOptions())
+    shutil.rmtree(artifacts.folder / "reports")
+
+
+def results_below(folder: Path) -> Artifacts:
+    """The results of a small scene."""
+    return Artifacts(load_config(folder / "data" / "a.toml"), folder / "results", folder / "data")
+
+
+def all_stages(artifacts: Artifacts) -> list[Stage]:
+    """Those of a run, with the calibration, which a fixed threshold does without."""
+    stages = run_stages(artifacts.config)
+    return [*stages[:-2], calibration.STAGE, *stages[-2:]]
+
+
+def read_results(folder: Path) -> None:
+    """Read each kind of file as the stage after it does, the last stage first.
+
+    Of views a frame is drawn and of the evaluation the input is read: what follows is slow and
+    looks at no file.
+    """
+    artifacts = results_below(folder)
+    config = artifacts.config
+    with redirect_stdout(io.StringIO()):
+        evaluate_scores.print_summary(artifacts)
+    for sequence in artifacts.sequences("test"):
+        evaluate_scores.load_scores(artifacts, sequence.name)
+        next(visualize_anomalies.draw_sequence(config, artifacts, sequence.name))
+    per_hour = config.model_copy(update={"alarms": Alarms(false_alarms_per_hour=5)})
+    calibration.alarm_threshold(per_hour, replace(artifacts, config=per_hour))
+    stages = [s for s in all_stages(artifacts)[2:] if s.command != evaluate_scores.COMMAND]
+    for stage in reversed(stages):
+        for unit in stage.units(artifacts):
+            for file in stage.outputs(artifacts, unit):
+                file.path.unlink(missing_ok=True)
+            stage.run(config, artifacts, unit)
+
+
 def truth_reader(name: str) -> Reader:
     """The reader of a ground-truth format and files of it."""
     from formats_helpers import MAKERS, SIZE, sequence_of
@@ -213,6 +324,28 @@ def seal_artifact(_name: str, content: bytes) -> bytes:
     body = re.sub(rb"\nvadloc stamp=[^\n]*\n?\Z", b"", content)
     digest = hashlib.sha256(body).hexdigest()
     return body + f"\nvadloc stamp={STAMP} sha256={digest}\n".encode()
+
+
+def seal_result(name: str, content: bytes) -> bytes:
+    """As the two others, under the stamp that the file has; other files as they are."""
+    if name.endswith(".json"):
+        return seal_json(name, content)
+    if not name.endswith((".joblib", ".npy")):
+        return content
+    stamp = re.search(rb"\nvadloc stamp=([0-9a-f]{16})", content)
+    sealed = seal_artifact(name, content)
+    return sealed.replace(f"stamp={STAMP}".encode(), b"stamp=" + stamp[1]) if stamp else sealed
+
+
+def seal_tar(name: str, content: bytes) -> bytes:
+    """The headers of a plain tar file, every 512 bytes, with the checksums that fit them."""
+    sealed = bytearray(content)
+    for start in range(0, len(sealed) - 511, 512) if name.endswith(".tar") else ():
+        if sealed[start + 257 : start + 262] == b"ustar":
+            sealed[start + 148 : start + 156] = b" " * 8
+            total = sum(sealed[start : start + 512])
+            sealed[start + 148 : start + 156] = b"%06o\0 " % total
+    return bytes(sealed)
 
 
 def seal_json(_name: str, content: bytes) -> bytes:
@@ -257,6 +390,9 @@ READERS: dict[str, Reader] = {
     ),
     "predictions": Reader(make_predictions, read_predictions),
     "weights": Reader(make_weights, lambda f: read_weights(only_file(f)), seal_header),
+    "archives": Reader(make_archives, read_archives, seal_tar),
+    "crops": Reader(make_crops, lambda f: read_crops(f, "train")),
+    "results": Reader(make_results, read_results, seal_result, below="results/"),
     "curves": Reader(make_curves, lambda f: compute_auc(f / "fpr.npy", f / "tpr.npy")),
     **{f"truth_{name}": truth_reader(name) for name in TRUTH_READERS},
 }
@@ -541,7 +677,8 @@ def examples(reader: Reader, corpus: list[Files], chance: random.Random) -> Iter
     valid = list(corpus)
     while True:
         files = dict(chance.choice(chance.choice((valid, corpus))))
-        for name in {chance.choice(list(files)) for _ in range(chance.choice((1, 1, 1, 2)))}:
+        names = [name for name in files if name.startswith(reader.below)]
+        for name in {chance.choice(names) for _ in range(chance.choice((1, 1, 1, 2)))}:
             content = change(files[name], chance)
             is_sealed = reader.seal and chance.random() < 0.8
             files[name] = reader.seal(name, content) if reader.seal and is_sealed else content

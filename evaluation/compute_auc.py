@@ -17,6 +17,11 @@ from vadloc.cli import emit, exit_status
 from vadloc.errors import VadlocError
 from vadloc.storage import npy_to_array
 
+HIGHEST_FPR = 1e9
+"""No frame has so many false positives."""
+ROUNDING = 1e-6
+"""What sums of float32 shares may be above 1."""
+
 
 def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") -> float:
     """Area under points of a curve.
@@ -37,6 +42,11 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
         )
     if not (np.isfinite(fpr).all() and np.isfinite(tpr).all()):
         raise VadlocError("the curve has points that are not numbers: it was undefined")
+    if fpr.min() < 0 or fpr.max() > HIGHEST_FPR or tpr.min() < 0 or tpr.max() > 1 + ROUNDING:
+        raise VadlocError(
+            f"false positive rates from {fpr.min():g} to {fpr.max():g}, true positive rates from "
+            f"{tpr.min():g} to {tpr.max():g}; expected none below 0, and the latter up to 1"
+        )
     thresholds = -np.arange(len(fpr), dtype=np.float64)
     return area_under(RateCurve(thresholds, fpr, tpr, thresholds[-1]), rule=rule).value
 

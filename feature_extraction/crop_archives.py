@@ -8,7 +8,6 @@ and ``background``, with splits ``train`` and ``val``. An optional ``<data>/inde
 import csv
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, one_line
 from vadloc.storage import DamagedFileError
 
 CLASSES: Final = ("person", "car", "cyclist", "dog", "tree", "house", "skyscraper", "bridge")
@@ -35,6 +34,8 @@ Split = Literal["train", "val"]
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _MAX_MEMBER_BYTES = 1 << 20
 _MAX_MEMBERS = 1_000_000
+_BOMB_BYTES, _BOMB_RATIO = 1 << 26, 20
+"""Pictures that unpack to more than the first, and to so many times the archive, are a bomb."""
 _UNKNOWN_SOURCE = "unknown"
 
 
@@ -71,7 +72,7 @@ def read_crops(data: Path, split: Split) -> Crops:
     for label, name in enumerate(LABELS):
         count = len(pixels)
         for member, content in _members(data / split, name):
-            pixels.append(_decode(f"{data / split / name}: {member}", content))
+            pixels.append(_decode(f"{data / split / name}: {one_line(member)}", content))
             sources.append(source_of.get((split, name, member)) or _UNKNOWN_SOURCE)
         if len(pixels) == count:
             raise VadlocError(f"{data / split / name}: holds no {', '.join(_SUFFIXES)} pictures")
@@ -107,16 +108,11 @@ def _archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
             for member in members:
                 if member.filename.lower().endswith(_SUFFIXES):
                     yield member.filename, archive.read(member)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
-        raise DamagedFileError(f"{path}: not a readable zip archive ({error})") from None
-    except OSError as error:
-        raise VadlocError(f"{path}: cannot read ({error.strerror or error})") from None
+    except VadlocError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way
+        words = one_line(error)
+        raise DamagedFileError(f"{path}: not a readable zip archive ({words})") from None
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -125,12 +121,18 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     if len(names) > _MAX_MEMBERS or len(set(names)) < len(names):
         raise VadlocError(f"{path}: {len(names)} members, some of one name or too many")
     for member in members:
+        name = one_line(member.filename)
         if member.filename != Path(member.filename).name or "\\" in member.filename:
             raise VadlocError(
-                f"{path}: member {member.filename!r} has a folder in its name; expected pictures "
-                "side by side"
+                f"{path}: member {name} has a folder in its name; expected pictures side by side"
             )
-        _check_size(f"{path}: {member.filename}", member.file_size)
+        _check_size(f"{path}: {name}", member.file_size)
+    size = sum(member.file_size for member in members)
+    if size > max(_BOMB_BYTES, _BOMB_RATIO * path.stat().st_size):
+        raise VadlocError(
+            f"{path}: unpacks to {size} bytes, the archive has {path.stat().st_size}; pictures "
+            "do not shrink so far"
+        )
 
 
 def _check_size(where: str, size: int) -> None:
@@ -150,8 +152,7 @@ def _decode(where: str, content: bytes) -> NDArray[np.uint8]:
                 return np.array(picture.convert("RGB"))
             size = picture.size
     except Exception as error:  # a damaged picture can fail in any way
-        detail = " ".join(str(error).split())
-        raise DamagedFileError(f"{where}: not a readable picture ({detail})") from None
+        raise DamagedFileError(f"{where}: not a readable picture ({one_line(error)})") from None
     raise VadlocError(
         f"{where}: {size[0]} x {size[1]} px, expected {CROP_PX} x {CROP_PX}; resize the crops"
     )

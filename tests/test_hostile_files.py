@@ -1,6 +1,7 @@
 """Small files that promise much, and names that mean something to somebody else."""
 
 import html
+import json
 import os
 import struct
 import zlib
@@ -15,10 +16,12 @@ from PIL import Image
 from test_storage import sealed
 from tiny_scene import FRAMES, film, save_video
 
+from evaluation.compute_auc import run as compute_auc
 from evaluation.plots import save_score_plots
 from vadloc.errors import UsageError, VadlocError, one_line
 from vadloc.frames import Sequence, read_frames, read_picture
 from vadloc.storage import DamagedFileError, read_joblib
+from vadloc.weights import read_weights
 
 SIDE = 60_000
 MUCH = zlib.compress(bytes(1 << 28), 9)
@@ -180,3 +183,33 @@ def test_words_of_others_are_one_printable_line() -> None:
     assert one_line("\x1b[2Jcl\u00e9\u202e\0") == "\\x1b[2Jcl\u00e9\\u202e\\x00"
     assert one_line("x" * 400, limit=5) == "xxxxx..."
     assert one_line(UsageError("as it is")) == "as it is"
+
+
+@pytest.mark.parametrize(
+    ("fpr", "tpr"),
+    [([0, 1e308], [0, 1]), ([-1, 1], [0, 1]), ([0, 1], [0, 1e308]), ([0, 1], [-0.5, 1])],
+)
+def test_rates_that_no_curve_has_are_refused(
+    tmp_path: Path, fpr: list[float], tpr: list[float]
+) -> None:
+    paths = tmp_path / "fpr.npy", tmp_path / "tpr.npy"
+    for path, rates in zip(paths, (fpr, tpr), strict=True):
+        np.save(path, np.array(rates))
+    with pytest.raises(
+        VadlocError, match="expected none below 0, and the latter up to 1"
+    ) as caught:
+        compute_auc(*paths)
+    assert str(paths[0]) in str(caught.value)
+
+
+def test_words_of_a_file_of_weights_are_one_short_printable_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for kind, name in (("\x1b[31m", "a"), ("9" * 5000, "a"), ("F64", "\x1b[2J" + "b" * 5000)):
+        tensor = {"dtype": kind, "shape": [1], "data_offsets": [0, 8]}
+        header = json.dumps({"__metadata__": {"vadloc": "{}"}, name: tensor}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+        with pytest.raises(DamagedFileError) as caught:
+            read_weights(path)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < len(str(path)) + 500

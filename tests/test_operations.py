@@ -13,6 +13,7 @@ from tiny_scene import (
     command,
     copy_scene,
     film,
+    one_line,
     run,
     run_scene,
     save_frames,
@@ -71,6 +72,27 @@ def test_status_sees_damage_and_changed_settings(
     stale = table(run_scene("vadloc.status", spoilt, results))
     assert stale["exemplar_selection.merge_exemplars"] == [1, 0, 0, 0]
     assert stale["anomaly_detection.score_anomalies"] == [0, 0, 2, 0]
+
+
+def test_status_sees_what_is_missing_or_altered_in_the_report(
+    scene: Path, finished: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    subprocess.run(["cp", "-r", str(finished), str(results)], check=True)
+    stage = "anomaly_detection.write_report"
+    page = results / "tiny" / "report" / "momentum"
+    script = page / "data" / "index.js"
+    whole = script.read_bytes()
+    script.write_bytes(whole.replace(b"Test0", b"Test9"))
+    assert table(run_scene("vadloc.status", scene, results))[stage] == [1, 0, 0, 0]
+    assert table(run_scene("vadloc.status", scene, results, "--verify"))[stage] == [0, 0, 0, 1]
+    script.unlink()
+    assert table(run_scene("vadloc.status", scene, results))[stage] == [0, 0, 0, 1]
+    line = one_line(run(stage, *scene_options(scene, results)), status=1)
+    assert "data/index.js, which is not beside it; make it again: python -m " in line
+    run_scene(stage, scene, results, "--overwrite")
+    assert script.read_bytes() == whole
+    assert table(run_scene("vadloc.status", scene, results, "--verify"))[stage] == [1, 0, 0, 0]
 
 
 def test_doctor_finds_nothing_wrong_with_the_scene(scene: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import pickle
 import socket
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,7 @@ def _exit() -> None:
 
 
 def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path: Path) -> None:
+    """Those of other machines, of whose processes nothing is known, go when they are a day old."""
     child = multiprocessing.get_context("spawn").Process(target=_exit)
     child.start()
     child.join()
@@ -171,14 +173,59 @@ def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path: Pa
     names = {
         "dead": f".a[1].npy.{host}.{child.pid}.part",
         "alive": f".a[1].npy.{host}.{os.getppid()}.part",
-        "elsewhere": f".a[1].npy.other-host.{child.pid}.part",
+        "elsewhere": f".a[1].npy.other-host.example.org.{child.pid}.part",
+        "elsewhere, old": f".a[1].npy.other-host.example.org.{os.getppid()}.part",
+        "of another program": ".a[1].npy.host.txt.part",
         "other file": f".b.npy.{host}.{child.pid}.part",
     }
     for name in names.values():
         (tmp_path / name).write_bytes(b"half")
+        age_s = (25 if name == names["elsewhere, old"] else 23) * 3600
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
     storage.write_array(tmp_path / "a[1].npy", np.arange(2), stamp=STAMP)
     left = {key for key, name in names.items() if (tmp_path / name).exists()}
-    assert left == {"alive", "elsewhere", "other file"}
+    assert left == {"alive", "elsewhere", "of another program", "other file"}
+    storage.remove_leftovers(tmp_path)
+    left = {key for key, name in names.items() if (tmp_path / name).exists()}
+    assert left == {"alive", "elsewhere", "of another program"}
+
+
+def listed(folder: Path) -> Path:
+    """A folder of two files and the list of them."""
+    (folder / "pictures").mkdir()
+    (folder / "a.css").write_bytes(b"a")
+    (folder / "pictures" / "1.jpg").write_bytes(b"picture")
+    path = folder / "files.json"
+    storage.write_json(path, {"files": storage.list_files(folder)}, stamp=STAMP)
+    return path
+
+
+def test_listed_files_are_missed_and_compared(tmp_path: Path) -> None:
+    path = listed(tmp_path)
+    digest = hashlib.sha256(b"picture").hexdigest()
+    assert storage.read_json(path)["files"]["pictures/1.jpg"] == digest
+    storage.verify(path)
+    (tmp_path / "pictures" / "1.jpg").write_bytes(b"Picture")
+    assert storage.read_stamp(path) == STAMP
+    with pytest.raises(storage.DamagedFileError, match=r"1\.jpg: its bytes do not fit"):
+        storage.verify(path)
+    (tmp_path / "pictures" / "1.jpg").unlink()
+    with pytest.raises(storage.DamagedFileError, match=r"pictures/1\.jpg, which is not beside it"):
+        storage.read_stamp(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/etc/passwd", "a/../../outside", "link", "9" * 5000, "\0"]
+)
+def test_a_list_does_not_lead_elsewhere(tmp_path: Path, name: str) -> None:
+    (tmp_path / "outside").write_bytes(b"x")
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "link").symlink_to("/dev/zero")
+    path = tmp_path / "inside" / "files.json"
+    for files in ({name: "0" * 64}, [name], {name: None}):
+        storage.write_json(path, {"files": files}, stamp=STAMP)
+        with pytest.raises(storage.DamagedFileError, match=r"not beside it|expected names"):
+            storage.verify(path)
 
 
 @pytest.mark.parametrize("folder", ["/proc/nowhere", "file", "file/below"])

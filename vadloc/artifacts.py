@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 Split = Literal["train", "test"]
 State = Literal["done", "missing", "stale", "damaged"]
 SCHEMAS = {
-    "features": 2,
+    "features": 3,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
@@ -64,11 +64,13 @@ class Artifact:
         path: Where it is or will be.
         stamp: What its stamp must be under the present config and dataset.
         command: The command line that makes it.
+        kind: What it holds, a key of ``contents.CONTENTS``; empty if no program reads it again.
     """
 
     path: Path
     stamp: str
     command: str
+    kind: str = ""
 
     def is_done(self, *, overwrite: bool = False) -> bool:
         """Whether it exists as the present config would make it.
@@ -115,14 +117,19 @@ class Artifact:
             A dict (``.joblib``, ``.json``) or an array (``.npy``).
 
         Raises:
-            VadlocError: It is missing, damaged, or was made from another config.
+            VadlocError: It is missing, damaged, was made from another config, or holds something
+                else than its kind.
         """
+        from vadloc.contents import check_content  # not for --help, which reads nothing
+
         if not self.is_done():
             raise VadlocError(f"{self.path}: missing; make it first: {self.command}")
         try:
-            return _READERS[self.path.suffix](self.path)
+            content = _READERS[self.path.suffix](self.path)
+            check_content(content, self.kind, self.path)
         except storage.DamagedFileError as error:
             raise VadlocError(f"{error}; make it again: {self.command} --overwrite") from None
+        return content
 
     def save(self, content: Any) -> Path:
         """Write the content under the expected stamp, atomically."""
@@ -213,6 +220,7 @@ class Artifacts:
             self._command(
                 "feature_extraction.extract_features", "--split", split, "--sequence", sequence
             ),
+            "features",
         )
 
     def scales(self) -> Artifact:
@@ -221,6 +229,7 @@ class Artifacts:
             self._versioned("exemplars", "scales.joblib"),
             self._scales_stamp(),
             self._command("exemplar_selection.select_exemplars"),
+            "scales",
         )
 
     def exemplars(self, sequence: str) -> Artifact:
@@ -229,6 +238,7 @@ class Artifacts:
             self._versioned("exemplars", f"{sequence}.joblib"),
             self._exemplars_stamp(sequence),
             self._command("exemplar_selection.select_exemplars", "--sequence", sequence),
+            "exemplars",
         )
 
     def merged(self) -> Artifact:
@@ -237,6 +247,7 @@ class Artifacts:
             self._versioned("exemplars", "merged.joblib"),
             self._merged_stamp(),
             self._command("exemplar_selection.merge_exemplars"),
+            "merged",
         )
 
     def scores(self, sequence: str) -> Artifact:
@@ -253,6 +264,7 @@ class Artifacts:
             self._versioned("calibration", f"{sequence}.joblib"),
             self._calibration_stamp(sequence),
             self._command("anomaly_detection.calibration", "--sequence", sequence),
+            "calibration",
         )
 
     def explanations(self, sequence: str) -> Artifact:
@@ -262,6 +274,7 @@ class Artifacts:
             self._versioned("explanations", f"{sequence}.json"),
             self._explanations_stamp(sequence),
             self._command("anomaly_detection.explain_anomalies", *options),
+            "explanations",
         )
 
     def views(self, sequence: str, form: Literal["video", "frames"] = "video") -> Artifact:
@@ -288,6 +301,7 @@ class Artifacts:
             self._versioned("evaluation", name),
             self._evaluation_stamp(),
             self._command("evaluation.evaluate_scores"),
+            name.removesuffix(".json"),
         )
 
     def report_page(self, *, single_file: bool = False) -> Artifact:
@@ -299,6 +313,11 @@ class Artifacts:
             self._report_stamp(),
             self._command("anomaly_detection.write_report", *single, *self.alarm_options),
         )
+
+    def report_files(self) -> Artifact:
+        """The list of all files of the report's folder, with their digests."""
+        page = self.report_page()
+        return Artifact(page.path.with_name("files.json"), page.stamp, page.command)
 
     def gallery(self, region: int) -> Path:
         """Picture of a region's exemplars."""
@@ -316,6 +335,7 @@ class Artifacts:
             self._versioned("scores", f"{sequence}.{suffix}"),
             self._scores_stamp(sequence),
             self._command("anomaly_detection.score_anomalies", "--sequence", sequence),
+            "scores" if suffix == "npy" else "score_details",
         )
 
     def _command(self, module: str, *options: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -45,6 +45,7 @@ class Stage:
         prepare: What all units share, ``prepare(config, artifacts, overwrite=...)``: called once
             before several units are run side by side, and by a unit that runs alone.
         describe: What is printed of a unit that is done, beside its path.
+        reports: Folder of its reports below the command's; empty for the version.
     """
 
     command: str
@@ -53,6 +54,7 @@ class Stage:
     split: Split | None = None
     prepare: Callable[..., None] | None = None
     describe: Callable[[Artifacts, str], str] | None = None
+    reports: str = ""
 
     def units(self, artifacts: Artifacts) -> list[str]:
         """Names of all units in order."""
@@ -63,6 +65,10 @@ class Stage:
     def is_done(self, artifacts: Artifacts, unit: str, *, overwrite: bool) -> bool:
         """Whether all outputs of a unit exist as the config would make them."""
         return all(a.is_done(overwrite=overwrite) for a in self.outputs(artifacts, unit))
+
+    def reported(self, artifacts: Artifacts, unit: str) -> str:
+        """The name under which a unit is reported."""
+        return f"{self.reports or artifacts.version}/{unit}"
 
 
 @dataclass(frozen=True)
@@ -343,6 +349,7 @@ def run_units(
     if len(todo) < len(units):
         done = len(units) - len(todo)
         logger.info("%s: %d of %d already done", stage.command, done, len(units))
+        _complete_reports(stage, artifacts, [unit for unit in units if unit not in todo])
     if stage.prepare and todo:
         stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
     errors: dict[str, str] = {}
@@ -355,6 +362,16 @@ def run_units(
             lines[0] = f"{len(errors)} of {len(units)} units failed: {lines[0]}"
         raise VadlocError("\n".join(lines))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> None:
+    """Report units that were killed between their last file and their report, without times."""
+    for unit in done:
+        name = stage.reported(artifacts, unit)
+        if not artifacts.report(stage.command, name).is_file():
+            stamp = stage.outputs(artifacts, unit)[0].stamp
+            _write_report(artifacts, stage.command, name, {"stamp": stamp, "measured": False})
+            logger.info("%s %s: its report was missing; written without times", stage.command, name)
 
 
 def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
@@ -432,21 +449,30 @@ def stage_report(
     )
     started = time.monotonic()
     counts: dict[str, Any] = {}
+    with suppress(OSError):  # where nothing can be written, the artifact says so
+        artifacts.report(command, unit).unlink()  # of what is now replaced
     yield counts
     seconds = time.monotonic() - started
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    report = {
-        "command": command,
-        "unit": unit,
-        "version": artifacts.version,
+    measured = {
         "stamp": stamp,
         "counts": counts,
         "seconds": round(seconds, 3),
         "peak_memory_mib": round(peak_mib, 1),
+    }
+    _write_report(artifacts, command, unit, measured)
+    summary = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
+    logger.info("%s %s: %s in %.1f s, %.0f MiB", command, unit, summary, seconds, peak_mib)
+
+
+def _write_report(artifacts: Artifacts, command: str, unit: str, measured: dict[str, Any]) -> None:
+    report = {
+        "command": command,
+        "unit": unit,
+        "version": artifacts.version,
+        **measured,
         "settings": artifacts.config.model_dump(mode="json"),
         "packages": {name: package_version(name) for name in ("vadloc", "numpy")},
     }
     with replacing(artifacts.report(command, unit)) as file:
         file.write(json.dumps(report, indent=2).encode() + b"\n")
-    summary = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
-    logger.info("%s %s: %s in %.1f s, %.0f MiB", command, unit, summary, seconds, peak_mib)

@@ -6,7 +6,12 @@ Every artifact ends in one readable line, its *trailer*::
 
 The digest is taken over all bytes before it, so that truncation and flipped bits are noticed;
 joblib and NumPy ignore what follows their data, so that ``joblib.load`` and ``numpy.load`` read
-the files as usual. JSON has no room for a trailer and carries both as keys.
+the files as usual. JSON has no room for a trailer and carries both as keys; under ``files`` it may
+list the digests of files beside it that carry none, such as pictures.
+
+What is being written has a hidden name that ends in host, process and ``.part``. Whoever writes the
+same file next removes those of this host whose process is gone, and those of other hosts, of whose
+processes nothing is known, when they are a day old.
 """
 
 import glob
@@ -16,9 +21,10 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import numpy as np
@@ -27,6 +33,8 @@ from numpy.typing import NDArray
 from vadloc.errors import VadlocError, one_line
 
 STAMP_LENGTH = 16
+ABANDONED_S = 24 * 3600
+"""Age of another machine's temporary file from which on nobody writes to it any more."""
 _TRAILER = re.compile(rb"\nvadloc stamp=([0-9a-f]{16}) sha256=([0-9a-f]{64})\n")
 _TRAILER_BYTES = len(b"\nvadloc stamp= sha256=\n") + STAMP_LENGTH + 64
 
@@ -112,27 +120,35 @@ def _temporary(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that killed processes of this machine left below a folder."""
-    _remove_dead(folder.rglob(_leftovers("*")))
+    """Delete the temporary files that killed processes left below a folder."""
+    _remove_dead(folder.rglob(".*.*.part"))
 
 
 def _remove_leftovers(path: Path) -> None:
     """Delete those beside the target."""
-    _remove_dead(path.parent.glob(_leftovers(glob.escape(path.name))))
-
-
-def _leftovers(name: str) -> str:
-    return f".{name}.{glob.escape(socket.gethostname())}.*.part"
+    _remove_dead(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
 def _remove_dead(parts: Iterable[Path]) -> None:
     for part in list(parts):
-        pid = part.name.split(".")[-2]
-        if pid.isdigit() and not _is_running(pid):
+        if _is_abandoned(part):
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
             with suppress(OSError):
                 part.unlink()
+
+
+def _is_abandoned(part: Path) -> bool:
+    """Whether nobody will finish a temporary file."""
+    name, _, pid = part.name.removesuffix(".part").rpartition(".")
+    if not pid.isdigit():
+        return False
+    if name.endswith(f".{socket.gethostname()}"):
+        return not _is_running(pid)
+    try:
+        return time.time() - part.stat().st_mtime > ABANDONED_S
+    except OSError:  # its owner has just finished it
+        return False
 
 
 def _is_running(pid: str) -> bool:
@@ -192,8 +208,7 @@ def seal(file: IO[bytes], *, stamp: str, header: Callable[[int], bytes]) -> None
     file.seek(0, os.SEEK_END)
     file.write(header(_TRAILER_BYTES))
     file.flush()
-    with Path(file.name).open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    digest = _file_digest(Path(file.name))
     file.write(f"\nvadloc stamp={stamp} sha256={digest}\n".encode())
 
 
@@ -259,25 +274,72 @@ def read_stamp(path: Path) -> str:
     """The stamp of an artifact, from its last bytes (JSON: its key), without the rest.
 
     Raises:
-        DamagedFileError: There is no trailer: the file was cut off or is not ours.
+        DamagedFileError: There is no trailer: the file was cut off or is not ours; or a file that
+            it lists is missing.
     """
     if path.suffix == ".json":
+        check_listed(path, verify=False)
         return str(read_json(path).get("stamp"))
     with path.open("rb") as file:
         return _read_trailer(file, path)[0]
 
 
 def verify(path: Path) -> None:
-    """Compare all bytes of an artifact with its digest.
+    """Compare all bytes of an artifact, and of the files that it lists, with their digests.
 
     Raises:
         DamagedFileError: They do not fit.
     """
     if path.suffix == ".json":
-        read_json(path)
+        check_listed(path, verify=True)
         return
     with path.open("rb") as file:
         _check_digest(file, path)
+
+
+def list_files(folder: Path) -> dict[str, str]:
+    """Digests of all files below a folder by their names in it, for a JSON's ``files``."""
+    return {
+        path.relative_to(folder).as_posix(): _file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def check_listed(path: Path, *, verify: bool) -> None:
+    """Look for the files that a JSON file lists, if it lists any.
+
+    Args:
+        path: The JSON file.
+        verify: Read them and compare their digests, too.
+
+    Raises:
+        DamagedFileError: One is missing or altered, or does not lie beside the JSON file.
+    """
+    listed = read_json(path).get("files", {})
+    if not isinstance(listed, dict):
+        raise DamagedFileError(f"{path}: files: expected names and digests")
+    for name, digest in listed.items():
+        file = path.parent / name
+        if not _is_below(file, name):
+            raise DamagedFileError(f"{path}: lists {one_line(name)}, which is not beside it")
+        if verify and _file_digest(file) != digest:
+            raise DamagedFileError(f"{file}: its bytes do not fit the sha256 in {path.name}")
+
+
+def _is_below(file: Path, name: str) -> bool:
+    """Whether a file of that name, which somebody else chose, is there and does not lead away."""
+    parts = PurePosixPath(name)
+    try:
+        leads_away = parts.is_absolute() or ".." in parts.parts or file.is_symlink()
+        return not leads_away and file.is_file()
+    except OSError:  # no name that a file can have
+        return False
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_trailer(file: IO[bytes], path: Path) -> tuple[str, str, int]:

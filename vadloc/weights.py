@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, one_line
 from vadloc.storage import DamagedFileError, replacing
 
 Network = Literal["appearance", "motion"]
@@ -258,19 +258,21 @@ def _tensors(path: Path, content: bytes) -> dict[str, NDArray[np.float32]]:
     try:
         tensors = load(content)
     except Exception as error:  # a damaged header can fail in any way
-        detail = " ".join(str(error).split())
-        raise DamagedFileError(f"{path}: not a readable {_SUFFIX} file ({detail})") from None
+        raise DamagedFileError(
+            f"{path}: not a readable {_SUFFIX} file ({one_line(error)})"
+        ) from None
     tensors = {name: tensor for name, tensor in tensors.items() if not is_counter(name)}
     for name, tensor in tensors.items():
         if tensor.dtype not in (np.float16, np.float32) or not np.isfinite(tensor).all():
             raise DamagedFileError(
-                f"{path}: tensor {name} ({tensor.dtype}) holds other than finite float16 or float32"
+                f"{path}: tensor {one_line(name, limit=80)} ({tensor.dtype}) holds other than "
+                "finite float16 or float32"
             )
     return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
 
 def _named(names: Iterable[str]) -> str:
     """A few of many names."""
-    ordered = sorted(names)
+    ordered = [one_line(name, limit=80) for name in sorted(names)]
     more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
     return ", ".join(ordered[:3]) + more

@@ -5,19 +5,25 @@ leave the folder, links, devices, encrypted members and sizes that no honest vid
 as soon as its table of contents is read.
 """
 
+import bz2
+import gzip
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, one_line
 
+MAX_HEADER_BYTES = 1 << 20
+"""Of a member of a tar file; honest ones have one kB or three."""
+MAX_TEXT_BYTES = 1 << 24
+"""Of a file that is read as text; the lists of the official downloads have some kB."""
 MAX_MEMBERS = 5_000_000
 """Ten times the files of the largest dataset known here."""
 BOMB_BYTES = 4 * 2**30
@@ -90,9 +96,48 @@ def open_source(path: Path) -> Source:
 
 def _is_tar(path: Path) -> bool:
     try:
-        return tarfile.is_tarfile(path)
-    except (OSError, EOFError, zlib.error):  # a compressed file that is cut off early
+        with _open_tar(path):
+            return True
+    except Exception:  # a damaged file can fail in any way
         return False
+
+
+_UNPACKERS: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+"""By the first bytes of a compressed file."""
+
+
+class _Headers:
+    """A tar file, of whose headers no member may have many: a compressed one could be endless.
+
+    Without it a name of 8 GiB, which packs to as many MiB, would be read into memory.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.left = MAX_HEADER_BYTES
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= self.left:
+            raise tarfile.ReadError(f"a header of more than {MAX_HEADER_BYTES >> 20} MiB")
+        self.left -= size
+        return self._file.read(size)
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Headers]]:
+    """A tar file, compressed or not, and the count of what its headers may still have."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    unpack = next((u for magic, u in _UNPACKERS.items() if start.startswith(magic)), None)
+    with unpack(path) if unpack else path.open("rb") as file:
+        headers = _Headers(file)
+        with tarfile.open(fileobj=headers, mode="r:") as archive:  # type: ignore[call-overload]
+            yield archive, headers
 
 
 @dataclass(frozen=True)
@@ -118,6 +163,7 @@ class Folder:
 
     def read_text(self, member: Member) -> str:
         """The content of a small text file."""
+        _check_text(self.path, member)
         return (self.path / member.path).read_text(encoding="utf-8", errors="replace")
 
     def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
@@ -159,6 +205,7 @@ class ZipArchive:
 
     def read_text(self, member: Member) -> str:
         """The content of a small text file."""
+        _check_text(self.path, member)
         with _archive_errors(self.path), zipfile.ZipFile(self.path) as archive:
             return archive.read(_zip_names(archive)[member.path]).decode(errors="replace")
 
@@ -188,11 +235,12 @@ class TarArchive:
 
     def members(self) -> list[Member]:
         """Its files; a compressed archive is read to its end for that."""
-        with _archive_errors(self.path), tarfile.open(self.path) as archive:
-            return _visible(_bounded(self.path, self._checked(archive)))
+        with _archive_errors(self.path), _open_tar(self.path) as (archive, headers):
+            return _visible(_bounded(self.path, self._checked(archive, headers)))
 
-    def _checked(self, archive: tarfile.TarFile) -> Iterator[Member]:
+    def _checked(self, archive: tarfile.TarFile, headers: _Headers) -> Iterator[Member]:
         for info in archive:
+            headers.left = MAX_HEADER_BYTES
             path = _safe(self.path, info.name)
             if not (info.isreg() or info.isdir()) or info.issparse():
                 raise _refusal(self.path, info.name, "is a link or a device")
@@ -201,6 +249,7 @@ class TarArchive:
 
     def read_text(self, member: Member) -> str:
         """The content of a small text file."""
+        _check_text(self.path, member)
         with _archive_errors(self.path), tarfile.open(self.path) as archive:
             for info in archive:
                 content = archive.extractfile(info)
@@ -243,6 +292,14 @@ def _bounded(path: Path, members: Iterable[Member]) -> list[Member]:
     return found
 
 
+def _check_text(path: Path, member: Member) -> None:
+    if member.size_bytes > MAX_TEXT_BYTES:
+        raise VadlocError(
+            f"{path}: {one_line(member.path)} has {member.size_bytes} bytes, as text at most "
+            f"{MAX_TEXT_BYTES} are read"
+        )
+
+
 def _safe(archive: Path, name: str) -> PurePosixPath:
     """The name of a member as a path that stays inside."""
     path = PurePosixPath(name)
@@ -254,8 +311,8 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
 
 def _refusal(archive: Path, name: str, why: str) -> VadlocError:
     return VadlocError(
-        f"{archive}: the member {name[:200]!r} {why}; nothing was unpacked. If you trust the "
-        "archive, unpack it yourself and give the folder as --source"
+        f"{archive}: the member {one_line(name, limit=200)} {why}; nothing was unpacked. If you "
+        "trust the archive, unpack it yourself and give the folder as --source"
     )
 
 
@@ -264,10 +321,15 @@ def _archive_errors(path: Path) -> Iterator[None]:
     """What a damaged archive throws, as one line."""
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as e:
+    except VadlocError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way
+        if isinstance(error, OSError) and error.errno is not None:
+            raise VadlocError(f"{path}: cannot read ({error.strerror})") from None
+        words = one_line(error) or type(error).__name__
         raise VadlocError(
-            f"{path}: a damaged archive ({e or type(e).__name__}); download it again. What is in "
-            "place already is complete, the same command continues"
+            f"{path}: a damaged archive ({words}); download it again. What is in place already is "
+            "complete, the same command continues"
         ) from None
 
 
@@ -293,7 +355,9 @@ def _replacing(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        raise VadlocError(f"{target}: cannot write ({error.strerror or error})") from None
+        if error.errno is None:  # not of the disk, but of bytes that cannot be unpacked
+            raise
+        raise VadlocError(f"{target}: cannot write ({error.strerror})") from None
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
