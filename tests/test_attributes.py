@@ -96,7 +96,14 @@ def features_of(
     settings = config.model_dump() | {"path": config.path}
     settings["distance"]["stationary"] = rule
     artifacts = Artifacts(Config(**settings), results, scene, version=version)
-    shape = {"frame_count": 24, "height_px": 48, "width_px": 64, "first_frame": np.arange(1)}
+    regions = config.regions
+    shape = {
+        "sequence": "Train0",
+        "frame_count": regions.frames_per_volume,  # one volume
+        "height_px": regions.size_px,
+        "width_px": regions.size_px + 2 * regions.stride_px,  # three regions
+        "first_frame": np.arange(1),
+    }
     for extractor, content in files.items():
         artifacts.features(extractor, "train", "Train0").save({**shape, "schema": 0, **content})
     return load_features(artifacts, "train", "Train0")
