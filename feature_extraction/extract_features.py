@@ -44,7 +44,10 @@ def _appearance(config: Config, grid: RegionGrid, workers: Workers, device: str)
 def _motion(config: Config, grid: RegionGrid, workers: Workers, device: str) -> Extractor:
     from feature_extraction.networks import motion_extractor
 
-    return motion_extractor(config.features.motion, grid, workers=workers, device=device)
+    length = config.regions.frames_per_volume
+    return motion_extractor(
+        config.features.motion, grid, frames_per_volume=length, workers=workers, device=device
+    )
 
 
 EXTRACTORS: dict[str, Callable[[Config, RegionGrid, Workers, str], Extractor]] = {

@@ -4,30 +4,36 @@ Kept apart so that nothing but the network itself needs PyTorch.
 """
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from feature_extraction.motion_network import HEADS, MIN_FRAMES, OUTPUT_WIDTHS, TRUNK
+from feature_extraction.motion_network import (
+    FAINT,
+    HEADS,
+    LEAST_COST,
+    MAP_PX,
+    MATCHES,
+    MIN_CONTRAST,
+    MIN_FRAMES,
+    OUTPUT_WIDTHS,
+    SHARPNESS,
+    SURROUND_PX,
+    TRUNK,
+    Convolution,
+    Match,
+)
 from vadloc.errors import VadlocError
 from vadloc.weights import FEATURE_WIDTH
 
 _STEP = MIN_FRAMES - 1
 """Neighbouring windows share a frame, so that every pair of frames lies in exactly one window."""
 
-SURROUND_PX = 9
-MIN_CONTRAST = 0.02
-"""Added to the contrast by which brightness (0 to 1) is divided, lest noise on plain ground be
-blown up."""
 
-FAINT = 0.01
-"""Heads also see the logarithm of pooled activations above this: directions and speeds are ratios
-of sums over pixels, and logarithms turn them into differences."""
-
-
-def trunk(*, normalised: bool) -> nn.Sequential:
-    """Convolutions ``(n, 4, 64, 64) -> (n, channels, 8, 8)``.
+class Trunk(nn.ModuleDict):
+    """Convolutions over what windows of four frames show, and how well their frames match.
 
     The first is a 3-D convolution over four frames with a temporal stride of three: a 2-D one
     over the stacked frames of a window.
@@ -35,17 +41,39 @@ def trunk(*, normalised: bool) -> nn.Sequential:
     Args:
         normalised: With batch normalisation, for training; ``fold_normalisation`` removes it.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    width = MIN_FRAMES
-    for number, (channels, kernel, stride) in enumerate(TRUNK, start=1):
-        layers[f"conv{number}"] = nn.Conv2d(
-            width, channels, kernel, stride, kernel // 2, bias=not normalised
+
+    def __init__(self, *, normalised: bool) -> None:
+        super().__init__(
+            {name: _layer(size, normalised=normalised) for name, size in TRUNK.items()}
         )
-        if normalised:
-            layers[f"norm{number}"] = nn.BatchNorm2d(channels)
-        layers[f"relu{number}"] = nn.ReLU(inplace=True)
-        width = channels
-    return nn.Sequential(layers)
+
+    def forward(self, shown: Tensor, matched: Tensor, windows: int) -> Tensor:
+        """What is seen where, over all windows.
+
+        Args:
+            shown: ``(windows n, 4, 64, 64)`` of ``window``.
+            matched: ``(windows n, channels, 16, 16)`` of ``matching``.
+            windows: Of each volume; the first windows of all volumes come first.
+
+        Returns:
+            ``(n, 128, 8, 8)``.
+        """
+        seen = self["conv2"](self["conv1"](shown))
+        seen = self["conv3"](torch.cat([seen, self["match"](matched)], dim=1))
+        mean: Tensor = seen.reshape(windows, -1, *seen.shape[1:]).mean(dim=0)
+        found: Tensor = self["conv4"](mean)
+        return found
+
+
+def _layer(size: Convolution, *, normalised: bool) -> nn.Sequential:
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    parts["conv"] = nn.Conv2d(
+        size.inputs, size.outputs, size.side, size.stride, size.side // 2, bias=not normalised
+    )
+    if normalised:
+        parts["norm"] = nn.BatchNorm2d(size.outputs)
+    parts["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(parts)
 
 
 def normalise_contrast(volumes: Tensor) -> Tensor:
@@ -84,7 +112,68 @@ def window(frames: Tensor) -> Tensor:
     Returns:
         ``(n, 4, 64, 64)``.
     """
-    return torch.cat([frames.mean(dim=1, keepdim=True), 2 * frames.diff(dim=1)], dim=1)
+    steps = frames[:, 1:] - frames[:, :-1]
+    return torch.cat([frames.mean(dim=1, keepdim=True), 2 * steps], dim=1)
+
+
+def matching(windows: Tensor) -> Tensor:
+    """Which displacements explain what happens in windows of frames, round each place.
+
+    Of a textured surface no few convolutions can tell how far it has moved; trying can.
+
+    Args:
+        windows: ``(n, 4, 64, 64)``, contrast normalised.
+
+    Returns:
+        ``(n, channels, 16, 16)``: for each of ``MATCHES`` the displacements' shares (softmax of
+        the negative cost over the mean cost), then the logarithm of the mean cost.
+    """
+    halves = functional.avg_pool2d(windows, 2)
+    small = {2: halves, 4: functional.avg_pool2d(halves, 2)}
+    parts = []
+    for match in MATCHES:
+        costs = matching_costs(small[match.step_px], match)
+        mean = costs.mean(dim=1, keepdim=True) + LEAST_COST
+        parts += [torch.softmax(-SHARPNESS * costs / mean, dim=1), torch.log(mean)]
+    return torch.cat(parts, dim=1)
+
+
+def matching_costs(small: Tensor, match: Match) -> Tensor:
+    """Mean squared difference between frames after each displacement, round each place.
+
+    Args:
+        small: ``(n, 4, side, side)``: frames reduced as ``match`` says.
+        match: Which displacements, between which frames.
+
+    Returns:
+        ``(n, displacements, 16, 16)``: means over the pairs of frames and over the pixels of a
+        place and next to it; beyond the border is 0.
+    """
+    side, reach = small.shape[-1], match.reach
+    first = small[:, : -match.gap]
+    second = functional.pad(small[:, match.gap :], (reach,) * 4)
+    places = range(2 * reach + 1)
+    rows = []
+    for y in places:  # a row at a time, which fits in a processor's cache
+        differences = [first - second[..., y : y + side, x : x + side] for x in places]
+        squares = [_mean_of_pairs(each * each) for each in differences]
+        rows.append(_around(torch.cat(squares, dim=1), side // MAP_PX))
+    return torch.cat(rows, dim=1)
+
+
+def _mean_of_pairs(maps: Tensor) -> Tensor:
+    """``(n, pairs, side, side) -> (n, 1, side, side)``; of one pair PyTorch would be slow."""
+    return maps if maps.shape[1] == 1 else maps.mean(dim=1, keepdim=True)
+
+
+def _around(maps: Tensor, stride: int) -> Tensor:
+    """Means over the pixels of each of 16 x 16 places and one more on each side.
+
+    As a convolution: several times as fast on a CPU as the same pooling.
+    """
+    channels, kernel = maps.shape[1], stride + 2
+    weight = torch.full((channels, 1, kernel, kernel), kernel**-2).to(maps)
+    return functional.conv2d(maps, weight, None, stride, 1, groups=channels)
 
 
 class MotionNetwork(nn.Module):
@@ -98,8 +187,8 @@ class MotionNetwork(nn.Module):
     def __init__(self, *, separate_trunks: bool, normalised: bool) -> None:
         super().__init__()
         count = len(HEADS) if separate_trunks else 1
-        self.trunks = nn.ModuleList([trunk(normalised=normalised) for _ in range(count)])
-        channels = TRUNK[-1][0]
+        self.trunks = nn.ModuleList([Trunk(normalised=normalised) for _ in range(count)])
+        channels = TRUNK["conv4"].outputs
         self.heads = nn.ModuleDict({name: nn.Linear(2 * channels, FEATURE_WIDTH) for name in HEADS})
         self.outputs = nn.ModuleDict(
             {name: nn.Linear(FEATURE_WIDTH, OUTPUT_WIDTHS[name]) for name in HEADS}
@@ -114,7 +203,7 @@ class MotionNetwork(nn.Module):
         Raises:
             VadlocError: T is less than 4.
         """
-        count, frames = volumes.shape[:2]
+        frames = volumes.shape[1]
         if frames < MIN_FRAMES:
             raise VadlocError(
                 f"video volumes of {frames} frames, but the motion network needs {MIN_FRAMES} or "
@@ -124,10 +213,10 @@ class MotionNetwork(nn.Module):
         starts = [*range(0, frames - _STEP, _STEP)]
         if starts[-1] != frames - MIN_FRAMES:
             starts.append(frames - MIN_FRAMES)
-        windows = torch.cat([window(volumes[:, s : s + MIN_FRAMES]) for s in starts])
-        windows = windows.contiguous(memory_format=torch.channels_last)
-        seen = (own(windows) for own in self.trunks)
-        return [each.unflatten(0, (len(starts), count)).mean(dim=0) for each in seen]
+        windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
+        matched = matching(windows).contiguous(memory_format=torch.channels_last)
+        shown = window(windows).contiguous(memory_format=torch.channels_last)
+        return [own(shown, matched, len(starts)) for own in self.trunks]
 
     def features(self, maps: list[Tensor]) -> list[Tensor]:
         """Features of each head, ``(n, 128)``, from the trunks' maps."""
@@ -175,11 +264,11 @@ def fold_normalisation(network: MotionNetwork) -> MotionNetwork:
         for name, value in network.state_dict().items()
         if not name.startswith("trunks.")
     }
-    for place, own in enumerate(network.trunks):
-        for number in range(1, len(TRUNK) + 1):
-            conv, norm = getattr(own, f"conv{number}"), getattr(own, f"norm{number}")
-            fused = fuse_conv_bn_eval(conv.eval(), norm.eval())
+    trunks: Any = network.trunks
+    for place, own in enumerate(trunks):
+        for name, layer in own.eval().items():
+            fused = fuse_conv_bn_eval(layer.conv, layer.norm)
             for part, value in fused.state_dict().items():
-                state[f"trunks.{place}.conv{number}.{part}"] = value
+                state[f"trunks.{place}.{name}.conv.{part}"] = value
     folded.load_state_dict(state)
     return folded.eval()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from feature_extraction.motion_network import outputs_to_attributes
 from feature_extraction.motion_pool import Pool
-from feature_extraction.motion_targets import BIN_SHARE
+from feature_extraction.motion_targets import BIN_SHARE, MotionTargets
 
 if TYPE_CHECKING:
     from feature_extraction.motion_layers import MotionNetwork
@@ -24,17 +24,20 @@ class Comparison:
     Attributes:
         measured: ``(m,)``.
         predicted: ``(m,)``.
+        weight: ``(m,)`` of each point in the correlation; ``None``: all the same.
     """
 
     measured: NDArray[np.float32]
     predicted: NDArray[np.float32]
+    weight: NDArray[np.float32] | None = None
 
     @property
     def correlation(self) -> float | None:
         """Pearson's; ``None`` where one side does not vary."""
-        if len(self.measured) < 2 or not (self.measured.std() and self.predicted.std()):
+        if len(self.measured) < 2 or not (np.ptp(self.measured) and np.ptp(self.predicted)):
             return None
-        return float(np.corrcoef(self.measured, self.predicted)[0, 1])
+        covariance = np.cov(self.measured, self.predicted, aweights=self.weight)
+        return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
     @property
     def auc(self) -> float | None:
@@ -54,8 +57,12 @@ class Results:
     """All outputs on one pool.
 
     Attributes:
-        comparisons: Direction share and speed, each pair of volume and direction a point;
-            stationary share and background, each volume a point.
+        comparisons: ``direction``, share of the moving pixels: each direction of each volume that
+            is not background a point; ``speed``: each direction of a volume into which at least
+            1 % of the pixels move; ``direction_by_pixel`` and ``speed_by_pixel``: where and as
+            far as something moves, that is each point weighs as much as pixels move in the volume
+            and into the direction, respectively; ``stationary`` share and ``background`` flag:
+            each volume a point.
         volumes: Number of volumes.
     """
 
@@ -74,17 +81,39 @@ class Results:
 
 def measure(network: "MotionNetwork", pool: Pool, *, device: str) -> Results:
     """Run a network on a pool and compare."""
-    direction, speed, stationary, background = _predict(network, pool, device=device)
-    targets = pool.targets
+    return compare(pool.targets, *_predict(network, pool, device=device))
+
+
+def compare(
+    targets: MotionTargets,
+    direction: NDArray[np.float32],
+    speed: NDArray[np.float32],
+    stationary: NDArray[np.float32],
+    background: NDArray[np.float32],
+) -> Results:
+    """Compare what is known with what is seen.
+
+    Args:
+        targets: What n volumes do.
+        direction: ``(n, 12)``, as ``motion_network.motion_attributes`` gives it.
+        speed: ``(n, 12)``.
+        stationary: ``(n,)``.
+        background: ``(n,)``.
+    """
     moves = ~targets.background
-    seen = targets.bin_share >= BIN_SHARE
+    directions = targets.direction[moves].ravel(), direction[moves].ravel()
+    moving = np.repeat(targets.moving[moves], direction.shape[1])
+    share = targets.bin_share
+    seen, any_ = share >= BIN_SHARE, share > 0
     comparisons = {
-        "direction": Comparison(targets.direction[moves].ravel(), direction[moves].ravel()),
+        "direction": Comparison(*directions),
+        "direction_by_pixel": Comparison(*directions, moving),
         "speed": Comparison(targets.speed[seen], speed[seen]),
+        "speed_by_pixel": Comparison(targets.speed[any_], speed[any_], share[any_]),
         "stationary": Comparison(1 - targets.moving, stationary),
         "background": Comparison(targets.background.astype(np.float32), background),
     }
-    return Results(comparisons, len(pool))
+    return Results(comparisons, len(share))
 
 
 def _predict(
@@ -119,19 +148,22 @@ def draw_report(results: dict[str, Results], path: Path) -> None:
         len(results), len(_LABELS) + 1, figsize=(13, 3.4 * len(results)), squeeze=False
     )
     for row, (pool, result) in zip(axes, results.items(), strict=True):
-        for axis, (name, comparison) in zip(row, result.comparisons.items(), strict=True):
-            if name == "background":
-                draw_flag(axis, comparison)
-            else:
-                draw_density(axis, comparison, label=_LABELS[name])
-            number = result.numbers[name]
-            what = "AUC" if name == "background" else "r"
-            axis.set_title(f"{pool}: {what} = {number}", fontsize=9)
+        for axis, (name, label) in zip(row[:-1], _LABELS.items(), strict=True):
+            draw_density(axis, result.comparisons[name], label=label)
+            axis.set_title(f"{pool}: r = {_by_pixel(result.numbers, name)}", fontsize=8)
+        draw_flag(row[-1], result.comparisons["background"])
+        row[-1].set_title(f"{pool}: AUC = {result.numbers['background']}", fontsize=8)
+        for axis in row:
             axis.tick_params(labelsize=7)
     figure.tight_layout()
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=110)
     plt.close(figure)
+
+
+def _by_pixel(numbers: dict[str, Any], name: str) -> str:
+    weighted = numbers.get(f"{name}_by_pixel")
+    return str(numbers[name]) if weighted is None else f"{numbers[name]}, by pixel {weighted}"
 
 
 def draw_density(axis: Any, comparison: Comparison, *, label: str) -> None:

@@ -13,8 +13,9 @@ from feature_extraction.momentum import DIRECTIONS
 from feature_extraction.motion_layers import MotionNetwork
 from feature_extraction.motion_network import TRUNK, motion_network
 from feature_extraction.motion_pool import Pool
-from feature_extraction.motion_targets import BACKGROUND_SHARE, BIN_SHARE
+from feature_extraction.motion_targets import BACKGROUND_SHARE
 from feature_extraction.training import load_checkpoint, mixed_precision, save_checkpoint
+from vadloc.errors import VadlocError
 
 if TYPE_CHECKING:
     from feature_extraction.train_motion import Settings
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _WARM_UP = 0.02
 _CELL_OUTPUTS = 1 + DIRECTIONS + 1
 _WEIGHT_DECAY = 1e-2
+_SPEED_BETA = 0.3
+"""Errors of log(1 + speed) below this count quadratically, others linearly."""
+
 _LOSS_WEIGHTS: Final = {
     "direction": 2.0,
     "speed": 3.0,
@@ -58,7 +62,9 @@ class MotionTraining:
             separate_trunks=settings.separate_trunks, normalised=True
         )
         count = len(self.network.trunks)
-        self._cells = nn.ModuleList(nn.Conv2d(TRUNK[-1][0], _CELL_OUTPUTS, 1) for _ in range(count))
+        self._cells = nn.ModuleList(
+            nn.Conv2d(TRUNK["conv4"].outputs, _CELL_OUTPUTS, 1) for _ in range(count)
+        )
         self._modules = nn.ModuleList([self.network, self._cells])
         self._modules.to(device).train()
         self._optimiser = torch.optim.AdamW(
@@ -71,6 +77,21 @@ class MotionTraining:
             pct_start=_WARM_UP,
             cycle_momentum=False,
         )
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Take over the network of another training; the schedule begins anew.
+
+        Raises:
+            VadlocError: The file holds no checkpoint of this network.
+        """
+        state = load_checkpoint(checkpoint)
+        try:
+            self._modules.load_state_dict((state or {})["modules"])
+        except (KeyError, RuntimeError):
+            raise VadlocError(
+                f"{checkpoint}: no checkpoint of this motion network; expected the checkpoint.pt "
+                "of a training with the same --separate-trunks and version of vadloc"
+            ) from None
 
     def resume(self, checkpoint: Path) -> None:
         """Continue where a checkpoint was made, if there is one."""
@@ -125,34 +146,33 @@ def random_view(
     share: NDArray[np.float32],
     momentum: NDArray[np.float32],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """The same volumes mirrored or turned, with their motion: one of eight ways for all.
+    """The same volumes mirrored or turned with their motion, each in one of eight ways.
 
     Args:
-        rng: Draws the way.
+        rng: Draws the ways.
         frames: ``(n, T, 64, 64)``.
         share: ``(n, 8, 8, 12)``, see ``MotionTargets``.
         momentum: ``(n, 8, 8, 12)``.
     """
-    if rng.random() < 0.5:
-        frames = frames[..., ::-1]
-        share, momentum = (m[:, :, ::-1, MIRRORED["x"]] for m in (share, momentum))
-    if rng.random() < 0.5:
-        frames = frames[..., ::-1, :]
-        share, momentum = (m[:, ::-1, :, MIRRORED["y"]] for m in (share, momentum))
-    if rng.random() < 0.5:
-        frames = frames.swapaxes(2, 3)
-        share, momentum = (m.swapaxes(1, 2)[..., MIRRORED["transposed"]] for m in (share, momentum))
-    return (
-        np.ascontiguousarray(frames),
-        np.ascontiguousarray(share),
-        np.ascontiguousarray(momentum),
-    )
+    frames, share, momentum = frames.copy(), share.copy(), momentum.copy()
+    across, down, turned = rng.random((3, len(frames))) < 0.5
+    frames[across] = frames[across, ..., ::-1]
+    frames[down] = frames[down, ..., ::-1, :]
+    frames[turned] = frames[turned].swapaxes(2, 3)
+    for maps in (share, momentum):
+        maps[across] = maps[across, :, ::-1][..., MIRRORED["x"]]
+        maps[down] = maps[down, ::-1][..., MIRRORED["y"]]
+        maps[turned] = maps[turned].swapaxes(1, 2)[..., MIRRORED["transposed"]]
+    return frames, share, momentum
 
 
 def total_loss(
     outputs: dict[str, Tensor], cells: list[Tensor], share: Tensor, momentum: Tensor
 ) -> Tensor:
     """Weighted sum of the losses of all outputs and of the cells.
+
+    A volume's direction counts as the square root of the share of its pixels that moves, a speed
+    as that of the share that moves into its direction: between each pixel and each volume the same.
 
     Args:
         outputs: Of the network.
@@ -168,12 +188,12 @@ def total_loss(
     speed = momentum.mean(dim=(1, 2)) / bins.clamp(min=1e-6)
     entropy = functional.cross_entropy(outputs["angle"].float(), direction, reduction="none")
     misses = functional.smooth_l1_loss(
-        outputs["speed"].float(), torch.log1p(speed), beta=0.1, reduction="none"
+        outputs["speed"].float(), torch.log1p(speed), beta=_SPEED_BETA, reduction="none"
     )
     still, flag = outputs["background"].float().unbind(dim=1)
     losses = {
-        "direction": _mean_where(entropy, moves),
-        "speed": _mean_where(misses, bins >= BIN_SHARE),
+        "direction": _weighted_mean(entropy, moving.sqrt()),
+        "speed": _weighted_mean(misses, bins.sqrt()),
         "stationary": functional.binary_cross_entropy_with_logits(still, 1 - moving),
         "background": functional.binary_cross_entropy_with_logits(flag, (~moves).float()),
         "cells": torch.stack([_cells_loss(c.float(), share, momentum) for c in cells]).mean(),
@@ -181,8 +201,8 @@ def total_loss(
     return torch.stack([_LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
 
 
-def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp(min=1)
+def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
 def _cells_loss(cells: Tensor, share: Tensor, momentum: Tensor) -> Tensor:

@@ -223,7 +223,12 @@ def appearance_extractor(
 
 
 def motion_extractor(
-    settings: MotionFeatures, grid: RegionGrid, *, workers: Workers, device: str
+    settings: MotionFeatures,
+    grid: RegionGrid,
+    *,
+    frames_per_volume: int,
+    workers: Workers,
+    device: str,
 ) -> NetworkFeatures:
     """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
     from feature_extraction.motion_network import motion_attributes
@@ -236,7 +241,7 @@ def motion_extractor(
         return {"background": motion_attributes(weights, features)[3][:, None]}
 
     return NetworkFeatures(
-        _motion(settings, digest, device),
+        _motion(settings, digest, device, workers.count, frames_per_volume),
         ("angle", "speed", "background"),
         motion_crops,
         grid,
@@ -272,8 +277,17 @@ def _appearance(settings: AppearanceFeatures, _digest: str, device: str, threads
 
 
 @lru_cache(maxsize=4)
-def _motion(settings: MotionFeatures, _digest: str, device: str) -> Embed:
+def _motion(
+    settings: MotionFeatures, _digest: str, device: str, threads: int, frames: int
+) -> Embed:
     """The motion network, built once for all sequences that a process extracts."""
+    if device == "cpu":
+        from feature_extraction.motion_graph import motion_graph
+        from feature_extraction.openvino_graphs import compile_graph
+
+        weights = read_weights(weights_file(settings.weights, "motion"))
+        graph = motion_graph(weights, batch=BATCH[device], frames=frames)
+        return compile_graph(graph, threads=threads)
     from feature_extraction.motion_network import load_motion
 
     network = load_motion(settings.weights, device)

@@ -6,7 +6,7 @@ form; what a camera adds (flicker, few pixels, noise, compression) changes pixel
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -140,16 +140,28 @@ class Textures:
     places: NDArray[np.uint8] = field(default_factory=lambda: _NO_CROPS)
 
     def draw(
-        self, rng: np.random.Generator, side: int, crops: NDArray[np.uint8]
+        self,
+        rng: np.random.Generator,
+        side: int,
+        crops: NDArray[np.uint8],
+        *,
+        distinct: bool = False,
     ) -> NDArray[np.float32]:
-        """A ``(side, side)`` texture from 0 to 255 of random brightness and contrast."""
+        """A ``(side, side)`` texture from 0 to 255 of random brightness and contrast.
+
+        Args:
+            rng: Source of all choices.
+            side: Of the texture, pixels.
+            crops: Used for some; may be empty.
+            distinct: No stripes and no plain shade: of these alone nobody can tell how they move.
+        """
         import cv2
 
         if len(crops) and rng.random() < 0.6:
             raw = crops[rng.integers(len(crops))].astype(np.float32)
             raw = np.rot90(raw, int(rng.integers(4))) if rng.random() < 0.3 else raw
             return _clipped(cv2.resize(raw, (side, side), interpolation=cv2.INTER_CUBIC))
-        make = (_noise, _noise, _stripes, _plain)[rng.integers(4)]
+        make = (_noise, _noise, _stripes, _plain)[rng.integers(2 if distinct else 4)]
         pattern = make(rng, side)
         spread = np.exp(rng.uniform(np.log(8), np.log(60)))
         pattern = (pattern - pattern.mean()) / (pattern.std() + 1e-3) * spread
@@ -307,35 +319,53 @@ def _limb(
     return Layer(skin, own.pose(np.array([width / 2, 1.0])), _blob(rng, height, width))
 
 
+CAMERAS: Final = {"still": 0.7, "shaken": 0.12, "panned": 0.18}
+"""How often the camera does what. A pan is also what a region sees that lies within one thing."""
+
+
 def random_scene(rng: np.random.Generator, textures: Textures, length: int) -> list[Layer]:
     """A background with up to four objects; a quarter of all scenes has none."""
+    camera = str(rng.choice(list(CAMERAS), p=list(CAMERAS.values())))
     side = VOLUME_PX + 2 * _MARGIN_PX
     still = np.tile(np.array([[1.0, 0, -_MARGIN_PX], [0, 1.0, -_MARGIN_PX]]), (length, 1, 1))
-    layers = [Layer(textures.draw(rng, side, textures.places), still)]
+    ground = textures.draw(rng, side, textures.places, distinct=camera == "panned")
+    layers = [Layer(ground, still)]
     count = 0 if rng.random() < 0.25 else rng.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1])
     makers: list[Callable[..., list[Layer]]] = [thing, thing, walker]
     for _ in range(count):
         layers += makers[rng.integers(3)](rng, textures, length)
-    if rng.random() < 0.12:
-        layers = _shaken(rng, layers, length)
-    return layers
+    offset = {"still": _stay, "shaken": _shake, "panned": _pan}[camera](rng, length)
+    return [_offset(layer, offset) for layer in layers]
 
 
-def _shaken(rng: np.random.Generator, layers: list[Layer], length: int) -> list[Layer]:
-    """The same layers before a camera that trembles, or drifts."""
+def _stay(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
+    """Of a camera that stands still, ``(T, 2)`` pixels."""
+    del rng
+    return np.zeros((length, 2))
+
+
+def _shake(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
+    """Of a camera that trembles, sometimes drifting."""
     size = np.exp(rng.uniform(np.log(0.05), np.log(2)))
     tremble = rng.normal(0, size, (length, 2))
     drift = rng.normal(0, size, 2) * np.arange(length)[:, None] * (rng.random() < 0.4)
-    offset = tremble + drift
-    return [
-        Layer(
-            layer.texture,
-            np.concatenate([layer.pose[..., :2], layer.pose[..., 2:] + offset[..., None]], axis=2),
-            layer.alpha,
-            layer.wave,
-        )
-        for layer in layers
-    ]
+    offset: NDArray[np.float64] = tremble + drift
+    return offset
+
+
+def _pan(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
+    """Of a camera that turns evenly."""
+    speed = np.exp(rng.uniform(*np.log(SPEEDS_PX_PER_FRAME)))
+    heading = rng.uniform(0, 2 * np.pi)
+    step = speed * np.array([np.cos(heading), np.sin(heading)])
+    offset: NDArray[np.float64] = np.arange(length)[:, None] * step
+    return offset
+
+
+def _offset(layer: Layer, offset_px: NDArray[np.float64]) -> Layer:
+    """The same layer, moved by ``(T, 2)`` pixels."""
+    moved = layer.pose[..., 2:] + offset_px[..., None]
+    return replace(layer, pose=np.concatenate([layer.pose[..., :2], moved], axis=2))
 
 
 def as_filmed(rng: np.random.Generator, frames: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -44,6 +44,7 @@ class Settings:
         batch_size: Volumes a step.
         learning_rate: At its peak.
         seed: Of everything.
+        start_from: Checkpoint of another training, whose network this one begins with.
     """
 
     video: tuple[str, ...]
@@ -55,6 +56,7 @@ class Settings:
     batch_size: int
     learning_rate: float
     seed: int
+    start_from: str | None = None
 
 
 def run(settings: Settings, output: Path, *, device: str = "auto", jobs: int = 1) -> Path:
@@ -112,6 +114,11 @@ def check_inputs(settings: Settings) -> None:
 
     for video in settings.video:
         split_sequences(Path(video))
+    if settings.start_from and not Path(settings.start_from).is_file():
+        raise UsageError(
+            f"--start-from {settings.start_from}: no such file; expected the checkpoint.pt that a "
+            "training leaves in its --output"
+        )
     for half in ("train", "val") if settings.crops else ():
         folder = Path(settings.crops or "") / half
         if not folder.is_dir():
@@ -153,6 +160,8 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
 
     pool = joined(pool for (_, half), pool in pools.items() if half == "train")
     training = MotionTraining(pool, settings, device=device)
+    if settings.start_from:
+        training.start_from(Path(settings.start_from))
     training.resume(checkpoint)
     last = time.monotonic()
     while training.step < settings.steps:
@@ -176,7 +185,8 @@ def _write(
 
     plain = asdict(settings)
     plain["video"] = ["/".join(Path(video).parts[-2:]) for video in settings.video]
-    plain["crops"] = Path(settings.crops).name if settings.crops else None
+    for key in ("crops", "start_from"):
+        plain[key] = Path(plain[key]).name if plain[key] else None
     metadata = {
         "network": "motion",
         "input": "brightness 0 to 1, (n, T, 64, 64), T at least 4",
@@ -207,6 +217,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="default: %(default)s")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        help="checkpoint.pt of another training, whose network this one begins with",
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--jobs", type=int, default=usable_cores(), help="processes that render")
     parser.add_argument("--log-file", type=Path, help="append the log to this file as well")
@@ -234,6 +249,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
         seed=args.seed,
+        start_from=str(args.start_from) if args.start_from else None,
     )
 
 

@@ -10,12 +10,14 @@ import pytest
 from scipy.special import expit, softmax
 
 from feature_extraction.motion_network import (
+    MATCHES,
     TRUNK,
+    Match,
     build_motion,
     motion_attributes,
     motion_network,
 )
-from feature_extraction.motion_targets import flow_to_maps
+from feature_extraction.motion_targets import MotionTargets, flow_to_maps
 from vadloc.errors import VadlocError
 from vadloc.weights import NetworkWeights, read_weights, write_weights
 
@@ -32,30 +34,87 @@ def weights_of(network: Any) -> NetworkWeights:
 
 
 def test_the_first_layer_is_a_3d_convolution() -> None:
-    """Against PyTorch's conv3d: four frames at a time, every third start."""
-    from feature_extraction.motion_layers import normalise_contrast
+    """Against PyTorch's conv3d: four frames at a time."""
+    from feature_extraction.motion_layers import window
 
     torch.manual_seed(0)
     network: Any = motion_network().eval()
-    conv = network.trunks[0].conv1
-    _, kernel, stride = TRUNK[0]
-    clip = normalise_contrast(volumes(2))
+    conv = network.trunks[0]["conv1"].conv
+    size = TRUNK["conv1"]
+    clip = volumes(2, 4)
     mean, *steps = conv.weight.unbind(dim=1)  # weights of the mean and of twice the differences
     kernel_of_frames = mean[:, None] / 4 + torch.zeros(1, 4, 1, 1)
     for time, step in enumerate(steps):
         kernel_of_frames[:, time] -= 2 * step
         kernel_of_frames[:, time + 1] += 2 * step
-    deep = torch.nn.functional.conv3d(
-        clip[:, None],
-        kernel_of_frames[:, None],
-        conv.bias,
-        stride=(3, stride, stride),
-        padding=(0, kernel // 2, kernel // 2),
-    )
-    rest = network.trunks[0][1:]
-    expected = torch.stack([rest(deep[:, :, time]) for time in range(3)]).mean(dim=0)
     with torch.inference_mode():
+        deep = torch.nn.functional.conv3d(
+            clip[:, None],
+            kernel_of_frames[:, None],
+            conv.bias,
+            stride=(1, size.stride, size.stride),
+            padding=(0, size.side // 2, size.side // 2),
+        )
+        torch.testing.assert_close(conv(window(clip)), deep[:, :, 0], rtol=1e-3, atol=1e-5)
+
+
+def test_windows_share_a_frame() -> None:
+    """Ten frames are windows 0-3, 3-6 and 6-9, whose maps are averaged before the last layer."""
+    from feature_extraction.motion_layers import matching, normalise_contrast, window
+
+    torch.manual_seed(0)
+    network: Any = motion_network().eval()
+    trunk = network.trunks[0]
+    seen = []
+    with torch.inference_mode():
+        clip = normalise_contrast(volumes(2))
+        for start in (0, 3, 6):
+            frames = clip[:, start : start + 4]
+            looks = trunk["conv2"](trunk["conv1"](window(frames)))
+            both = torch.cat([looks, trunk["match"](matching(frames))], dim=1)
+            seen.append(trunk["conv3"](both))
+        expected = trunk["conv4"](torch.stack(seen).mean(dim=0))
         torch.testing.assert_close(network.maps(volumes(2))[0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("match", MATCHES)
+def test_matching_costs(match: Match) -> None:
+    """Against NumPy, one displacement after the other, away from the border."""
+    from feature_extraction.motion_layers import matching_costs
+
+    clip = np.random.default_rng(0).normal(0, 1, (1, 4, 64, 64)).astype(np.float32)
+    side, reach = 64 // match.step_px, match.reach
+    small = clip[0, :, :side, :side]
+    seen = matching_costs(torch.from_numpy(small)[None], match)[0].numpy()
+    stride = side // 16
+    for number, (y, x) in enumerate(np.ndindex(2 * reach + 1, 2 * reach + 1)):
+        moved = np.roll(small[match.gap :], (reach - y, reach - x), axis=(1, 2))
+        squares = ((small[: -match.gap] - moved) ** 2).mean(axis=0)
+        for row, column in ((7, 7), (5, 9), (8, 6)):
+            top, left = row * stride - 1, column * stride - 1
+            around = squares[top : top + stride + 2, left : left + stride + 2]
+            assert seen[number, row, column] == pytest.approx(around.mean(), rel=1e-4)
+
+
+def test_the_true_displacement_matches_best() -> None:
+    """A texture that moves by (4, -8) px/frame: a pixel right and two up of those reduced to 4."""
+    from feature_extraction.motion_layers import matching_costs
+
+    texture = np.random.default_rng(0).normal(0, 1, (40, 40)).astype(np.float32)
+    frames = np.stack([texture[6 + 2 * t : 22 + 2 * t, 12 - t : 28 - t] for t in range(4)])
+    match = MATCHES[-1]
+    costs = matching_costs(torch.from_numpy(frames)[None], match)
+    best = costs[0, :, 4:12, 4:12].argmin(dim=0)
+    width = 2 * match.reach + 1
+    assert (best == (match.reach - 2) * width + match.reach + 1).all()
+
+
+def test_where_nothing_is_seen_no_displacement_is_preferred() -> None:
+    from feature_extraction.motion_layers import matching
+
+    seen = matching(torch.zeros(1, 4, 64, 64))
+    first = MATCHES[0].displacements
+    assert torch.allclose(seen[:, :first], torch.tensor(1 / first))
 
 
 @pytest.mark.parametrize("length", [4, 5, 7, 9, 10, 16])
@@ -105,7 +164,7 @@ def test_heads_have_own_trunks_if_asked() -> None:
     separate.eval()
     with torch.inference_mode():
         before = separate.embed(clip)
-        separate.trunks[1].conv1.weight.zero_()
+        separate.trunks[1]["conv1"].conv.weight.zero_()
         after = separate.embed(clip)
     changed = [
         not torch.equal(a, b) for a, b in zip(before.chunk(3, 1), after.chunk(3, 1), strict=True)
@@ -202,6 +261,16 @@ def test_mirrored_volumes_have_mirrored_motion() -> None:
     assert len(ways) == 8
 
 
+def test_each_volume_is_mirrored_in_its_own_way() -> None:
+    from feature_extraction.motion_training import random_view
+
+    frames = np.arange(3 * 64 * 64).reshape(1, 3, 64, 64).astype(np.uint8).repeat(60, axis=0)
+    share = np.zeros((60, 8, 8, 12), np.float32)
+    seen = random_view(np.random.default_rng(0), frames, share, share)[0]
+    assert len({_way_of(frames[0, 0], own[0]) for own in seen}) == 8
+    assert (frames == frames[0]).all()  # the pool itself stays as it is
+
+
 def _way_of(before: np.ndarray, after: np.ndarray) -> tuple[bool, bool, bool]:
     for x in (False, True):
         for y in (False, True):
@@ -255,3 +324,42 @@ def test_comparison_numbers() -> None:
     assert Comparison(measured, 3 - 2 * measured).correlation == pytest.approx(-1)
     assert Comparison(measured, np.ones(4, np.float32)).correlation is None
     assert Comparison(np.ones(4, np.float32), measured).auc is None
+
+
+def test_weighted_correlation_counts_points_more_than_once() -> None:
+    """Whole weights are repetitions."""
+    from feature_extraction.motion_report import Comparison
+
+    rng = np.random.default_rng(0)
+    measured, predicted = rng.normal(0, 1, (2, 20)).astype(np.float32)
+    weight = rng.integers(0, 4, 20)
+    expected = np.corrcoef(measured.repeat(weight), predicted.repeat(weight))[0, 1]
+    weighted = Comparison(measured, predicted, weight.astype(np.float32))
+    assert weighted.correlation == pytest.approx(expected, rel=1e-5)
+    plain = np.corrcoef(measured, predicted)[0, 1]
+    assert Comparison(measured, predicted).correlation == pytest.approx(plain, rel=1e-5)
+
+
+def test_by_pixel_each_moving_pixel_counts_the_same() -> None:
+    """Two volumes: half of one moves right at 2, a tenth of the other left at 6 and down at 4."""
+    from feature_extraction.motion_report import compare
+
+    flow = np.zeros((2, 9, 64, 64, 2), np.float32)
+    flow[0, :, :32] = (2, 0.1)
+    flow[1, :, :4] = (-6, 0.1)
+    flow[1, :, 4, :32] = (0.1, 4)
+    maps = [flow_to_maps(own) for own in flow]
+    targets = MotionTargets(np.stack([m[0] for m in maps]), np.stack([m[1] for m in maps]))
+    rng = np.random.default_rng(0)
+    direction, speed = rng.random((2, 2, 12), dtype=np.float32)
+    still, flag = rng.random((2, 2), dtype=np.float32)
+    numbers = compare(targets, direction, speed, still, flag)
+    seen = numbers.comparisons["speed_by_pixel"]
+    assert seen.weight is not None
+    np.testing.assert_allclose(seen.weight * 4096, [32 * 64, 32, 4 * 64], rtol=1e-5)
+    np.testing.assert_allclose(seen.measured, [2, 4, 6], rtol=0.01)
+    np.testing.assert_array_equal(seen.predicted, [speed[0, 0], speed[1, 2], speed[1, 5]])
+    assert len(numbers.comparisons["speed"].measured) == 2  # 32 pixels are less than 1 %
+    weight = numbers.comparisons["direction_by_pixel"].weight
+    assert weight is not None
+    np.testing.assert_allclose(weight * 4096, [2048] * 12 + [288] * 12, rtol=1e-5)

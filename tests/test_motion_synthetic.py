@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from feature_extraction.momentum import flow_engine
 from feature_extraction.synthetic_motion import (
+    CAMERAS,
     Layer,
     Path,
     Textures,
@@ -134,6 +135,30 @@ def test_a_shaken_camera_moves_the_still_background() -> None:
         expected = np.broadcast_to(np.diff(offset, axis=0)[:, None, None], flow.shape)
         np.testing.assert_allclose(flow, expected, atol=1e-5)
     assert 0 < found < 30
+
+
+def test_cameras_do_as_often_as_said() -> None:
+    """Read off the background's path: still, evenly moving, or anything else."""
+    seen = {"still": 0, "panned": 0, "shaken": 0}
+    for seed in range(300):
+        steps = np.diff(random_scene(np.random.default_rng(seed), Textures(), T)[0].pose[:, :, 2].T)
+        even = bool(np.allclose(steps, steps[:, :1]))
+        seen["still" if not steps.any() else "panned" if even else "shaken"] += 1
+        if even and steps.any():
+            assert 0.3 <= np.hypot(*steps[:, 0]) <= 10
+    for camera, count in seen.items():
+        assert count / 300 == pytest.approx(CAMERAS[camera], abs=0.08)
+
+
+def test_distinct_textures_show_how_they_move() -> None:
+    """The gradient has all orientations: neither stripes of one direction nor a plain shade."""
+    for seed in range(40):
+        none = np.zeros((0, 64, 64), np.uint8)
+        picture = Textures().draw(np.random.default_rng(seed), 64, none, distinct=True)
+        y, x = np.gradient(picture)
+        tensor = np.array([[(x * x).mean(), (x * y).mean()], [(x * y).mean(), (y * y).mean()]])
+        least, most = np.linalg.eigvalsh(tensor)
+        assert least > 0.1 * most
 
 
 def test_a_walkers_limbs_hang_on_its_body() -> None:

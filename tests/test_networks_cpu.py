@@ -23,6 +23,7 @@ from openvino import Model
 from openvino import opset13 as ops
 
 from feature_extraction.appearance_graph import appearance_graph, read_appearance
+from feature_extraction.motion_graph import motion_graph, window_starts
 from feature_extraction.openvino_graphs import (
     compile_graph,
     convolution,
@@ -90,6 +91,38 @@ def test_the_appearance_graph_is_the_trained_network() -> None:
     assert np.ptp(expected, axis=0).max() > 0.1
     # Half precision of numbers up to 1 rounds by up to 1/4096.
     np.testing.assert_allclose(found, expected, atol=1 / 4096 + 1e-4)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("frames", [4, 6, 10])
+def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
+    torch = pytest.importorskip("torch")
+    from feature_extraction.motion_network import motion_network
+
+    torch.manual_seed(0)
+    network = motion_network(separate_trunks=separate).eval()
+    weights = NetworkWeights({k: v.detach().numpy() for k, v in network.state_dict().items()}, {})
+    graph = motion_graph(weights, batch=BATCH, frames=frames)
+    # Texture that moves by a pixel a frame, so that one displacement explains it.
+    texture = crops()[..., 0]
+    volumes = np.stack([np.roll(texture, step, axis=2) for step in range(frames)], axis=1)
+    with torch.inference_mode():
+        expected = network.embed(torch.from_numpy(volumes) / 255).numpy()
+    found = compile_graph(graph, threads=1)(volumes)
+    assert found.shape == (BATCH, 3 * FEATURE_WIDTH)
+    assert expected.max() > 1
+    np.testing.assert_allclose(found, expected, rtol=1 / 1024, atol=1e-3)
+
+
+def test_windows_share_a_frame_and_reach_the_end() -> None:
+    assert window_starts(4) == [0]
+    assert window_starts(10) == [0, 3, 6]
+    assert window_starts(6) == [0, 2]
+
+
+def test_motion_weights_of_another_network_are_refused() -> None:
+    with pytest.raises(VadlocError, match=r"^some\.safetensors: no weights of the motion network"):
+        motion_graph(NetworkWeights({}, {}, "some.safetensors"), batch=BATCH, frames=10)
 
 
 def test_weights_of_another_network_are_refused() -> None:
