@@ -115,11 +115,10 @@ def patchcore_peer(python: str, backbone: str) -> Peer:
     return Peer(name, SCORE_AND_MAP, python, "patchcore.py", ("--backbone", backbone))
 
 
-def all_peers(anomalib_python: str | None) -> list[Peer]:
+def all_peers(anomalib_python: str | None, backbone: str) -> list[Peer]:
     """Rows of the table, in its order."""
-    backbones = ("wide_resnet50_2", "resnet18") if anomalib_python else ()
     return [
-        *(patchcore_peer(anomalib_python or "", backbone) for backbone in backbones),
+        *([patchcore_peer(anomalib_python, backbone)] if anomalib_python else []),
         plain_peer("appearance_motion"),
         every_volume_peer("appearance_motion"),
         vadloc_peer("appearance_motion"),
@@ -312,18 +311,21 @@ def parse_arguments() -> argparse.Namespace:
         name = f"--{option}-python"
         parser.add_argument(name, type=python_with(package), help=f"a Python that has {package}")
     for option, default, least in (
-        ("--train-frames", 40, LEAST_FRAMES),
-        ("--test-frames", 100, LEAST_FRAMES),
-        ("--rounds", 2, 1),
+        ("--train-frames", 10, LEAST_FRAMES),
+        ("--test-frames", 60, LEAST_FRAMES),
+        ("--rounds", 1, 1),
     ):
         text = "default: %(default)s"
         parser.add_argument(option, type=at_least(least), default=default, help=text)
     parser.add_argument("--threads", type=at_least(1), help="of every peer; else its own default")
+    text = "of PatchCore (default: %(default)s); anomalib's own default is wide_resnet50_2"
+    parser.add_argument("--backbone", default="resnet18", help=text)
     parser.add_argument("--only", default="", help="peers whose name holds this text")
     args = parser.parse_args()
-    args.peers = [peer for peer in all_peers(args.anomalib_python) if args.only in peer.name]
+    peers = all_peers(args.anomalib_python, args.backbone)
+    args.peers = [peer for peer in peers if args.only in peer.name]
     if not args.peers:
-        names = "; ".join(peer.name for peer in all_peers(args.anomalib_python))
+        names = "; ".join(peer.name for peer in peers)
         parser.error(f"--only {args.only}: no such peer; there are {names}")
     return args
 
