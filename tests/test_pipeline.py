@@ -459,7 +459,13 @@ def test_a_reader_that_stops_early_is_no_error(scene: Path, results: Path) -> No
 
 def test_interrupted_by_the_keyboard(scene: Path, tmp_path: Path) -> None:
     words = command("vadloc.run", *scene_options(scene, tmp_path), "--jobs", "1")
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+
+    def as_in_a_terminal() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs are started deaf to it
+
+    process = subprocess.Popen(
+        words, stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal
+    )
     assert process.stderr
     first = process.stderr.readline()  # the command is at work
     process.send_signal(signal.SIGINT)
