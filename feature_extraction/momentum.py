@@ -195,8 +195,9 @@ class Momentum:
     ) -> NDArray[np.float64]:
         """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of reduced frames."""
         flow: NDArray[np.float32] = self._engine().calc(first, second, None)
-        for axis, video_px in zip((1, 0), self._video_px, strict=True):
-            flow[..., axis] *= video_px
+        if first.shape != (self._grid.height_px, self._grid.width_px):  # frames were reduced
+            for axis, video_px in zip((1, 0), self._video_px, strict=True):
+                flow[..., axis] *= video_px
         rows, columns = self._grid.cells
         cells = flow_to_cells(
             flow,

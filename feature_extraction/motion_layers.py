@@ -24,12 +24,10 @@ from feature_extraction.motion_network import (
     TRUNK,
     Convolution,
     Match,
+    window_starts,
 )
 from vadloc.errors import VadlocError
 from vadloc.weights import FEATURE_WIDTH
-
-_STEP = MIN_FRAMES - 1
-"""Neighbouring windows share a frame, so that every pair of frames lies in exactly one window."""
 
 
 class Trunk(nn.ModuleDict):
@@ -210,9 +208,7 @@ class MotionNetwork(nn.Module):
                 "more; raise [regions] frames_per_volume"
             )
         volumes = normalise_contrast(volumes)
-        starts = [*range(0, frames - _STEP, _STEP)]
-        if starts[-1] != frames - MIN_FRAMES:
-            starts.append(frames - MIN_FRAMES)
+        starts = window_starts(frames)
         windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
         matched = matching(windows).contiguous(memory_format=torch.channels_last)
         shown = window(windows).contiguous(memory_format=torch.channels_last)

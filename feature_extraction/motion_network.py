@@ -108,6 +108,16 @@ LEAST_COST: Final = 0.02
 """Added to mean costs, so that where there is nothing to see no displacement is preferred."""
 
 
+def window_starts(frames: int) -> list[int]:
+    """First frames of the windows that a volume of so many frames is seen through.
+
+    Neighbouring windows share a frame, so that every pair of frames lies in a window; the last
+    one ends with the volume.
+    """
+    last = frames - MIN_FRAMES
+    return [*range(0, last, MIN_FRAMES - 1), last]
+
+
 def motion_network(*, separate_trunks: bool = False, normalised: bool = False) -> "MotionNetwork":
     """The network with random weights.
 

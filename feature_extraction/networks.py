@@ -283,11 +283,13 @@ def _motion(
     """The motion network, built once for all sequences that a process extracts."""
     if device == "cpu":
         from feature_extraction.motion_graph import motion_graph
+        from feature_extraction.motion_kernels import windows_and_costs
         from feature_extraction.openvino_graphs import compile_graph
 
         weights = read_weights(weights_file(settings.weights, "motion"))
         graph = motion_graph(weights, batch=BATCH[device], frames=frames)
-        return compile_graph(graph, threads=threads)
+        convolve = compile_graph(graph, threads=threads)
+        return lambda volumes: convolve(*windows_and_costs(volumes))
     from feature_extraction.motion_network import load_motion
 
     network = load_motion(settings.weights, device)

@@ -69,22 +69,14 @@ def linear(tensors: Tensors, name: str, rows: "Node") -> "Node":
     return ops.add(product, tensors[f"{name}.bias"][None])
 
 
-def part(node: "Node", *, axis: int, start: int, stop: int) -> "Node":
-    """``node[..., start:stop, ...]`` along an axis."""
-    from openvino import opset13 as ops
-
-    start_at, stop_at, one, along = ([number] for number in (start, stop, 1, axis))
-    return ops.slice(node, start_at, stop_at, one, along)
-
-
-def compile_graph(graph: "Model", *, threads: int) -> Callable[[NDArray[Any]], NDArray[np.float16]]:
+def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.float16]]:
     """A graph as a function of arrays, for several threads at a time.
 
     Every call is computed by one thread, so that their number never changes a result. OpenVINO
     computes in bfloat16 where the processor has it, else in float32.
 
     Args:
-        graph: With one input and one output.
+        graph: Of one output; the function takes an array for each input.
         threads: How many calls are computed side by side.
     """
     from openvino import Core
@@ -98,10 +90,10 @@ def compile_graph(graph: "Model", *, threads: int) -> Callable[[NDArray[Any]], N
     compiled = Core().compile_model(graph, "CPU", options)
     own = threading.local()
 
-    def run(batch: NDArray[Any]) -> NDArray[np.float16]:
+    def run(*inputs: NDArray[Any]) -> NDArray[np.float16]:
         if not hasattr(own, "request"):
             own.request = compiled.create_infer_request()
-        [output] = own.request.infer([batch], share_inputs=True, share_outputs=True).values()
+        [output] = own.request.infer(list(inputs), share_inputs=True, share_outputs=True).values()
         return np.asarray(output, np.float16)
 
     return run

@@ -23,12 +23,13 @@ from openvino import Model
 from openvino import opset13 as ops
 
 from feature_extraction.appearance_graph import appearance_graph, read_appearance
-from feature_extraction.motion_graph import motion_graph, window_starts
+from feature_extraction.motion_graph import motion_graph
+from feature_extraction.motion_kernels import windows_and_costs
+from feature_extraction.motion_network import MATCHES, window_starts
 from feature_extraction.openvino_graphs import (
     compile_graph,
     convolution,
     linear,
-    part,
 )
 
 BATCH = 4
@@ -67,14 +68,14 @@ def test_a_convolution_is_the_sum_over_its_window(
         assert found[n, out, y, x] == pytest.approx(expected, rel=2e-3, abs=2e-3)
 
 
-def test_a_linear_layer_and_a_part() -> None:
-    rows = np.array([[1, 2, 3], [0, -1, 4]], np.float32)
+def test_a_linear_layer() -> None:
+    rows = np.array([[2, 3], [-1, 4]], np.float32)
     tensors = {
         "l.weight": np.array([[1, 0], [10, -1]], np.float32),
         "l.bias": np.array([0.5, 0], np.float32),
     }
-    given = ops.parameter([2, 3], np.float32)
-    node = linear(tensors, "l", part(given, axis=1, start=1, stop=3))
+    given = ops.parameter([2, 2], np.float32)
+    node = linear(tensors, "l", given)
     found = compile_graph(Model([node], [given]), threads=1)(rows)
     assert found.tolist() == [[2.5, 17.0], [-0.5, -14.0]]
 
@@ -108,10 +109,31 @@ def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
     volumes = np.stack([np.roll(texture, step, axis=2) for step in range(frames)], axis=1)
     with torch.inference_mode():
         expected = network.embed(torch.from_numpy(volumes) / 255).numpy()
-    found = compile_graph(graph, threads=1)(volumes)
+    found = compile_graph(graph, threads=1)(*windows_and_costs(volumes))
     assert found.shape == (BATCH, 3 * FEATURE_WIDTH)
     assert expected.max() > 1
     np.testing.assert_allclose(found, expected, rtol=1 / 1024, atol=1e-3)
+
+
+@pytest.mark.parametrize("frames", [4, 9])
+def test_the_loops_before_the_convolutions_are_the_layers(frames: int) -> None:
+    torch = pytest.importorskip("torch")
+    from feature_extraction import motion_layers
+
+    rng = np.random.default_rng(0)
+    volumes = rng.integers(0, 256, (3, frames, 64, 64), dtype=np.uint8)
+    volumes[0, :, :32] //= 32  # little contrast
+    volumes[1] = 200  # none
+    shown, *costs = windows_and_costs(volumes)
+    normalised = motion_layers.normalise_contrast(torch.from_numpy(volumes) / 255)
+    windows = torch.cat([normalised[:, s : s + 4] for s in window_starts(frames)])
+    np.testing.assert_allclose(shown, motion_layers.window(windows), atol=1e-4)
+    assert len(costs) == len(MATCHES)
+    for match, found in zip(MATCHES, costs, strict=True):
+        small = torch.nn.functional.avg_pool2d(windows, match.step_px)
+        expected = motion_layers.matching_costs(small, match).numpy()
+        assert expected.max() > 0.1
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_windows_share_a_frame_and_reach_the_end() -> None:
