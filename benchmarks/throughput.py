@@ -10,8 +10,8 @@ user types, with as many sequences side by side as there are cores.
 
 *Processor* time is that of all processes of a command. *Start* is the same command on very short
 sequences; times a frame or volume are what it takes beyond that. Peak memory is that of the largest
-process. A *share* is the processor time that the slowest part of an extraction (reading, flow or a
-network) takes alone, over that of the whole.
+process. Beside an extraction stand the processor time that its slowest part (reading, flow or a
+network) takes alone, its *share* of the whole, and the share of *all parts*: what is left is ours.
 
 Parts: *limits* are those parts alone. *stages* are all stages of all versions at all sizes.
 *frames*, *regions*, *volumes* and *exemplars* say how time and memory grow.
@@ -240,7 +240,9 @@ def part_limits(options: Options) -> None:
 
 def part_stages(options: Options) -> None:
     """All stages of all versions at all sizes."""
-    columns = "stage|start, s|frames/s|ms a frame|processor, ms|MiB|slowest part, ms|share"
+    columns = (
+        "stage|start, s|frames/s|ms a frame|processor, ms|MiB|slowest part, ms|share|all parts"
+    )
     for version in options.versions:
         least = video_config(options, options.sizes[0], frames=START_FRAMES)
         starts = {stage: run_stage(stage, least, options, version=version) for stage in STAGES}
@@ -251,19 +253,19 @@ def part_stages(options: Options) -> None:
                 cost = run_stage(stage, config, options, version=version)
                 count = SEQUENCES * (options.frames - START_FRAMES)
                 wall, cpu = cost.beyond(starts[stage], count)
-                limit = stage_limit(stage, config, options, version=version, size=size)
-                shares = (f"{limit[0]} {limit[1]:.2f}", f"{limit[1] / cpu:.0%}") if limit else ()
                 shown = starts[stage].wall_s, 1000 / wall, wall, cpu, cost.peak_mib
-                print_row(f"`{stage}`", *shown, *(shares or ("", "")))
+                limits = ("", "", "")
+                if stage.startswith(EXTRACT):
+                    parts = part_times(stage, config, options, version=version, size=size)
+                    limits = show_limits(parts, cpu)
+                print_row(f"`{stage}`", *shown, *limits)
         shutil.rmtree(options.results(version))
 
 
-def stage_limit(
+def part_times(
     stage: str, config: Path, options: Options, *, version: str, size: str
-) -> tuple[str, float] | None:
-    """Slowest part of a stage and its milliseconds of a core a frame, where it is known."""
-    if not stage.startswith(EXTRACT):
-        return None
+) -> dict[str, float]:
+    """Milliseconds of a core a frame that each part of an extraction takes alone."""
     name, split = load_config(config).dataset.name, stage.split()[-1]
     reports = (options.results(version) / name / "reports" / EXTRACT / split).glob("*.json")
     counts = [json.loads(path.read_text())["counts"] for path in reports]
@@ -274,7 +276,14 @@ def stage_limit(
         if network != "momentum"
     }
     folder = train_folder(options, config)
-    return options.limits.slowest(version, folder, grid_of(size), computed)
+    return options.limits.parts_ms(version, folder, grid_of(size), computed)
+
+
+def show_limits(parts: dict[str, float], whole_ms: float) -> tuple[str, str, str]:
+    """Cells: the slowest part, its share of the whole, and that of all parts."""
+    slowest = max(parts, key=lambda part: parts[part])
+    most, total = parts[slowest], sum(parts.values())
+    return f"{slowest} {most:.2f}", f"{most / whole_ms:.0%}", f"{total / whole_ms:.0%}"
 
 
 def part_frames(options: Options) -> None:

@@ -120,7 +120,11 @@ def network_ms(extractor: str, device: str) -> tuple[float, int]:
             )
         else:
             network = networks.motion_extractor(
-                settings.motion, grid, workers=workers, device=device
+                settings.motion,
+                grid,
+                frames_per_volume=CROPS["motion"][0],
+                workers=workers,
+                device=device,
             )
     found = []
     for batch in BATCHES[device]:
@@ -177,10 +181,10 @@ class PartLimits:
             return flow_ms(folder, grid)
         return decode_ms(folder, coloured=part == "rgb")
 
-    def slowest(
+    def parts_ms(
         self, version: str, folder: Path, grid: RegionGrid, computed: dict[str, float]
-    ) -> tuple[str, float]:
-        """The part of a version's extraction that takes longest, and its milliseconds a frame.
+    ) -> dict[str, float]:
+        """Milliseconds a frame of each part of a version's extraction.
 
         Args:
             version: Of the method.
@@ -195,5 +199,4 @@ class PartLimits:
             parts["flow"] = self.part_ms("flow", folder, grid)
         for name, volumes in computed.items():
             parts[name] = self.part_ms(name, folder, grid) * volumes
-        slowest = max(parts, key=lambda part: parts[part])
-        return slowest, parts[slowest]
+        return parts

@@ -45,6 +45,16 @@ def test_limits_and_growth_of_a_tiny_video() -> None:
         assert all(float(cell) > 0 for cell in row[1:])
 
 
+@pytest.mark.parametrize("network", ["appearance", "motion"])
+def test_networks_alone(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    limits = importlib.import_module("throughput_limits")
+    ms, batch = limits.network_ms(network, "cpu")
+    assert ms > 0
+    assert batch in limits.BATCHES["cpu"]
+
+
 def test_synthetic_volumes_have_one_exemplar_a_prototype(
     material: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
