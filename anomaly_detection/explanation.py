@@ -56,8 +56,7 @@ class Comparison:
     @cached_property
     def nearest(self) -> tuple[int, float]:
         """Row of the nearest exemplar, the first of equals, and its distance."""
-        known = self.distance.rows(self.exemplars)
-        rows, distances = self.distance.nearest(self.features[None], known)
+        rows, distances = self.distance.nearest(self.features[None], self.exemplars)
         return int(rows[0]), float(distances[0])
 
     @cached_property

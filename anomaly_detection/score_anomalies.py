@@ -99,8 +99,7 @@ def volume_distances(
     result = np.empty(features.values.shape[:2])
     for region in range(grid.region_count):
         exemplars = model.features[model.rows_of(grid.neighbours(region, neighbourhood))]
-        known = model.distance.rows(exemplars)
-        result[:, region] = model.distance.nearest(features.values[:, region], known)[1]
+        result[:, region] = model.distance.nearest(features.values[:, region], exemplars)[1]
     return result
 
 

@@ -4,7 +4,7 @@ The rule is sequential: in time order, the first volume is kept, and a later one
 distance to *every* kept one exceeds the threshold. Each volume that is not kept is counted for the
 nearest exemplar kept so far (the earliest of equals). ``greedy_selection`` gives exactly the
 result of that rule, but takes the volumes in blocks, so that nearly all of the work is matrix
-products.
+products. Of a short list it looks at all pairs.
 """
 
 import numpy as np
@@ -33,6 +33,8 @@ def greedy_selection(
     Returns:
         Rows kept ``(k,)``, ascending, and the number of volumes each stands for ``(k,)``.
     """
+    if distance.are_short(len(features), len(features)):
+        return _selection_of_few(distance.all_pairs(features, features), counts, threshold)
     basis = distance.basis(features)
     known = basis.rows(features[:0])  # the exemplars so far, and room for more
     kept: list[NDArray[np.int64]] = []
@@ -44,7 +46,7 @@ def greedy_selection(
         new = _new_exemplars(rows, old, known, distance, threshold)
         weights = counts[first : first + len(block)]
         totals[k : k + len(new)] = weights[new]
-        others = np.setdiff1d(np.arange(len(block)), new)
+        others = np.delete(np.arange(len(block)), new)
         place = _exemplar_of_others(rows, old, known, others, new, distance)
         np.add.at(totals, place, weights[others])
         known = known.put(k, rows[new])
@@ -54,6 +56,33 @@ def greedy_selection(
     return np.concatenate(kept), totals[:k]
 
 
+def _selection_of_few(
+    pairs: NDArray[np.float64], counts: NDArray[np.int64], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``greedy_selection``, given the exact distances of all pairs ``(n, n)``."""
+    kept = _uncovered(pairs <= threshold)
+    later = kept > np.arange(len(pairs))[:, None]  # exemplars that were not there yet
+    place = np.where(later, np.inf, pairs[:, kept]).argmin(axis=1)
+    totals = np.zeros(len(kept), np.int64)
+    np.add.at(totals, place, counts)
+    return kept, totals
+
+
+def _uncovered(covers: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of a list, in their order, each taken if none that was taken before covers it.
+
+    Args:
+        covers: ``(n, n)``: whether row i covers row j.
+    """
+    covered = np.zeros(len(covers), np.bool_)
+    taken = []
+    for i, others in enumerate(covers):
+        if not covered[i]:
+            taken.append(i)
+            covered |= others
+    return np.array(taken, np.int64)
+
+
 def _new_exemplars(
     rows: Rows, old: Screen, known: Rows, distance: FeatureDistance, threshold: float
 ) -> NDArray[np.int64]:
@@ -61,13 +90,7 @@ def _new_exemplars(
     candidates = np.flatnonzero(~_covered(old, rows.exact, known.exact, distance, threshold))
     among = rows[candidates]
     covers = distance.settle_within(screen(among, among), among.exact, among.exact, threshold)
-    covered = np.zeros(len(candidates), np.bool_)
-    new = []
-    for i, candidate in enumerate(candidates):
-        if not covered[i]:
-            new.append(candidate)
-            covered |= covers[i]
-    return np.array(new, np.int64)
+    return candidates[_uncovered(covers)]
 
 
 def _covered(

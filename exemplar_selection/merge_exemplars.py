@@ -13,15 +13,7 @@ import numpy as np
 
 from exemplar_selection.greedy import greedy_selection
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import (
-    Stage,
-    artifacts_of,
-    emit,
-    exit_status,
-    stage_main,
-    stage_parser,
-    stage_report,
-)
+from vadloc.cli import Stage, stage_main, stage_parser, stage_report
 from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.model import Exemplars
@@ -129,18 +121,18 @@ def region_table(model: Exemplars) -> str:
     )
 
 
-STAGE = Stage(COMMAND, run, outputs)
+def describe(artifacts: Artifacts, _dataset: str) -> str:
+    """Exemplars per region of the model that is there."""
+    return region_table(Exemplars.from_content(artifacts.merged().load()))
+
+
+STAGE = Stage(COMMAND, run, outputs, describe=describe)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = stage_parser("Merge exemplars into the model of the scene.", sequences=False)
-    args = parser.parse_args(argv)
-    stage_main(STAGE, args)
-    if not args.missing:
-        with exit_status():
-            model = artifacts_of(args).merged().load()
-            emit(region_table(Exemplars.from_content(model)))
+    stage_main(STAGE, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -118,17 +118,17 @@ def test_screens_keep_their_bound(
     assert (np.abs(part.keys - wanted[:2, 1:]) <= part.error).all()
 
 
-@given(pairs_of_lists(), st.sampled_from([1, 3, 512]))
+@given(pairs_of_lists(), st.sampled_from([1, 3, 512]), st.sampled_from([0, 1000, 1 << 20]))
 def test_nearest_is_the_first_of_the_least(
-    case: tuple[FeatureDistance, NDArray[np.float32], NDArray[np.float32]], block: int
+    case: tuple[FeatureDistance, NDArray[np.float32], NDArray[np.float32]], block: int, short: int
 ) -> None:
     distance, x, y = case
-    right = distance.rows(y)
-    left = distance.rows(x, centre=right.centre)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vadloc.distance, "BLOCK_ROWS", block)
-        place, best = distance.nearest(x, right)
-    exact = distance.exact(left.exact[:, None], right.exact[None])
+        patch.setattr(vadloc.distance, "SHORT_LISTS", short)
+        place, best = distance.nearest(x, y)
+    left, right = distance.scaled(x), distance.scaled(y)
+    exact = np.array([[float(distance.exact(a, b)) for b in right] for a in left])
     assert np.array_equal(place, exact.argmin(axis=1))
     assert np.array_equal(best, exact.min(axis=1))
 

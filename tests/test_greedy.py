@@ -76,12 +76,15 @@ def test_the_rule_on_a_line_by_hand() -> None:
 
 
 @settings(max_examples=200)
-@given(cases(), st.sampled_from([1, 2, 3, 7, 512]))
+@given(cases(), st.sampled_from([1, 2, 3, 7, 512]), st.sampled_from([0, 1 << 20]))
 def test_equals_the_plain_rule(
-    case: tuple[NDArray[np.float32], NDArray[np.int64], FeatureDistance, float], block: int
+    case: tuple[NDArray[np.float32], NDArray[np.int64], FeatureDistance, float],
+    block: int,
+    short: int,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vadloc.distance, "BLOCK_ROWS", block)
+        patch.setattr(vadloc.distance, "SHORT_LISTS", short)
         got = fast_selection(*case)
     assert got == plain_selection(*case)
     assert sum(got[1]) == case[1].sum()

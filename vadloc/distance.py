@@ -9,12 +9,14 @@ Features of all components stand side by side in one row. *Exact* distances are 
 differences of coordinates in float64, one pair at a time. A *screen* takes those of all pairs of
 two lists from matrix products, to within a bound that it states; what it leaves undecided (is this
 pair within the threshold, which of two is nearer) is settled by exact distances. So all decisions
-are those of exact arithmetic at about the cost of a matrix product.
+are those of exact arithmetic at about the cost of a matrix product. Two short lists are done with
+sooner by the exact distances of all their pairs.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import iadd
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +31,12 @@ FLOAT32_RANGE = 1e-20, 1e30
 
 BLOCK_ROWS = 512
 """Rows that are taken at a time where their number is not bounded."""
+
+SHORT_LISTS = 1 << 19
+"""Numbers, of all pairs of two lists, up to which exact distances cost less than a screen."""
+
+PAIR_NUMBERS = 32
+"""Numbers that take as long as what a pair of rows costs beside its coordinates."""
 
 TILE_COLUMNS = 256
 """Columns of a screen that are finished at a time, so that they stay in a core's own cache."""
@@ -67,9 +75,24 @@ class FeatureDistance:
         Returns:
             ``(n, dimension)`` float64.
         """
-        factors = [w / (z or 1.0) for w, z in zip(self.weights, self.scales, strict=True)]
-        scaled: NDArray[np.float64] = features * np.repeat(np.array(factors), self.widths)
+        scaled: NDArray[np.float64] = features * self._factors
         return scaled
+
+    @cached_property
+    def _factors(self) -> NDArray[np.float64]:
+        """w_k / Z_k of each column."""
+        factors = [w / (z or 1.0) for w, z in zip(self.weights, self.scales, strict=True)]
+        return np.repeat(np.array(factors), self.widths)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """First column of each component."""
+        return np.cumsum((0, *self.widths[:-1]))
+
+    def split(self, rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """The columns of each component, ``(n, width)``, of rows ``(n, dimension)``."""
+        columns = zip(self._starts.tolist(), self.widths, strict=True)
+        return [rows[:, first : first + width] for first, width in columns]
 
     def parts(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Exact distances between scaled rows in pairs, component by component.
@@ -82,8 +105,7 @@ class FeatureDistance:
             ``(..., components)``: what each component adds to d.
         """
         squares = (x - y) ** 2
-        starts = np.cumsum((0, *self.widths[:-1]))
-        norms: NDArray[np.float64] = np.sqrt(np.add.reduceat(squares, starts, axis=-1))
+        norms: NDArray[np.float64] = np.sqrt(np.add.reduceat(squares, self._starts, axis=-1))
         if self.gated:
             both = (x[..., -1] > 0) & (y[..., -1] > 0)
             norms[..., np.array(self.gated)] *= both[..., None]
@@ -93,6 +115,24 @@ class FeatureDistance:
         """Exact d between scaled rows in pairs, shape ``(...)``; see ``parts``."""
         total: NDArray[np.float64] = self.parts(x, y).sum(axis=-1)
         return total
+
+    def are_short(self, n: int, m: int) -> bool:
+        """Whether ``all_pairs`` of lists of n and m rows costs less than a screen of them."""
+        return n * m * (self.dimension + PAIR_NUMBERS) <= SHORT_LISTS
+
+    def all_pairs(
+        self, features: NDArray[np.floating], others: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Exact d between all rows of two short lists.
+
+        Args:
+            features: ``(n, dimension)``, not scaled.
+            others: ``(m, dimension)``, not scaled.
+
+        Returns:
+            ``(n, m)``.
+        """
+        return self.exact(self.scaled(features)[:, None], self.scaled(others))
 
     def basis(
         self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None
@@ -114,20 +154,24 @@ class FeatureDistance:
         return self.basis(features, centre=centre).rows(features)
 
     def nearest(
-        self, features: NDArray[np.floating], known: "Rows"
+        self, features: NDArray[np.floating], known: NDArray[np.floating]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The nearest of known rows for each of some features; the first of equals.
+        """The nearest of known volumes for each of some volumes; the first of equals.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
-            known: What they are compared with.
+            known: ``(m, dimension)``, m >= 1, not scaled.
 
         Returns:
             Places in ``known`` ``(n,)`` and exact distances ``(n,)``.
         """
-        basis = self.basis(features, centre=known.basis.centre)
+        if self.are_short(len(features), len(known)):
+            pairs = self.all_pairs(features, known)
+            return pairs.argmin(axis=1), pairs.min(axis=1)
+        others = self.rows(known)
+        basis = self.basis(features, centre=others.centre)
         blocks = (basis.rows(block) for block in row_blocks(features))
-        found = [self.settle_nearest(screen(x, known), x.exact, known.exact) for x in blocks]
+        found = [self.settle_nearest(screen(x, others), x.exact, others.exact) for x in blocks]
         places, distances = zip(*found, strict=True)
         return np.concatenate(places), np.concatenate(distances)
 
@@ -140,10 +184,10 @@ class FeatureDistance:
         rows, candidates = _nonzero(about.keys <= reach[:, None].astype(about.keys.dtype))
         distances = self.exact(x[rows], y[candidates])
         order = np.lexsort((candidates, distances, rows))
-        settled, first = np.unique(rows[order], return_index=True)
+        first = order[np.flatnonzero(np.diff(rows[order], prepend=-1))]  # of each row's candidates
         place, best = np.full(len(x), -1), np.full(len(x), np.inf)
-        place[settled] = candidates[order[first]]
-        best[settled] = distances[order[first]]
+        place[rows[first]] = candidates[first]
+        best[rows[first]] = distances[first]
         return place, best
 
     def settle_within(
@@ -213,7 +257,7 @@ class Basis:
             np.column_stack((-2 * part, ones, np.einsum("ij,ij->i", part, part))).astype(
                 self.dtype, copy=False
             )
-            for part in np.split(exact - self.centre, np.cumsum(self.distance.widths)[:-1], axis=1)
+            for part in self.distance.split(exact - self.centre)
         ]
         return Rows(self, exact, right)
 
@@ -275,7 +319,7 @@ def _squares(
     distance: FeatureDistance, features: NDArray[np.floating], centre: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Squared norms from a centre, ``(components, n)``."""
-    parts = np.split(distance.scaled(features) - centre, np.cumsum(distance.widths)[:-1], axis=1)
+    parts = distance.split(distance.scaled(features) - centre)
     return np.stack([np.einsum("ij,ij->i", part, part) for part in parts])
 
 
@@ -307,22 +351,19 @@ def screen(x: Rows, y: Rows) -> Screen:
     keys = np.empty((len(x.exact), len(y.exact)))
     for first in range(0, len(y.exact), TILE_COLUMNS):
         tile = slice(first, first + TILE_COLUMNS)
-        keys[:, tile] = _sums_of_roots(x, y[tile])
+        keys[:, tile] = reduce(iadd, _roots(x, y[tile]))
     rounding = 4 * len(norms) * precision * float(np.sqrt(2 * norms).sum())
     return Screen(keys, float(np.sqrt(errors).sum()) + rounding, squared=False)
 
 
-def _sums_of_roots(x: Rows, y: Rows) -> NDArray[np.floating]:
-    """Distances between all rows of two lists, ``(n, m)``, each component's from a product."""
+def _roots(x: Rows, y: Rows) -> Iterator[NDArray[np.floating]]:
+    """What each component adds to the distances of all rows of two lists, ``(n, m)``."""
     gated = x.basis.distance.gated
     both = _both_move(x.exact, y.exact) if gated else None
-    total: NDArray[np.floating] | None = None
     for k, (left, right) in enumerate(zip(x.left, y.right, strict=True)):
         part = left @ right.T
         np.maximum(part, 0, out=part)
         np.sqrt(part, out=part)
         if both is not None and gated[k]:
             part *= both
-        total = part if total is None else np.add(total, part, out=total)
-    assert total is not None
-    return total
+        yield part
