@@ -7,7 +7,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -67,16 +67,22 @@ def test_headers_without_end_are_not_read_to_their_end(
     before = b"" if is_first else tar_block(FRAME.encode(), tarfile.REGTYPE, 0)
     path.write_bytes(gzip.compress(before + HEADERS[name](), 1))
     source: Source = TarArchive(path)
-    with pytest.raises(VadlocError, match=r"header of more than 1 MiB|recursion") as caught:
-        source.members()
-    assert str(caught.value).startswith(f"{path}: a damaged archive")
+    other = Member(PurePosixPath("other"), 1)
+    for read in (
+        source.members,
+        lambda: source.read_text(other),
+        lambda: list(source.place({other.path: tmp_path / "placed"})),
+    ):
+        with pytest.raises(VadlocError, match=r"header of more than 1 MiB|recursion") as caught:
+            read()
+        assert str(caught.value).startswith(f"{path}: a damaged archive")
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
 def test_every_compression_is_read_and_its_damage_noticed(
     tmp_path: Path, compress: Callable[[bytes], bytes]
 ) -> None:
-    content = bytes(range(256)) * 4096
+    content = bytes(range(256)) * 8192  # more than a header may have
     body = tar_block(FRAME.encode(), tarfile.REGTYPE, len(content)) + content + bytes(1024)
     path, target = tmp_path / "a", tmp_path / "placed.jpg"
     whole = compress(body)

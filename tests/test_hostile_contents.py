@@ -176,6 +176,7 @@ VALUES: list[tuple[str, tuple[int | str, ...], Any]] = [
     ("explanations", ("detections", 0, "boxes_xyxy_px", 0), [10, 10, 5, 5]),
     ("explanations", ("detections", 0, "peak", "box_xyxy_px"), [0, 0, 10**9, 5]),
     ("explanations", ("detections", 0, "nearest", "box_xyxy_px"), [5000, 0, 5010, 5]),
+    ("explanations", ("detections", 0, "nearest", "box_xyxy_px"), [0, 0, 10, 5000]),
     ("explanations", ("detections", 0, "nearest", "last_frame"), 10**8),
     ("explanations", ("detections", 0, "peak", "region"), -1),
     ("frame_labels", ("regions", "Test0", "frame"), [1]),
@@ -211,6 +212,33 @@ def test_a_place_that_is_not_there_is_refused(
     content = content_of(artifacts, kind)
     refused(replaced(kind, {**content, key: far(content[key])}), "")
     refused(replaced(kind, {**content, key: content[key] - 1}), "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "least"),
+    [
+        ("features", "first_frame", 0),
+        ("exemplars", "counts", 1),
+        ("merged", "sequence", 0),
+        ("merged", "first_frame", 0),
+        ("calibration", "alarms", 0),
+    ],
+)
+def test_a_number_that_is_too_small_is_refused(
+    artifacts: Artifacts, replaced: Callable[[str, Any], Artifact], kind: str, key: str, least: int
+) -> None:
+    content = content_of(artifacts, kind)
+    array = content[key].copy()
+    array[-1] = least - 1
+    refused(replaced(kind, {**content, key: array}), f"{key}: expected values of at least {least}")
+
+
+def test_a_region_without_exemplars_is_refused(
+    artifacts: Artifacts, replaced: Callable[[str, Any], Artifact]
+) -> None:
+    content = content_of(artifacts, "merged")
+    offsets = np.insert(content["offsets"], 1, 0)
+    refused(replaced("merged", {**content, "offsets": offsets}), "the offsets do not rise")
 
 
 def test_numbers_that_are_none_are_refused(

@@ -87,6 +87,15 @@ def test_array_and_json_round_trip(tmp_path: Path) -> None:
     assert storage.read_stamp(tmp_path / "a.npy") == storage.read_stamp(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("stamp", ["", "\x1b[2J\x1b[31m", STAMP.upper(), STAMP + "0", None, [1]])
+def test_a_json_without_a_stamp_of_ours_is_refused(tmp_path: Path, stamp: Any) -> None:
+    path = tmp_path / "a.json"
+    storage.write_json(path, {"auc": 0.5}, stamp=stamp)
+    with pytest.raises(storage.DamagedFileError, match="has no stamp") as caught:
+        storage.read_stamp(path)
+    assert str(caught.value).isprintable()
+
+
 def test_json_refuses_nan_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         storage.write_json(tmp_path / "a.json", {"auc": float("nan")}, stamp=STAMP)
@@ -190,6 +199,71 @@ def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path: Pa
     assert left == {"alive", "elsewhere", "of another program"}
 
 
+def test_folders_that_others_remove_meanwhile_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "gone", "z"):
+        (tmp_path / name).mkdir()
+    leftover = f".x.npy.{socket.gethostname()}.999999999.part"
+    for name in ("a", "z"):
+        (tmp_path / name / leftover).write_bytes(b"half")
+    scandir = os.scandir
+
+    def scandir_late(folder: str | Path) -> Any:
+        if Path(folder).name == "gone":
+            (tmp_path / "gone").rmdir()
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir_late)
+    storage.remove_leftovers(tmp_path)
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")) == ["a", "z"]
+
+
+@pytest.mark.parametrize("writing", [storage.replacing, storage.replacing_folder])
+def test_an_error_of_another_file_is_told_as_it_is(tmp_path: Path, writing: Any) -> None:
+    """A frame that cannot be read while a report is written is no fault of the report's disk."""
+    missing = tmp_path / "frames" / "001.png"
+
+    def read() -> None:
+        with writing(tmp_path / "report"):
+            missing.read_bytes()
+
+    with pytest.raises(FileNotFoundError, match=r"001\.png"):
+        read()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_an_error_within_the_folder_being_written_is_one_of_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_absolute: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def write() -> None:
+        with storage.replacing_folder(Path("report")) as folder:
+            place = folder.absolute() if is_absolute else folder
+            (place / "missing" / "1.jpg").write_bytes(b"")
+
+    with pytest.raises(VadlocError, match=r"report: cannot write \(No such file or directory\)"):
+        write()
+
+
+def test_a_folder_that_cannot_be_moved_aside_is_an_error_of_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report").mkdir()
+
+    def refuse(path: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path), None, str(target))
+
+    def write() -> None:
+        with storage.replacing_folder(tmp_path / "report"):
+            monkeypatch.setattr(Path, "replace", refuse)
+
+    with pytest.raises(VadlocError, match=r"report: cannot write \(Permission denied\)"):
+        write()
+
+
 def listed(folder: Path) -> Path:
     """A folder of two files and the list of them."""
     (folder / "pictures").mkdir()
@@ -215,12 +289,18 @@ def test_listed_files_are_missed_and_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "/etc/passwd", "a/../../outside", "link", "9" * 5000, "\0"]
+    "name",
+    [
+        *("../outside", "/etc/passwd", "a/../../outside", "link", "up/outside", "circle"),
+        *("9" * 5000, "\0"),
+    ],
 )
 def test_a_list_does_not_lead_elsewhere(tmp_path: Path, name: str) -> None:
     (tmp_path / "outside").write_bytes(b"x")
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside" / "link").symlink_to("/dev/zero")
+    (tmp_path / "inside" / "up").symlink_to(tmp_path)
+    (tmp_path / "inside" / "circle").symlink_to(tmp_path / "inside" / "circle")
     path = tmp_path / "inside" / "files.json"
     for files in ({name: "0" * 64}, [name], {name: None}):
         storage.write_json(path, {"files": files}, stamp=STAMP)

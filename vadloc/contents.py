@@ -5,11 +5,12 @@ another program made. Each kind is written down here once; a key that is missing
 or of a size that does not fit the others, is noticed before anything is computed from it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +44,13 @@ class Array:
         types: Names of the NumPy types it may have, separated by blanks.
         axes: A word for each axis; axes of one name are equally long in all arrays of a file, and
             ``_`` has any length.
+        least: Least value that it may have.
         below: The values are places along this axis of arrays that stand before it.
     """
 
     types: str
     axes: str
+    least: float = -math.inf
     below: str = ""
 
     def __get_pydantic_core_schema__(
@@ -57,8 +60,7 @@ class Array:
         return core_schema.with_info_plain_validator_function(self._check)
 
     def _check(self, value: object, info: ValidationInfo) -> NDArray[Any]:
-        assert info.context is not None
-        sizes: dict[str, int] = info.context
+        sizes = cast("dict[str, int]", info.context)
         if not isinstance(value, np.ndarray) or value.dtype.name not in self.types.split():
             raise ValueError(f"expected an array of {' or '.join(self.types.split())}")
         if not value.dtype.isnative or not np.isfinite(value).all():
@@ -69,9 +71,11 @@ class Array:
         for name, size in zip(names, value.shape, strict=True):
             if name != "_" and sizes.setdefault(name, size) != size:
                 raise ValueError(f"has {size} {name}, other arrays {sizes[name]}")
+        if self.least > -math.inf and value.min() < self.least:
+            raise ValueError(f"expected values of at least {self.least:g}")
         limit = sizes.get(self.below)  # none if the array before it was refused
-        if limit and not (value.min() >= 0 and value.max() < limit):
-            raise ValueError(f"expected values from 0 to {limit - 1}")
+        if limit and value.max() >= limit:
+            raise ValueError(f"expected values of at most {limit - 1}")
         return value
 
 
@@ -83,7 +87,7 @@ def _is_box(box: list[int]) -> list[int]:
 
 
 Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE_PX)]
-Frame = Annotated[int, Field(ge=0, lt=1 << 31)]
+Index = Annotated[int, Field(ge=0, lt=1 << 31)]
 Count = Annotated[int, Field(gt=0, lt=1 << 31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -108,8 +112,8 @@ class Features(_Content):
         dict[str, Annotated[Any, Array("float16 float32", "rows _")]], Field(min_length=1)
     ]
     descriptors: dict[str, Annotated[Any, Array("float16 float32", "rows _")]]
-    first_frame: Annotated[Any, Array("int64", "volumes")]
-    index: Annotated[Any, Array("int32", "volumes regions", below="rows")]
+    first_frame: Annotated[Any, Array("int64", "volumes", least=0)]
+    index: Annotated[Any, Array("int32", "volumes regions", least=0, below="rows")]
 
 
 class Scales(_Content):
@@ -132,9 +136,9 @@ class ExemplarFile(_Content):
     width_px: Side
     sequences: Names
     features: Annotated[Any, Array("float32", "exemplars columns")]
-    counts: Annotated[Any, Array("int64", "exemplars")]
-    sequence: Annotated[Any, Array("int64", "exemplars")]
-    first_frame: Annotated[Any, Array("int64", "exemplars")]
+    counts: Annotated[Any, Array("int64", "exemplars", least=1)]
+    sequence: Annotated[Any, Array("int64", "exemplars", least=0)]
+    first_frame: Annotated[Any, Array("int64", "exemplars", least=0)]
     descriptors: dict[str, Annotated[Any, Array("float32", "exemplars _")]]
     offsets: Annotated[Any, Array("int64", "_")]
 
@@ -146,9 +150,9 @@ class ExemplarFile(_Content):
         if sum(self.widths) != self.features.shape[1]:
             raise ValueError("the widths do not add up to the columns of features")
         steps = np.diff(self.offsets)
-        if self.offsets[0] != 0 or self.offsets[-1] != len(self.features) or (steps < 0).any():
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.features) or (steps < 1).any():
             raise ValueError("the offsets do not rise from 0 to the number of exemplars")
-        if not (self.sequence.min() >= 0 and self.sequence.max() < len(self.sequences)):
+        if self.sequence.max() >= len(self.sequences):
             raise ValueError("an exemplar of none of the sequences")
         return self
 
@@ -167,16 +171,16 @@ class Calibration(_Content):
 
     frame_count: Count
     scores: Annotated[Any, Array("float32", "steps")]
-    alarms: Annotated[Any, Array("int64", "steps")]
+    alarms: Annotated[Any, Array("int64", "steps", least=0)]
 
 
 class Volume(_Content):
     """Where and when a volume is."""
 
-    region: Frame
+    region: Index
     box_xyxy_px: Box
-    first_frame: Frame
-    last_frame: Frame
+    first_frame: Index
+    last_frame: Index
     attributes: dict[str, Any]
 
     @model_validator(mode="after")
@@ -203,11 +207,11 @@ class Nearest(Volume):
 class Detection(_Content):
     """One detection of an explanation."""
 
-    id: Frame
+    id: Index
     score: Number
-    first_frame: Frame
-    last_frame: Frame
-    peak_frame: Frame
+    first_frame: Index
+    last_frame: Index
+    peak_frame: Index
     boxes_xyxy_px: list[Box]
     place: str
     peak: Peak
@@ -249,15 +253,15 @@ class Explanations(_Content):
             raise ValueError("a detection goes on after the last frame")
         boxes = [box for d in self.detections for box in (*d.boxes_xyxy_px, d.peak.box_xyxy_px)]
         boxes += [d.nearest.box_xyxy_px for d in self.detections]
-        if any(x0 >= self.width_px or y0 >= self.height_px for x0, y0, *_ in boxes):
-            raise ValueError("a box outside the frame")
+        if any(x1 > self.width_px or y1 > self.height_px for _, _, x1, y1 in boxes):
+            raise ValueError("a box that leaves the frame")
         return self
 
 
 class AnnotatedRegions(_Content):
     """Annotated regions of a sequence, side by side."""
 
-    frame: list[Frame]
+    frame: list[Index]
     track: list[int]
     box_xyxy_px: list[Annotated[list[Number], Field(min_length=4, max_length=4)]]
 
@@ -271,7 +275,7 @@ class AnnotatedRegions(_Content):
 class FrameLabels(_Content):
     """What the ground truth says of the test sequences."""
 
-    anomalous_frames: dict[str, list[Annotated[list[Frame], Field(min_length=2, max_length=2)]]]
+    anomalous_frames: dict[str, list[Annotated[list[Index], Field(min_length=2, max_length=2)]]]
     regions: dict[str, AnnotatedRegions]
 
 

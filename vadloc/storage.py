@@ -14,6 +14,7 @@ same file next removes those of this host whose process is gone, and those of ot
 processes nothing is known, when they are a day old.
 """
 
+import fnmatch
 import glob
 import hashlib
 import json
@@ -24,7 +25,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -35,7 +36,8 @@ from vadloc.errors import VadlocError, one_line
 STAMP_LENGTH = 16
 ABANDONED_S = 24 * 3600
 """Age of another machine's temporary file from which on nobody writes to it any more."""
-_TRAILER = re.compile(rb"\nvadloc stamp=([0-9a-f]{16}) sha256=([0-9a-f]{64})\n")
+_STAMP = re.compile(f"[0-9a-f]{{{STAMP_LENGTH}}}")
+_TRAILER = re.compile(f"\nvadloc stamp=({_STAMP.pattern}) sha256=([0-9a-f]{{64}})\n".encode())
 _TRAILER_BYTES = len(b"\nvadloc stamp= sha256=\n") + STAMP_LENGTH + 64
 
 
@@ -67,6 +69,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         VadlocError: The disk is full, read-only or gone.
+        OSError: What the block says of other files.
     """
     temporary = _temporary(path)
     try:
@@ -78,6 +81,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        if _is_of_another_file(error, path):
+            raise
         raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
     finally:
         with suppress(OSError):
@@ -96,6 +101,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         VadlocError: The disk is full, read-only or gone.
+        OSError: What the block says of other files.
     """
     temporary = _temporary(path)
     old = _temporary(path.with_name(f"{path.name}.old"))
@@ -108,6 +114,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             path.replace(old)
         temporary.replace(path)
     except OSError as error:
+        if _is_of_another_file(error, path):
+            raise
         raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
     finally:
         for folder in (temporary, old):
@@ -119,9 +127,18 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
 
 
+def _is_of_another_file(error: OSError, path: Path) -> bool:
+    """Whether an error in writing a file names one that is not on the way to it or below it."""
+    if not isinstance(error.filename, str | os.PathLike):  # of a write to an open file
+        return False
+    named, path = Path(error.filename).absolute(), path.absolute()
+    return not (path.is_relative_to(named) or named.is_relative_to(_temporary(path)))
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files that killed processes left below a folder."""
-    _remove_dead(folder.rglob(".*.*.part"))
+    for parent, folders, files in os.walk(folder):  # takes no offence at what others remove
+        _remove_dead(Path(parent, name) for name in fnmatch.filter(folders + files, ".*.*.part"))
 
 
 def _remove_leftovers(path: Path) -> None:
@@ -274,12 +291,16 @@ def read_stamp(path: Path) -> str:
     """The stamp of an artifact, from its last bytes (JSON: its key), without the rest.
 
     Raises:
-        DamagedFileError: There is no trailer: the file was cut off or is not ours; or a file that
-            it lists is missing.
+        DamagedFileError: There is none: the file was cut off or is not ours; or a file that it
+            lists is missing.
     """
     if path.suffix == ".json":
-        check_listed(path, verify=False)
-        return str(read_json(path).get("stamp"))
+        content = read_json(path)
+        stamp = content.get("stamp")
+        if not (isinstance(stamp, str) and _STAMP.fullmatch(stamp)):
+            raise DamagedFileError(f"{path}: has no stamp, vadloc did not write it")
+        _listed(path, content)
+        return stamp
     with path.open("rb") as file:
         return _read_trailer(file, path)[0]
 
@@ -291,10 +312,12 @@ def verify(path: Path) -> None:
         DamagedFileError: They do not fit.
     """
     if path.suffix == ".json":
-        check_listed(path, verify=True)
+        for file, digest in _listed(path, read_json(path)).items():
+            if _file_digest(file) != digest:
+                raise DamagedFileError(f"{file}: its bytes do not fit the sha256 in {path.name}")
         return
-    with path.open("rb") as file:
-        _check_digest(file, path)
+    with path.open("rb") as artifact:
+        _check_digest(artifact, path)
 
 
 def list_files(folder: Path) -> dict[str, str]:
@@ -306,34 +329,27 @@ def list_files(folder: Path) -> dict[str, str]:
     }
 
 
-def check_listed(path: Path, *, verify: bool) -> None:
-    """Look for the files that a JSON file lists, if it lists any.
-
-    Args:
-        path: The JSON file.
-        verify: Read them and compare their digests, too.
+def _listed(path: Path, content: dict[str, Any]) -> dict[Path, str]:
+    """The files that the content of a JSON file lists, if it lists any, and their digests.
 
     Raises:
-        DamagedFileError: One is missing or altered, or does not lie beside the JSON file.
+        DamagedFileError: One is missing, or does not lie beside the JSON file.
     """
-    listed = read_json(path).get("files", {})
+    listed = content.get("files", {})
     if not isinstance(listed, dict):
         raise DamagedFileError(f"{path}: files: expected names and digests")
-    for name, digest in listed.items():
-        file = path.parent / name
-        if not _is_below(file, name):
+    for name in listed:
+        if not _is_below(path.parent, name):
             raise DamagedFileError(f"{path}: lists {one_line(name)}, which is not beside it")
-        if verify and _file_digest(file) != digest:
-            raise DamagedFileError(f"{file}: its bytes do not fit the sha256 in {path.name}")
+    return {path.parent / name: digest for name, digest in listed.items()}
 
 
-def _is_below(file: Path, name: str) -> bool:
+def _is_below(folder: Path, name: str) -> bool:
     """Whether a file of that name, which somebody else chose, is there and does not lead away."""
-    parts = PurePosixPath(name)
     try:
-        leads_away = parts.is_absolute() or ".." in parts.parts or file.is_symlink()
-        return not leads_away and file.is_file()
-    except OSError:  # no name that a file can have
+        file = (folder / name).resolve()
+        return file.is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, no name that a file can have
         return False
 
 

@@ -111,9 +111,12 @@ _UNPACKERS: dict[bytes, Callable[[Path], Any]] = {
 
 
 class _Headers:
-    """A tar file, of whose headers no member may have many: a compressed one could be endless.
+    """A tar file of which only so many bytes are read: the header of a member could be endless.
 
     Without it a name of 8 GiB, which packs to as many MiB, would be read into memory.
+
+    Attributes:
+        left: Bytes that may still be read.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -128,16 +131,26 @@ class _Headers:
         return self._file.read(size)
 
 
+_Members = Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
+
+
 @contextmanager
-def _open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, _Headers]]:
-    """A tar file, compressed or not, and the count of what its headers may still have."""
+def _open_tar(path: Path) -> Iterator[_Members]:
+    """The members of a tar file, compressed or not; each can be read until the next one comes."""
     with path.open("rb") as file:
         start = file.read(6)
     unpack = next((u for magic, u in _UNPACKERS.items() if start.startswith(magic)), None)
     with unpack(path) if unpack else path.open("rb") as file:
         headers = _Headers(file)
         with tarfile.open(fileobj=headers, mode="r:") as archive:  # type: ignore[call-overload]
-            yield archive, headers
+            yield _members(archive, headers)
+
+
+def _members(archive: tarfile.TarFile, headers: _Headers) -> _Members:
+    for info in archive:
+        headers.left = info.size
+        yield archive, info
+        headers.left = MAX_HEADER_BYTES  # of the next one
 
 
 @dataclass(frozen=True)
@@ -235,12 +248,11 @@ class TarArchive:
 
     def members(self) -> list[Member]:
         """Its files; a compressed archive is read to its end for that."""
-        with _archive_errors(self.path), _open_tar(self.path) as (archive, headers):
-            return _visible(_bounded(self.path, self._checked(archive, headers)))
+        with _archive_errors(self.path), _open_tar(self.path) as members:
+            return _visible(_bounded(self.path, self._checked(members)))
 
-    def _checked(self, archive: tarfile.TarFile, headers: _Headers) -> Iterator[Member]:
-        for info in archive:
-            headers.left = MAX_HEADER_BYTES
+    def _checked(self, members: _Members) -> Iterator[Member]:
+        for _, info in members:
             path = _safe(self.path, info.name)
             if not (info.isreg() or info.isdir()) or info.issparse():
                 raise _refusal(self.path, info.name, "is a link or a device")
@@ -250,8 +262,8 @@ class TarArchive:
     def read_text(self, member: Member) -> str:
         """The content of a small text file."""
         _check_text(self.path, member)
-        with _archive_errors(self.path), tarfile.open(self.path) as archive:
-            for info in archive:
+        with _archive_errors(self.path), _open_tar(self.path) as members:
+            for archive, info in members:
                 content = archive.extractfile(info)
                 if content is not None and PurePosixPath(info.name) == member.path:
                     return content.read().decode(errors="replace")
@@ -259,8 +271,8 @@ class TarArchive:
 
     def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
         """Unpack, in the order of the archive: one pass through a compressed file."""
-        with _archive_errors(self.path), tarfile.open(self.path) as archive:
-            for info in archive:
+        with _archive_errors(self.path), _open_tar(self.path) as members:
+            for archive, info in members:
                 target = wanted.get(PurePosixPath(info.name))
                 content = archive.extractfile(info) if target and info.isreg() else None
                 if target and content:
