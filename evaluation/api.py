@@ -11,6 +11,7 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -260,37 +261,64 @@ def evaluate_sequences(
     Raises:
         VadlocError: That of the first sequence that cannot be evaluated.
     """
+    parts = evaluate_each(
+        loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
+    )
+    return summarize(parts, options=options, plots=plots)
+
+
+class Evaluated(NamedTuple):
+    """One evaluated sequence.
+
+    Attributes:
+        statistics: What it adds to the criteria of all sequences.
+        frame_scores: ``(frames,)``, for figures.
+        truth: Its ground truth; masks, which take most of the memory, are left out.
+    """
+
+    statistics: SequenceStatistics
+    frame_scores: NDArray[np.floating[Any]]
+    truth: GroundTruth
+
+
+def evaluate_each(
+    loads: Sequence[Load],
+    *,
+    options: CriteriaOptions,
+    boxes: Boxes = "regions",
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> list[Evaluated]:
+    """The first half of `evaluate_sequences`: each sequence by itself."""
     if boxes not in BOXES:
         raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
     if jobs < 1:
         raise UsageError(f"jobs is {jobs}, expected 1 or more")
-    parts: list[_Evaluated] = []
+    parts: list[Evaluated] = []
     outcomes = _outcomes(loads, options, boxes, min(jobs, len(loads)))
     for outcome in _with_bar(outcomes, len(loads), shown=show_progress):
         if isinstance(outcome, VadlocError):
             raise outcome
         parts.append(outcome)
+    return parts
+
+
+def summarize(
+    parts: Sequence[Evaluated], *, options: CriteriaOptions, plots: Path | None = None
+) -> dict[str, Any]:
+    """The second half of `evaluate_sequences`: all sequences together."""
     result = combine([part.statistics for part in parts], options=options)
     if plots is not None:
         _save_plots(plots, result, parts)
-    return result_to_dict(result, derived=any(part.derived for part in parts))
+    return result_to_dict(result, derived=any(part.truth.derived for part in parts))
 
 
-class _Evaluated(NamedTuple):
-    """One sequence: its statistics, and what else the summary and the figures need of it."""
-
-    statistics: SequenceStatistics
-    derived: bool
-    frame_scores: NDArray[np.floating[Any]]
-    anomalous: NDArray[np.bool_]
-
-
-def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[_Evaluated]) -> None:
+def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[Evaluated]) -> None:
     """Curves, and the scores over time with the threshold of the frame level's EER."""
     from evaluation.plots import save_evaluation_plots, save_score_plots
 
     save_evaluation_plots(folder, result)
-    scores = {p.statistics.events.sequence: (p.frame_scores, p.anomalous) for p in parts}
+    scores = {p.statistics.events.sequence: (p.frame_scores, p.truth.anomalous) for p in parts}
     threshold = result.frame.eer_threshold.value
     save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
 
@@ -302,20 +330,20 @@ def result_to_dict(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
 
 def _outcomes(
     loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
-) -> Iterable[_Evaluated | VadlocError]:
+) -> Iterable[Evaluated | VadlocError]:
     """What `_outcome` makes of each sequence, in their order."""
     if jobs <= 1:
         return (_outcome(load, options, boxes) for load in loads)
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, return_as="generator")
-    done: Iterable[_Evaluated | VadlocError] = pool(
+    done: Iterable[Evaluated | VadlocError] = pool(
         delayed(_outcome)(load, options, boxes) for load in loads
     )
     return done
 
 
-def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> _Evaluated | VadlocError:
+def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | VadlocError:
     """What came of a sequence, or what went wrong."""
     try:
         prediction, truth = load()
@@ -335,12 +363,12 @@ def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> _Evaluated |
         return error
     own = prediction.frame_score
     shown = statistics.events.frame_score if own is None else own
-    return _Evaluated(statistics, truth.derived, shown, truth.anomalous)
+    return Evaluated(statistics, shown, replace(truth, masks=None))
 
 
 def _with_bar(
-    outcomes: Iterable[_Evaluated | VadlocError], total: int, *, shown: bool
-) -> Iterable[_Evaluated | VadlocError]:
+    outcomes: Iterable[Evaluated | VadlocError], total: int, *, shown: bool
+) -> Iterable[Evaluated | VadlocError]:
     if not shown:
         return outcomes
     from tqdm import tqdm

@@ -11,6 +11,7 @@ evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves 
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,7 @@ def run(
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
     """
-    from evaluation.api import evaluate_sequences
+    from evaluation.api import evaluate_each, summarize
     from evaluation.criteria import CriteriaOptions
 
     files = outputs(artifacts, dataset)
@@ -77,40 +78,35 @@ def run(
         return summary.path
     report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", summary.stamp)
     with report as counts:
-        content = evaluate_sequences(
-            [partial(load_pair, artifacts, s.name) for s in artifacts.sequences("test")],
-            options=CriteriaOptions(**config.evaluation.model_dump()),
-            jobs=jobs,
-            plots=summary.path.parent / "plots",
-        )
+        loads = [partial(load_pair, artifacts, s.name) for s in artifacts.sequences("test")]
+        options = CriteriaOptions(**config.evaluation.model_dump())
+        parts = evaluate_each(loads, options=options, jobs=jobs)
+        content = summarize(parts, options=options, plots=summary.path.parent / "plots")
         content["ground_truth_derived"] |= config.dataset.ground_truth_derived
         for name, curve in content.pop("curves").items():
             artifacts.evaluation(f"{name}.npy").save(curve)
         write_tables(summary.path.parent, content)
-        artifacts.evaluation(FRAME_LABELS).save(frame_labels(artifacts))
+        labels = truths_to_frame_labels(part.truth for part in parts)
+        artifacts.evaluation(FRAME_LABELS).save(labels)
         summary.save(content)
         counts.update(content["counts"])
     return summary.path
 
 
-def frame_labels(artifacts: Artifacts) -> dict[str, Any]:
+def truths_to_frame_labels(truths: Iterable["GroundTruth"]) -> dict[str, Any]:
     """The annotation of each test sequence, for pages and pictures that show it beside detections.
 
     Returns:
         ``anomalous_frames``: for each sequence the first and last 0-based frame of each anomalous
         stretch; ``regions``: for each its annotated regions, ``frame``, ``track`` and
         ``box_xyxy_px``.
-
-    Raises:
-        VadlocError: Scores are missing, or do not belong to the ground truth.
     """
     from evaluation.plots import runs
 
     stretches, regions = {}, {}
-    for sequence in artifacts.sequences("test"):
-        _, truth = load_scores(artifacts, sequence.name)
-        stretches[sequence.name] = [[first, end - 1] for first, end in runs(truth.anomalous)]
-        regions[sequence.name] = {
+    for truth in truths:
+        stretches[truth.sequence] = [[first, end - 1] for first, end in runs(truth.anomalous)]
+        regions[truth.sequence] = {
             "frame": truth.frame.tolist(),
             "track": truth.track.tolist(),
             "box_xyxy_px": truth.box_xyxy_px.tolist(),

@@ -22,6 +22,8 @@ from tiny_scene import (
     scene_options,
 )
 
+import evaluation.formats
+from evaluation import evaluate_scores
 from evaluation.results import DEFINITIONS
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
@@ -105,6 +107,36 @@ def test_the_summary_says_what_was_counted_and_how(perfect: Path) -> None:
     assert summary["options"]["alpha"] == summary["options"]["beta"] == 0.1
     assert summary["definitions"] == DEFINITIONS
     assert summary["ground_truth_derived"] is False
+
+
+def test_each_annotation_is_read_once(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_scores(scene, tmp_path, {name: perfect_scores(x) for name, x in COLUMNS.items()})
+    read: list[str] = []
+    find_reader = evaluation.formats.find_reader
+
+    def counting(name: str) -> Any:
+        reader = find_reader(name)
+
+        def read_and_count(folder: Path, sequence: str, **size: int) -> Any:
+            read.append(sequence)
+            return reader(folder, sequence, **size)
+
+        return read_and_count
+
+    monkeypatch.setattr(evaluation.formats, "find_reader", counting)
+    config = load_config(scene / "tiny.toml")
+    artifacts = Artifacts(config, tmp_path, scene)
+    evaluate_scores.run(config, artifacts, "tiny")
+    assert read == list(COLUMNS)
+    labels = artifacts.evaluation("frame_labels.json").load()
+    assert labels["anomalous_frames"] == {n: [[ANOMALY[0], ANOMALY[-1]]] for n in COLUMNS}
+    for name, column in COLUMNS.items():
+        regions = labels["regions"][name]
+        boxes = np.array(regions["box_xyxy_px"])
+        found = np.column_stack((regions["frame"], (boxes[:, :2] + boxes[:, 2:]) / 2))
+        assert found.tolist() == [list(place) for place in anomaly(column)]
 
 
 def test_a_config_can_say_that_rows_were_derived(scene: Path, tmp_path: Path) -> None:
