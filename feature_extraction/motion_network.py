@@ -1,4 +1,4 @@
-"""The motion network: 3-D convolutions on 64 x 64 x T volumes, and how its features are read.
+"""The motion network on 64 x 64 x T volumes, and how its features are read.
 
 After EVAL (Singh, Jones, Learned-Miller, CVPR 2023), whose networks see into which directions,
 how fast and whether at all a volume moves. Ours sees brightness alone, since motion is a change of

@@ -168,7 +168,8 @@ def _by_pixel(numbers: dict[str, Any], name: str) -> str:
 
 def draw_density(axis: Any, comparison: Comparison, *, label: str) -> None:
     """Predicted over measured, as a density."""
-    top = float(np.quantile(comparison.measured, 0.999)) or 1.0
+    measured = comparison.measured
+    top = float(np.quantile(measured, 0.999)) if measured.any() else 1.0
     axis.hexbin(
         comparison.measured,
         comparison.predicted,

@@ -21,7 +21,7 @@ from feature_extraction.extractor import BLOCK_PX, Extracted, Frame, Workers, re
 from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
-from vadloc.weights import read_weights, weights_digest, weights_file
+from vadloc.weights import NetworkWeights, read_weights, weights_digest, weights_file
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
 Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
@@ -235,7 +235,7 @@ def motion_extractor(
 
     device = device_of(device)
     digest = weights_digest(settings.weights, "motion")
-    weights = read_weights(weights_file(settings.weights, "motion"))
+    weights = _motion_weights(settings.weights, digest)
 
     def describe(features: NDArray[np.float16]) -> dict[str, NDArray[np.floating]]:
         return {"background": motion_attributes(weights, features)[3][:, None]}
@@ -277,22 +277,26 @@ def _appearance(settings: AppearanceFeatures, _digest: str, device: str, threads
 
 
 @lru_cache(maxsize=4)
-def _motion(
-    settings: MotionFeatures, _digest: str, device: str, threads: int, frames: int
-) -> Embed:
+def _motion_weights(weights: str, _digest: str) -> NetworkWeights:
+    """Those of the motion network, read once for all sequences that a process extracts."""
+    return read_weights(weights_file(weights, "motion"))
+
+
+@lru_cache(maxsize=4)
+def _motion(settings: MotionFeatures, digest: str, device: str, threads: int, frames: int) -> Embed:
     """The motion network, built once for all sequences that a process extracts."""
+    weights = _motion_weights(settings.weights, digest)
     if device == "cpu":
         from feature_extraction.motion_graph import motion_graph
         from feature_extraction.motion_kernels import windows_and_costs
         from feature_extraction.openvino_graphs import compile_graph
 
-        weights = read_weights(weights_file(settings.weights, "motion"))
         graph = motion_graph(weights, batch=BATCH[device], frames=frames)
         convolve = compile_graph(graph, threads=threads)
         return lambda volumes: convolve(*windows_and_costs(volumes))
-    from feature_extraction.motion_network import load_motion
+    from feature_extraction.motion_network import build_motion
 
-    network = load_motion(settings.weights, device)
+    network = build_motion(weights).to(device)
     return _torch(lambda volumes: network.embed(volumes / 255), device)
 
 

@@ -334,18 +334,14 @@ def random_scene(rng: np.random.Generator, textures: Textures, length: int) -> l
     makers: list[Callable[..., list[Layer]]] = [thing, thing, walker]
     for _ in range(count):
         layers += makers[rng.integers(3)](rng, textures, length)
-    offset = {"still": _stay, "shaken": _shake, "panned": _pan}[camera](rng, length)
+    if camera not in _MOVES:
+        return layers
+    offset = _MOVES[camera](rng, length)
     return [_offset(layer, offset) for layer in layers]
 
 
-def _stay(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
-    """Of a camera that stands still, ``(T, 2)`` pixels."""
-    del rng
-    return np.zeros((length, 2))
-
-
 def _shake(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
-    """Of a camera that trembles, sometimes drifting."""
+    """Of a camera that trembles, sometimes drifting, ``(T, 2)`` pixels."""
     size = np.exp(rng.uniform(np.log(0.05), np.log(2)))
     tremble = rng.normal(0, size, (length, 2))
     drift = rng.normal(0, size, 2) * np.arange(length)[:, None] * (rng.random() < 0.4)
@@ -354,12 +350,16 @@ def _shake(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
 
 
 def _pan(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
-    """Of a camera that turns evenly."""
+    """Of a camera that turns evenly, ``(T, 2)`` pixels."""
     speed = np.exp(rng.uniform(*np.log(SPEEDS_PX_PER_FRAME)))
     heading = rng.uniform(0, 2 * np.pi)
     step = speed * np.array([np.cos(heading), np.sin(heading)])
     offset: NDArray[np.float64] = np.arange(length)[:, None] * step
     return offset
+
+
+_MOVES: Final = {"shaken": _shake, "panned": _pan}
+"""What moves the picture of a camera that does not stand still."""
 
 
 def _offset(layer: Layer, offset_px: NDArray[np.float64]) -> Layer:

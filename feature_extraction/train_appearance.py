@@ -346,8 +346,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status():
         for name in ("epochs", "batch_size"):
-            if getattr(args, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')}: expected 1 or more")
+            if (value := getattr(args, name)) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
         settings = Settings(
             str(args.data),
             args.weights_from,

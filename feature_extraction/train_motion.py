@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vadloc.cli import LINE_EVERY_S, emit, exit_status, usable_cores
 from vadloc.errors import UsageError
@@ -228,17 +228,23 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+_LEAST: Final = {"synthetic": 100, "real": 100, "steps": 1, "batch_size": 2, "seed": 0, "jobs": 1}
+"""Smallest values of options."""
+
+
 def settings_of(args: argparse.Namespace) -> Settings:
     """The settings that options give.
 
     Raises:
         UsageError: A number is out of range.
     """
-    for name, least in (("synthetic", 100), ("real", 100), ("steps", 1), ("batch_size", 2)):
+    for name, least in _LEAST.items():
         if getattr(args, name) < least:
             raise UsageError(
                 f"--{name.replace('_', '-')} {getattr(args, name)}: expected {least} or more"
             )
+    if not 0 < args.learning_rate < 1:  # neither is nan
+        raise UsageError(f"--learning-rate {args.learning_rate}: expected between 0 and 1")
     return Settings(
         video=tuple(str(video) for video in args.video),
         crops=str(args.crops) if args.crops else None,

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, one_line
 from vadloc.storage import replacing
 
 
@@ -60,9 +60,9 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged archive can fail in any way
-        detail = " ".join(str(error).split())[:200]
         raise VadlocError(
-            f"{path}: not a readable checkpoint ({detail}); remove it to train anew"
+            f"{path}: not a readable checkpoint ({one_line(error, limit=200)}); remove it to train "
+            "anew"
         ) from None
     return state
 

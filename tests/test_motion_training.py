@@ -242,6 +242,8 @@ def test_the_command_from_nothing_to_weights(video: Path, tmp_path: Path) -> Non
     ("options", "message"),
     [
         (["--steps", "0"], "--steps 0: expected 1 or more"),
+        (["--seed", "-1"], "--seed -1: expected 0 or more"),
+        (["--learning-rate", "nan"], "--learning-rate nan: expected between 0 and 1"),
         (["--video", "nowhere"], "nowhere: no such folder"),
         (["--crops", "nowhere"], "nowhere"),
         (["--start-from", "nowhere.pt"], "--start-from nowhere.pt: no such file"),

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tiny_scene import scene_options
 
 from feature_extraction import networks
-from vadloc.config import AppearanceFeatures
+from vadloc.config import AppearanceFeatures, MotionFeatures
 from vadloc.errors import UsageError, VadlocError
-from vadloc.weights import FEATURE_WIDTH, NetworkWeights
+from vadloc.regions import RegionGrid
+from vadloc.weights import FEATURE_WIDTH, NetworkWeights, weights_file
 
 pytest.importorskip("openvino")
 
@@ -23,6 +24,7 @@ from openvino import Model
 from openvino import opset13 as ops
 
 from feature_extraction.appearance_graph import appearance_graph, read_appearance
+from feature_extraction.extractor import Workers
 from feature_extraction.motion_graph import motion_graph
 from feature_extraction.motion_kernels import windows_and_costs
 from feature_extraction.motion_network import MATCHES, window_starts
@@ -205,6 +207,21 @@ def test_a_graph_is_built_once_for_all_sequences() -> None:
     one, again, other = (networks._appearance(settings, "0", "cpu", n) for n in (1, 1, 2))
     assert one is again
     assert one is not other
+
+
+def test_motion_weights_are_read_once_for_all_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    reader = networks.read_weights
+    monkeypatch.setattr(networks, "read_weights", lambda path: read.append(path) or reader(path))
+    networks._motion.cache_clear()
+    networks._motion_weights.cache_clear()
+    grid = RegionGrid(64, 64, 64, 32)
+    with Workers(1) as workers:
+        for _ in range(2):
+            networks.motion_extractor(
+                MotionFeatures(), grid, frames_per_volume=10, workers=workers, device="cpu"
+            )
+    assert read == [weights_file("bundled", "motion")]
 
 
 @pytest.mark.parametrize(
