@@ -4,27 +4,24 @@
     VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml --version appearance_motion
 
 prints a Markdown table; settings of extractors that the version does not use are left out. Each
-variation runs the pipeline's own commands; what a variation does not touch is reused, as for every
-user who edits a config.
+variation runs the pipeline's own commands up to the evaluation; what a variation does not touch is
+reused, as for every user who edits a config. Regions of another size overlap as those before.
 """
 
 import argparse
 import copy
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tomli
+from stages import COLUMNS, EXTRACTION, LATER, criteria, datasets_folder, run_stages
 
 from vadloc.versions import VERSIONS, extractors_of
 
-ROOT = Path(__file__).resolve().parent.parent
-METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
 VARIATIONS: tuple[tuple[str, str, Any], ...] = (
     ("scoring", "combine", "max"),
     ("scoring", "neighbourhood", 1),
@@ -56,8 +53,9 @@ def with_setting(config: dict[str, Any], table: str, key: str, value: Any) -> di
     for name in table.split("."):
         place = place.setdefault(name, {})
     place[key] = value
-    if key == "size_px" and value % changed["regions"]["stride_px"]:
-        changed["regions"]["stride_px"] = value // 2
+    if key == "size_px":  # as many cells as before: networks cannot take any number
+        regions = config["regions"]
+        changed["regions"]["stride_px"] = value * regions["stride_px"] // regions["size_px"]
     return changed
 
 
@@ -81,16 +79,13 @@ def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
             yield table, key, value
 
 
-def measure(config: dict[str, Any], folder: Path, datasets: str) -> list[float]:
+def measure(config: dict[str, Any], folder: Path, datasets: Path) -> list[float]:
     """The criteria of a config; results of earlier variations are reused where they fit."""
-    path = folder / "config.toml"
+    path, results = folder / "config.toml", folder / "results"
     path.write_text(to_toml(config))
-    command = [sys.executable, "-m", "vadloc.run", "--config", str(path), "--overwrite"]
-    command += ["--datasets", datasets, "--results", str(folder / "results")]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    [summary] = folder.glob("results/*/evaluation/*/summary.json")
-    numbers = json.loads(summary.read_text())
-    return [numbers[name] for name in METRICS]
+    options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]
+    run_stages((*EXTRACTION, *LATER), [*options, "--overwrite"])
+    return criteria(results)
 
 
 def main() -> None:
@@ -98,17 +93,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What each setting is worth.")
     parser.add_argument("configs", type=Path, nargs="+")
     parser.add_argument("--version", default="momentum", choices=sorted(VERSIONS))
+    parser.add_argument("--only", default="", help="settings whose name holds this text")
     parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
     args = parser.parse_args()
+    changes = [c for c in variations_of(args.version) if args.only in ".".join(c[:2])]
+    if not changes:
+        parser.error(f"--only {args.only}: no such setting of {args.version}")
     for path in args.configs:
-        config = {"version": args.version, **tomli.loads(path.read_text())}
-        print(f"\n| {path.stem}, `{args.version}` | frame AUC | RBDC | TBDC |\n|---|---|---|---|")
+        datasets = datasets_folder(path, args.datasets)
+        config = {**tomli.loads(path.read_text()), "version": args.version}
+        print(f"\n| {path.stem}, `{args.version}` | {COLUMNS} |\n|---|---|---|---|")
         with tempfile.TemporaryDirectory() as folder:
-            changes = variations_of(args.version)
             rows = [("as shipped", config)]
             rows += [(f"`{t}.{k} = {v}`", with_setting(config, t, k, v)) for t, k, v in changes]
             for name, variation in rows:
-                numbers = measure(variation, Path(folder), args.datasets)
+                numbers = measure(variation, Path(folder), datasets)
                 print(f"| {name} | " + " | ".join(f"{n:.4f}" for n in numbers) + " |", flush=True)
 
 

@@ -19,13 +19,16 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stages import ROOT, datasets_folder
+
 from anomaly_detection.calibration import Threshold, alarm_threshold
 from anomaly_detection.explain_anomalies import Scene, explain
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
+from vadloc.errors import VadlocError
 from vadloc.features import load_features
+from vadloc.versions import VERSIONS
 
-ROOT = Path(__file__).resolve().parent.parent
 LEAST_IOU = 0.1
 
 
@@ -116,16 +119,9 @@ def verdicts(artifacts: Artifacts, threshold: Threshold, tracks: list[Track]) ->
     return found
 
 
-def main() -> None:
+def print_verdicts(artifacts: Artifacts, *, every_track: bool) -> None:
     """Print the table, and each track's verdict and sentence if wanted."""
-    parser = argparse.ArgumentParser(description="Right causes among the explanations of Ped2.")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--version", default="")
-    parser.add_argument("--tracks", action="store_true", help="also print every track")
-    args = parser.parse_args()
-    datasets = Path(os.environ.get("VADLOC_DATASETS", "datasets"))
-    config = load_config(ROOT / "configs" / "ped2.toml")
-    artifacts = Artifacts(config, args.results, datasets, version=args.version)
+    config = artifacts.config
     tracks = read_tracks(ROOT / "benchmarks" / "ped2_tracks.csv")
     summary = artifacts.evaluation("summary.json").load()
     calibrated = alarm_threshold(config, artifacts)
@@ -140,10 +136,27 @@ def main() -> None:
         counts = [sum(values) for values in zip(*(v[1:4] for v in found), strict=True)]
         cells = " | ".join(f"{count} of {len(tracks)}" for count in counts)
         print(f"| {name} | {threshold.value:.3f} | {cells} |")
-        for verdict in found if args.tracks else ():
+        for verdict in found if every_track else ():
             mark = "+" if verdict.named else "-"
             track = verdict.track
             print(f"  {mark} {track.sequence} {track.number} {track.what}: {verdict.sentence}")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Right causes among the explanations of Ped2.")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--version", default="", choices=sorted(VERSIONS))
+    parser.add_argument("--tracks", action="store_true", help="also print every track")
+    parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
+    args = parser.parse_args()
+    path = ROOT / "configs" / "ped2.toml"
+    datasets = datasets_folder(path, args.datasets)
+    artifacts = Artifacts(load_config(path), args.results, datasets, version=args.version)
+    try:
+        print_verdicts(artifacts, every_track=args.tracks)
+    except VadlocError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

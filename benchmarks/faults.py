@@ -383,6 +383,7 @@ def main() -> None:
             words, inflict, own_number = FAULTS[name]
             cases = args.kills if name == "kills" else args.cases or own_number
             if name == "full" and os.geteuid() != 0:
+                print(f"left out, only root can mount: {words}", file=sys.stderr, flush=True)
                 continue
             chance = random.Random(f"{args.seed} {name}")
             outcome = tally(name, inflict(scene, cases, chance))

@@ -11,30 +11,28 @@ sequences, reading included.
 
 import argparse
 import copy
-import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import cv2
 import tomli
-from choices import METRICS, ROOT, to_toml, with_setting
+from choices import to_toml, with_setting
+from stages import (
+    COLUMNS,
+    EXTRACTION,
+    LATER,
+    criteria,
+    datasets_folder,
+    extraction_counts,
+    run_stages,
+)
 
 from vadloc.config import MomentumFeatures
 from vadloc.frames import read_picture
 
 SIDES = (320, 480, 640, 960, 1280)
-EXTRACT = "feature_extraction.extract_features"
-LATER = (
-    "exemplar_selection.select_exemplars",
-    "exemplar_selection.merge_exemplars",
-    "anomaly_detection.score_anomalies",
-    "evaluation.evaluate_scores",
-)
 
 
 def enlarge_frame(source: Path, target: Path, factor: float) -> None:
@@ -74,33 +72,16 @@ def enlarge_config(config: dict[str, Any], factor: float) -> dict[str, Any]:
     return with_setting(larger, "features.momentum", "flow_floor_px_per_frame", floor)
 
 
-def run(module: str, *options: str) -> float:
-    """Run a stage; its seconds of processor time."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", module, *options], cwd=ROOT, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(f"{module} ended with status {done.returncode}:\n{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def measure(config: dict[str, Any], datasets: Path) -> str:
     """The criteria and the milliseconds of processor time a frame, as cells of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.toml"
+        path, results = Path(folder) / "config.toml", Path(folder) / "results"
         path.write_text(to_toml(config))
-        options = ["--config", str(path), "--datasets", str(datasets)]
-        options += ["--results", f"{folder}/results"]
-        seconds = sum(run(EXTRACT, "--split", split, *options) for split in ("train", "test"))
-        for module in LATER:
-            run(module, *options)
-        reports = Path(folder).glob(f"results/*/reports/{EXTRACT}/*/*.json")
-        frames = sum(json.loads(report.read_text())["counts"]["frames"] for report in reports)
-        [summary] = Path(folder).glob("results/*/evaluation/*/summary.json")
-        numbers = json.loads(summary.read_text())
-    cells = [f"{numbers[name]:.4f}" for name in METRICS] + [f"{1000 * seconds / frames:.1f}"]
+        options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]
+        seconds = run_stages(EXTRACTION, options).cpu_s
+        run_stages(LATER, options)
+        cells = [f"{number:.4f}" for number in criteria(results)]
+        cells.append(f"{1000 * seconds / extraction_counts(results)['frames']:.1f}")
     return " | ".join(cells)
 
 
@@ -113,12 +94,13 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["balanced"])
     parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
     args = parser.parse_args()
-    config, datasets = tomli.loads(args.config.read_text()), Path(args.datasets)
+    datasets = datasets_folder(args.config, args.datasets)
+    config = tomli.loads(args.config.read_text())
     with tempfile.TemporaryDirectory() as folder:
         if args.enlarge != 1:
             enlarge_dataset(config, datasets, Path(folder), args.enlarge)
             config, datasets = enlarge_config(config, args.enlarge), Path(folder)
-        print(f"\n| {args.config.stem} x {args.enlarge:g} | frame AUC | RBDC | TBDC | ms a frame |")
+        print(f"\n| {args.config.stem} x {args.enlarge:g} | {COLUMNS} | ms a frame |")
         print("|---|---|---|---|---|")
         for preset in args.presets:
             for side in args.sides:

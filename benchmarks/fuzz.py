@@ -751,6 +751,8 @@ def main() -> None:
     parser.add_argument("--replay", type=Path, help="read the files of this folder instead")
     args = parser.parse_args()
     if args.replay:
+        if args.reader == "all" or not args.replay.is_dir():
+            parser.error("--replay: expected the folder of one example, and its --reader NAME")
         replay(args.reader, args.replay)
         return
     print("| reader | examples | seconds | results | clear errors | failures | most s | most MiB |")

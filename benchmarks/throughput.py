@@ -42,6 +42,7 @@ from throughput_limits import (
 from throughput_material import (
     REGIONS,
     SEQUENCES,
+    SYNTHETIC_SEQUENCES,
     WIDTHS,
     synthetic_artifacts,
     write_config,
@@ -192,6 +193,14 @@ def checked_size(text: str) -> str:
     return text
 
 
+def checked_volumes(text: str) -> int:
+    """The type of ``--volumes``: the same number for each region of each synthetic sequence."""
+    each = REGIONS * SYNTHETIC_SEQUENCES
+    if not text.isdecimal() or int(text) == 0 or int(text) % each:
+        raise argparse.ArgumentTypeError(f"{text}: expected a multiple of {each}")
+    return int(text)
+
+
 def grid_of(size: str) -> RegionGrid:
     """The regions of frames of a size."""
     width, height = width_and_height(size)
@@ -244,9 +253,9 @@ def part_stages(options: Options) -> None:
         "stage|start, s|frames/s|ms a frame|processor, ms|MiB|slowest part, ms|share|all parts"
     )
     for version in options.versions:
-        least = video_config(options, options.sizes[0], frames=START_FRAMES)
-        starts = {stage: run_stage(stage, least, options, version=version) for stage in STAGES}
         for size in options.sizes:
+            least = video_config(options, size, frames=START_FRAMES)
+            starts = {stage: run_stage(stage, least, options, version=version) for stage in STAGES}
             print_table(f"`{version}`, {size}", columns)
             config = video_config(options, size, frames=options.frames)
             for stage in STAGES:
@@ -397,12 +406,12 @@ def parse_options(argv: list[str] | None) -> tuple[argparse.Namespace, dict[str,
     parser.add_argument("--sizes", nargs="+", type=checked_size, metavar="WxH")
     parser.add_argument("--versions", nargs="+", choices=sorted(VERSIONS))
     parser.add_argument("--frames", type=int, help="of a sequence")
-    parser.add_argument("--volumes", type=int, nargs="+")
+    parser.add_argument("--volumes", type=checked_volumes, nargs="+")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--video", type=Path, help="folder of frames, or a video file")
     parser.add_argument("--scratch", type=Path, help="where files are written for the time")
     args = parser.parse_args(argv)
-    if args.frames and args.frames < 2 * START_FRAMES:
+    if args.frames is not None and args.frames < 2 * START_FRAMES:
         parser.error(f"--frames {args.frames}: expected {2 * START_FRAMES} or more")
     usual = QUICK if args.quick else FULL
     given = {name: getattr(args, name) for name in usual if getattr(args, name)}

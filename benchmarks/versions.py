@@ -9,53 +9,39 @@ computed (the others did not change).
 """
 
 import argparse
-import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from stages import (
+    COLUMNS,
+    EXTRACTION,
+    LATER,
+    criteria,
+    datasets_folder,
+    extraction_counts,
+    run_stages,
+)
 
 from vadloc.versions import VERSIONS
 
-ROOT = Path(__file__).resolve().parent.parent
-METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
 
-
-def run(module: str, *options: str) -> float:
-    """Run a stage; its seconds."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", module, *options], cwd=ROOT, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(f"{module} ended with status {done.returncode}:\n{done.stderr}")
-    return time.perf_counter() - started
-
-
-def measure(config: Path, version: str, datasets: str) -> str:
+def measure(config: Path, version: str, datasets: Path) -> str:
     """A row of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--config", str(config), "--version", version]
-        options += ["--datasets", datasets, "--results", folder]
-        seconds = sum(
-            run("feature_extraction.extract_features", "--split", split, *options)
-            for split in ("train", "test")
-        )
-        run("vadloc.run", *options)
-        [summary] = Path(folder).glob("*/evaluation/*/summary.json")
-        numbers = json.loads(summary.read_text())
-        reports = Path(folder).glob("*/reports/feature_extraction.extract_features/*/*.json")
-        counts = [json.loads(report.read_text())["counts"] for report in reports]
-    frames, volumes = (sum(c[key] for c in counts) for key in ("frames", "volumes"))
+        options = ["--config", str(config.resolve()), "--version", version]
+        options += ["--datasets", str(datasets), "--results", folder]
+        seconds = run_stages(EXTRACTION, options).wall_s
+        run_stages(LATER, options)
+        numbers = criteria(Path(folder))
+        counts = extraction_counts(Path(folder))
     shares = [
-        f"{name} {sum(c[key] for c in counts) / volumes:.0%}"
+        f"{name} {counts[key] / counts['volumes']:.0%}"
         for name in ("appearance", "motion")
-        if (key := f"{name}_computed") in counts[0]
+        if (key := f"{name}_computed") in counts
     ]
-    criteria = " | ".join(f"{numbers[name]:.3f}" for name in METRICS)
-    return f"| `{version}` | {criteria} | {frames / seconds:.0f} | {', '.join(shares)} |"
+    cells = " | ".join(f"{number:.3f}" for number in numbers)
+    return f"| `{version}` | {cells} | {counts['frames'] / seconds:.0f} | {', '.join(shares)} |"
 
 
 def main() -> None:
@@ -66,8 +52,8 @@ def main() -> None:
     parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
     args = parser.parse_args()
     for config in args.configs:
-        datasets = "datasets" if config.stem == "sample" else args.datasets
-        print(f"\n| {config.stem} | frame AUC | RBDC | TBDC | frames/s | computed |")
+        datasets = datasets_folder(config, args.datasets)
+        print(f"\n| {config.stem} | {COLUMNS} | frames/s | computed |")
         print("|---|---|---|---|---|---|")
         for version in args.versions:
             print(measure(config, version, datasets), flush=True)

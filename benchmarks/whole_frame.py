@@ -1,43 +1,75 @@
 """Appearance by one fully convolutional pass over the frame, against crops of each region.
 
     VADLOC_DATASETS=... python benchmarks/whole_frame.py configs/ped2.toml
+    python benchmarks/whole_frame.py configs/sample.toml --versions appearance
 
-runs the network once over the whole middle frame at crop scale and averages, for each region, the
-positions of the last feature map that lie in it; the features take the place of those of the crops,
-and the pipeline goes on. A whole frame needs no reuse of what did not change, and each region sees
-beyond its edge. Printed are the criteria of both ways and the processor time of the network.
+The same network runs once over each whole middle frame at the scale of crops, its class layer left
+out; a region's features come from the mean over those positions of the last feature map that lie in
+it. A whole frame needs no reuse of what did not change, and each region sees beyond its edge.
+
+Both ways are extractors in the same surroundings (reading, stamps, files, OpenVINO, one thread), so
+that their processor time can be compared: it is that of extracting appearance alone, a frame of the
+video. Building the network is in it, which takes seconds for whole frames: little in thousands of
+frames, much in a hundred. Crops are computed where something has changed, as the config says. All
+later stages are the pipeline's own. Results lie in a temporary folder.
 """
 
 import argparse
 import copy
-import json
 import os
 import resource
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
+from stages import COLUMNS, EXTRACTION, LATER, criteria, datasets_folder, run_stages
+from torch import Tensor, nn
 
+from feature_extraction import extract_features
+from feature_extraction.appearance_graph import BACKBONE
 from feature_extraction.appearance_network import AppearanceNetwork, load_appearance, normalise
 from feature_extraction.crop_archives import CROP_PX
-from feature_extraction.extractor import Frame
-from vadloc.artifacts import SCHEMAS, Artifacts
-from vadloc.config import load_config
-from vadloc.frames import Sequence, read_frames_as
-from vadloc.regions import RegionGrid, volume_starts
-from vadloc.run import main as run_pipeline
+from feature_extraction.extractor import Extracted, Extractor, Frame, Workers
+from feature_extraction.networks import Embed
+from feature_extraction.openvino_graphs import compile_graph
+from vadloc.artifacts import Artifacts
+from vadloc.config import AppearanceFeatures, Config, load_config
+from vadloc.regions import RegionGrid
+from vadloc.versions import VERSIONS
 
-VERSIONS = ("appearance", "appearance_momentum")
-METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
+CHOICES = sorted(version for version, parts in VERSIONS.items() if "appearance" in parts)
 STRIDE_PX = 32
 """Distance of the positions of the last feature map, in pixels of the network's input."""
 
 
-def without_pooling(network: AppearanceNetwork) -> torch.fx.GraphModule:
+class WholeFrame(nn.Module):
+    """The appearance network on frames ``(1, height, width, 3)`` at the scale of crops.
+
+    Args:
+        network: The network of crops.
+        step_px: From one region to the next at that scale, a multiple of ``STRIDE_PX``.
+    """
+
+    def __init__(self, network: AppearanceNetwork, step_px: int) -> None:
+        super().__init__()
+        self.network = network
+        self.maps = without_pooling(network)
+        self.pool = nn.AvgPool2d(CROP_PX // STRIDE_PX, step_px // STRIDE_PX)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """Features ``(regions, 128)``, regions row by row."""
+        pooled = self.pool(self.maps(normalise(frame)))[0].flatten(1).T
+        rows = self.network.embedding(self.network.standardise(pooled))
+        features: Tensor = self.network.activation(rows)
+        return features
+
+
+def without_pooling(network: AppearanceNetwork) -> nn.Module:
     """The trunk up to its last feature map."""
     trunk = copy.deepcopy(network.trunk)
     assert isinstance(trunk, torch.fx.GraphModule)
@@ -49,91 +81,113 @@ def without_pooling(network: AppearanceNetwork) -> torch.fx.GraphModule:
     return trunk
 
 
-def frame_to_features(
-    frame: Frame, trunk: torch.fx.GraphModule, network: AppearanceNetwork
-) -> NDArray[np.float16]:
-    """Features ``(regions, 128)`` of one frame."""
-    inside = CROP_PX // STRIDE_PX
-    step = max(1, inside // frame.grid.cells_per_side)
-    with torch.inference_mode():
-        seen = trunk(normalise(frame.rgb_at_crop_scale[None]))
-        means = functional.avg_pool2d(seen, inside, step)[0].permute(1, 2, 0)
-        pooled = network.standardise(means.reshape(-1, means.shape[2]))
-        features: NDArray[np.float16] = (
-            network.activation(network.embedding(pooled)).to(torch.float16).numpy()
-        )
-        return features
+@cache
+def whole_frame_graph(settings: AppearanceFeatures, shape: tuple[int, ...], step_px: int) -> Embed:
+    """The network on frames of a shape, compiled as that of crops is."""
+    from openvino import convert_model
 
-
-def sequence_to_content(
-    sequence: Sequence, artifacts: Artifacts, trunk: torch.fx.GraphModule, network: Any
-) -> dict[str, Any]:
-    """What ``extract_features`` stores, by whole frames."""
-    regions = artifacts.config.regions
-    pictures = list(read_frames_as(sequence, ("grey", "rgb")))
-    height, width = pictures[0][0].shape
-    grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
-    starts = volume_starts(len(pictures), regions.frames_per_volume, regions.frame_stride)
-    middles = [pictures[first + regions.frames_per_volume // 2] for first in starts]
-    rows = [frame_to_features(Frame(grey, rgb, grid), trunk, network) for grey, rgb in middles]
-    index = np.arange(len(starts) * grid.region_count, dtype=np.int32)
-    return {
-        "schema": SCHEMAS["features"],
-        "sequence": sequence.name,
-        "frame_count": len(pictures),
-        "height_px": height,
-        "width_px": width,
-        "region_count": grid.region_count,
-        "first_frame": np.array(starts, np.int64),
-        "components": {"appearance": np.concatenate(rows)},
-        "descriptors": {},
-        "index": index.reshape(len(starts), -1),
-    }
-
-
-def store_whole_frames(artifacts: Artifacts) -> tuple[int, float]:
-    """Put the features of whole frames where those of crops belong; frames, processor seconds."""
-    torch.set_num_threads(1)
-    settings = artifacts.config.features.appearance
     network = load_appearance(settings.weights, settings.backbone, "cpu")
-    trunk = without_pooling(network)
-    before, frames = resource.getrusage(resource.RUSAGE_SELF).ru_utime, 0
+    example = torch.zeros(shape, dtype=torch.uint8)
+    with torch.no_grad():
+        program = torch.export.export(WholeFrame(network, step_px).eval(), (example,))
+    return compile_graph(convert_model(program), threads=1)
+
+
+class WholeFrameFeatures:
+    """Extractor of ``appearance`` from whole frames.
+
+    Args:
+        settings: Of the network.
+        grid: The grid of the frames.
+        workers: Threads that run the network.
+    """
+
+    def __init__(self, settings: AppearanceFeatures, grid: RegionGrid, workers: Workers) -> None:
+        self._settings = settings
+        self._grid = grid
+        self._workers = workers
+        self._rows: list[Future[NDArray[np.float16]]] = []
+
+    def add_frame(self, frame: Frame) -> None:
+        """Nothing is done frame by frame."""
+
+    def add_volumes(self, frames: Sequence[Frame]) -> None:
+        """Queue the middle frame."""
+        frame = frames[len(frames) // 2].rgb_at_crop_scale[None]
+        step_px = CROP_PX // self._grid.cells_per_side
+        embed = whole_frame_graph(self._settings, frame.shape, step_px)
+        self._rows.append(self._workers.submit(embed, frame))
+
+    def finish(self) -> Extracted:
+        """Features of all volumes, each computed."""
+        rows = np.concatenate([future.result() for future in self._rows])
+        index = np.arange(len(rows), dtype=np.int32).reshape(-1, self._grid.region_count)
+        return Extracted({"appearance": rows}, {}, index)
+
+
+def whole_frame(config: Config, grid: RegionGrid, workers: Workers, _device: str) -> Extractor:
+    """What stands in the place of ``extract_features``' own extractor of appearance."""
+    return WholeFrameFeatures(config.features.appearance, grid, workers)
+
+
+WAYS = {"crops": extract_features.EXTRACTORS["appearance"], "whole frame": whole_frame}
+
+
+def check_config(config: Config) -> None:
+    """Refuse a config whose regions do not end between positions of the feature map."""
+    cells = config.regions.size_px // config.regions.stride_px
+    if config.features.appearance.backbone != BACKBONE or CROP_PX // cells % STRIDE_PX:
+        raise SystemExit(
+            f"{config.path}: expected the backbone {BACKBONE}, whose feature map has a position "
+            f"every {STRIDE_PX} px, and [regions] size_px of 1 or 2 times stride_px"
+        )
+
+
+def extract(artifacts: Artifacts) -> float:
+    """Extract the appearance of all sequences; milliseconds of processor time a frame."""
+    config, frames = artifacts.config, 0
+    before = resource.getrusage(resource.RUSAGE_SELF)
     for split in ("train", "test"):
         for sequence in artifacts.sequences(split):
-            content = sequence_to_content(sequence, artifacts, trunk, network)
-            artifacts.features("appearance", split, sequence.name).save(content)
-            frames += content["frame_count"]
-    return frames, resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+            extract_features.run(config, artifacts, sequence.name, split=split, device="cpu")
+            file = artifacts.features("appearance", split, sequence.name)
+            frames += file.load()["frame_count"]
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / frames
 
 
-def criteria(config: Path, version: str, datasets: str, folder: str) -> str:
-    """Run the pipeline; its numbers as cells of a table."""
-    options = ["--config", str(config), "--version", version, "--datasets", datasets]
-    run_pipeline([*options, "--results", folder])
-    [summary] = Path(folder).glob(f"*/evaluation/{version}/summary.json")
-    numbers = json.loads(summary.read_text())
-    return " | ".join(f"{numbers[name]:.4f}" for name in METRICS)
+def measure(way: str, config: Path, versions: list[str], datasets: Path) -> list[str]:
+    """Rows of the table."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        extract_features.EXTRACTORS["appearance"] = WAYS[way]
+        ms = extract(Artifacts(load_config(config), folder, datasets, version="appearance"))
+        for version in versions:
+            options = ["--config", str(config.resolve()), "--version", version, "--device", "cpu"]
+            options += ["--datasets", str(datasets), "--results", name]
+            run_stages((*EXTRACTION, *LATER), options)  # appearance is there already
+            cells = " | ".join(f"{number:.4f}" for number in criteria(folder, version))
+            rows.append(f"| {way} | `{version}` | {cells} | {ms:.1f} |")
+    return rows
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Appearance of whole frames against crops.")
     parser.add_argument("config", type=Path)
+    default = ["appearance", "appearance_momentum"]
+    parser.add_argument("--versions", nargs="+", default=default, choices=CHOICES)
     parser.add_argument("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"))
     args = parser.parse_args()
-    rows = []
-    for way in ("crops", "whole frame"):
-        with tempfile.TemporaryDirectory() as folder:
-            artifacts = Artifacts(
-                load_config(args.config), Path(folder), Path(args.datasets), version="appearance"
-            )
-            if way == "whole frame":
-                frames, seconds = store_whole_frames(artifacts)
-                rows.append(f"processor time of whole frames: {seconds / frames * 1000:.1f} ms")
-            for version in VERSIONS:
-                numbers = criteria(args.config, version, args.datasets, folder)
-                rows.append(f"| {way} | `{version}` | {numbers} |")
-    print("\n".join(rows))
+    check_config(load_config(args.config))
+    datasets = datasets_folder(args.config, args.datasets)
+    os.environ["OMP_NUM_THREADS"] = "1"  # one worker each: what threads cost is not compared
+    torch.set_num_threads(1)
+    print(f"| {args.config.stem} | version | {COLUMNS} | appearance, processor ms a frame |")
+    print("|---|---|---|---|---|---|")
+    for way in WAYS:
+        print("\n".join(measure(way, args.config, args.versions, datasets)), flush=True)
 
 
 if __name__ == "__main__":
