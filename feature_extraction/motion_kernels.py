@@ -3,6 +3,9 @@
 The functions of ``motion_layers`` of the same names, for arrays on a CPU: most of it is sums of few
 numbers over small pictures, for which a framework's general operations take longer than the
 convolutions. Every function holds no lock while it computes.
+
+Numba keeps what it has compiled for as long as this file is not touched: touch it after changing a
+constant of ``motion_network``.
 """
 
 from collections.abc import Callable
