@@ -11,7 +11,8 @@ user types, with as many sequences side by side as there are cores.
 *Processor* time is that of all processes of a command. *Start* is the same command on very short
 sequences; times a frame or volume are what it takes beyond that. Peak memory is that of the largest
 process. Beside an extraction stand the processor time that its slowest part (reading, flow or a
-network) takes alone, its *share* of the whole, and the share of *all parts*: what is left is ours.
+network) takes alone, its *share* of the whole, and the share of *all parts*: what is left is ours,
+and what the parts cost one another when they run side by side.
 
 Parts: *limits* are those parts alone. *stages* are all stages of all versions at all sizes.
 *frames*, *regions*, *volumes* and *exemplars* say how time and memory grow.
