@@ -3,9 +3,11 @@
     VADLOC_DATASETS=... python benchmarks/whole_frame.py configs/ped2.toml
     python benchmarks/whole_frame.py configs/sample.toml --versions appearance
 
-The same network runs once over each whole middle frame at the scale of crops, its class layer left
-out; a region's features come from the mean over those positions of the last feature map that lie in
-it. A whole frame needs no reuse of what did not change, and each region sees beyond its edge.
+The same network runs once over each whole middle frame, its class layer left out, at the scale at
+which a region is 64 pixels: at the 48 of crops the positions of its last feature map, 32 pixels
+apart, would not lie in step with regions. A region's features come from the mean over those
+positions that lie in it. A whole frame needs no reuse of what did not change, and each region sees
+beyond its edge.
 
 Both ways are extractors in the same surroundings (reading, stamps, files, OpenVINO, one thread), so
 that their processor time can be compared: it is that of extracting appearance alone, a frame of the
@@ -33,7 +35,6 @@ from torch import Tensor, nn
 from feature_extraction import extract_features
 from feature_extraction.appearance_graph import BACKBONE
 from feature_extraction.appearance_network import AppearanceNetwork, load_appearance, normalise
-from feature_extraction.crop_archives import CROP_PX
 from feature_extraction.extractor import Extracted, Extractor, Frame, Workers
 from feature_extraction.networks import Embed
 from feature_extraction.openvino_graphs import compile_graph
@@ -43,12 +44,14 @@ from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS
 
 CHOICES = sorted(version for version, parts in VERSIONS.items() if "appearance" in parts)
+SIDE_PX = 64
+"""Side of a region in what the network sees."""
 STRIDE_PX = 32
 """Distance of the positions of the last feature map, in pixels of the network's input."""
 
 
 class WholeFrame(nn.Module):
-    """The appearance network on frames ``(1, height, width, 3)`` at the scale of crops.
+    """The appearance network on frames ``(1, height, width, 3)`` with ``SIDE_PX`` a region.
 
     Args:
         network: The network of crops.
@@ -59,7 +62,7 @@ class WholeFrame(nn.Module):
         super().__init__()
         self.network = network
         self.maps = without_pooling(network)
-        self.pool = nn.AvgPool2d(CROP_PX // STRIDE_PX, step_px // STRIDE_PX)
+        self.pool = nn.AvgPool2d(SIDE_PX // STRIDE_PX, step_px // STRIDE_PX)
 
     def forward(self, frame: Tensor) -> Tensor:
         """Features ``(regions, 128)``, regions row by row."""
@@ -113,8 +116,8 @@ class WholeFrameFeatures:
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:
         """Queue the middle frame."""
-        frame = frames[len(frames) // 2].rgb_at_crop_scale[None]
-        step_px = CROP_PX // self._grid.cells_per_side
+        frame = frames[len(frames) // 2].rgb_at_scale(SIDE_PX)[None]
+        step_px = SIDE_PX // self._grid.cells_per_side
         embed = whole_frame_graph(self._settings, frame.shape, step_px)
         self._rows.append(self._workers.submit(embed, frame))
 
@@ -136,7 +139,7 @@ WAYS = {"crops": extract_features.EXTRACTORS["appearance"], "whole frame": whole
 def check_config(config: Config) -> None:
     """Refuse a config whose regions do not end between positions of the feature map."""
     cells = config.regions.size_px // config.regions.stride_px
-    if config.features.appearance.backbone != BACKBONE or CROP_PX // cells % STRIDE_PX:
+    if config.features.appearance.backbone != BACKBONE or SIDE_PX // cells % STRIDE_PX:
         raise SystemExit(
             f"{config.path}: expected the backbone {BACKBONE}, whose feature map has a position "
             f"every {STRIDE_PX} px, and [regions] size_px of 1 or 2 times stride_px"

@@ -12,8 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from feature_extraction.appearance_graph import MEAN, STANDARD_DEVIATION, read_appearance
-from feature_extraction.crop_archives import CLASSES, CROP_PX
+from feature_extraction.appearance_graph import (
+    BACKBONE,
+    BLOCKS,
+    MEAN,
+    SEEN_PX,
+    STANDARD_DEVIATION,
+    read_appearance,
+)
+from feature_extraction.crop_archives import CLASSES
 from vadloc.errors import UsageError, VadlocError
 from vadloc.weights import (
     FEATURE_WIDTH,
@@ -30,7 +37,7 @@ class AppearanceNetwork(nn.Module):
     """Backbone, 128-d layer and class outputs.
 
     Args:
-        trunk: Maps ``(n, 3, 64, 64)`` to ``(n, width)``.
+        trunk: Maps ``(n, 3, 48, 48)`` to ``(n, width)``.
         width: Of what the trunk gives.
         activation: Of the 128-d layer.
         outputs: Number of classes; 0 for a network without a class read-out.
@@ -48,8 +55,13 @@ class AppearanceNetwork(nn.Module):
             nn.init.constant_(self.classes.bias, _INITIAL_LOGIT)
 
     def embed(self, pictures: Tensor) -> Tensor:
-        """Features ``(n, 128)`` of pictures that ``normalise`` made."""
-        features: Tensor = self.activation(self.embedding(self.standardise(self.trunk(pictures))))
+        """Features ``(n, 128)`` of pictures that ``normalise`` made.
+
+        Args:
+            pictures: ``(n, 3, 48, 48)``; of another side, as training crops are, they are resized.
+        """
+        pooled = self.trunk(_as_seen(pictures))
+        features: Tensor = self.activation(self.embedding(self.standardise(pooled)))
         return features
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -72,7 +84,7 @@ def appearance_network(backbone: str, *, imagenet: bool = False) -> AppearanceNe
         imagenet: Whether torchvision downloads its ImageNet weights for the backbone.
 
     Raises:
-        UsageError: torchvision knows no such backbone, it cannot see 64 x 64 pixels, or its
+        UsageError: torchvision knows no such backbone, it cannot see 48 x 48 pixels, or its
             weights cannot be downloaded.
     """
     trunk, width = _trunk(backbone, imagenet=imagenet)
@@ -139,10 +151,10 @@ def normalise(crops: Tensor | NDArray[Any]) -> Tensor:
     """Crops as the backbone expects them.
 
     Args:
-        crops: uint8 ``(n, 64, 64)`` grey, or ``(n, 64, 64, 3)`` RGB.
+        crops: uint8 ``(n, height, width)`` grey, or ``(n, height, width, 3)`` RGB.
 
     Returns:
-        float32 ``(n, 3, 64, 64)``, channels last in memory, ImageNet's mean and deviation.
+        float32 ``(n, 3, height, width)``, channels last in memory, ImageNet's mean and deviation.
     """
     pixels = torch.as_tensor(crops)
     if pixels.ndim == 3:
@@ -150,6 +162,15 @@ def normalise(crops: Tensor | NDArray[Any]) -> Tensor:
     mean = torch.tensor(MEAN, device=pixels.device) * 255
     deviation = torch.tensor(STANDARD_DEVIATION, device=pixels.device) * 255
     return ((pixels - mean) / deviation).permute(0, 3, 1, 2)
+
+
+def _as_seen(pictures: Tensor) -> Tensor:
+    """Pictures ``(n, 3, 48, 48)``, channels last in memory."""
+    size = (SEEN_PX, SEEN_PX)
+    if pictures.shape[2:] == size:
+        return pictures
+    resized = nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+    return resized.contiguous(memory_format=torch.channels_last)
 
 
 def _trunk(backbone: str, *, imagenet: bool) -> tuple[nn.Module, int]:
@@ -172,6 +193,8 @@ def _trunk(backbone: str, *, imagenet: bool) -> tuple[nn.Module, int]:
     for head in ("classifier", "fc", "head", "heads"):
         if hasattr(model, head):
             setattr(model, head, nn.Identity())
+    if backbone == BACKBONE:
+        model.features = model.features[: BLOCKS + 1]
     return model, _width(model, backbone)
 
 
@@ -179,11 +202,11 @@ def _width(model: nn.Module, backbone: str) -> int:
     model.eval()
     try:
         with torch.no_grad():
-            pooled = model(torch.zeros(1, 3, CROP_PX, CROP_PX))
+            pooled = model(torch.zeros(1, 3, SEEN_PX, SEEN_PX))
     except (RuntimeError, ValueError, AssertionError) as error:
         detail = " ".join(str(error).split())
         raise UsageError(
-            f"backbone {backbone!r}: cannot see {CROP_PX} x {CROP_PX} pixels ({detail})"
+            f"backbone {backbone!r}: cannot see {SEEN_PX} x {SEEN_PX} pixels ({detail})"
         ) from None
     model.train()
     return int(pooled.shape[1])

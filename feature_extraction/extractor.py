@@ -42,12 +42,15 @@ class Frame:
         """The grey frame at crop scale: that at which a region has 64 pixels a side."""
         return to_crop_scale(self.grey, self.grid)
 
-    @cached_property
-    def rgb_at_crop_scale(self) -> NDArray[np.uint8]:
-        """The same in colour; a grey frame has its brightness in all three channels."""
+    def rgb_at_scale(self, side: int) -> NDArray[np.uint8]:
+        """The frame in colour, at the scale at which a region has so many pixels a side.
+
+        A grey frame has its brightness in all three channels.
+        """
         if self.rgb is None:
-            return np.repeat(self.grey_at_crop_scale[..., None], 3, axis=2)
-        return to_crop_scale(self.rgb, self.grid)
+            grey = to_crop_scale(self.grey, self.grid, side=side)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return to_crop_scale(self.rgb, self.grid, side=side)
 
     @cached_property
     def blocks(self) -> NDArray[np.uint8]:
@@ -64,15 +67,19 @@ class Frame:
 BLOCK_PX = 8
 
 
-def to_crop_scale(image: NDArray[np.uint8], grid: RegionGrid) -> NDArray[np.uint8]:
+def to_crop_scale(
+    image: NDArray[np.uint8], grid: RegionGrid, *, side: int = CROP_PX
+) -> NDArray[np.uint8]:
     """A frame, padded to whole regions by repeating its edge, at the scale of crops.
 
     Args:
         image: ``(height, width)`` or ``(height, width, 3)``.
         grid: Its regions; ``cells_per_side`` must divide 8.
+        side: Pixels that a region gets, a multiple of 8.
 
     Returns:
-        uint8; region (r, c) is ``[s r : s r + 64, s c : s c + 64]`` with s = 64 / cells_per_side.
+        uint8; region (r, c) is ``[s r : s r + side, s c : s c + side]`` with
+        s = side / cells_per_side.
     """
     import cv2
 
@@ -80,7 +87,7 @@ def to_crop_scale(image: NDArray[np.uint8], grid: RegionGrid) -> NDArray[np.uint
     bottom = rows * grid.stride_px - grid.height_px
     right = columns * grid.stride_px - grid.width_px
     padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-    cell = CROP_PX // grid.cells_per_side
+    cell = side // grid.cells_per_side
     method = cv2.INTER_LINEAR if cell >= grid.stride_px else cv2.INTER_AREA
     size = columns * cell, rows * cell
     return np.asarray(cv2.resize(padded, size, interpolation=method), np.uint8)

@@ -93,8 +93,15 @@ def _trunk(tensors: Tensors, name: str, shown: "Node", matched: "Node", *, windo
         stride = TRUNK[own].stride
         return ops.relu(convolution(tensors, f"{name}.{own}.conv", node, stride=stride))
 
-    seen = layer("conv2", layer("conv1", shown))
-    seen = layer("conv3", ops.concat([seen, layer("match", matched)], axis=1))
-    shape = list(seen.get_output_shape(0))
-    by_window = ops.reshape(seen, [windows, -1, *shape[1:]], special_zero=False)
-    return layer("conv4", ops.reduce_mean(by_window, [0], keep_dims=False))
+    seen = _mean_of_windows(layer("conv2", layer("conv1", shown)), windows)
+    match = layer("match", _mean_of_windows(matched, windows))
+    return layer("conv4", layer("conv3", ops.concat([seen, match], axis=1)))
+
+
+def _mean_of_windows(maps: "Node", windows: int) -> "Node":
+    """``motion_layers._mean_of_windows``."""
+    from openvino import opset13 as ops
+
+    shape = list(maps.get_output_shape(0))
+    by_window = ops.reshape(maps, [windows, -1, *shape[1:]], special_zero=False)
+    return ops.reduce_mean(by_window, [0], keep_dims=False)

@@ -56,11 +56,15 @@ class Trunk(nn.ModuleDict):
         Returns:
             ``(n, 128, 8, 8)``.
         """
-        seen = self["conv2"](self["conv1"](shown))
-        seen = self["conv3"](torch.cat([seen, self["match"](matched)], dim=1))
-        mean: Tensor = seen.reshape(windows, -1, *seen.shape[1:]).mean(dim=0)
-        found: Tensor = self["conv4"](mean)
+        seen = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
+        match = self["match"](_mean_of_windows(matched, windows))
+        found: Tensor = self["conv4"](self["conv3"](torch.cat([seen, match], dim=1)))
         return found
+
+
+def _mean_of_windows(maps: Tensor, windows: int) -> Tensor:
+    """``(windows n, ...) -> (n, ...)``; the first windows of all volumes come first."""
+    return maps.reshape(windows, -1, *maps.shape[1:]).mean(dim=0)
 
 
 def _layer(size: Convolution, *, normalised: bool) -> nn.Sequential:

@@ -89,7 +89,7 @@ TRUNK: Final = {
     "conv4": Convolution(96, 128, 3, 1),
 }
 """``conv2`` on what ``conv1`` sees in a window of frames; ``match`` on matching costs; ``conv3`` on
-both; ``conv4`` on the mean over windows."""
+both, of which each is the mean over windows by then; ``conv4`` on that."""
 
 SURROUND_PX: Final = 9
 

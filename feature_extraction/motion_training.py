@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from feature_extraction.momentum import DIRECTIONS
 from feature_extraction.motion_layers import MotionNetwork
-from feature_extraction.motion_network import TRUNK, motion_network
+from feature_extraction.motion_network import HEADS, TRUNK, motion_network
 from feature_extraction.motion_pool import Pool
 from feature_extraction.motion_targets import BACKGROUND_SHARE
 from feature_extraction.training import load_checkpoint, mixed_precision, save_checkpoint
@@ -32,7 +32,11 @@ _LOSS_WEIGHTS: Final = {
     "stationary": 1.0,
     "background": 0.5,
     "cells": 2.0,
+    "distances": 1.0,
 }
+
+_NEAR: Final = 0.1
+"""Distances between motions well below this (px/frame, or shares) count as none."""
 
 _BINS: Final = np.arange(DIRECTIONS)
 MIRRORED: Final = {"x": (5 - _BINS) % 12, "y": (11 - _BINS) % 12, "transposed": (2 - _BINS) % 12}
@@ -129,9 +133,10 @@ class MotionTraining:
         self._optimiser.zero_grad(set_to_none=True)
         with mixed_precision(self._device):
             maps = self.network.maps(frames.float() / 255 * lit[:, None, None, None])
-            outputs = self.network.read(self.network.features(maps))
+            features = self.network.features(maps)
+            outputs = self.network.read(features)
             cells = [layer(seen) for layer, seen in zip(self._cells, maps, strict=True)]
-        loss = total_loss(outputs, cells, share, momentum)
+        loss = total_loss(features, outputs, cells, share, momentum)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
         self._optimiser.step()
@@ -167,14 +172,19 @@ def random_view(
 
 
 def total_loss(
-    outputs: dict[str, Tensor], cells: list[Tensor], share: Tensor, momentum: Tensor
+    features: list[Tensor],
+    outputs: dict[str, Tensor],
+    cells: list[Tensor],
+    share: Tensor,
+    momentum: Tensor,
 ) -> Tensor:
-    """Weighted sum of the losses of all outputs and of the cells.
+    """Weighted sum of the losses of all outputs, of the cells, and of the features' distances.
 
     A volume's direction counts as the square root of the share of its pixels that moves, a speed
     as that of the share that moves into its direction: between each pixel and each volume the same.
 
     Args:
+        features: Of each head, ``(n, 128)``.
         outputs: Of the network.
         cells: ``(n, 14, 8, 8)`` of each trunk: logit of the moving share, logits of the direction,
             log(1 + speed).
@@ -197,12 +207,38 @@ def total_loss(
         "stationary": functional.binary_cross_entropy_with_logits(still, 1 - moving),
         "background": functional.binary_cross_entropy_with_logits(flag, (~moves).float()),
         "cells": torch.stack([_cells_loss(c.float(), share, momentum) for c in cells]).mean(),
+        "distances": _distances_loss(features, bins, momentum.mean(dim=(1, 2))),
     }
     return torch.stack([_LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
 
 
 def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1)
+
+
+def _distances_loss(features: list[Tensor], share: Tensor, momentum: Tensor) -> Tensor:
+    """How far the features of two volumes are apart, against how far their motions are.
+
+    Volumes are compared by the distances of their features, and outputs that are right leave those
+    open. Each head gets the metric of what it is asked: ``angle`` how much moves where, ``speed``
+    momentum, ``background`` how much moves at all.
+
+    Args:
+        features: Of each head, ``(n, 128)``; their distance is the root of the mean square.
+        share: ``(n, 12)`` of all pixels, by direction.
+        momentum: ``(n, 12)``, px/frame.
+    """
+    motions = {
+        "angle": share,
+        "speed": momentum,
+        "background": share.sum(dim=1, keepdim=True).clamp(max=1),
+    }
+    losses = []
+    for name, own in zip(HEADS, features, strict=True):
+        seen = torch.pdist(own.float()) / own.shape[1] ** 0.5
+        true = torch.pdist(motions[name])
+        losses.append((torch.log(seen + _NEAR) - torch.log(true + _NEAR)).square().mean())
+    return torch.stack(losses).sum()
 
 
 def _cells_loss(cells: Tensor, share: Tensor, momentum: Tensor) -> Tensor:

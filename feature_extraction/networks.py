@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.appearance_graph import SEEN_PX
 from feature_extraction.crop_archives import CROP_PX
 from feature_extraction.extractor import BLOCK_PX, Extracted, Frame, Workers, region_windows
 from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
@@ -30,9 +31,9 @@ Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
 def appearance_crops(
     frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Crops of the middle frame, ``(n, 64, 64, 3)``, of some regions."""
-    middle = frames[len(frames) // 2]
-    windows = np.moveaxis(region_windows(middle.rgb_at_crop_scale, grid), 2, -1)
+    """Crops of the middle frame, ``(n, 48, 48, 3)``, of some regions."""
+    middle = frames[len(frames) // 2].rgb_at_scale(SEEN_PX)
+    windows = np.moveaxis(region_windows(middle, grid, side=SEEN_PX), 2, -1)
     crops: NDArray[np.uint8] = windows[np.unravel_index(regions, grid.regions)]
     return crops
 

@@ -13,13 +13,14 @@ import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.appearance_graph import BACKBONE, BLOCKS, SEEN_PX
 from feature_extraction.crop_archives import BACKGROUND, CLASSES, LABELS, Crops, read_crops
 from vadloc.cli import emit, exit_status
 from vadloc.errors import UsageError
@@ -137,7 +138,7 @@ def initial_network(settings: Settings) -> "AppearanceNetwork":
         return network
     if start != "torchvision":
         weights = read_foreign_weights(Path(start))
-        load_tensors(_part_of(network.trunk, weights), weights)
+        load_tensors(_part_of(network.trunk, weights), _used(weights, settings.backbone))
     return fuse(network)
 
 
@@ -147,6 +148,15 @@ def _part_of(trunk: "torch.nn.Module", weights: "NetworkWeights") -> "torch.nn.M
     if below is None or any(name.startswith("features.") for name in weights.tensors):
         return trunk
     return below
+
+
+def _used(weights: "NetworkWeights", backbone: str) -> "NetworkWeights":
+    """The weights of a backbone without those of the convolution that the network leaves out."""
+    if backbone != BACKBONE:
+        return weights
+    left_out = (f"{BLOCKS + 1}.", f"features.{BLOCKS + 1}.")
+    tensors = {n: array for n, array in weights.tensors.items() if not n.startswith(left_out)}
+    return replace(weights, tensors=tensors)
 
 
 def balanced_shares(crops: Crops) -> NDArray[np.float64]:
@@ -321,7 +331,8 @@ def _metadata(settings: Settings) -> dict[str, Any]:
         "network": "appearance",
         "backbone": settings.backbone,
         "classes": CLASSES,
-        "input": "RGB crops of 64 x 64 pixels, 0..1, less ImageNet's mean, over its deviation",
+        "input": f"RGB crops of {SEEN_PX} x {SEEN_PX} pixels, 0..1, less ImageNet's mean, over its "
+        "deviation",
         "features": "128 tanh units of the layer `embedding`",
         "read_out": "sigmoid(features @ classes.weight.T + classes.bias)",
         "command": settings.command(),

@@ -1,6 +1,7 @@
 """The appearance network: its parts against closed forms, its files, its errors."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,19 @@ SMALL = "mobilenet_v3_small"
 METADATA = {"network": "appearance", "backbone": SMALL, "classes": CLASSES}
 
 
-def crops(count: int, *, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+def crops(count: int, *, seed: int = 0, side: int = 48) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+class Lambda(torch.nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.function(pictures)
 
 
 def with_statistics(network: AppearanceNetwork) -> AppearanceNetwork:
@@ -68,6 +80,31 @@ def test_normalise_is_the_formula() -> None:
     assert result.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_larger_crops_are_seen_reduced_without_aliasing() -> None:
+    """A chequered field of single pixels is flat; a ramp stays a ramp; what fits is not touched."""
+    seen: list[torch.Tensor] = []
+
+    def trunk(pictures: torch.Tensor) -> torch.Tensor:
+        seen.append(pictures)
+        return pictures.mean(dim=(2, 3))
+
+    network = appearance_network(SMALL).eval()
+    network.trunk, network.standardise = Lambda(trunk), torch.nn.Identity()
+    network.embedding = torch.nn.Linear(3, 128)
+    chequered = (np.indices((64, 64)).sum(axis=0) % 2 * 200).astype(np.uint8)
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))
+    fits = crops(1)
+    for pictures in (np.stack([chequered, ramp]), fits):
+        network.embed(normalise(pictures))
+    (flat, risen), same = seen
+    assert float(flat.std()) < 0.15 * float(normalise(chequered[None]).std())
+    inside = ((np.arange(48) + 0.5) * 64 / 48 - 0.5) * 3 / 255
+    expected = (inside - MEAN[0]) / STANDARD_DEVIATION[0]
+    np.testing.assert_allclose(risen[0, 5, 2:-2], expected[2:-2], atol=1e-2)
+    torch.testing.assert_close(same, normalise(fits))
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+
+
 def test_grey_crops_are_grey_colour_crops() -> None:
     grey = crops(2)[..., 0]
     torch.testing.assert_close(normalise(grey), normalise(np.repeat(grey[..., None], 3, 3)))
@@ -97,7 +134,7 @@ def test_a_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("backbone", "expected"),
-    [("mobilenet_v9", "expected a classification model"), ("vit_b_16", "cannot see 64 x 64")],
+    [("mobilenet_v9", "expected a classification model"), ("vit_b_16", "cannot see 48 x 48")],
 )
 def test_backbones_that_cannot_be_used(backbone: str, expected: str) -> None:
     with pytest.raises(UsageError, match=expected):

@@ -28,15 +28,16 @@ def random_image(seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (50, 70), dtype=np.uint8)
 
 
+@pytest.mark.parametrize("side", [48, 64])
 @pytest.mark.parametrize("stride", [8, 16, 32, 64, 128])
-def test_regions_at_crop_scale_are_the_regions(stride: int) -> None:
+def test_regions_at_crop_scale_are_the_regions(stride: int, side: int) -> None:
     """Flat squares of one cell keep their brightness and their place at any scale."""
     grid = RegionGrid(3 * stride, 4 * stride, 2 * stride, stride)
     cells = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
     image = np.kron(cells, np.ones((stride, stride), np.uint8))
-    windows = region_windows(to_crop_scale(image, grid), grid)
-    assert windows.shape == (2, 3, 64, 64)
-    centres = windows[:, :, 16::32, 16::32]
+    windows = region_windows(to_crop_scale(image, grid, side=side), grid, side=side)
+    assert windows.shape == (2, 3, side, side)
+    centres = windows[:, :, side // 4 :: side // 2, side // 4 :: side // 2]
     for row, column in np.ndindex(2, 3):
         assert np.array_equal(centres[row, column], cells[row : row + 2, column : column + 2])
 
@@ -53,10 +54,10 @@ def test_what_reaches_beyond_the_frame_repeats_its_edge() -> None:
 
 def test_a_grey_frame_is_grey_in_colour_and_colour_keeps_its_channels() -> None:
     grey = Frame(random_image(), None, GRID)
-    assert np.array_equal(grey.rgb_at_crop_scale[..., 2], grey.grey_at_crop_scale)
+    assert np.array_equal(grey.rgb_at_scale(64)[..., 2], grey.grey_at_crop_scale)
     rgb = np.stack([np.full((50, 70), level, np.uint8) for level in (10, 20, 30)], axis=2)
     crops = appearance_crops([Frame(random_image(), rgb, GRID)], GRID, np.array([0, 11]))
-    assert crops.shape == (2, 64, 64, 3)
+    assert crops.shape == (2, 48, 48, 3)
     assert (crops == (10, 20, 30)).all()
 
 

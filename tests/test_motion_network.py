@@ -59,7 +59,7 @@ def test_the_first_layer_is_a_3d_convolution() -> None:
 
 
 def test_windows_share_a_frame() -> None:
-    """Ten frames are windows 0-3, 3-6 and 6-9, whose maps are averaged before the last layer."""
+    """Ten frames are windows 0-3, 3-6 and 6-9, whose maps and costs are averaged early on."""
     from feature_extraction.motion_layers import matching, normalise_contrast, window
 
     torch.manual_seed(0)
@@ -71,9 +71,10 @@ def test_windows_share_a_frame() -> None:
         for start in (0, 3, 6):
             frames = clip[:, start : start + 4]
             looks = trunk["conv2"](trunk["conv1"](window(frames)))
-            both = torch.cat([looks, trunk["match"](matching(frames))], dim=1)
-            seen.append(trunk["conv3"](both))
-        expected = trunk["conv4"](torch.stack(seen).mean(dim=0))
+            seen.append((looks, matching(frames)))
+        looks, costs = (torch.stack(maps).mean(dim=0) for maps in zip(*seen, strict=True))
+        both = torch.cat([looks, trunk["match"](costs)], dim=1)
+        expected = trunk["conv4"](trunk["conv3"](both))
         torch.testing.assert_close(network.maps(volumes(2))[0], expected, rtol=1e-3, atol=1e-5)
 
 
@@ -299,20 +300,40 @@ def test_losses_vanish_only_for_the_right_answer() -> None:
     flow = np.zeros((9, 64, 64, 2), np.float32)
     flow[..., 0] = 3
     flow[..., 1] = 0.1
-    share, momentum = (torch.from_numpy(m)[None] for m in flow_to_maps(flow))
+    maps = [np.stack([m] * 2) for m in flow_to_maps(flow)]  # the same twice
+    share, momentum = (torch.from_numpy(m) for m in maps)
     big = 20.0
+    features = [torch.ones(2, 128)] * 3
     right = {
-        "angle": torch.full((1, 12), -big).index_fill(1, torch.tensor(0), big),
-        "speed": torch.full((1, 12), float(np.log1p(np.hypot(3, 0.1)))),
-        "background": torch.full((1, 2), -big),
+        "angle": torch.full((2, 12), -big).index_fill(1, torch.tensor(0), big),
+        "speed": torch.full((2, 12), float(np.log1p(np.hypot(3, 0.1)))),
+        "background": torch.full((2, 2), -big),
     }
-    cells = torch.full((1, 14, 8, 8), -big)
+    cells = torch.full((2, 14, 8, 8), -big)
     cells[:, :2], cells[:, 13] = big, float(np.log1p(np.hypot(3, 0.1)))
-    assert total_loss(right, [cells], share, momentum).item() < 1e-4
+    assert total_loss(features, right, [cells], share, momentum).item() < 1e-4
     for name, other in (("angle", 0.0), ("speed", 0.5), ("background", 0.0)):
         wrong = right | {name: torch.full_like(right[name], other)}
-        assert total_loss(wrong, [cells], share, momentum).item() > 0.1
-    assert total_loss(right, [torch.zeros_like(cells)], share, momentum).item() > 0.1
+        assert total_loss(features, wrong, [cells], share, momentum).item() > 0.1
+    assert total_loss(features, right, [torch.zeros_like(cells)], share, momentum).item() > 0.1
+    apart = torch.stack([torch.ones(128), torch.zeros(128)])
+    for head in range(3):
+        wrong_features = [apart if place == head else own for place, own in enumerate(features)]
+        assert total_loss(wrong_features, right, [cells], share, momentum).item() > 0.1
+
+
+def test_features_are_as_far_apart_as_motions() -> None:
+    """The motions themselves have the right distances, however they are turned; none other has."""
+    from feature_extraction.motion_training import _distances_loss
+
+    share = torch.rand(5, 12) / 12
+    momentum = 3 * share * torch.rand(5, 12)
+    turn = torch.linalg.qr(torch.randn(128, 128))[0][:12] * 128**0.5
+    right = [share @ turn, momentum @ turn + 2, share.sum(dim=1, keepdim=True) @ turn[:1]]
+    assert _distances_loss(right, share, momentum).item() < 1e-6
+    for head in range(3):
+        wrong = [2 * own if place == head else own for place, own in enumerate(right)]
+        assert _distances_loss(wrong, share, momentum).item() > 0.05
 
 
 def test_comparison_numbers() -> None:

@@ -23,7 +23,7 @@ pytest.importorskip("openvino")
 from openvino import Model
 from openvino import opset13 as ops
 
-from feature_extraction.appearance_graph import appearance_graph, read_appearance
+from feature_extraction.appearance_graph import SEEN_PX, appearance_graph, read_appearance
 from feature_extraction.extractor import Workers
 from feature_extraction.motion_graph import motion_graph
 from feature_extraction.motion_kernels import windows_and_costs
@@ -38,7 +38,9 @@ BATCH = 4
 
 
 def crops(count: int = BATCH, *, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(
+        0, 256, (count, SEEN_PX, SEEN_PX, 3), dtype=np.uint8
+    )
 
 
 def appearance(*, threads: int = 1) -> Callable[[NDArray[Any]], NDArray[np.float16]]:
@@ -107,7 +109,7 @@ def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
     weights = NetworkWeights({k: v.detach().numpy() for k, v in network.state_dict().items()}, {})
     graph = motion_graph(weights, batch=BATCH, frames=frames)
     # Texture that moves by a pixel a frame, so that one displacement explains it.
-    texture = crops()[..., 0]
+    texture = np.random.default_rng(0).integers(0, 256, (BATCH, 64, 64), dtype=np.uint8)
     volumes = np.stack([np.roll(texture, step, axis=2) for step in range(frames)], axis=1)
     with torch.inference_mode():
         expected = network.embed(torch.from_numpy(volumes) / 255).numpy()

@@ -18,6 +18,7 @@ import torch
 from measured import PHASES, frame_files, measured, phase_parser
 from numpy.typing import NDArray
 
+from feature_extraction.appearance_graph import SEEN_PX
 from feature_extraction.appearance_network import load_appearance, normalise
 from feature_extraction.crop_archives import CROP_PX
 from feature_extraction.extractor import Frame
@@ -130,19 +131,19 @@ class Extractor:
         """Features of one volume."""
         found: Volume = {}
         if "appearance" in self.components:
-            crop = self.crop(frames[len(frames) // 2].rgb_at_crop_scale, corner)
+            crop = self.crop(frames[len(frames) // 2].rgb_at_scale(SEEN_PX), corner, SEEN_PX)
             found["appearance"] = embedded(self.appearance, normalise(crop[None]))
         if "speed" in self.components:
-            crops = [self.crop(frame.grey_at_crop_scale, corner) for frame in frames]
+            crops = [self.crop(frame.grey_at_crop_scale, corner, CROP_PX) for frame in frames]
             found |= self.motion_features(np.stack(crops))
         if "momentum" in self.components:
             found["momentum"] = self.momentum(flows, corner)
         return found
 
-    def crop(self, picture: NDArray[np.uint8], corner: Corner) -> NDArray[np.uint8]:
-        """A region of a frame at crop scale."""
-        y, x = (edge * CROP_PX // self.config.regions.size_px for edge in corner)
-        return picture[y : y + CROP_PX, x : x + CROP_PX]
+    def crop(self, picture: NDArray[np.uint8], corner: Corner, side: int) -> NDArray[np.uint8]:
+        """A region of a frame at the scale at which it has so many pixels a side."""
+        y, x = (edge * side // self.config.regions.size_px for edge in corner)
+        return picture[y : y + side, x : x + side]
 
     def motion_features(self, crops: NDArray[np.uint8]) -> Volume:
         """Features of the motion heads, zero where the network sees nothing move."""
