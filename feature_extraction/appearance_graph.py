@@ -75,7 +75,9 @@ def appearance_graph(weights: NetworkWeights, *, batch: int) -> "Model":
     with built_from(weights, "appearance"):
         pooled = _mobilenet_v2(weights.tensors, _normalised(crops))
         rows = linear(weights.tensors, "embedding", _standardised(weights.tensors, pooled))
-    return Model([ops.tanh(rows)], [crops])
+        metric = weights.tensors["metric"]
+    features = ops.matmul(ops.tanh(rows), metric, transpose_a=False, transpose_b=False)
+    return Model([features], [crops])
 
 
 def _normalised(crops: "Node") -> "Node":

@@ -2,11 +2,13 @@
 
 EVAL (Singh, Jones, Learned-Miller, CVPR 2023) compares crops by the penultimate layer of a network
 with one sigmoid output for each class; background is none of them. Here a torchvision backbone,
-pooled, feeds a layer of 128 tanh units, and the class outputs are linear on them. Units that end
-in [-1, 1] keep distances between crops bounded, and crops without evidence lie near each other.
+pooled, feeds a layer of 128 tanh units. Crops are compared by these units in a metric of their own:
+``whiten`` shrinks the directions in which crops of nothing in particular differ, as within-class
+covariance normalisation does for voices (Hatch, Kajarekar and Stolcke, Interspeech 2006). The class
+outputs are linear on that.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from numpy.typing import NDArray
@@ -32,6 +34,9 @@ from vadloc.weights import (
 _PROJECTION_SEED = 0
 _INITIAL_LOGIT = -2.0
 
+RIDGE: Final = 0.1
+"""Variance that is added to every direction before whitening, as a share of the mean one."""
+
 
 class AppearanceNetwork(nn.Module):
     """Backbone, 128-d layer and class outputs.
@@ -50,6 +55,8 @@ class AppearanceNetwork(nn.Module):
         self.standardise = nn.BatchNorm1d(width, affine=False)
         self.embedding = nn.Linear(width, FEATURE_WIDTH)
         self.activation = activation
+        self.metric: Tensor
+        self.register_buffer("metric", torch.eye(FEATURE_WIDTH))
         self.classes = nn.Linear(FEATURE_WIDTH, outputs) if outputs else None
         if self.classes is not None:  # each class is rare, and background is none of them
             nn.init.constant_(self.classes.bias, _INITIAL_LOGIT)
@@ -62,7 +69,7 @@ class AppearanceNetwork(nn.Module):
         """
         pooled = self.trunk(_as_seen(pictures))
         features: Tensor = self.activation(self.embedding(self.standardise(pooled)))
-        return features
+        return features @ self.metric
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits ``(n, 8)``, in the order of ``CLASSES``; their sigmoids are probabilities.
@@ -145,6 +152,23 @@ def fuse(network: AppearanceNetwork) -> AppearanceNetwork:
     network.eval()
     network.trunk = fuse_graph(network.trunk)
     return network
+
+
+def whiten(network: AppearanceNetwork, features: Tensor) -> None:
+    """Give a network the metric in which features have about the same spread in every direction.
+
+    Its class outputs stay what they are.
+
+    Args:
+        network: With class outputs; its metric is still the identity.
+        features: ``(n, 128)`` of crops between which distances should be small.
+    """
+    assert network.classes is not None
+    spread, directions = torch.linalg.eigh(torch.cov(features.double().T))
+    roots = (spread + RIDGE * spread.mean()).sqrt()
+    metric, inverse = ((directions * s) @ directions.T for s in (1 / roots, roots))
+    network.metric.copy_(metric)
+    network.classes.weight.data = network.classes.weight.data @ inverse.to(network.metric)
 
 
 def normalise(crops: Tensor | NDArray[Any]) -> Tensor:

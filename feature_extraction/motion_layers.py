@@ -218,12 +218,16 @@ class MotionNetwork(nn.Module):
         shown = window(windows).contiguous(memory_format=torch.channels_last)
         return [own(shown, matched, len(starts)) for own in self.trunks]
 
-    def features(self, maps: list[Tensor]) -> list[Tensor]:
-        """Features of each head, ``(n, 128)``, from the trunks' maps."""
+    def pooled(self, maps: list[Tensor]) -> list[Tensor]:
+        """What each head sees of the trunks' maps, ``(n, 256)``: means and their logarithms."""
         means = [each.mean(dim=(2, 3)) for each in maps]
         pooled = [torch.cat([mean, torch.log(mean + FAINT)], dim=1) for mean in means]
-        pooled *= len(self.heads) // len(pooled)
-        return [torch.relu(head(p)) for head, p in zip(self.heads.values(), pooled, strict=True)]
+        return pooled * (len(self.heads) // len(pooled))
+
+    def features(self, pooled: list[Tensor]) -> list[Tensor]:
+        """Features of each head, ``(n, 128)``, from what it sees."""
+        heads = zip(self.heads.values(), pooled, strict=True)
+        return [torch.relu(head(seen)) for head, seen in heads]
 
     def embed(self, volumes: Tensor) -> Tensor:
         """Features of volumes: angle, speed, background side by side.
@@ -234,7 +238,7 @@ class MotionNetwork(nn.Module):
         Returns:
             ``(n, 384)``, none negative.
         """
-        return torch.cat(self.features(self.maps(volumes)), dim=1)
+        return torch.cat(self.features(self.pooled(self.maps(volumes))), dim=1)
 
     def read(self, features: list[Tensor]) -> dict[str, Tensor]:
         """Outputs of each head before the link functions, from its features."""
@@ -251,7 +255,7 @@ class MotionNetwork(nn.Module):
             ``angle (n, 12)``, ``speed (n, 12)``, ``background (n, 2)``: see
             ``motion_network.outputs_to_attributes``.
         """
-        return self.read(self.features(self.maps(volumes)))
+        return self.read(self.features(self.pooled(self.maps(volumes))))
 
 
 def fold_normalisation(network: MotionNetwork) -> MotionNetwork:

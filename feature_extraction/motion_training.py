@@ -36,7 +36,13 @@ _LOSS_WEIGHTS: Final = {
 }
 
 _NEAR: Final = 0.1
-"""Distances between motions well below this (px/frame, or shares) count as none."""
+"""Distances between motions well below this count as none."""
+
+_SLOW_PX_PER_FRAME: Final = 0.05
+"""Momentum from which the metric of ``angle`` is more like logarithmic than linear."""
+
+_SLOW_SCALE: Final = 1 / 3
+"""By which momentum of about a pixel a frame counts about as much in it as in that of ``speed``."""
 
 _BINS: Final = np.arange(DIRECTIONS)
 MIRRORED: Final = {"x": (5 - _BINS) % 12, "y": (11 - _BINS) % 12, "transposed": (2 - _BINS) % 12}
@@ -133,7 +139,7 @@ class MotionTraining:
         self._optimiser.zero_grad(set_to_none=True)
         with mixed_precision(self._device):
             maps = self.network.maps(frames.float() / 255 * lit[:, None, None, None])
-            features = self.network.features(maps)
+            features = self.network.features(self.network.pooled(maps))
             outputs = self.network.read(features)
             cells = [layer(seen) for layer, seen in zip(self._cells, maps, strict=True)]
         loss = total_loss(features, outputs, cells, share, momentum)
@@ -178,10 +184,7 @@ def total_loss(
     share: Tensor,
     momentum: Tensor,
 ) -> Tensor:
-    """Weighted sum of the losses of all outputs, of the cells, and of the features' distances.
-
-    A volume's direction counts as the square root of the share of its pixels that moves, a speed
-    as that of the share that moves into its direction: between each pixel and each volume the same.
+    """Loss of the heads and of the cells.
 
     Args:
         features: Of each head, ``(n, 128)``.
@@ -191,11 +194,29 @@ def total_loss(
         share: ``(n, 8, 8, 12)``, see ``MotionTargets``.
         momentum: ``(n, 8, 8, 12)``.
     """
-    bins = share.mean(dim=(1, 2))
-    moving = bins.sum(dim=1).clamp(max=1)
+    of_heads = heads_loss(features, outputs, share.mean(dim=(1, 2)), momentum.mean(dim=(1, 2)))
+    of_cells = torch.stack([_cells_loss(each.float(), share, momentum) for each in cells]).mean()
+    return of_heads + _LOSS_WEIGHTS["cells"] * of_cells
+
+
+def heads_loss(
+    features: list[Tensor], outputs: dict[str, Tensor], share: Tensor, momentum: Tensor
+) -> Tensor:
+    """Weighted sum of the losses of all outputs and of the features' distances.
+
+    A volume's direction counts as the square root of the share of its pixels that moves, a speed
+    as that of the share that moves into its direction: between each pixel and each volume the same.
+
+    Args:
+        features: Of each head, ``(n, 128)``.
+        outputs: Of the network.
+        share: ``(n, 12)``: of all pixels, by direction.
+        momentum: ``(n, 12)``: share times mean speed.
+    """
+    moving = share.sum(dim=1).clamp(max=1)
     moves = moving >= BACKGROUND_SHARE
-    direction = bins / bins.sum(dim=1, keepdim=True).clamp(min=1e-6)
-    speed = momentum.mean(dim=(1, 2)) / bins.clamp(min=1e-6)
+    direction = share / share.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    speed = momentum / share.clamp(min=1e-6)
     entropy = functional.cross_entropy(outputs["angle"].float(), direction, reduction="none")
     misses = functional.smooth_l1_loss(
         outputs["speed"].float(), torch.log1p(speed), beta=_SPEED_BETA, reduction="none"
@@ -203,11 +224,10 @@ def total_loss(
     still, flag = outputs["background"].float().unbind(dim=1)
     losses = {
         "direction": _weighted_mean(entropy, moving.sqrt()),
-        "speed": _weighted_mean(misses, bins.sqrt()),
+        "speed": _weighted_mean(misses, share.sqrt()),
         "stationary": functional.binary_cross_entropy_with_logits(still, 1 - moving),
         "background": functional.binary_cross_entropy_with_logits(flag, (~moves).float()),
-        "cells": torch.stack([_cells_loss(c.float(), share, momentum) for c in cells]).mean(),
-        "distances": _distances_loss(features, bins, momentum.mean(dim=(1, 2))),
+        "distances": distances_loss(features, share, momentum),
     }
     return torch.stack([_LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
 
@@ -216,12 +236,13 @@ def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1)
 
 
-def _distances_loss(features: list[Tensor], share: Tensor, momentum: Tensor) -> Tensor:
+def distances_loss(features: list[Tensor], share: Tensor, momentum: Tensor) -> Tensor:
     """How far the features of two volumes are apart, against how far their motions are.
 
     Volumes are compared by the distances of their features, and outputs that are right leave those
-    open. Each head gets the metric of what it is asked: ``angle`` how much moves where, ``speed``
-    momentum, ``background`` how much moves at all.
+    open. Each head gets a metric of what it is asked: ``speed`` momentum, which is what tells most
+    where it is measured; ``angle`` its logarithm, in which slow motion into a direction in which
+    nothing moves else is as far from it as fast motion; ``background`` how much moves at all.
 
     Args:
         features: Of each head, ``(n, 128)``; their distance is the root of the mean square.
@@ -229,7 +250,7 @@ def _distances_loss(features: list[Tensor], share: Tensor, momentum: Tensor) -> 
         momentum: ``(n, 12)``, px/frame.
     """
     motions = {
-        "angle": share,
+        "angle": torch.log1p(momentum / _SLOW_PX_PER_FRAME) * _SLOW_SCALE,
         "speed": momentum,
         "background": share.sum(dim=1, keepdim=True).clamp(max=1),
     }

@@ -47,6 +47,7 @@ GRADIENT_NORM: Final = 5.0
 
 _PREFETCH = 4
 _LOG_EVERY = 100
+_BATCH = 256
 _CHECKPOINT = "checkpoint.pt"
 
 
@@ -94,7 +95,7 @@ def run(settings: Settings, output: Path, *, device: str = "auto") -> Path:
     """
     import torch
 
-    from feature_extraction.appearance_network import fuse, load_appearance, tensors_of
+    from feature_extraction.appearance_network import fuse, load_appearance, tensors_of, whiten
     from feature_extraction.appearance_report import report
     from feature_extraction.training import choose_device, claim_output
     from vadloc.weights import write_weights
@@ -106,6 +107,7 @@ def run(settings: Settings, output: Path, *, device: str = "auto") -> Path:
     logger.info("%d crops to train on, %d held out", len(train.labels), len(held_out.labels))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = fuse(_train(network, train, held_out, settings, output))
+    whiten(trained, _background_features(trained, train, settings))
     path = output / "appearance.safetensors"
     write_weights(path, tensors_of(trained), _metadata(settings))
     # What is measured is the file: half precision, read as a user's config reads it.
@@ -302,6 +304,28 @@ def _train(
     return averaged
 
 
+def _background_features(
+    network: "AppearanceNetwork", train: Crops, settings: Settings
+) -> "torch.Tensor":
+    """Features ``(n, 128)`` of all background crops, each augmented once."""
+    import torch
+
+    from feature_extraction.appearance_network import normalise
+    from feature_extraction.augmentation import augment
+
+    background = train.pixels[train.labels == BACKGROUND]
+    random = np.random.default_rng((settings.seed, settings.epochs))
+    device = next(network.parameters()).device
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(background), _BATCH):
+            crops = background[start : start + _BATCH]
+            contexts = background[random.choice(len(background), len(crops))]
+            views = torch.from_numpy(augment(crops, contexts, random)).to(device)
+            parts.append(network.embed(normalise(views)))
+    return torch.cat(parts)
+
+
 def _train_epoch(
     training: Training, data: Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]
 ) -> float:
@@ -333,7 +357,7 @@ def _metadata(settings: Settings) -> dict[str, Any]:
         "classes": CLASSES,
         "input": f"RGB crops of {SEEN_PX} x {SEEN_PX} pixels, 0..1, less ImageNet's mean, over its "
         "deviation",
-        "features": "128 tanh units of the layer `embedding`",
+        "features": "tanh(rows of the layer `embedding`) @ metric, 128 numbers",
         "read_out": "sigmoid(features @ classes.weight.T + classes.bias)",
         "command": settings.command(),
     }

@@ -3,8 +3,9 @@
     python -m feature_extraction.train_motion --video datasets/ped2/Train --output trained/motion
 
 renders volumes with exactly known flow, cuts others from the given videos with flow measured by
-DIS, trains on both, and reports on rendered and on real volumes that were held out. Writes
-``motion.safetensors``, ``motion.json`` and ``motion.png``. Stopped, the same command continues.
+DIS, trains on both, fits the heads to the finished trunk, and reports on rendered and on real
+volumes that were held out. Writes ``motion.safetensors``, ``motion.json`` and ``motion.png``.
+Stopped, the same command continues.
 """
 
 import argparse
@@ -154,6 +155,7 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
     Returns:
         The tensors of the network with batch normalisation folded into its convolutions.
     """
+    from feature_extraction.motion_heads import fit_heads
     from feature_extraction.motion_layers import fold_normalisation
     from feature_extraction.motion_pool import joined
     from feature_extraction.motion_training import MotionTraining
@@ -173,7 +175,8 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
             training.save(checkpoint)
     training.save(checkpoint)
     folded = fold_normalisation(training.network.cpu())
-    return {name: value.numpy() for name, value in folded.state_dict().items()}
+    fit_heads(folded, pool, seed=settings.seed, device=device)
+    return {name: value.cpu().numpy() for name, value in folded.state_dict().items()}
 
 
 def _write(
