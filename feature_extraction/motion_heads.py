@@ -18,7 +18,6 @@ from feature_extraction.motion_training import heads_loss, random_view
 
 logger = logging.getLogger(__name__)
 
-STEPS: Final = 3000
 BATCH: Final = 128
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1e-3
@@ -26,12 +25,15 @@ WEIGHT_DECAY: Final = 1e-3
 _SEEN_BATCH = 250
 
 
-def fit_heads(network: MotionNetwork, pool: Pool, *, seed: int, device: str) -> None:
+def fit_heads(
+    network: MotionNetwork, pool: Pool, *, steps: int, seed: int, device: str
+) -> None:
     """Fit heads and outputs, beginning anew; the trunk stays.
 
     Args:
         network: Without batch normalisation; its heads and outputs are replaced.
         pool: What it was trained on; each volume is seen in one of eight ways.
+        steps: Of the optimiser.
         seed: Of the ways, of what is drawn and of the first weights.
         device: ``cpu`` or ``cuda``.
     """
@@ -43,9 +45,9 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, seed: int, device: str) -> 
         layer.reset_parameters()  # type: ignore[operator]
     parameters = [p for layer in layers for p in layer.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     rng = np.random.default_rng(seed)
-    for _ in range(STEPS):
+    for _ in range(steps):
         drawn = torch.from_numpy(rng.integers(len(pool), size=BATCH)).to(device)
         features = network.features([each[drawn] for each in seen])
         loss = heads_loss(features, network.read(features), share[drawn], momentum[drawn])

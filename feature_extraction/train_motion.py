@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Pools = dict[tuple[str, "Half"], "Pool"]
 CHECKPOINT_EVERY = 250
+STEPS_OF_TRUNK = 4
+"""For each step in which the heads alone are fitted afterwards."""
 HELD_OUT_SHARE = 0.1
 """Held-out volumes for each training volume."""
 
@@ -175,7 +177,8 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
             training.save(checkpoint)
     training.save(checkpoint)
     folded = fold_normalisation(training.network.cpu())
-    fit_heads(folded, pool, seed=settings.seed, device=device)
+    steps = max(10, settings.steps // STEPS_OF_TRUNK)
+    fit_heads(folded, pool, steps=steps, seed=settings.seed, device=device)
     return {name: value.cpu().numpy() for name, value in folded.state_dict().items()}
 
 

@@ -135,6 +135,34 @@ def test_training_learns_two_directions() -> None:
     assert right == [bool(number % 2) for number in range(32)]
 
 
+def test_heads_are_fitted_to_a_trunk_that_stays(pool: Pool) -> None:
+    from feature_extraction.motion_heads import fit_heads
+    from feature_extraction.motion_network import motion_network
+    from feature_extraction.motion_training import heads_loss
+
+    torch.manual_seed(1)
+    network = motion_network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    share, momentum = (
+        torch.from_numpy(m.mean(axis=(1, 2))) for m in (pool.targets.share, pool.targets.momentum)
+    )
+
+    def loss() -> float:
+        with torch.inference_mode():
+            seen = network.pooled(network.maps(torch.from_numpy(pool.frames) / 255))
+            features = network.features(seen)
+            return float(heads_loss(features, network.read(features), share, momentum))
+
+    at_first = loss()
+    fit_heads(network, pool, steps=60, seed=0, device="cpu")
+    assert loss() < 0.7 * at_first  # on the volumes themselves: heads take unscaled columns again
+    once = {name: value.clone() for name, value in network.state_dict().items()}
+    for name, value in once.items():
+        assert torch.equal(value, before[name]) == name.startswith("trunks."), name
+    fit_heads(network, pool, steps=60, seed=0, device="cpu")
+    assert all(torch.equal(value, once[name]) for name, value in network.state_dict().items())
+
+
 def test_a_stopped_training_continues_where_it_was(pool: Pool, tmp_path: Path) -> None:
     from feature_extraction.motion_training import MotionTraining
 
