@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction import networks
+from feature_extraction.appearance_graph import SEEN_PX
+from feature_extraction.crop_archives import CROP_PX
 from feature_extraction.extractor import Workers
 from feature_extraction.momentum import flow_engine, flow_size
 from vadloc.config import Features, MomentumFeatures
@@ -46,7 +48,7 @@ print(2 * len(x) * len(y) * width / min(times) / 1e9)
 BATCHES = {"cpu": (networks.BATCH["cpu"],), "cuda": (64, 256, 1024)}
 """On a CPU a network is compiled for one."""
 
-CROPS = {"appearance": (64, 64, 3), "motion": (10, 64, 64)}
+CROPS = {"appearance": (SEEN_PX, SEEN_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
 
 
 def least_cpu_s(work: Callable[[], object]) -> float:

@@ -37,6 +37,9 @@ _INITIAL_LOGIT = -2.0
 RIDGE: Final = 0.1
 """Variance that is added to every direction before whitening, as a share of the mean one."""
 
+TINY: Final = 1e-12
+"""Least mean variance, for features that never differ."""
+
 
 class AppearanceNetwork(nn.Module):
     """Backbone, 128-d layer and class outputs.
@@ -157,7 +160,7 @@ def fuse(network: AppearanceNetwork) -> AppearanceNetwork:
 def whiten(network: AppearanceNetwork, features: Tensor) -> None:
     """Give a network the metric in which features have about the same spread in every direction.
 
-    Its class outputs stay what they are.
+    The spread of all directions stays about what it is, and class outputs stay what they are.
 
     Args:
         network: With class outputs; its metric is still the identity.
@@ -165,7 +168,7 @@ def whiten(network: AppearanceNetwork, features: Tensor) -> None:
     """
     assert network.classes is not None
     spread, directions = torch.linalg.eigh(torch.cov(features.double().T))
-    roots = (spread + RIDGE * spread.mean()).sqrt()
+    roots = (spread.clamp(min=0) / spread.mean().clamp(min=TINY) + RIDGE).sqrt()
     metric, inverse = ((directions * s) @ directions.T for s in (1 / roots, roots))
     network.metric.copy_(metric)
     network.classes.weight.data = network.classes.weight.data @ inverse.to(network.metric)

@@ -22,12 +22,13 @@ BATCH: Final = 128
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1e-3
 
+LEAST_DEVIATION: Final = 0.01
+"""By which columns are divided at least, lest what hardly varies in training be blown up later."""
+
 _SEEN_BATCH = 250
 
 
-def fit_heads(
-    network: MotionNetwork, pool: Pool, *, steps: int, seed: int, device: str
-) -> None:
+def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, device: str) -> None:
     """Fit heads and outputs, beginning anew; the trunk stays.
 
     Args:
@@ -85,7 +86,7 @@ def _standardise(seen: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Mean and deviation of each column before.
     """
-    mean, deviation = seen.mean(dim=0), seen.std(dim=0).clamp(min=1e-6)
+    mean, deviation = seen.mean(dim=0), seen.std(dim=0).clamp(min=LEAST_DEVIATION)
     seen.sub_(mean).div_(deviation)
     return mean, deviation
 

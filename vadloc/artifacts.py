@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 Split = Literal["train", "test"]
 State = Literal["done", "missing", "stale", "damaged"]
 SCHEMAS = {
-    "features": 3,
+    "features": 4,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
