@@ -8,7 +8,8 @@ brightness, matches frames explicitly, and by default has one trunk for three he
 - ``speed``: mean speed in each direction, px/frame of the 64-px volume (log(1 + speed) is linear);
 - ``background``: share of stationary pixels, and whether (almost) nothing moves (logistic).
 
-Each head is 128 features, which are stored and compared, and a linear layer on them.
+Each head is 128 features, which are stored and compared, and a linear layer on them. Distances of
+features are trained to be those of the motions (``motion_training.distances_loss``).
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
