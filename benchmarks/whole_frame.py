@@ -67,9 +67,7 @@ class WholeFrame(nn.Module):
     def forward(self, frame: Tensor) -> Tensor:
         """Features ``(regions, 128)``, regions row by row."""
         pooled = self.pool(self.maps(normalise(frame)))[0].flatten(1).T
-        rows = self.network.embedding(self.network.standardise(pooled))
-        features: Tensor = self.network.activation(rows)
-        return features
+        return self.network.embed_pooled(pooled)
 
 
 def without_pooling(network: AppearanceNetwork) -> nn.Module:

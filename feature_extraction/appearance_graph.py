@@ -7,7 +7,7 @@ import numpy as np
 from feature_extraction.crop_archives import CLASSES
 from feature_extraction.openvino_graphs import Tensors, built_from, convolution, linear
 from vadloc.errors import VadlocError
-from vadloc.weights import NetworkWeights, read_weights, weights_file
+from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_file
 
 if TYPE_CHECKING:
     from openvino import Model, Node
@@ -75,8 +75,8 @@ def appearance_graph(weights: NetworkWeights, *, batch: int) -> "Model":
     with built_from(weights, "appearance"):
         pooled = _mobilenet_v2(weights.tensors, _normalised(crops))
         rows = linear(weights.tensors, "embedding", _standardised(weights.tensors, pooled))
-        metric = weights.tensors["metric"]
-    features = ops.matmul(ops.tanh(rows), metric, transpose_a=False, transpose_b=False)
+        metric = ops.reshape(weights.tensors["metric"], [FEATURE_WIDTH] * 2, special_zero=False)
+        features = ops.matmul(ops.tanh(rows), metric, transpose_a=False, transpose_b=False)
     return Model([features], [crops])
 
 

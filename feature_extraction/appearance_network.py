@@ -3,7 +3,7 @@
 EVAL (Singh, Jones, Learned-Miller, CVPR 2023) compares crops by the penultimate layer of a network
 with one sigmoid output for each class; background is none of them. Here a torchvision backbone,
 pooled, feeds a layer of 128 tanh units. Crops are compared by these units in a metric of their own:
-``whiten`` shrinks the directions in which crops of nothing in particular differ, as within-class
+``whiten`` evens out the directions in which crops of nothing in particular differ, as within-class
 covariance normalisation does for voices (Hatch, Kajarekar and Stolcke, Interspeech 2006). The class
 outputs are linear on that.
 """
@@ -70,9 +70,14 @@ class AppearanceNetwork(nn.Module):
         Args:
             pictures: ``(n, 3, 48, 48)``; of another side, as training crops are, they are resized.
         """
-        pooled = self.trunk(_as_seen(pictures))
-        features: Tensor = self.activation(self.embedding(self.standardise(pooled)))
-        return features @ self.metric
+        return self.embed_pooled(self.trunk(_as_seen(pictures)))
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """Features ``(n, 128)`` of what the trunk gives, ``(n, width)``."""
+        features = self.activation(self.embedding(self.standardise(pooled)))
+        with torch.autocast(features.device.type, enabled=False):  # the metric's inverse is exact
+            compared: Tensor = features.float() @ self.metric
+        return compared
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits ``(n, 8)``, in the order of ``CLASSES``; their sigmoids are probabilities.
@@ -106,8 +111,9 @@ def load_appearance(weights: str, backbone: str, device: str) -> AppearanceNetwo
 
     Args:
         weights: ``bundled``, a file that ``train_appearance`` wrote, or ``torchvision``: the
-            ImageNet features of the backbone, brought to 128 numbers by a fixed random projection
-            that keeps distances (Johnson and Lindenstrauss); no classes can be read from them.
+            ImageNet features of the backbone (as far as it is used), brought to 128 numbers by a
+            fixed random projection that keeps distances (Johnson and Lindenstrauss); no classes can
+            be read from them.
         backbone: Name of a torchvision classification model.
         device: ``cpu`` or ``cuda``.
 
@@ -160,13 +166,16 @@ def fuse(network: AppearanceNetwork) -> AppearanceNetwork:
 def whiten(network: AppearanceNetwork, features: Tensor) -> None:
     """Give a network the metric in which features have about the same spread in every direction.
 
-    The spread of all directions stays about what it is, and class outputs stay what they are.
+    A direction of variance l (as a multiple of the mean) gets l / (l + RIDGE) of the mean. Class
+    outputs stay what they are.
 
     Args:
         network: With class outputs; its metric is still the identity.
         features: ``(n, 128)`` of crops between which distances should be small.
     """
     assert network.classes is not None
+    if len(features) < 2:
+        return
     spread, directions = torch.linalg.eigh(torch.cov(features.double().T))
     roots = (spread.clamp(min=0) / spread.mean().clamp(min=TINY) + RIDGE).sqrt()
     metric, inverse = ((directions * s) @ directions.T for s in (1 / roots, roots))

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.appearance_graph import SEEN_PX
 from feature_extraction.crop_archives import CROP_PX
 from vadloc.regions import RegionGrid
 
@@ -42,8 +43,13 @@ class Frame:
         """The grey frame at crop scale: that at which a region has 64 pixels a side."""
         return to_crop_scale(self.grey, self.grid)
 
+    @cached_property
+    def rgb_as_seen(self) -> NDArray[np.uint8]:
+        """The frame in colour as the appearance network sees it, with 48 pixels a region."""
+        return self.rgb_at_scale(SEEN_PX)
+
     def rgb_at_scale(self, side: int) -> NDArray[np.uint8]:
-        """The frame in colour, at the scale at which a region has so many pixels a side.
+        """The frame in colour, with so many pixels a region; made at every call.
 
         A grey frame has its brightness in all three channels.
         """
@@ -70,7 +76,7 @@ BLOCK_PX = 8
 def to_crop_scale(
     image: NDArray[np.uint8], grid: RegionGrid, *, side: int = CROP_PX
 ) -> NDArray[np.uint8]:
-    """A frame, padded to whole regions by repeating its edge, at the scale of crops.
+    """A frame, padded to whole regions by repeating its edge, at the scale of some crops.
 
     Args:
         image: ``(height, width)`` or ``(height, width, 3)``.

@@ -39,7 +39,8 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, devi
         device: ``cpu`` or ``cuda``.
     """
     seen, share, momentum = _seen(network.to(device).eval(), pool, seed=seed, device=device)
-    scales = [_standardise(each) for each in seen]
+    scales = [(each.mean(dim=0), each.std(dim=0).clamp(min=LEAST_DEVIATION)) for each in seen]
+    seen = [(each - mean) / scale for each, (mean, scale) in zip(seen, scales, strict=True)]
     torch.manual_seed(seed)
     layers = [*network.heads.values(), *network.outputs.values()]
     for layer in layers:
@@ -80,20 +81,9 @@ def _seen(
     return [torch.cat(each) for each in zip(*parts, strict=True)], share, momentum
 
 
-def _standardise(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Bring columns to mean 0 and deviation 1, in place.
-
-    Returns:
-        Mean and deviation of each column before.
-    """
-    mean, deviation = seen.mean(dim=0), seen.std(dim=0).clamp(min=LEAST_DEVIATION)
-    seen.sub_(mean).div_(deviation)
-    return mean, deviation
-
-
 def _take_back(head: nn.Module, mean: Tensor, deviation: Tensor) -> None:
     """Make a head of standardised columns one of the columns themselves."""
     assert isinstance(head, nn.Linear)
     with torch.no_grad():
-        head.weight.div_(deviation)
+        head.weight.copy_((head.weight / deviation).half())  # as files have it
         head.bias.sub_(head.weight @ mean)

@@ -197,7 +197,7 @@ class MotionNetwork(nn.Module):
         )
 
     def maps(self, volumes: Tensor) -> list[Tensor]:
-        """What each trunk sees where, ``(n, channels, 8, 8)``: means over the windows.
+        """What each trunk sees where, over all windows, ``(n, channels, 8, 8)``.
 
         Args:
             volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.

@@ -32,7 +32,7 @@ def appearance_crops(
     frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
     """Crops of the middle frame, ``(n, 48, 48, 3)``, of some regions."""
-    middle = frames[len(frames) // 2].rgb_at_scale(SEEN_PX)
+    middle = frames[len(frames) // 2].rgb_as_seen
     windows = np.moveaxis(region_windows(middle, grid, side=SEEN_PX), 2, -1)
     crops: NDArray[np.uint8] = windows[np.unravel_index(regions, grid.regions)]
     return crops

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from feature_extraction.appearance_graph import BACKBONE, BLOCKS, SEEN_PX
 from feature_extraction.crop_archives import BACKGROUND, CLASSES, LABELS, Crops, read_crops
 from vadloc.cli import emit, exit_status
-from vadloc.errors import UsageError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.storage import replacing
 
 if TYPE_CHECKING:
@@ -288,7 +288,13 @@ def _train(
 
     training = Training(network, settings.epochs * steps_per_epoch(train, settings))
     if state := load_checkpoint(output / _CHECKPOINT):
-        training.restore(state)
+        try:
+            training.restore(state)
+        except (KeyError, RuntimeError, ValueError):
+            raise VadlocError(
+                f"{output / _CHECKPOINT}: the checkpoint of another network or version of vadloc; "
+                "remove it to train anew"
+            ) from None
     for epoch in range(training.epochs, settings.epochs):
         started = time.monotonic()
         # The statistics of pretrained batch normalisation are part of the trunk and stay.

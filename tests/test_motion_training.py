@@ -135,13 +135,14 @@ def test_training_learns_two_directions() -> None:
     assert right == [bool(number % 2) for number in range(32)]
 
 
-def test_heads_are_fitted_to_a_trunk_that_stays(pool: Pool) -> None:
+@pytest.mark.parametrize("separate", [False, True])
+def test_heads_are_fitted_to_a_trunk_that_stays(pool: Pool, separate: bool) -> None:
     from feature_extraction.motion_heads import fit_heads
     from feature_extraction.motion_network import motion_network
     from feature_extraction.motion_training import heads_loss
 
     torch.manual_seed(1)
-    network = motion_network()
+    network = motion_network(separate_trunks=separate)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     share, momentum = (
         torch.from_numpy(m.mean(axis=(1, 2))) for m in (pool.targets.share, pool.targets.momentum)

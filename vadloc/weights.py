@@ -25,7 +25,7 @@ BUNDLED: Final = Path(__file__).parent.parent / "feature_extraction" / "weights"
 """The folder of the weights that ship with the package."""
 
 FEATURE_WIDTH: Final = 128
-"""Width of the penultimate layer of each network, whose outputs are stored and compared."""
+"""Width of what the last linear layer of each network reads, which is stored and compared."""
 
 _METADATA_KEY = "vadloc"
 _MAX_FILE_BYTES = 1 << 30

@@ -131,7 +131,7 @@ class Extractor:
         """Features of one volume."""
         found: Volume = {}
         if "appearance" in self.components:
-            crop = self.crop(frames[len(frames) // 2].rgb_at_scale(SEEN_PX), corner, SEEN_PX)
+            crop = self.crop(frames[len(frames) // 2].rgb_as_seen, corner, SEEN_PX)
             found["appearance"] = embedded(self.appearance, normalise(crop[None]))
         if "speed" in self.components:
             crops = [self.crop(frame.grey_at_crop_scale, corner, CROP_PX) for frame in frames]
