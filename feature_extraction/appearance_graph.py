@@ -20,14 +20,16 @@ BACKBONE: Final = "mobilenet_v2"
 """The backbone that can be built here; PyTorch runs the others."""
 
 SEEN_PX: Final = 48
-"""Side of the crops that the network sees. Regions are rarely more than 48 pixels of the video, and
-seen at 64 they cost 1.8 times as much."""
+"""Side of the crops that the network sees: of 64 pixels a side there are 1.8 times as many, and the
+regions of Ped2 are 32 pixels of the video."""
 
 BLOCKS: Final = 17
+"""Inverted residual blocks of MobileNetV2 (Sandler et al., CVPR 2018, table 2). The widening
+convolution after them, made for a thousand classes, is left out: eight are told apart as well
+without it (``benchmarks/README.md``)."""
+
 HALVING: Final = frozenset({2, 4, 7, 14})
-"""Inverted residual blocks of MobileNetV2 (Sandler et al., CVPR 2018, table 2), numbered from 1,
-and those whose depthwise convolution has stride 2. The widening convolution after them, made for a
-thousand classes, is left out: eight are told apart as well without it."""
+"""Those blocks, numbered from 1, whose depthwise convolution has stride 2."""
 
 NORM_EPSILON: Final = 1e-5
 """That of PyTorch's batch normalisation."""

@@ -327,7 +327,6 @@ def test_features_are_as_far_apart_as_motions() -> None:
     from feature_extraction.motion_training import distances_loss
 
     torch.manual_seed(0)
-
     share = torch.rand(5, 12) / 12
     momentum = 3 * share * torch.rand(5, 12)
     turn = torch.linalg.qr(torch.randn(128, 128))[0][:12] * 128**0.5
