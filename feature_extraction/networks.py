@@ -174,7 +174,7 @@ BATCH: Final = {"cpu": 32, "cuda": 256}
 
 
 def device_of(choice: str) -> str:
-    """Where networks run: the choice, or for ``auto`` a GPU where PyTorch finds one.
+    """Where networks run: the choice, or for ``auto`` a GPU where PyTorch is there and finds one.
 
     PyTorch takes seconds to import and is not asked where there can be no GPU.
 
@@ -182,7 +182,8 @@ def device_of(choice: str) -> str:
         UsageError: What runs them there is not installed, or ``cuda`` was chosen and there is none.
     """
     device = "cpu"
-    if choice == "cuda" or (choice == "auto" and any(Path(f).exists() for f in GPU_FILES)):
+    may_be_gpu = find_spec("torch") is not None and any(Path(f).exists() for f in GPU_FILES)
+    if choice == "cuda" or (choice == "auto" and may_be_gpu):
         require("torch")
         from feature_extraction.training import choose_device
 
@@ -192,6 +193,10 @@ def device_of(choice: str) -> str:
     return device
 
 
+EXTRAS: Final = {"openvino": "networks", "torch": "train"}
+"""Which extra of ``pyproject.toml`` installs a package."""
+
+
 def require(package: str) -> None:
     """Notice that a package is missing which networks need.
 
@@ -199,9 +204,10 @@ def require(package: str) -> None:
         UsageError: It is.
     """
     if find_spec(package) is None:
+        extra = EXTRAS[package]
         raise UsageError(
             f"this version of the method runs networks, which here need {package}: "
-            "pip install 'vadloc[networks]' (from the source: pip install '.[networks]')"
+            f"pip install 'vadloc[{extra}]' (from the source: pip install '.[{extra}]')"
         )
 
 

@@ -227,15 +227,24 @@ def test_motion_weights_are_read_once_for_all_sequences(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("device", "package"), [("cpu", "openvino"), ("auto", "openvino"), ("cuda", "torch")]
+    ("device", "package", "extra"),
+    [("cpu", "openvino", "networks"), ("auto", "openvino", "networks"), ("cuda", "torch", "train")],
 )
 def test_a_missing_package_is_one_line_that_says_what_to_install(
-    device: str, package: str, monkeypatch: pytest.MonkeyPatch
+    device: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(networks, "GPU_FILES", ())
     monkeypatch.setattr(networks, "find_spec", lambda name: None if name == package else name)
-    with pytest.raises(UsageError, match=rf"here need {package}: pip install 'vadloc\[networks\]'"):
+    with pytest.raises(UsageError, match=rf"here need {package}: pip install 'vadloc\[{extra}\]'"):
         networks.device_of(device)
+
+
+def test_without_torch_networks_run_on_the_cpu_of_a_machine_with_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path),))
+    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "torch" else name)
+    assert networks.device_of("auto") == "cpu"
 
 
 def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one(

@@ -60,7 +60,7 @@ def make_project(root: Path, *, python: str = THIS_PYTHON) -> Project:
     write_script(root / ".venv" / "bin" / "python", python)
     content = b"".join((root / n).read_bytes() for n in ("pyproject.toml", "constraints.txt"))
     done = subprocess.run(["cksum"], input=content, capture_output=True, check=True)
-    (root / ".venv" / "installed").write_bytes(done.stdout)
+    (root / ".venv" / "installed").write_bytes(done.stdout + b"networks\n")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     return Project(root, environment)
 
