@@ -8,21 +8,24 @@ add their area. This is the reduction of a level-set tree (Carr, Snoeyink and Ax
 contour trees in all dimensions*, 2003) to its peaks and the edges between them.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from evaluation.kernels import (
+    JOIN,
+    MEETING,
+    PEAK,
+    Joins,
+    climb,
+    find_joins,
+    mark_cells,
+    number_basins,
+)
 from evaluation.ordering import descending_order
 from vadloc.errors import VadlocError
 
-PEAK = np.uint8(1)
-"""A cell without a higher neighbour."""
-JOIN = np.uint8(2)
-"""A cell at which two components become one."""
-MEETING = np.uint8(4)
-"""A cell that touches one of another basin that is at least as high."""
 EARLIER = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
 """Row and column steps to neighbours that come first row by row; two that share an edge first."""
 
@@ -31,20 +34,6 @@ def check_connectivity(connectivity: int) -> None:
     """Raise unless 4 or 8."""
     if connectivity not in (4, 8):
         raise VadlocError(f"connectivity is {connectivity}, expected 4 or 8")
-
-
-class Joins(NamedTuple):
-    """Pairs of basins whose components become one, from the highest score to the lowest.
-
-    There is one less than basins: they are a tree.
-
-    Attributes:
-        score: ``(n,)`` score from which on both belong together.
-        basin: ``(n, 2)`` uint32, one basin of either component.
-    """
-
-    score: NDArray[np.floating[Any]]
-    basin: NDArray[np.uint32]
 
 
 class Basins:
@@ -94,133 +83,16 @@ class Basins:
             self._scores = np.full(self.label.shape, -np.inf, scores.dtype)
         self._scores[1:-1, 1:-1] = scores
         self.label[:] = 0
-        _uphill(self._scores, self._around, self._uphill)
-        self.count = _label(self._uphill.ravel(), self.label.ravel(), self._passed, *scores.shape)
-        _mark(self._scores, self.label, self._uphill, self._around, self.kind)
+        climb(self._scores, self._around, self._uphill)
+        self.count = number_basins(
+            self._uphill.ravel(), self.label.ravel(), self._passed, *scores.shape
+        )
+        mark_cells(self._scores, self.label, self._uphill, self._around, self.kind)
         meeting = np.flatnonzero(self.kind & MEETING)
         meeting = meeting[descending_order(scores.ravel()[meeting])]
-        cell, basin = _find_joins(
+        cell, basin = find_joins(
             meeting, self._scores, self.label, self._around, np.arange(self.count + 1, dtype="u4")
         )
         self.joins = Joins(scores.ravel()[cell], basin)
         self.kind &= PEAK
         self.kind.flat[cell] |= JOIN
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _uphill(
-    scores: NDArray[np.floating[Any]], around: NDArray[np.int64], uphill: NDArray[np.int32]
-) -> None:
-    """Write the step to the highest neighbour in a flat padded grid; 0 at a peak."""
-    rows, columns = scores.shape[0] - 2, scores.shape[1] - 2
-    for row in range(1, rows + 1):
-        best = scores[row][1 : columns + 1].copy()
-        way = uphill[row][1 : columns + 1]
-        way[:] = 0
-        for k in range(len(around)):
-            down, right = around[k]
-            other = scores[row + down][1 + right : 1 + right + columns]
-            step = np.int32(down * (columns + 2) + right)
-            # Without branches inside, these loops are done for several cells at once.
-            if 2 * k < len(around):
-                for i in range(columns):
-                    way[i] = step if other[i] >= best[i] else way[i]
-                    best[i] = other[i] if other[i] >= best[i] else best[i]
-            else:
-                for i in range(columns):
-                    way[i] = step if other[i] > best[i] else way[i]
-                    best[i] = other[i] if other[i] > best[i] else best[i]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _label(
-    way: NDArray[np.int32],
-    label: NDArray[np.uint32],
-    passed: NDArray[np.uint32],
-    rows: int,
-    columns: int,
-) -> int:
-    """Number the basins; a cell is passed twice at most, on a way up and back."""
-    count = 0
-    for row in range(rows):
-        for column in range(columns):
-            cell = np.uint32((row + 1) * (columns + 2) + column + 1)
-            length = np.uint32(0)
-            while label[cell] == 0 and way[cell] != 0:
-                passed[length] = cell
-                length = np.uint32(length + 1)
-                cell = np.uint32(cell + way[cell])
-            if label[cell] == 0:
-                count += 1
-                label[cell] = count
-            number = label[cell]
-            for i in range(length):
-                label[passed[np.uint32(i)]] = number
-    return count
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _mark(
-    scores: NDArray[np.floating[Any]],
-    label: NDArray[np.uint32],
-    uphill: NDArray[np.int32],
-    around: NDArray[np.int64],
-    kind: NDArray[np.uint8],
-) -> None:
-    """Mark peaks and the cells at which basins meet."""
-    rows, columns = kind.shape
-    for row in range(1, rows + 1):
-        here, own = scores[row][1 : columns + 1], label[row][1 : columns + 1]
-        way, marks = uphill[row][1 : columns + 1], kind[row - 1]
-        for i in range(columns):
-            marks[i] = PEAK if way[i] == 0 else np.uint8(0)
-        for k in range(len(around)):
-            down, right = around[k]
-            other = scores[row + down][1 + right : 1 + right + columns]
-            theirs = label[row + down][1 + right : 1 + right + columns]
-            for i in range(columns):
-                meets = (other[i] >= here[i]) & (theirs[i] != own[i])
-                marks[i] |= MEETING if meets else np.uint8(0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _find_joins(
-    cells: NDArray[np.int64],
-    scores: NDArray[np.floating[Any]],
-    label: NDArray[np.uint32],
-    around: NDArray[np.int64],
-    parent: NDArray[np.uint32],
-) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Cells, from high scores to low, at which two components join; a basin of each (Kruskal)."""
-    columns = scores.shape[1] - 2
-    steps = around[:, 0] * (columns + 2) + around[:, 1]
-    score, basin_of = scores.ravel(), label.ravel()
-    cell, basin = np.empty(len(parent), np.int64), np.empty((len(parent), 2), np.uint32)
-    count = 0
-    for i in range(len(cells)):
-        here = np.uint32(cells[i] + 2 * (cells[i] // columns) + columns + 3)
-        root = find_root(parent, basin_of[here])
-        for k in range(len(steps)):
-            there = np.uint32(here + steps[k])
-            if basin_of[there] == basin_of[here] or score[there] < score[here]:
-                continue
-            other = find_root(parent, basin_of[there])
-            if other != root:
-                parent[other] = root
-                cell[count], basin[count, 0], basin[count, 1] = cells[i], root, other
-                count += 1
-    return cell[:count].copy(), basin[:count].copy()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_root(parent: NDArray[np.uint32], basin: Any) -> Any:
-    """The root of a basin's component; halves the path on the way.
-
-    Args:
-        parent: ``(basins + 1,)`` towards the root, which is its own parent.
-        basin: Where to start.
-    """
-    while parent[basin] != basin:
-        parent[basin] = parent[parent[basin]]
-        basin = parent[basin]
-    return basin

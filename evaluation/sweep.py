@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from evaluation.basins import PEAK, Basins, Joins, check_connectivity, find_root
+from evaluation.basins import Basins, check_connectivity
 from evaluation.curves import Events, check_share
 from evaluation.ground_truth import GroundTruth
+from evaluation.kernels import INSIDE, PEAK, Components, FrameEvents, Grid, visit_cells
 from evaluation.ordering import descending_order
 from evaluation.overlap import RegionOverlaps, region_overlaps
 from evaluation.scores import BoxScores, Cells, ScoreMap
@@ -26,60 +26,6 @@ from vadloc.errors import VadlocError
 
 EachFrame: TypeAlias = Callable[[int, Cells, NDArray[np.int32]], None]
 """Takes a 0-based frame, its cells, and their order from the highest score to the lowest."""
-INSIDE = np.uint8(4)
-"""A cell that shares area with an annotated region; beside ``PEAK`` and ``JOIN``."""
-
-
-class Grid(NamedTuple):
-    """The cells of one frame, numbered row by row.
-
-    Attributes:
-        area: ``(cells,)`` float64, pixels.
-        basin: ``(cells,)`` uint32.
-        kind: ``(cells,)`` uint8, sum of ``PEAK``, ``JOIN`` and ``INSIDE``.
-        shared_row: ``(cells,)`` int32, row of ``shared``, 0 outside all regions.
-        shared: ``(rows, regions)`` float64, area that such a cell shares with each region.
-    """
-
-    area: NDArray[np.float64]
-    basin: NDArray[np.uint32]
-    kind: NDArray[np.uint8]
-    shared_row: NDArray[np.int32]
-    shared: NDArray[np.float64]
-
-
-class Components(NamedTuple):
-    """The components of one frame; element ``i`` describes the one whose root is basin ``i``.
-
-    Most lie outside all annotated regions: each is one false positive and needs no more than its
-    area. A sum of changes is right once a tie has entered, whatever their order: basins may meet
-    before their peaks are visited.
-
-    Attributes:
-        parent: ``(basins + 1,)`` uint32, towards the root.
-        area: ``(basins + 1,)`` float64.
-        inside: ``(basins + 1,)`` bool, whether it shares area with a region.
-        shared: ``(basins + 1, regions)`` float64, area shared with each region.
-        told: ``(basins + 1, 1 + regions)`` int64, what the tallies hold of one that is inside:
-            how often it counts as a false positive, then as a match of each region. 0 or 1 but
-            while a tie is entering.
-    """
-
-    parent: NDArray[np.uint32]
-    area: NDArray[np.float64]
-    inside: NDArray[np.bool_]
-    shared: NDArray[np.float64]
-    told: NDArray[np.int64]
-
-
-class FrameEvents(NamedTuple):
-    """Room for the events of one frame; see ``Events``."""
-
-    false_positive_score: NDArray[np.floating[Any]]
-    false_positive_change: NDArray[np.int64]
-    region_score: NDArray[np.floating[Any]]
-    region: NDArray[np.int64]
-    region_change: NDArray[np.int64]
 
 
 def sequence_events(
@@ -273,7 +219,7 @@ def _frame_events(
         np.empty(n * region_count, np.int64),
         np.empty(n * region_count, np.int64),
     )
-    fp_events, region_events = _sweep(
+    fp_events, region_events = visit_cells(
         order, cells.ravel(), grid, basins.joins, overlaps.area_px, beta, components, room
     )
     # Copies, so that the room of a frame is given back.
@@ -344,126 +290,3 @@ def _sequence_events(
         region=room.region,
         region_change=room.region_change,
     )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sweep(
-    order: NDArray[np.int32],
-    scores: NDArray[np.floating[Any]],
-    grid: Grid,
-    joins: Joins,
-    region_area: NDArray[np.float64],
-    beta: float,
-    components: Components,
-    room: FrameEvents,
-) -> tuple[int, int]:
-    """Visit all cells from high scores to low; how many events of each kind were written."""
-    cell_area, basin, kind, _, _ = grid
-    fp_score, fp_change = room.false_positive_score, room.false_positive_change
-    parent, area, inside, _, told = components
-    tally = np.zeros(1 + len(region_area), np.int64)  # false positives, then matches by region
-    found = np.zeros(len(region_area), np.int64)  # as reported
-    changed = np.empty(len(order) + len(joins.score), np.uint32)  # basins of changed components
-    changed_count = joined = fp_events = region_events = reported = 0
-    for i in range(len(order)):
-        cell = np.uint32(order[i])
-        root = basin[cell]
-        # Written out for speed: numba counts references at every call that takes an array.
-        while root != parent[root]:
-            parent[root] = parent[parent[root]]
-            root = parent[root]
-        area[root] += cell_area[cell]
-        if kind[cell]:
-            tally[0] += kind[cell] & PEAK
-            while joined < len(joins.score) and joins.score[joined] >= scores[cell]:
-                _join(joins, joined, components, tally)
-                joined += 1
-            root = find_root(parent, root)
-            _enter(cell, root, grid, components)
-        # What matches no region cannot come to match one by growing outside of them.
-        if inside[root] and (kind[cell] or not told[root, 0]):
-            changed[changed_count] = root
-            changed_count += 1
-        if changed_count == 0 and tally[0] == reported:
-            continue
-        score = scores[cell]
-        if i + 1 < len(order) and scores[order[i + 1]] == score:
-            continue
-        _tell(changed[:changed_count], components, tally, region_area, beta)
-        region_events = _report(score, tally[1:], found, room, region_events)
-        changed_count = 0
-        if tally[0] != reported:
-            fp_score[fp_events], fp_change[fp_events] = score, tally[0] - reported
-            reported = tally[0]
-            fp_events += 1
-    return fp_events, region_events
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _enter(cell: Any, root: Any, grid: Grid, components: Components) -> None:
-    """Add what a cell shares with regions to its component."""
-    row = grid.shared_row[cell]
-    if row:
-        components.shared[root] += grid.shared[row]
-        if not components.inside[root]:
-            components.inside[root] = True
-            components.told[root, 0] = 1  # its peak is in the tally
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _join(joins: Joins, i: int, components: Components, tally: NDArray[np.int64]) -> None:
-    """Make one component of two."""
-    parent, area, inside, shared, told = components
-    keep, drop = find_root(parent, joins.basin[i, 0]), find_root(parent, joins.basin[i, 1])
-    if area[keep] < area[drop]:
-        keep, drop = drop, keep
-    parent[drop] = keep
-    area[keep] += area[drop]
-    shared[keep] += shared[drop]
-    told[keep] += told[drop]
-    if not (inside[keep] and inside[drop]):
-        tally[0] -= 1  # one was outside all regions: a false positive by itself
-    inside[keep] |= inside[drop]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _tell(
-    cells: NDArray[np.uint32],
-    components: Components,
-    tally: NDArray[np.int64],
-    region_area: NDArray[np.float64],
-    beta: float,
-) -> None:
-    """Correct the tallies by what components are now: matches of regions or false positives."""
-    parent, area, _, shared, told = components
-    for cell in cells:
-        root = find_root(parent, cell)
-        false_positive = 1
-        for i in range(len(region_area)):
-            matches, both = 0, shared[root, i]
-            if both > 0 and both / (area[root] + region_area[i] - both) >= beta:
-                matches, false_positive = 1, 0
-            tally[1 + i] += matches - told[root, 1 + i]
-            told[root, 1 + i] = matches
-        tally[0] += false_positive - told[root, 0]
-        told[root, 0] = false_positive
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _report(
-    score: float,
-    matches: NDArray[np.int64],
-    found: NDArray[np.int64],
-    room: FrameEvents,
-    events: int,
-) -> int:
-    """Write which regions are found or lost at a score; the number of events so far."""
-    for region in range(len(matches)):
-        change = min(matches[region], 1) - found[region]
-        if change:
-            room.region_score[events] = score
-            room.region[events] = region
-            room.region_change[events] = change
-            found[region] += change
-            events += 1
-    return events

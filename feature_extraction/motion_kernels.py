@@ -4,8 +4,8 @@ The functions of ``motion_layers`` of the same names, for arrays on a CPU: most 
 numbers over small pictures, for which a framework's general operations take longer than the
 convolutions. Every function holds no lock while it computes.
 
-Numba keeps what it has compiled for as long as this file is not touched: touch it after changing a
-constant of ``motion_network``.
+Numba keeps what it has compiled for as long as this file is the same, and compiles anew for other
+values that a function closes over. So constants of other files come in as arguments or closures.
 """
 
 from collections.abc import Callable
@@ -27,8 +27,6 @@ from feature_extraction.motion_network import (
 )
 
 _PER_LEVEL = np.float32(1 / 255)
-_LEAST = np.float32(MIN_CONTRAST)
-_REACH = SURROUND_PX // 2
 
 Pictures = NDArray[np.float32]
 
@@ -46,7 +44,7 @@ def windows_and_costs(volumes: NDArray[np.uint8]) -> tuple[Pictures, ...]:
     starts = np.array(window_starts(volumes.shape[1]))
     count = len(starts) * len(volumes)
     normalised = np.empty(volumes.shape, np.float32)
-    _normalise_contrast(volumes, normalised)
+    _normalise_contrast(volumes, normalised, SURROUND_PX // 2, np.float32(MIN_CONTRAST))
     shown = np.empty((count, MIN_FRAMES, CROP_PX, CROP_PX), np.float32)
     _show(normalised, starts, shown)
     found = [shown]
@@ -67,7 +65,7 @@ def _of_matches() -> list[tuple[Match, Callable[..., None], Callable[..., None]]
 
 
 @njit(nogil=True, cache=True)
-def _normalise_contrast(volumes, normalised):  # type: ignore[no-untyped-def]
+def _normalise_contrast(volumes, normalised, reach, least):  # type: ignore[no-untyped-def]
     """``motion_layers.normalise_contrast`` of brightness in 0 to 255."""
     count, length, side, _ = volumes.shape
     share = np.float32(1 / length)
@@ -80,36 +78,36 @@ def _normalise_contrast(volumes, normalised):  # type: ignore[no-untyped-def]
             for x in range(side):
                 frames[t, y, x] = volumes[i, t, y, x] * _PER_LEVEL
                 sums[y, x] += frames[t, y, x]
-        _surround(sums, share, around)
+        _surround(sums, share, around, reach)
         sums[:] = 0
         for t, y in np.ndindex((length, side)):
             for x in range(side):
                 frames[t, y, x] -= around[y, x]
                 sums[y, x] += frames[t, y, x] * frames[t, y, x]
-        _surround(sums, share, around)
+        _surround(sums, share, around, reach)
         for y, x in np.ndindex(around.shape):
-            around[y, x] = 1 / (np.sqrt(around[y, x]) + _LEAST)
+            around[y, x] = 1 / (np.sqrt(around[y, x]) + least)
         for t, y in np.ndindex((length, side)):
             for x in range(side):
                 frames[t, y, x] *= around[y, x]
 
 
 @njit(nogil=True, cache=True)
-def _surround(sums, share, around):  # type: ignore[no-untyped-def]
+def _surround(sums, share, around, reach):  # type: ignore[no-untyped-def]
     """Mean, times a share, over the square around each pixel, as far as there is picture."""
     side = len(sums)
-    column = np.zeros(side + 2 * _REACH, np.float32)
+    column = np.zeros(side + 2 * reach, np.float32)
     for y in range(side):
-        top, bottom = max(0, y - _REACH), min(side, y + _REACH + 1)
-        column[_REACH : _REACH + side] = 0
+        top, bottom = max(0, y - reach), min(side, y + reach + 1)
+        column[reach : reach + side] = 0
         for row in range(top, bottom):
             for x in range(side):
-                column[_REACH + x] += sums[row, x]
+                column[reach + x] += sums[row, x]
         for x in range(side):
             total = np.float32(0)
-            for near in range(SURROUND_PX):
+            for near in range(2 * reach + 1):
                 total += column[x + near]
-            width = min(side, x + _REACH + 1) - max(0, x - _REACH)
+            width = min(side, x + reach + 1) - max(0, x - reach)
             around[y, x] = total * share / np.float32((bottom - top) * width)
 
 
@@ -117,14 +115,15 @@ def _surround(sums, share, around):  # type: ignore[no-untyped-def]
 def _show(frames, starts, shown):  # type: ignore[no-untyped-def]
     """``motion_layers.window`` of each window."""
     count, _, side, _ = frames.shape
+    length = shown.shape[1]
     for k in range(len(shown)):
         i, first = k % count, starts[k // count]
         for y in range(side):
             shown[k, 0, y] = 0
-            for t in range(MIN_FRAMES):
+            for t in range(length):
                 for x in range(side):
-                    shown[k, 0, y, x] += frames[i, first + t, y, x] / np.float32(MIN_FRAMES)
-            for t in range(1, MIN_FRAMES):
+                    shown[k, 0, y, x] += frames[i, first + t, y, x] / np.float32(length)
+            for t in range(1, length):
                 for x in range(side):
                     step = frames[i, first + t, y, x] - frames[i, first + t - 1, y, x]
                     shown[k, t, y, x] = np.float32(2) * step
@@ -157,7 +156,7 @@ def _matcher(match: Match) -> Callable[..., None]:  # noqa: C901  plain loops, o
     """
     gap, reach, pairs = match.gap, match.reach, MIN_FRAMES - match.gap
     side, places = CROP_PX // match.step_px, 2 * match.reach + 1
-    stride = side // MAP_PX
+    map_px, stride = MAP_PX, side // MAP_PX
     share = np.float32(1 / ((stride + 2) ** 2 * pairs))
 
     @njit(nogil=True, cache=True)
@@ -175,13 +174,13 @@ def _matcher(match: Match) -> Callable[..., None]:  # noqa: C901  plain loops, o
                         change = frames[t, reach + y, reach + x] - later
                         total += change * change
                     squares[1 + y, 1 + x] = total
-            for y in range(MAP_PX):
+            for y in range(map_px):
                 for x in range(side + 2):
                     total = np.float32(0)
                     for row in range(stride + 2):
                         total += squares[stride * y + row, x]
                     column[x] = total
-                for x in range(MAP_PX):
+                for x in range(map_px):
                     total = np.float32(0)
                     for near in range(stride + 2):
                         total += column[stride * x + near]

@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evaluation.basins import JOIN, PEAK, Basins
+from evaluation.basins import Basins
+from evaluation.kernels import JOIN, PEAK
 from vadloc.errors import VadlocError
 
 CORNERS = {4: ndimage.generate_binary_structure(2, 1), 8: np.ones((3, 3), np.bool_)}
