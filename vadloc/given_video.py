@@ -79,8 +79,8 @@ def _below(path: Path, option: str) -> tuple[list[Path], list[Path]]:
             f"{f'there are {_some(entries)}' if entries else 'it is empty'}"
         )
     if len(present) > 1:
-        counts = " and ".join(f"{len(found)} {kind}" for kind, found in present.items())
-        raise UsageError(f"{option} {path}: holds {counts}; give what is meant one by one")
+        counts = " and ".join(f"{kind} ({len(found)})" for kind, found in present.items())
+        raise UsageError(f"{option} {path}: holds {counts}; give what is meant by itself")
     (kind, taken) = present.popitem()
     rest = [entry for entry in entries if entry not in taken]
     return ([path], rest) if kind == "pictures" else (taken, rest)

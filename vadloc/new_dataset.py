@@ -21,16 +21,16 @@ from typing import get_args
 
 from vadloc import doctor
 from vadloc.artifacts import Artifacts
-from vadloc.cli import emit, exit_status
+from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
 from vadloc.errors import UsageError
 from vadloc.frames import Sequence, list_frame_files, read_picture
-from vadloc.tmp_info import video_info
 from vadloc.given_video import absolute, find_given
 from vadloc.linked_dataset import held_back, link, place
 from vadloc.new_config import NewConfig, to_toml
 from vadloc.propose_regions import Findings, describe, draw, examine
 from vadloc.storage import replacing, replacing_folder
+from vadloc.video_header import video_info
 
 logger = logging.getLogger(__name__)
 SAME_RATE = 0.01
@@ -191,9 +191,10 @@ def _fill(folder: Path, source: Source) -> None:
         link(truth, folder / "ground_truth" / truth.name)
 
 
-def check(made: Made, *, results: Path, datasets: Path) -> bool:
+def check(made: Made, *, results: Path, datasets: Path, jobs: int) -> bool:
     """Run the doctor on it, which prints what it finds; whether that is nothing."""
     options = [f"--config={made.config}", f"--results={results}", f"--datasets={datasets}"]
+    options.append(f"--jobs={jobs}")
     try:
         doctor.main(options)
     except SystemExit as status:
@@ -211,17 +212,17 @@ def next_command(config: Path, *, results: Path, datasets: Path) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    args = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = _parser().parse_args(words)
     with exit_status():
-        source = _source_of(args)
-        words = ["python", "-m", "vadloc.new_dataset", *(sys.argv[1:] if argv is None else argv)]
-        made = run(source, datasets=args.datasets, configs=args.configs, origin=shlex.join(words))
+        origin = shlex.join(["python", "-m", "vadloc.new_dataset", *words])
+        made = run(_source_of(args), datasets=args.datasets, configs=args.configs, origin=origin)
         emit("\n".join(describe(made.findings)))
         picture = Artifacts(load_config(made.config), args.results, args.datasets).region_proposal()
         draw(made.findings, picture)
-        emit(f"links: {made.data}\nconfig: {made.config}\npicture: {picture}")
+        emit(f"data: {made.data}\nconfig: {made.config}\npicture: {picture}")
         folders = {"results": args.results, "datasets": args.datasets}
-        sound = check(made, **folders)
+        sound = check(made, **folders, jobs=args.jobs)
         when = "" if sound else ", when this is mended"
         emit(f"next{when}: {next_command(made.config, **folders)}")
         if not sound:
@@ -295,6 +296,8 @@ def _parser() -> argparse.ArgumentParser:
     for folder, what in (("datasets", "links"), ("configs", "config"), ("results", "picture")):
         add(f"--{folder}", type=Path, default=Path(folder), metavar="DIR",
             help=f"folder for the {what}; default: %(default)s")  # fmt: skip
+    add("--jobs", type=int, default=usable_cores(), metavar="N",
+        help="sequences checked side by side; default: %(default)s")  # fmt: skip
     return parser
 
 
