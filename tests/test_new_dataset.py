@@ -180,7 +180,7 @@ def test_what_does_not_fit_together_is_refused(
         "given for training and for test": ["--train", monday, "--test", monday],
         "given twice": ["--train", monday, monday, "--test", tuesday],
         "96 x 48 px, those of": ["--train", monday, "--test", place / "small.mkv"],
-        "not a readable video": ["--train", place / "damaged.mkv", "--test", monday],
+        "damaged.mkv: ": ["--train", place / "damaged.mkv", "--test", monday],
         "notes.txt: not a video": ["--train", place / "notes.txt", "--test", monday],
         "no such file or folder": ["--train", place / "nowhere", "--test", monday],
         "go together": ["--train", monday, "--test", tuesday, "--format", "json"],

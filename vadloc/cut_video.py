@@ -5,8 +5,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from vadloc.decoding import _open_video
 from vadloc.errors import VadlocError, one_line
-from vadloc.frames import _open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -7,8 +7,9 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from vadloc.decoding import _open_video
 from vadloc.errors import VadlocError, one_line
-from vadloc.frames import Sequence, _open_video, list_frame_files, read_picture
+from vadloc.frames import Sequence, list_frame_files, read_picture
 
 WINDOWS = 10
 FRAMES = 24

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from vadloc.decoding import VIDEO_SUFFIXES
 from vadloc.errors import UsageError
-from vadloc.frames import FRAME_SUFFIXES, VIDEO_SUFFIXES, Sequence, natural_key
+from vadloc.frames import FRAME_SUFFIXES, Sequence, natural_key
 
 SHOWN = 3
 

@@ -23,6 +23,7 @@ from vadloc import doctor
 from vadloc.artifacts import Artifacts
 from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
+from vadloc.decoding import video_info
 from vadloc.errors import UsageError
 from vadloc.frames import Sequence, list_frame_files, read_picture
 from vadloc.given_video import absolute, find_given
@@ -30,7 +31,6 @@ from vadloc.linked_dataset import held_back, link, place
 from vadloc.new_config import NewConfig, to_toml
 from vadloc.propose_regions import Findings, describe, draw, examine
 from vadloc.storage import replacing, replacing_folder
-from vadloc.video_header import video_info
 
 logger = logging.getLogger(__name__)
 SAME_RATE = 0.01
