@@ -81,17 +81,19 @@ def cut_place(entries: list[Entry], share: float) -> int | None:
     return min(places, key=lambda index: abs(times[index] - wanted), default=None)
 
 
-def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet"]:
+def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
     """Packets of the video; the empty one that ends the file is none."""
     return (packet for packet in container.demux(stream) if packet.size)
 
 
-def _entry(packet: "Packet") -> Entry:
+def _entry(packet: "Packet[VideoStream]") -> Entry:
     time = packet.pts if packet.pts is not None else packet.dts
     return Entry(time or 0, packet.is_keyframe)
 
 
-def _write(path: Path, source: "VideoStream", packets: Iterator["Packet"], start: int) -> None:
+def _write(
+    path: Path, source: "VideoStream", packets: Iterator["Packet[VideoStream]"], start: int
+) -> None:
     """Copy packets, their times counted from the start."""
     import av
 

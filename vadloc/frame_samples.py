@@ -37,7 +37,7 @@ class Window:
     @property
     def scale(self) -> float:
         """By which frames are reduced; 1 or less."""
-        return max(self.frames.shape[1:]) / max(self.size_px)
+        return float(max(self.frames.shape[1:]) / max(self.size_px))
 
 
 def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Iterator[Window]:

@@ -74,7 +74,8 @@ def _blobs_of(moving: NDArray[np.bool_]) -> Blobs:
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((max(3, gap_px), 3), np.uint8))
     x, y, w, h, area = cv2.connectedComponentsWithStats(mask)[2][1:].astype(np.int64).T
     whole = (x > 0) & (y > 0) & (x + w < width) & (y + h < height) & (h >= LEAST_HEIGHT_PX)
-    return np.stack([x, y, x + w, y + h, area], axis=1)[whole]
+    blobs: Blobs = np.stack([x, y, x + w, y + h, area], axis=1)[whole]
+    return blobs
 
 
 def fragment_area_px(blobs: Blobs) -> int:

@@ -45,7 +45,7 @@ def region_picture(
     shape = round(size_px[1] * zoom), round(size_px[0] * zoom)
     image = np.asarray(cv2.cvtColor(cv2.resize(frame, shape), cv2.COLOR_GRAY2RGB), np.uint8)
     image = _draw_grid(image, proposal.stride_px * zoom)
-    image = draw_boxes(image, in_frame[:, :4] * zoom, colour=OBJECT_COLOUR)
+    image = draw_boxes(image, in_frame[:, :4].astype(np.float64) * zoom, colour=OBJECT_COLOUR)
     region = _region_over(in_frame, proposal, size_px)
     image = draw_boxes(image, region * zoom, colour=REGION_COLOUR, line_px=3)
     panel = _heights_panel(objects, proposal, size_px[0], image.shape[0])
