@@ -71,6 +71,7 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
     """
     from vadloc.frame_samples import sample_windows
 
+    logger.info("looking for what moves in a few hundred frames of training video")
     blobs, examples, frames, first = [], [], 0, None
     for window in sample_windows(sequences, frames_per_second):
         first = first or window
