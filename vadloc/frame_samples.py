@@ -103,7 +103,8 @@ def _video_frames(sequence: Sequence, start_s: float, span_s: float) -> Iterator
                 first_s = time_s if first_s is None else first_s
                 if time_s - first_s >= count * span_s / FRAMES:
                     count += 1
-                    yield frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
+                    grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
+                    yield np.rot90(grey, frame.rotation // 90)  # as players show it
                 if count == FRAMES:
                     return
     except VadlocError:
