@@ -5,11 +5,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vadloc.decoding import _open_video
+from vadloc.decoding import open_video
 from vadloc.errors import VadlocError, one_line
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
@@ -38,27 +37,18 @@ def cut_video(path: Path, beginning: Path, rest: Path, *, share: float) -> None:
     Raises:
         VadlocError: There is no key frame to cut at, or the format cannot be written.
     """
-    import av
-
-    try:
-        with _open_video(path) as (container, stream):
-            entries = [_entry(packet) for packet in _packets(container, stream)]
-        place = cut_place(entries, share)
-        if place is None:
-            raise VadlocError(
-                f"{path}: no key frame near {share:.0%} of its time at which it could be cut "
-                "without encoding it anew; cut it with ffmpeg, and give the parts as --train and "
-                "--test"
-            )
-        with _open_video(path) as (container, stream):
-            packets = _packets(container, stream)
-            _write(beginning, stream, (next(packets) for _ in range(place)), 0)
-            _write(rest, stream, packets, entries[place].time)
-    except av.FFmpegError as error:
+    with open_video(path) as video:
+        entries = [_entry(packet) for packet in video.packets()]
+    place = cut_place(entries, share)
+    if place is None:
         raise VadlocError(
-            f"{path}: cannot be cut as it is ({one_line(error)}); cut it with ffmpeg, and give the "
-            "parts as --train and --test"
-        ) from None
+            f"{path}: no key frame near {share:.0%} of its time at which it could be cut without "
+            "encoding it anew; cut it with ffmpeg, and give the parts as --train and --test"
+        )
+    with open_video(path) as video:
+        packets = video.packets()
+        _write(beginning, video.stream, (next(packets) for _ in range(place)), 0)
+        _write(rest, video.stream, packets, entries[place].time)
 
 
 def cut_place(entries: list[Entry], share: float) -> int | None:
@@ -81,11 +71,6 @@ def cut_place(entries: list[Entry], share: float) -> int | None:
     return min(places, key=lambda index: abs(times[index] - wanted), default=None)
 
 
-def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
-    """Packets of the video; the empty one that ends the file is none."""
-    return (packet for packet in container.demux(stream) if packet.size)
-
-
 def _entry(packet: "Packet[VideoStream]") -> Entry:
     time = packet.pts if packet.pts is not None else packet.dts
     return Entry(time or 0, packet.is_keyframe)
@@ -97,11 +82,17 @@ def _write(
     """Copy packets, their times counted from the start."""
     import av
 
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream_from_template(source)
-        for packet in packets:
-            packet.stream = stream
-            for name in ("pts", "dts"):
-                time = getattr(packet, name)
-                setattr(packet, name, time if time is None else time - start)
-            container.mux(packet)
+    try:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream_from_template(source)
+            for packet in packets:
+                packet.stream = stream
+                for name in ("pts", "dts"):
+                    time = getattr(packet, name)
+                    setattr(packet, name, time if time is None else time - start)
+                container.mux(packet)
+    except (av.FFmpegError, ValueError) as error:
+        raise VadlocError(
+            f"{path.name}: cannot be written without encoding it anew ({one_line(error)}); cut the "
+            "video with ffmpeg, and give the parts as --train and --test"
+        ) from None

@@ -75,7 +75,7 @@ def video_info(path: Path) -> VideoInfo:
         VadlocError: The file cannot be read or is cut off, holds no video, is turned by an odd
             angle, or its frames are too large.
     """
-    with _opened(path) as video:
+    with open_video(path) as video:
         frame = next(video.decode())
         stored = np.broadcast_to(np.uint8(0), (frame.height, frame.width))
         height, width = _as_shown(f"{path}, frame 0", stored, frame).shape
@@ -101,12 +101,46 @@ def read_video(
     Raises:
         VadlocError: The video cannot be decoded, is cut off, or is turned by an odd angle.
     """
-    with _opened(path) as video:
+    with open_video(path) as video:
         for number, frame in enumerate(video.decode()):
             where = f"{path}, frame {number}"
             stored = [_to_array(where, frame, colour) for colour in colours]
             shown = (_as_shown(where, array, frame) for array in stored)
             yield where, tuple(np.ascontiguousarray(array, np.uint8) for array in shown)
+
+
+def sample_video(
+    path: Path, start_s: float, span_s: float, count: int
+) -> Iterator[NDArray[np.uint8]]:
+    """A few frames out of a video, without decoding what lies before them.
+
+    Args:
+        path: The video.
+        start_s: Where to begin; the key frame before it is the first one.
+        span_s: Length of the part.
+        count: Frames to be taken from it, at even distances; fewer where the video ends before.
+
+    Yields:
+        Grey frames, as of ``read_video``.
+
+    Raises:
+        VadlocError: As ``read_video``.
+    """
+    first_s, taken = None, 0
+    with open_video(path) as video:
+        video.stream.thread_type = "AUTO"
+        if start_s:
+            video.container.seek(round(start_s * 1e6))
+        for frame in video.container.decode(video.stream):
+            time_s = frame.time or 0.0
+            first_s = time_s if first_s is None else first_s
+            if time_s - first_s >= taken * span_s / count:
+                taken += 1
+                where = f"{path}, at {time_s:g} s"
+                grey = _as_shown(where, _to_array(where, frame, "grey"), frame)
+                yield np.ascontiguousarray(grey, np.uint8)
+            if taken == count:
+                return
 
 
 def frame_times_s(path: Path) -> NDArray[np.float64]:
@@ -121,12 +155,12 @@ def frame_times_s(path: Path) -> NDArray[np.float64]:
     Raises:
         VadlocError: The video cannot be read or is cut off.
     """
-    with _opened(path) as video:
+    with open_video(path) as video:
         ticks = _packet_ticks(video)
         unit = video.stream.time_base
         rate = video.stream.average_rate or video.stream.guessed_rate or _DEFAULT_RATE
     if ticks is None:
-        with _opened(path) as video:
+        with open_video(path) as video:
             ticks = [frame.pts for frame in video.decode()]
     known = np.array([tick for tick in ticks if tick is not None], np.int64)
     if unit and len(known) == len(ticks) and (np.diff(known) > 0).all():
@@ -135,7 +169,7 @@ def frame_times_s(path: Path) -> NDArray[np.float64]:
 
 
 @dataclass
-class _Video:
+class OpenVideo:
     """An open video; the numbers are of what was read so far."""
 
     path: Path
@@ -182,7 +216,7 @@ class _Video:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Video]:
+def open_video(path: Path) -> Iterator[OpenVideo]:
     """A video, open; whatever a damaged one raises becomes one line.
 
     Raises:
@@ -200,7 +234,7 @@ def _opened(path: Path) -> Iterator[_Video]:
             stream = container.streams.best("video")  # not the picture of a cover
             if stream is None:
                 raise VadlocError(f"{path}: no video stream in it; replace or remove it")
-            video = _Video(path, container, stream)
+            video = OpenVideo(path, container, stream)
             _check(video)
             yield video
     except VadlocError:
@@ -212,7 +246,7 @@ def _opened(path: Path) -> Iterator[_Video]:
         ) from None
 
 
-def _check(video: _Video) -> None:
+def _check(video: OpenVideo) -> None:
     stream = video.stream
     if stream.codec_context is None:
         raise VadlocError(f"{video.path}: no decoder for its video; encode it again as H.264")
@@ -228,7 +262,7 @@ def _check(video: _Video) -> None:
         )
 
 
-def _packet_ticks(video: _Video) -> list[int | None] | None:
+def _packet_ticks(video: OpenVideo) -> list[int | None] | None:
     """Times of the frames in the order of presentation, from the packets alone.
 
     Returns:

@@ -7,8 +7,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.decoding import _open_video
-from vadloc.errors import VadlocError, one_line
+from vadloc.decoding import open_video, sample_video
+from vadloc.errors import VadlocError
 from vadloc.frames import Sequence, list_frame_files, read_picture
 
 WINDOWS = 10
@@ -54,7 +54,7 @@ def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Itera
     for index, start_s in window_places(lengths_s):
         sequence, span_s = sequences[index], min(SECONDS, lengths_s[index])
         if sequence.is_video:
-            frames = list(_video_frames(sequence, start_s, span_s))
+            frames = list(sample_video(sequence.path, start_s, span_s, FRAMES))
         else:
             files = list_frame_files(sequence.path)
             wanted = (start_s + span_s * np.arange(FRAMES) / FRAMES) * frames_per_second
@@ -84,34 +84,11 @@ def _duration_s(sequence: Sequence, frames_per_second: float) -> float:
     """Length of a sequence; of a video as its header says, one window if that says nothing."""
     if not sequence.is_video:
         return len(list_frame_files(sequence.path)) / frames_per_second
-    with _open_video(sequence.path) as (container, stream):
+    with open_video(sequence.path) as video:
+        stream, container = video.stream, video.container
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         return container.duration / 1e6 if container.duration else SECONDS
-
-
-def _video_frames(sequence: Sequence, start_s: float, span_s: float) -> Iterator[NDArray[np.uint8]]:
-    """``FRAMES`` frames at even distances, from the key frame before the start."""
-    first_s, count = None, 0
-    try:
-        with _open_video(sequence.path) as (container, stream):
-            stream.thread_type = "AUTO"
-            if start_s:
-                container.seek(round(start_s * 1e6))
-            for frame in container.decode(stream):
-                time_s = frame.time or 0.0
-                first_s = time_s if first_s is None else first_s
-                if time_s - first_s >= count * span_s / FRAMES:
-                    count += 1
-                    grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-                    yield np.rot90(grey, frame.rotation // 90)  # as players show it
-                if count == FRAMES:
-                    return
-    except VadlocError:
-        raise
-    except Exception as error:  # a damaged video can fail in any way
-        detail = one_line(error)
-        raise VadlocError(f"{sequence.path}: decoding failed at {start_s:g} s: {detail}") from None
 
 
 def _window(sequence: Sequence, frames: list[NDArray[np.uint8]]) -> Window:
