@@ -21,6 +21,7 @@ from vadloc.truncation import missing_bytes
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 VIDEO_SUFFIXES = frozenset(
@@ -101,10 +102,16 @@ def read_video(
     Raises:
         VadlocError: The video cannot be decoded, is cut off, or is turned by an odd angle.
     """
+    from av.video.reformatter import VideoReformatter
+
+    reformatters = [VideoReformatter() for _ in colours]  # each is fast for one kind of work
     with open_video(path) as video:
         for number, frame in enumerate(video.decode()):
             where = f"{path}, frame {number}"
-            stored = [_to_array(where, frame, colour) for colour in colours]
+            stored = [
+                _to_array(where, frame, colour, reformatter)
+                for colour, reformatter in zip(colours, reformatters, strict=True)
+            ]
             shown = (_as_shown(where, array, frame) for array in stored)
             yield where, tuple(np.ascontiguousarray(array, np.uint8) for array in shown)
 
@@ -126,7 +133,9 @@ def sample_video(
     Raises:
         VadlocError: As ``read_video``.
     """
-    first_s, taken = None, 0
+    from av.video.reformatter import VideoReformatter
+
+    first_s, taken, reformatter = None, 0, VideoReformatter()
     with open_video(path) as video:
         video.stream.thread_type = "AUTO"
         if start_s:
@@ -137,8 +146,8 @@ def sample_video(
             if time_s - first_s >= taken * span_s / count:
                 taken += 1
                 where = f"{path}, at {time_s:g} s"
-                grey = _as_shown(where, _to_array(where, frame, "grey"), frame)
-                yield np.ascontiguousarray(grey, np.uint8)
+                grey = _to_array(where, frame, "grey", reformatter)
+                yield np.ascontiguousarray(_as_shown(where, grey, frame), np.uint8)
             if taken == count:
                 return
 
@@ -293,19 +302,24 @@ def _packet_ticks(video: OpenVideo) -> list[int | None] | None:
     return sorted(shown) or None
 
 
-def _to_array(where: str, frame: "VideoFrame", colour: Colour) -> NDArray[np.uint8]:
+def _to_array(
+    where: str, frame: "VideoFrame", colour: Colour, reformatter: "VideoReformatter"
+) -> NDArray[np.uint8]:
     """A frame as it is stored, uint8 but not always contiguous."""
     if colour == "grey":
         # The same matrix on both sides, so that luma is scaled and nothing else.
-        return frame.to_ndarray(format="gray", src_colorspace="ITU601", dst_colorspace="ITU601")
+        grey = reformatter.reformat(
+            frame, format="gray", src_colorspace="ITU601", dst_colorspace="ITU601", threads=1
+        )
+        return grey.to_ndarray()
     if frame.colorspace == _RESERVED_MATRIX:
         frame.colorspace = _UNSPECIFIED_MATRIX
     if frame.colorspace not in _MATRICES:
         raise VadlocError(
             f"{where}: colours in matrix {frame.colorspace} of ISO/IEC 23091-4, which is not read; "
-            "encode the video again in BT.709 (ffmpeg -vf colorspace=bt709)"
+            "encode the video again in BT.709"
         )
-    return frame.to_ndarray(format="rgb24")
+    return reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
 
 
 def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDArray[np.uint8]:
