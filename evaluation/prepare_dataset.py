@@ -22,7 +22,15 @@ from pathlib import Path, PurePosixPath
 
 from evaluation.preparation import LAYOUTS
 from evaluation.preparation.download import fetch
-from evaluation.preparation.layout import Census, DatasetLayout, Plan
+from evaluation.preparation.layout import (
+    Census,
+    DatasetLayout,
+    Offers,
+    Plan,
+    check_one_form,
+    left_over,
+    rows_beside_videos,
+)
 from evaluation.preparation.scenes import read_template, write_scene_configs
 from evaluation.preparation.sources import Source, open_source
 from vadloc.cli import LINE_EVERY_S, emit, exit_status, usable_cores
@@ -81,12 +89,18 @@ def run(
         read_template(layout.name, configs)
     opened = [open_source(path) for path in sources]
     with _only_run(folder):
-        plan = _plan(layout, opened)
-        _check_complete(layout, {*_files_below(folder), *plan}, subset=subset)
+        offers = [(source, member) for source in opened for member in source.members()]
+        plan = _plan(layout, opened, offers)
+        left = left_over(offers, plan)
+        present = set(_files_below(folder))
+        plan = rows_beside_videos(plan, present)
+        check_one_form({*present, *plan})
+        _check_complete(layout, {*present, *plan}, left, subset=subset)
         todo = _not_in_place(plan, folder)
         _check_space(todo, folder)
         placed = _place(todo, opened, folder)
-        notes = list(layout.finish(folder))
+        notes = [f"not used of the sources: {left}"] if left else []
+        notes += layout.finish(folder)
         census = Census.of(_files_below(folder))
         if not subset and (placed or not sources):
             _check_videos(layout, folder, census, jobs=jobs)
@@ -110,15 +124,16 @@ def _only_run(folder: Path) -> Iterator[None]:
         yield
 
 
-def _plan(layout: DatasetLayout, sources: Sequence[Source]) -> Plan:
-    offers = [(source, member) for source in sources for member in source.members()]
+def _plan(layout: DatasetLayout, sources: Sequence[Source], offers: Offers) -> Plan:
     plan = layout.plan(offers)
     used = {source.path for source, _ in plan.values()}
     for source in sources:
         if source.path not in used:
+            left = left_over([offer for offer in offers if offer[0] is source], {})
             raise VadlocError(
-                f"{source.path}: nothing of {layout.title} found in it; the official layout is "
-                f"described in datasets/{layout.name}/README.md"
+                f"{source.path}: nothing of {layout.title} found in it, only "
+                f"{left or 'no file at all'}; the official layout is described in "
+                f"datasets/{layout.name}/README.md"
             )
     return plan
 
@@ -129,12 +144,15 @@ def _files_below(folder: Path) -> Iterator[PurePosixPath]:
         yield from (relative / name for name in names)
 
 
-def _check_complete(layout: DatasetLayout, paths: Iterable[PurePosixPath], *, subset: bool) -> None:
+def _check_complete(
+    layout: DatasetLayout, paths: Iterable[PurePosixPath], left: str, *, subset: bool
+) -> None:
     """Raise if number of sequences or frames will not be those that are published."""
     differences = Census.of(paths).difference(layout.counts)
     if not differences:
         return
     message = f"{layout.title}: {'; '.join(differences)}"
+    message += f"; not used of the sources: {left}" if left else ""
     if not subset:
         raise VadlocError(
             f"{message}. Give what is missing as a further --source, or --subset for a part of it"

@@ -11,7 +11,7 @@ import pytest
 from tiny_scene import run
 
 ROOT = Path(__file__).parents[1]
-FRONT_ENDS = ("run.py", "status.py", "doctor.py")
+FRONT_ENDS = ("run.py", "status.py", "doctor.py", "new_dataset.py", "propose_regions.py")
 """Modules of vadloc that stand over all stages; they may import them."""
 STAGES = ["feature_extraction", "exemplar_selection", "anomaly_detection", "evaluation"]
 PACKAGES = ["vadloc", *STAGES]

@@ -323,6 +323,10 @@ class Artifacts:
         """Picture of a region's exemplars."""
         return self._versioned("exemplars", f"region_{region}.png")
 
+    def region_proposal(self) -> Path:
+        """Picture of what moves in training video, and of the regions that fit it."""
+        return self.folder / "proposed_regions.png"
+
     def report(self, command: str, unit: str) -> Path:
         """The stage report of one unit of work."""
         return self.folder / "reports" / command / f"{unit}.json"

@@ -1,7 +1,7 @@
 """CUHK Avenue: videos in one archive, pixel masks in another."""
 
 from evaluation.preparation.download import Download
-from evaluation.preparation.layout import Counts, DatasetLayout, plan_by_rules
+from evaluation.preparation.layout import FRAMES, VIDEOS, Counts, DatasetLayout, plan_by_rules
 
 _SITE = "http://www.cse.cuhk.edu.hk/leojia/projects/detectabnormal"
 
@@ -9,10 +9,12 @@ LAYOUT = DatasetLayout(
     name="avenue",
     title="CUHK Avenue",
     plan=plan_by_rules(
-        (r"(?:.*/)?training_videos/(\d{2}\.avi)", r"Train/\1"),
+        (rf"(?:.*/)?training_videos/(\d{{2}}\.{VIDEOS})", r"Train/\1"),
+        (rf"(?:.*/)?training_videos/(\d{{2}}/[^/]+\.{FRAMES})", r"Train/\1"),
         # The masks' archive has the test videos again; those stand beside the masks.
         (r"(?:.*/)?ground_truth_demo/testing_videos/.*", ""),
-        (r"(?:.*/)?testing_videos/(\d{2}\.avi)", r"Test/\1"),
+        (rf"(?:.*/)?testing_videos/(\d{{2}}\.{VIDEOS})", r"Test/\1"),
+        (rf"(?:.*/)?testing_videos/(\d{{2}}/[^/]+\.{FRAMES})", r"Test/\1"),
         (r"(?:.*/)?(\d{1,2}_label\.mat)", r"ground_truth/\1"),
         (r"(?:.*/)?(?:[a-z]*)(\d{2})_gt\.txt", r"ground_truth/\1_gt.txt"),
     ),

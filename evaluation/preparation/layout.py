@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from evaluation.preparation.download import Download
 from evaluation.preparation.sources import Member, Source
+from vadloc.decoding import VIDEO_SUFFIXES
 from vadloc.errors import VadlocError
-from vadloc.frames import FRAME_SUFFIXES, VIDEO_SUFFIXES
+from vadloc.frames import FRAME_SUFFIXES
 
 SPLITS = ("Train", "Test")
 FRAMES = f"(?i:{'|'.join(sorted(suffix[1:] for suffix in FRAME_SUFFIXES))})"
@@ -26,6 +27,8 @@ _PLACED = re.compile(
     rf"(?:(?P<sequence>[^/]+)/[^/]+\.{FRAMES}|(?P<video>[^/]+)\.{VIDEOS})"
 )
 """A frame or a video in the layout."""
+
+SHOWN_KINDS = 4
 
 Offers = Sequence[tuple[Source, Member]]
 """All files of all sources."""
@@ -109,6 +112,60 @@ def add_to_plan(plan: Plan, target: PurePosixPath, source: Source, member: Membe
             f"become {target}; give one of them"
         )
     plan[target] = (source, member)
+
+
+_ROWS = re.compile(r"(?P<split>.*Test)/(?P<sequence>[^/]+)/(?P<file>(?P=sequence)_gt\.txt)")
+"""Rows of annotation in the folder of a sequence's frames."""
+
+
+def rows_beside_videos(plan: Plan, present: Iterable[PurePosixPath]) -> Plan:
+    """The plan with the rows of sequences that are videos beside these, not in a folder.
+
+    Args:
+        plan: What is to be placed.
+        present: What is in place.
+    """
+    paths = (path for path in (*plan, *present) if path.suffix.lower() in VIDEO_SUFFIXES)
+    videos = {path.with_suffix("") for path in paths}
+    settled: Plan = {}
+    for target, (source, member) in plan.items():
+        match = _ROWS.fullmatch(str(target))
+        if match and target.parent in videos:
+            target = target.parent.with_name(match["file"])
+        add_to_plan(settled, target, source, member)
+    return settled
+
+
+def check_one_form(paths: Iterable[PurePosixPath]) -> None:
+    """Refuse a sequence that is there twice, as a video and as frames or as two videos.
+
+    Raises:
+        VadlocError: There is one.
+    """
+    forms: dict[PurePosixPath, PurePosixPath] = {}
+    for path in sorted(paths):
+        match = _PLACED.fullmatch(str(path))
+        if match is None or path.name.startswith("."):
+            continue
+        form = path if match["video"] else path.parent
+        name = form.with_suffix("") if match["video"] else form
+        if forms.setdefault(name, form) != form:
+            raise VadlocError(
+                f"{forms[name]} and {form} would be one sequence; give or keep one of them"
+            )
+
+
+def left_over(offers: Offers, plan: Plan) -> str:
+    """What of the sources is not used, by suffix, each with an example; empty for nothing."""
+    used = {(source.path, member.path) for source, member in plan.values()}
+    left: dict[str, list[PurePosixPath]] = {}
+    for source, member in offers:
+        if (source.path, member.path) not in used:
+            left.setdefault(member.path.suffix.lower() or "other", []).append(member.path)
+    ordered = sorted(left.items(), key=lambda item: -len(item[1]))
+    kinds = [f"{len(paths)} {suffix} (such as {paths[0]})" for suffix, paths in ordered]
+    more = f" and {len(kinds) - SHOWN_KINDS} more kinds" if len(kinds) > SHOWN_KINDS else ""
+    return ", ".join(kinds[:SHOWN_KINDS]) + more
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def _derive_rows(folder: Path) -> Iterator[str]:
 
     regions = tracks = 0
     for sequence in list_sequences(folder / "Test"):
-        path = sequence.path / f"{sequence.name}_gt.txt"
+        beside = sequence.path.parent if sequence.is_video else sequence.path
+        path = beside / f"{sequence.name}_gt.txt"
         if path.exists() or not (folder / "Test" / f"{sequence.name}_gt").is_dir():
             continue
         frames, height, width = sequence_size(sequence)

@@ -4,7 +4,7 @@ Scene 13 has training video only.
 """
 
 from evaluation.preparation.download import Download
-from evaluation.preparation.layout import FRAMES, Counts, DatasetLayout, plan_by_rules
+from evaluation.preparation.layout import FRAMES, VIDEOS, Counts, DatasetLayout, plan_by_rules
 
 _NAME = r"((\d{2})_\d{3,4})"
 
@@ -12,8 +12,9 @@ LAYOUT = DatasetLayout(
     name="shanghaitech",
     title="ShanghaiTech Campus",
     plan=plan_by_rules(
-        (rf"(?:.*/)?training/videos/{_NAME}\.avi", r"\2/Train/\1.avi"),
+        (rf"(?:.*/)?training/videos/{_NAME}(\.{VIDEOS})", r"\2/Train/\1\3"),
         (rf"(?:.*/)?training/frames/{_NAME}/([^/]+\.{FRAMES})", r"\2/Train/\1/\3"),
+        (rf"(?:.*/)?testing/videos/{_NAME}(\.{VIDEOS})", r"\2/Test/\1\3"),
         (rf"(?:.*/)?testing/frames/{_NAME}/([^/]+\.{FRAMES})", r"\2/Test/\1/\3"),
         (rf"(?:.*/)?test_frame_mask/{_NAME}\.npy", r"\2/frame_masks/\1.npy"),
         (rf"(?:.*/)?test_pixel_mask/{_NAME}\.npy", r"\2/pixel_masks/\1.npy"),

@@ -1,7 +1,7 @@
 """Street Scene."""
 
 from evaluation.preparation.download import Download
-from evaluation.preparation.layout import FRAMES, Counts, DatasetLayout, plan_by_rules
+from evaluation.preparation.layout import FRAMES, VIDEOS, Counts, DatasetLayout, plan_by_rules
 
 LAYOUT = DatasetLayout(
     name="street_scene",
@@ -11,6 +11,7 @@ LAYOUT = DatasetLayout(
             rf"(?:.*/)?(Train|Test)/((?:Train|Test)\d{{3}})/([^/]+\.{FRAMES})",
             r"\1/\2/\3",
         ),
+        (rf"(?:.*/)?(Train|Test)/((?:Train|Test)\d{{3}}\.{VIDEOS})", r"\1/\2"),
         (r"(?:.*/)?(Test\d{3})_gt\.txt", r"Test/\1/\1_gt.txt"),
     ),
     counts={"Train": Counts(46, (56_847,)), "Test": Counts(35, (146_410,))},

@@ -10,8 +10,9 @@ import re
 from pathlib import PurePosixPath
 
 from evaluation.preparation.layout import Counts, DatasetLayout, Offers, Plan, add_to_plan
+from vadloc.decoding import VIDEO_SUFFIXES
 from vadloc.errors import VadlocError
-from vadloc.frames import VIDEO_SUFFIXES
+from vadloc.frames import FRAME_SUFFIXES
 
 LISTS = {
     "normal_training_video_names.txt": "Train",
@@ -38,6 +39,9 @@ def _target(path: PurePosixPath, splits: dict[str, str]) -> PurePosixPath | None
         return PurePosixPath("lists", path.name)
     if path.suffix.lower() in VIDEO_SUFFIXES and path.stem in splits:
         return _scene_folder(path.stem) / splits[path.stem] / path.name
+    if path.suffix.lower() in FRAME_SUFFIXES and path.parent.name in splits:
+        clip = path.parent.name
+        return _scene_folder(clip) / splits[clip] / clip / path.name
     clip = path.parent.name.removesuffix("_annotations")
     if path.parent.name.endswith("_annotations") and splits.get(clip) == "Test":
         return _scene_folder(clip) / "ground_truth" / path.parent.name / path.name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evaluation.preparation.download import Download
-from evaluation.preparation.layout import FRAMES, Offers, Plan, plan_by_rules
+from evaluation.preparation.layout import FRAMES, VIDEOS, Offers, Plan, plan_by_rules
 from vadloc.errors import VadlocError
 from vadloc.frames import list_sequences
 from vadloc.storage import replacing
@@ -31,6 +31,7 @@ def plan_of(folder: str) -> Callable[[Offers], Plan]:
     inside = rf"(?:(?:.*/)?(?:UCSD)?{folder.removeprefix('UCSD')}/)?"
     return plan_by_rules(
         (rf"{inside}(Train|Test)/((?:Train|Test)\d{{3}}(?:_gt)?)/([^/]+\.{FRAMES})", r"\1/\2/\3"),
+        (rf"{inside}(Train|Test)/((?:Train|Test)\d{{3}}\.{VIDEOS})", r"\1/\2"),
         (rf"{inside}Test/({folder}\.m)", r"Test/\1"),
         (r"(?:.*/)?(Test\d{3})_gt\.txt", r"Test/\1/\1_gt.txt"),
     )

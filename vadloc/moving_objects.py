@@ -1,0 +1,180 @@
+"""How large what moves is, and the size of regions that this suggests.
+
+Frames of one place in a video are compared with their own median, the picture without what moves.
+Where a frame differs lie *blobs*. Few of them are exactly one object: some are fragments, others
+several objects side by side or an object with its shadow. The smallest blobs, which hold a fifth of
+the moving area together, are therefore set aside, and of the heights that remain the lower quartile
+counts: objects that stand alone.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.regions import RegionGrid
+
+BLUR_PX = 1.0
+LEAST_DIFFERENCE = 16
+"""Grey levels. Compression and sensors alone make smaller differences, blurred as they are here."""
+NOISE_FACTOR = 4
+"""A difference counts from so many standard deviations of the noise."""
+GAP_SHARE = 0.02
+"""Of the frame's height: parts of one object may lie so far apart, one above the other."""
+LIGHT_SHARE = 0.4
+"""Frames that differ in a larger part of their area show another light, not objects."""
+LEAST_HEIGHT_PX = 4
+FRAGMENT_SHARE = 0.2
+HEIGHT_QUANTILE = 0.25
+LEAST_BLOBS = 10
+"""Fewer say nothing about a scene."""
+
+SMALLEST_PX = 8
+MAX_REGIONS = 4000
+DEFAULT_SHARE = 1 / 8
+"""Of the frame's shorter side: size of regions where nothing has moved."""
+
+Blobs = NDArray[np.int64]
+"""``(n, 5)``: x0, y0, x1, y1 in pixels, the last two exclusive, and the number of pixels."""
+
+
+def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
+    """What moves in frames that lie some seconds apart.
+
+    Blobs at the edge of the frame are left out: they are parts of objects.
+
+    Args:
+        frames: Grey, ``(n, height, width)``, of one place in a video.
+
+    Returns:
+        The blobs of each frame.
+    """
+    import cv2
+
+    blurred = np.stack([cv2.GaussianBlur(frame, (0, 0), BLUR_PX) for frame in frames])
+    difference = blurred - np.median(blurred, axis=0).astype(np.float32)
+    difference -= np.median(difference, axis=(1, 2), keepdims=True)  # another exposure
+    np.abs(difference, out=difference)
+    noise = 1.4826 * float(np.median(difference))
+    moving = difference > max(LEAST_DIFFERENCE, NOISE_FACTOR * noise)
+    return [_blobs_of(mask) for mask in moving]
+
+
+def _blobs_of(moving: NDArray[np.bool_]) -> Blobs:
+    """Connected parts of a mask that are whole and no single pixels."""
+    import cv2
+
+    height, width = moving.shape
+    if moving.mean() > LIGHT_SHARE:
+        return np.empty((0, 5), np.int64)
+    gap_px = 2 * round(GAP_SHARE * height / 2) + 1
+    mask = cv2.morphologyEx(moving.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((max(3, gap_px), 3), np.uint8))
+    x, y, w, h, area = cv2.connectedComponentsWithStats(mask)[2][1:].astype(np.int64).T
+    whole = (x > 0) & (y > 0) & (x + w < width) & (y + h < height) & (h >= LEAST_HEIGHT_PX)
+    blobs: Blobs = np.stack([x, y, x + w, y + h, area], axis=1)[whole]
+    return blobs
+
+
+def fragment_area_px(blobs: Blobs) -> int:
+    """Area from which on blobs are objects: smaller ones hold `FRAGMENT_SHARE` of all area."""
+    area = np.sort(blobs[:, 4])
+    share = np.cumsum(area) / max(1, area.sum())
+    return int(area[np.searchsorted(share, FRAGMENT_SHARE)]) if area.size else 0
+
+
+def heights_px(blobs: Blobs) -> NDArray[np.int64]:
+    """Height of each blob."""
+    heights: NDArray[np.int64] = blobs[:, 3] - blobs[:, 1]
+    return heights
+
+
+@dataclass(frozen=True)
+class HeightBand:
+    """Heights of blobs that stand in one band of the frame's rows.
+
+    Attributes:
+        rows: First row and the row after the last, in pixels.
+        count: Number of blobs whose lower edge lies there.
+        quartiles_px: Lower quartile, median and upper quartile of their heights; NaN for none.
+    """
+
+    rows: tuple[int, int]
+    count: int
+    quartiles_px: tuple[float, float, float]
+
+
+def height_bands(blobs: Blobs, height_px: int, *, bands: int = 3) -> list[HeightBand]:
+    """Heights from the top of the frame to its bottom: they differ where the scene is deep."""
+    edges = np.linspace(0, height_px, bands + 1).round().astype(int)
+    found = []
+    for top, bottom in pairwise(edges.tolist()):
+        inside = heights_px(blobs[(blobs[:, 3] > top) & (blobs[:, 3] <= bottom)])
+        low, middle, high = (
+            np.quantile(inside, [0.25, 0.5, 0.75]) if inside.size else (math.nan,) * 3
+        )
+        band = (top, bottom), inside.size, (float(low), float(middle), float(high))
+        found.append(HeightBand(*band))
+    return found
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Size and stride of regions for a scene.
+
+    Attributes:
+        size_px: Side of a region, a multiple of 4.
+        object_px: Height of a moving object, ``None`` where too little has moved to tell.
+        regions: Number of regions in a frame.
+        limit: What kept the size from following the objects, or nothing.
+    """
+
+    size_px: int
+    object_px: float | None
+    regions: int
+    limit: str = ""
+
+    @property
+    def stride_px(self) -> int:
+        """Half the size: neighbouring regions overlap by half."""
+        return self.size_px // 2
+
+
+def propose(objects: Blobs, *, height_px: int, width_px: int) -> Proposal:
+    """Regions about as high as one object.
+
+    Args:
+        objects: Blobs without fragments, in pixels of the video.
+        height_px: Frame height.
+        width_px: Frame width.
+    """
+    enough = len(objects) >= LEAST_BLOBS
+    found = float(np.quantile(heights_px(objects), HEIGHT_QUANTILE)) if enough else None
+    wanted = min(height_px, width_px) * DEFAULT_SHARE if found is None else found
+    size = round_down(min(wanted, height_px, width_px))
+    limit = ""
+    while _region_count(size, height_px, width_px) > MAX_REGIONS:
+        limit = f"smaller regions would be more than {MAX_REGIONS}"
+        size += _step_px(size)
+    return Proposal(size, found, _region_count(size, height_px, width_px), limit)
+
+
+def _region_count(size_px: int, height_px: int, width_px: int) -> int:
+    return RegionGrid(height_px, width_px, size_px, size_px // 2).region_count
+
+
+def round_down(length_px: float) -> int:
+    """The next size of a region below: multiples of 4, from 32 on steps of about a fifth.
+
+    Down, since blobs include shadows: 8, 12 ... 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160 ...
+    """
+    step = _step_px(length_px)
+    return max(SMALLEST_PX, int(length_px // step) * step)
+
+
+def _step_px(length_px: float) -> int:
+    """From a size to the next one."""
+    octave: int = 2 ** math.floor(math.log2(max(length_px, SMALLEST_PX)))
+    return max(4, octave // 4)

@@ -1,0 +1,220 @@
+"""Propose the size of regions from what moves in the training video.
+
+    python -m vadloc.propose_regions --config configs/ped2.toml
+
+prints what it found and draws it; ``--write`` puts the two numbers into the config. Regions should
+be about as high as one person, or as whatever else moves in the scene.
+"""
+
+import argparse
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tomli
+from numpy.typing import NDArray
+
+from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.errors import UsageError, VadlocError
+from vadloc.moving_objects import (
+    LEAST_BLOBS,
+    Blobs,
+    HeightBand,
+    Proposal,
+    fragment_area_px,
+    height_bands,
+    moving_blobs,
+    propose,
+)
+from vadloc.storage import replacing
+
+if TYPE_CHECKING:
+    from vadloc.frame_samples import Window
+    from vadloc.frames import Sequence
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What moves in training video.
+
+    Attributes:
+        size_px: Height and width of its frames.
+        frames: Number of frames that were looked at.
+        objects: What moves in all of them, without fragments, in pixels of the video.
+        example: A frame with many objects, grey, perhaps reduced.
+        in_example: The objects in it.
+        proposal: The regions that fit.
+    """
+
+    size_px: tuple[int, int]
+    frames: int
+    objects: Blobs
+    example: NDArray[np.uint8]
+    in_example: Blobs
+    proposal: Proposal
+
+
+def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
+    """Look at a few hundred frames of training video.
+
+    Args:
+        sequences: All training sequences.
+        frames_per_second: Of folders of pictures.
+
+    Raises:
+        VadlocError: A frame cannot be read, or sequences differ in size.
+    """
+    from vadloc.frame_samples import sample_windows
+
+    logger.info("looking for what moves in a few hundred frames of training video")
+    blobs, examples, frames, first = [], [], 0, None
+    for window in sample_windows(sequences, frames_per_second):
+        first = first or window
+        _check_size(first, window)
+        found = moving_blobs(window.frames)
+        busiest = int(np.argmax([boxes[:, 4].sum() for boxes in found]))
+        blobs.append(np.concatenate(found))
+        examples.append((window.frames[busiest], found[busiest]))
+        frames += len(found)
+    if first is None:
+        raise VadlocError("no frames to look at; training video is empty")
+    everything = np.concatenate(blobs)
+    limit = fragment_area_px(everything)
+    objects = _in_video_px(everything[everything[:, 4] >= limit], first.scale)
+    example, in_example = max(examples, key=lambda pair: int((pair[1][:, 4] >= limit).sum()))
+    in_example = _in_video_px(in_example[in_example[:, 4] >= limit], first.scale)
+    height, width = first.size_px
+    proposal = propose(objects, height_px=height, width_px=width)
+    return Findings(first.size_px, frames, objects, example, in_example, proposal)
+
+
+def _check_size(first: "Window", other: "Window") -> None:
+    if other.size_px != first.size_px:
+        sizes = [f"{w.size_px[1]} x {w.size_px[0]} px" for w in (other, first)]
+        raise VadlocError(
+            f"{other.sequence.path}: frames of {sizes[0]}, those of {first.sequence.path} have "
+            f"{sizes[1]}; one config is one camera with frames of one size"
+        )
+
+
+def _in_video_px(blobs: Blobs, scale: float) -> Blobs:
+    """Blobs of reduced frames in pixels of the video."""
+    whole: Blobs = np.rint(blobs / ([scale] * 4 + [scale * scale])).astype(np.int64)
+    return whole
+
+
+def describe(findings: Findings) -> list[str]:
+    """What was found and what is proposed, a line each."""
+    proposal, (height, width) = findings.proposal, findings.size_px
+    count = len(findings.objects)
+    lines = [f"{findings.frames} frames of {width} x {height} px: {count} moving objects"]
+    for band in height_bands(findings.objects, height):
+        lines.append(_band_line(band))
+    if proposal.object_px is None:
+        lines.append(
+            f"fewer than {LEAST_BLOBS}, too few to tell: an eighth of the frame's shorter side "
+            "is proposed; look at the scene, and set size_px to the height of one person"
+        )
+    else:
+        lines.append(f"an object alone is about {proposal.object_px:.0f} px high")
+    if proposal.limit:
+        lines.append(proposal.limit)
+    lines.append(
+        f"proposed: size_px = {proposal.size_px}, stride_px = {proposal.stride_px} "
+        f"({proposal.regions} regions)"
+    )
+    return lines
+
+
+def _band_line(band: HeightBand) -> str:
+    rows = f"  lower edge in rows {band.rows[0]} to {band.rows[1]}: "
+    if not band.count:
+        return f"{rows}none"
+    low, middle, high = band.quartiles_px
+    return f"{rows}{band.count}, heights {low:.0f} / {middle:.0f} / {high:.0f} px (quartiles)"
+
+
+def draw(findings: Findings, path: Path) -> None:
+    """Write the picture of the findings."""
+    from PIL import Image
+
+    from vadloc.region_picture import region_picture
+
+    picture = region_picture(
+        findings.example,
+        findings.in_example,
+        findings.objects,
+        findings.proposal,
+        findings.size_px,
+    )
+    with replacing(path) as file:
+        Image.fromarray(picture).save(file, format="PNG")
+
+
+def with_regions(text: str, proposal: Proposal) -> str:
+    """The text of a config with other regions, all else as it was, comments too.
+
+    Args:
+        text: TOML; lines without size and stride below ``[regions]`` stay as they are.
+        proposal: The size and stride to be put in.
+    """
+    lines, table = text.splitlines(keepends=True), ""
+    values = {"size_px": proposal.size_px, "stride_px": proposal.stride_px}
+    for index, line in enumerate(lines):
+        if header := re.match(r"\s*\[\s*([^\]]*?)\s*\]", line):
+            table = header[1]
+        entry = re.match(r"(\s*(size_px|stride_px)\s*=\s*)[0-9_]+", line)
+        if table == "regions" and entry:
+            lines[index] = f"{entry[1]}{values[entry[2]]}{line[entry.end() :]}"
+    return "".join(lines)
+
+
+def write_regions(path: Path, proposal: Proposal) -> None:
+    """Put size and stride into a config.
+
+    Raises:
+        UsageError: They do not stand there in the usual way.
+    """
+    text = path.read_bytes().decode()
+    wanted = tomli.loads(text)
+    wanted["regions"] |= {"size_px": proposal.size_px, "stride_px": proposal.stride_px}
+    written = with_regions(text, proposal)
+    if tomli.loads(written) != wanted:
+        raise UsageError(
+            f"{path}: size_px and stride_px have no line each below [regions]; write "
+            f"size_px = {proposal.size_px} and stride_px = {proposal.stride_px} by hand"
+        )
+    with replacing(path.resolve()) as file:
+        file.write(written.encode())
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description="Propose the size of regions from what moves in the training video."
+    )
+    add_shared_options(parser, running=False)
+    parser.add_argument(
+        "--write", action="store_true", help="put the two numbers into the config, nothing else"
+    )
+    args = parser.parse_args(argv)
+    with exit_status():
+        artifacts = artifacts_of(args)
+        regions, rate = artifacts.config.regions, artifacts.config.dataset.frames_per_second
+        findings = examine(artifacts.sequences("train"), rate)
+        emit("\n".join(describe(findings)))
+        emit(f"the config has: size_px = {regions.size_px}, stride_px = {regions.stride_px}")
+        draw(findings, artifacts.region_proposal())
+        emit(f"picture: {artifacts.region_proposal()}")
+        if args.write:
+            write_regions(args.config, findings.proposal)
+            emit(f"written: {args.config}; results made before are replaced with --overwrite")
+
+
+if __name__ == "__main__":
+    main()
