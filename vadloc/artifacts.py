@@ -180,10 +180,14 @@ class Artifacts:
         own.update((name, w) for name, w in self.config.distance.weights.items() if name in own)
         return own
 
+    def split_folder(self, split: Split) -> Path:
+        """Where the sequences of a split lie."""
+        dataset = self.config.dataset
+        return self.datasets / (dataset.train if split == "train" else dataset.test)
+
     def sequences(self, split: Split) -> list[Sequence]:
         """Sequences of a split in natural order."""
-        dataset = self.config.dataset
-        folder = self.datasets / (dataset.train if split == "train" else dataset.test)
+        folder = self.split_folder(split)
         return self._once(("sequences", split), lambda: list_sequences(folder))
 
     def sequence(self, split: Split, name: str) -> Sequence:

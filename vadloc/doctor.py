@@ -2,26 +2,30 @@
 
     python -m vadloc.doctor --config configs/ped2.toml
 
-reads every frame once and prints what is wrong, one line each; exit status 1 if anything is.
+reads every frame once, extracts the features of the first volumes of every sequence, and prints
+what is wrong, one line each; exit status 1 if anything is.
 """
 
 import argparse
 import hashlib
 import os
-import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
-from vadloc.errors import VadlocError
+from vadloc.config import Config
+from vadloc.errors import VadlocError, counted, one_line
 from vadloc.frames import Sequence, list_frame_files, read_frames
+from vadloc.numbering import naming_findings
 from vadloc.regions import RegionGrid
+from vadloc.unread import unread_lines
 from vadloc.versions import extractors_of
+from vadloc.weights import weights_digest
 
 VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
 """Of features on disk for each extractor, if every volume is computed."""
@@ -40,6 +44,7 @@ class Examination:
         size_px: Height and width, ``None`` if no frame could be read.
         digests: One for each frame that could be read, in order.
         findings: What is wrong with it, one line each.
+        is_unreadable: Reading stopped before the end.
     """
 
     sequence: Sequence
@@ -47,6 +52,7 @@ class Examination:
     size_px: tuple[int, int] | None = None
     digests: list[bytes] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    is_unreadable: bool = False
 
     @property
     def label(self) -> str:
@@ -59,17 +65,20 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
     found = Examination(sequence, split)
     try:
         if not sequence.is_video:
-            found.findings += _gaps(found.label, list_frame_files(sequence.path))
+            names = [file.name for file in list_frame_files(sequence.path)]
+            found.findings += (f"{found.label}: {text}" for text in naming_findings(names))
         for frame in read_frames(sequence):
             found.size_px = (frame.shape[0], frame.shape[1])
             found.digests.append(hashlib.blake2b(frame.tobytes(), digest_size=12).digest())
     except VadlocError as error:
         found.findings.append(f"{found.label}: {error}")
+        found.is_unreadable = True
         return found
     count = len(found.digests)
     if count < frames_per_volume:
         found.findings.append(
-            f"{found.label}: {count} frames, a video volume has {frames_per_volume}; too short"
+            f"{found.label}: {counted(count, 'frame')}, a video volume has {frames_per_volume}; too "
+            "short"
         )
     repeated = [i for i, (a, b) in enumerate(pairwise(found.digests), start=2) if a == b]
     if repeated:
@@ -78,20 +87,6 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
             f"is frame {repeated[0]}; motion is measured as zero there"
         )
     return found
-
-
-def _gaps(label: str, files: list[Path]) -> Iterator[str]:
-    """A finding if the numbers in the names of the frames leave some out."""
-    numbers = [re.findall(r"[0-9]+", file.stem) for file in files]
-    if not all(numbers):
-        return
-    last = [int(parts[-1]) for parts in numbers]
-    jumps = [(a, b) for a, b in pairwise(last) if b != a + 1]
-    if jumps:
-        yield (
-            f"{label}: the numbering of the frames jumps from {jumps[0][0]} to {jumps[0][1]}"
-            f" ({len(jumps)} jumps); lost frames look like motion"
-        )
 
 
 def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
@@ -179,27 +174,72 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
     extractors = extractors_of(artifacts.version)
     if NETWORKS.isdisjoint(extractors):
         return f"runs on the CPU, {usable_cores()} cores"
-    for extractor in extractors:  # their stamps depend on the weights
-        artifacts.features(extractor, "train", artifacts.sequences("train")[0].name)
+    for name in NETWORKS.intersection(extractors):
+        weights_digest(getattr(artifacts.config.features, name).weights, name)
     found = check_networks(artifacts.config, extractors, device=choice)
     return f"networks run on: {found}, all else on {usable_cores()} cores"
 
 
-def examine_all(artifacts: Artifacts, *, jobs: int) -> list[Examination]:
-    """Read all sequences, several side by side."""
+def try_extraction(
+    config: Config, extractors: tuple[str, ...], device: str, examination: Examination
+) -> Iterator[str]:
+    """A finding if the features of the first two volumes of a sequence cannot be extracted.
+
+    Args:
+        config: The config.
+        extractors: Names of the version's extractors.
+        device: Where networks run.
+        examination: Of the sequence; one that cannot be read or is too short is not tried.
+    """
+    from feature_extraction.extract_features import frames_to_features
+
+    limit = config.regions.frames_per_volume + config.regions.frame_stride
+    if len(examination.digests) < config.regions.frames_per_volume or examination.is_unreadable:
+        return
+    try:
+        frames_to_features(config, examination.sequence, extractors, device=device, limit=limit)
+    except Exception as error:  # whatever it is, the user is spared a traceback hours later
+        kind = "" if isinstance(error, VadlocError) else f"{type(error).__name__}: "
+        yield f"{examination.label}: extraction fails on its first frames: {kind}{one_line(error)}"
+
+
+def examine_all(artifacts: Artifacts, *, jobs: int, device: str | None) -> list[Examination]:
+    """Read all sequences and try their extraction, several side by side.
+
+    Args:
+        artifacts: The results.
+        jobs: Sequences side by side.
+        device: Where networks run; ``None`` where they cannot, and nothing is tried.
+    """
     from joblib import Parallel, delayed
 
-    length = artifacts.config.regions.frames_per_volume
     work = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    length = artifacts.config.regions.frames_per_volume
+    tried = device and partial(
+        try_extraction, artifacts.config, extractors_of(artifacts.version), device
+    )
     examined: list[Examination] = Parallel(n_jobs=min(jobs, len(work)))(
-        delayed(examine)(sequence, split, frames_per_volume=length) for sequence, split in work
+        delayed(_examine)(sequence, split, length, tried) for sequence, split in work
     )
     return examined
+
+
+def _examine(
+    sequence: Sequence,
+    split: Split,
+    frames_per_volume: int,
+    tried: Callable[[Examination], Iterator[str]] | None,
+) -> Examination:
+    examination = examine(sequence, split, frames_per_volume=frames_per_volume)
+    if tried:
+        examination.findings += tried(examination)
+    return examination
 
 
 def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]:
     """All findings, one line each."""
     return [
+        *unread_lines(artifacts, *SPLITS),
         *(finding for examination in examinations for finding in examination.findings),
         *compare_sizes(examinations),
         *find_overlap(examinations),
@@ -225,13 +265,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status(args.log_file):
         artifacts = artifacts_of(args)
-        examinations = examine_all(artifacts, jobs=args.jobs)
-        findings = diagnose(artifacts, examinations)
+        unusable = []
         try:
             device = find_device(artifacts, args.device)
         except VadlocError as error:
             device = "cannot run"
-            findings.append(str(error))
+            unusable.append(str(error))
+        choice = None if unusable else args.device
+        examinations = examine_all(artifacts, jobs=args.jobs, device=choice)
+        findings = [*diagnose(artifacts, examinations), *unusable]
         emit(_overview(artifacts, examinations, device))
         emit("\n".join(findings) if findings else "nothing wrong was found")
         if findings:

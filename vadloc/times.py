@@ -1,0 +1,72 @@
+"""When the frames of a sequence are: from the stream of a video, from the config for pictures.
+
+A video says when each of its frames is shown. Folders of pictures say nothing, and theirs follow
+each other at the config's ``frames_per_second``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+EVEN_WITHIN = 0.5
+"""Frames count as evenly spaced if none is so many intervals away from where it would be then.
+Files that keep whole milliseconds are, and those with a hole or a changing rate are not."""
+RATE_TOLERANCE = 0.01
+"""By how much of it the rate of a video may differ from the config's without a word."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """From frames to seconds.
+
+    Attributes:
+        frames_per_second: The mean rate.
+        times_s: ``(n,)`` when each frame begins, the first at 0; ``None`` for even intervals.
+    """
+
+    frames_per_second: float
+    times_s: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, times_s: NDArray[np.float64] | None, *, frames_per_second: float) -> "Clock":
+        """The clock of a sequence.
+
+        Args:
+            times_s: ``(n,)`` of its stream, rising; ``None`` for a folder of pictures.
+            frames_per_second: Of the config, for sequences that do not tell time.
+        """
+        if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
+            return cls(frames_per_second)
+        times = times_s - times_s[0]
+        rate = round((len(times) - 1) / float(times[-1]), 6)
+        away = np.abs(times * rate - np.arange(len(times)))
+        return cls(rate, None if away.max() < EVEN_WITHIN else times)
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> "Clock":
+        """As ``to_record`` has stored it."""
+        times = record.get("times_s")
+        rate = float(record["frames_per_second"])
+        return cls(rate, None if times is None else np.array(times, np.float64))
+
+    def to_record(self) -> dict[str, Any]:
+        """For a JSON file: ``frames_per_second``, and ``times_s`` where intervals are not even."""
+        record: dict[str, Any] = {"frames_per_second": self.frames_per_second}
+        if self.times_s is not None:
+            record["times_s"] = [round(time, 4) for time in self.times_s.tolist()]
+        return record
+
+    def seconds(self, frame: int) -> float:
+        """When a 0-based frame begins, which is when the one before it ends."""
+        if self.times_s is None:
+            return frame / self.frames_per_second
+        if frame < len(self.times_s):
+            return float(self.times_s[frame])
+        beyond = frame - len(self.times_s) + 1
+        return float(self.times_s[-1]) + beyond / self.frames_per_second
+
+    def contradicts(self, frames_per_second: float) -> bool:
+        """Whether the rate is another one than the config says."""
+        return abs(self.frames_per_second / frames_per_second - 1) > RATE_TOLERANCE
