@@ -32,6 +32,7 @@ from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures, load_features
 from vadloc.model import Exemplars
+from vadloc.times import Clock
 
 logger = logging.getLogger(__name__)
 COMMAND = "anomaly_detection.calibration"
@@ -68,9 +69,10 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
     from anomaly_detection.alarm_curves import alarm_curve, sum_of_curves
 
     with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        frames, curves = 0, []
+        frames, seconds, curves = 0, 0.0, []
         for features, model in left_out(config, artifacts, sequence):
             frames += features.frame_count
+            seconds += _duration_s(features, config)
             scores = features_to_scores(features, model, config)
             curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
         curve = sum_of_curves(curves)
@@ -79,6 +81,7 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
                 "schema": SCHEMAS["calibration"],
                 "sequence": sequence,
                 "frame_count": frames,
+                **({"duration_s": seconds} if seconds else {}),
                 "scores": curve.scores,
                 "alarms": curve.alarms,
             }
@@ -132,13 +135,24 @@ def split_in_time(
     return first, second
 
 
+def _duration_s(features: SequenceFeatures, config: Config) -> float:
+    """How long a video lasts; 0 for pictures, which do not tell time."""
+    if features.times_s is None:
+        return 0.0
+    clock = Clock.of(features.times_s, frames_per_second=config.dataset.frames_per_second)
+    return clock.seconds(features.frame_count)
+
+
 def _part(
     features: SequenceFeatures, steps: NDArray[np.int64], frames_per_volume: int
 ) -> SequenceFeatures:
     starts = features.first_frame[steps]
+    count = int(starts[-1] - starts[0]) + frames_per_volume
+    times = features.times_s
     return replace(
         features,
-        frame_count=int(starts[-1] - starts[0]) + frames_per_volume,
+        frame_count=count,
+        times_s=None if times is None else times[starts[0] :][:count],
         first_frame=starts - starts[0],
         values=features.values[steps],
         descriptors={name: values[steps] for name, values in features.descriptors.items()},
@@ -152,6 +166,18 @@ def calibrate(config: Config, artifacts: Artifacts, *, overwrite: bool = False) 
             run(config, artifacts, sequence.name, overwrite=overwrite)
 
 
+def log_threshold(config: Config, artifacts: Artifacts) -> None:
+    """Say that the false alarms per hour allow none in so little video; once a command."""
+    origin = alarm_threshold(config, artifacts).origin
+    if not origin.get("is_resolved", True):
+        logger.warning(
+            "%g false alarms per hour are less than one in the %.1f minutes of training video: "
+            "none is allowed",
+            origin["per_hour"],
+            60 * origin["hours"],
+        )
+
+
 def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     """The threshold of the config, or the one calibrated for its false alarms per hour."""
     from anomaly_detection.alarm_curves import AlarmCurve, curves_to_threshold
@@ -159,18 +185,11 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     if config.alarms.threshold is not None:
         return Threshold(config.alarms.threshold, {"kind": "fixed"})
     contents = [artifacts.calibration(s.name).load() for s in artifacts.sequences("train")]
-    hours = sum(content["frame_count"] for content in contents) / (
-        SECONDS_PER_HOUR * config.dataset.frames_per_second
-    )
+    rate = config.dataset.frames_per_second
+    seconds = sum(c.get("duration_s", c["frame_count"] / rate) for c in contents)
+    hours = seconds / SECONDS_PER_HOUR
     curves = [AlarmCurve(content["scores"], content["alarms"]) for content in contents]
     per_hour = config.alarms.false_alarms_per_hour
-    if per_hour * hours < 1:
-        logger.info(
-            "%g false alarms per hour are less than one in the %.1f minutes of training video: "
-            "none is allowed",
-            per_hour,
-            60 * hours,
-        )
     value, alarms = curves_to_threshold(curves, allowed=int(per_hour * hours))
     return Threshold(
         value,

@@ -180,8 +180,8 @@ def _pass_frames(
             volumes(first)
     if first < 0:
         raise VadlocError(
-            f"{frames.name}: {counted(frames.count, 'frame')}, but a video volume has {length} ([regions] "
-            "frames_per_volume); remove the sequence or shorten the volumes"
+            f"{frames.name}: {counted(frames.count, 'frame')}, but a video volume has {length} "
+            "([regions] frames_per_volume); remove the sequence or shorten the volumes"
         )
     if first % stride:
         volumes(first)

@@ -77,8 +77,8 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
     count = len(found.digests)
     if count < frames_per_volume:
         found.findings.append(
-            f"{found.label}: {counted(count, 'frame')}, a video volume has {frames_per_volume}; too "
-            "short"
+            f"{found.label}: {counted(count, 'frame')}, a video volume has {frames_per_volume}; "
+            "too short"
         )
     repeated = [i for i, (a, b) in enumerate(pairwise(found.digests), start=2) if a == b]
     if repeated:
@@ -112,6 +112,14 @@ def find_overlap(examinations: list[Examination]) -> Iterator[str]:
                 f"{test.label}: {len(shared)} of {len(test.digests)} frames are also frames of "
                 f"training ({shared[0]}); test video must be new"
             )
+
+
+def _same_folder(artifacts: Artifacts) -> list[str]:
+    """A finding if both splits are one folder, instead of one for each sequence in it."""
+    train, test = (artifacts.split_folder(split) for split in SPLITS)
+    if not train.samefile(test):
+        return []
+    return [f"{train}: both train and test of the config; test video must be new"]
 
 
 def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) -> Iterator[str]:
@@ -242,7 +250,7 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
         *unread_lines(artifacts, *SPLITS),
         *(finding for examination in examinations for finding in examination.findings),
         *compare_sizes(examinations),
-        *find_overlap(examinations),
+        *(_same_folder(artifacts) or find_overlap(examinations)),
         *check_ground_truth(artifacts, examinations),
         *check_space(artifacts, examinations),
     ]
@@ -250,7 +258,10 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
 
 def _overview(artifacts: Artifacts, examinations: list[Examination], device: str) -> str:
     counts = {s: [len(e.digests) for e in examinations if e.split == s] for s in SPLITS}
-    parts = [f"{split} {len(n)} sequences, {sum(n)} frames" for split, n in counts.items()]
+    parts = [
+        f"{split} {counted(len(n), 'sequence')}, {counted(sum(n), 'frame')}"
+        for split, n in counts.items()
+    ]
     needed = needed_bytes(artifacts, examinations) / 2**20
     return (
         f"{artifacts.config.dataset.name}: {'; '.join(parts)}; about {needed:.0f} MiB of results; "

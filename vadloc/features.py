@@ -31,6 +31,8 @@ class SequenceFeatures:
         values: ``(v, regions, sum of widths)`` float32.
         descriptors: Name to ``(v, regions, k)`` float32: what describes volumes without counting
             in the distance.
+        times_s: ``(frame_count,)`` float64, when each frame of a video begins, the first at 0;
+            ``None`` for pictures, which do not tell time.
     """
 
     sequence: str
@@ -42,6 +44,7 @@ class SequenceFeatures:
     widths: tuple[int, ...]
     values: NDArray[np.float32]
     descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    times_s: NDArray[np.float64] | None = None
 
 
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:
@@ -88,6 +91,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
             for file in files.values()
             for name in file["descriptors"]
         },
+        times_s=any_file.get("times_s"),
     )
     _check_volumes(features, artifacts.config.regions)
     return features

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 EVEN_WITHIN = 0.5
 """Frames count as evenly spaced if none is so many intervals away from where it would be then.
 Files that keep whole milliseconds are, and those with a hole or a changing rate are not."""
+SLOWEST, FASTEST = 0.001, 1000.0
+"""Frames per second that a video can have."""
 RATE_TOLERANCE = 0.01
 """By how much of it the rate of a video may differ from the config's without a word."""
 
@@ -35,12 +37,15 @@ class Clock:
 
         Args:
             times_s: ``(n,)`` of its stream, rising; ``None`` for a folder of pictures.
-            frames_per_second: Of the config, for sequences that do not tell time.
+            frames_per_second: Of the config, for sequences that do not tell time, or whose times
+                are those of no video.
         """
         if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
             return cls(frames_per_second)
         times = times_s - times_s[0]
         rate = round((len(times) - 1) / float(times[-1]), 6)
+        if not SLOWEST <= rate <= FASTEST:
+            return cls(frames_per_second)
         away = np.abs(times * rate - np.arange(len(times)))
         return cls(rate, None if away.max() < EVEN_WITHIN else times)
 

@@ -11,7 +11,8 @@ from vadloc.frames import FRAME_SUFFIXES, Sequence, is_hidden, what_is_read
 
 logger = logging.getLogger(__name__)
 ANNOTATION_SUFFIXES = frozenset(
-    ".txt .csv .tsv .json .xml .yaml .yml .toml .mat .m .npy .npz .md .rst .html .pdf .sha256".split()
+    {".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".mat", ".m", ".npy"}
+    | {".npz", ".md", ".rst", ".html", ".pdf", ".sha256"}
 )
 """Ground truth and descriptions, which stand beside frames and videos in many datasets."""
 DOCUMENTS = frozenset({"readme", "license", "licence", "copying", "citation", "changelog"})
@@ -53,8 +54,7 @@ def unread_files(folder: Path, sequences: Iterable[Sequence]) -> list[str]:
     found = [
         entry.name
         for entry in _candidates(folder)
-        if entry.name not in known
-        and not (entry.name.endswith("_gt") and entry.name[:-3] in names)
+        if entry.name not in known and not (entry.name.endswith("_gt") and entry.name[:-3] in names)
     ]
     for sequence in known.values():
         if not sequence.is_video:

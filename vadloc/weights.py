@@ -158,7 +158,8 @@ def check_tensors(weights: NetworkWeights, shapes: Mapping[str, tuple[int, ...]]
     ):
         if names:
             raise VadlocError(
-                f"{weights.source}: {problem} {some_of(sorted(names))}; these are weights of another network"
+                f"{weights.source}: {problem} {some_of(sorted(names))}; these are weights of "
+                "another network"
             )
     for name, shape in shapes.items():
         if weights.tensors[name].shape != shape:
