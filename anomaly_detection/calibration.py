@@ -190,7 +190,8 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     hours = seconds / SECONDS_PER_HOUR
     curves = [AlarmCurve(content["scores"], content["alarms"]) for content in contents]
     per_hour = config.alarms.false_alarms_per_hour
-    value, alarms = curves_to_threshold(curves, allowed=int(per_hour * hours))
+    allowed = int(round(per_hour * hours, 6))  # sums of seconds may lack a last digit
+    value, alarms = curves_to_threshold(curves, allowed=allowed)
     return Threshold(
         value,
         {
@@ -199,7 +200,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
             "sequences": len(curves),
             "hours": round(hours, 4),
             "alarms": alarms,
-            "is_resolved": per_hour * hours >= 1,
+            "is_resolved": allowed >= 1,
         },
     )
 
