@@ -1,4 +1,4 @@
-"""When frames are: even intervals or the stream's own times, in words, views and alarms per hour."""
+"""When frames are: at even intervals, or as the stream says."""
 
 import json
 from pathlib import Path

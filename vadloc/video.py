@@ -1,6 +1,6 @@
 """Write frames as an H.264 video that every player and browser shows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ def write_video(
     frames: Iterable[NDArray[np.uint8]],
     frames_per_second: float,
     *,
-    times_s: Sequence[float] | None = None,
+    times_s: NDArray[np.float64] | None = None,
     stamp: str | None = None,
 ) -> int:
     """Write an mp4 (H.264, yuv420p, BT.709); the same frames give the same bytes.
@@ -45,7 +45,7 @@ def write_video(
         path: The ``.mp4``; it is complete or absent.
         frames: RGB frames, uint8 ``(height, width, 3)``, all of one size; consumed one by one.
         frames_per_second: 0.001 to 1000.
-        times_s: When each frame begins, rising, the first at 0; ``None`` for even intervals.
+        times_s: ``(n,)`` when each frame begins, rising from 0; ``None`` for even intervals.
         stamp: Of an artifact; it stands in a box at the end that players skip.
 
     Returns:
@@ -74,7 +74,7 @@ def write_video(
                 for count, frame in enumerate(chain([first], checked), start=1):
                     picture = _to_video_frame(frame)
                     if times_s is not None:
-                        picture.pts = round(times_s[count - 1] / TICK_S)
+                        picture.pts = round(float(times_s[count - 1]) / TICK_S)
                         picture.time_base = TICK_S
                     container.mux(stream.encode(picture))
                 container.mux(stream.encode(None))
