@@ -22,7 +22,8 @@ from feature_extraction.crop_archives import CROP_PX
 from feature_extraction.extractor import Workers
 from feature_extraction.momentum import flow_engine, flow_size
 from vadloc.config import Features, MomentumFeatures
-from vadloc.frames import Colour, list_sequences, read_frames, read_frames_as
+from vadloc.decoding import Colour
+from vadloc.frames import list_sequences, read_frames, read_frames_as
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 from vadloc.video import write_video

@@ -26,8 +26,9 @@ from evaluation.formats.rows import Row, read_rows
 from evaluation.formats.score_maps import TIFF_SUFFIXES
 from evaluation.formats.ssvad_json import Prediction, read_prediction
 from evaluation.scores import BoxScores, ScoreMap
+from vadloc.decoding import MAX_FRAME_PX
 from vadloc.errors import VadlocError, one_line
-from vadloc.frames import MAX_FRAME_PX, natural_key
+from vadloc.frames import natural_key
 
 LAYOUT = "frame,x_min,y_min,x_max,y_max,score"
 MAP_SUFFIXES = (".npy", *TIFF_SUFFIXES)

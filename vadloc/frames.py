@@ -1,35 +1,24 @@
 """Sequences of frames: folders of pictures and video files, read one frame at a time."""
 
-import math
 import re
 import unicodedata
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vadloc.decoding import MAX_FRAME_PX, VIDEO_SUFFIXES, Colour, frame_times_s, read_video
 from vadloc.errors import VadlocError, one_line, some_of
 from vadloc.numbering import check_names
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv"})
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 """What file managers put beside the files of others."""
-MAX_FRAME_PX = 8192 * 8192
-"""Pictures that claim more are refused before anything is allocated."""
-
-Colour = Literal["grey", "rgb"]
 _PILLOW_MODE: dict[Colour, str] = {"grey": "L", "rgb": "RGB"}
-_VIDEO_FORMAT: dict[Colour, str] = {"grey": "gray", "rgb": "rgb24"}
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
@@ -166,7 +155,7 @@ def read_frames_as(
     sequence: Sequence, colours: tuple[Colour, ...]
 ) -> Iterator[tuple[NDArray[np.uint8], ...]]:
     """As ``read_frames``, in several colours at once, each frame decoded once."""
-    frames = _read_video if sequence.is_video else _read_folder
+    frames = read_video if sequence.is_video else _read_folder
     size: tuple[int, ...] | None = None
     for where, pictures in frames(sequence.path, colours):
         shape = pictures[0].shape
@@ -227,58 +216,13 @@ def _read_folder(folder: Path, colours: tuple[Colour, ...]) -> _Pictures:
         yield str(file), _read_picture_as(file, colours)
 
 
-def _read_video(path: Path, colours: tuple[Colour, ...]) -> _Pictures:
-    formats = [_VIDEO_FORMAT[colour] for colour in colours]
-    count = promised = 0
-    end_s = promised_s = 0.0
-    try:
-        with _open_video(path) as (container, stream):
-            promised, promised_s = stream.frames, _promised_s(container, stream)
-            for frame in container.decode(stream):
-                where = f"{path}, frame {count}"
-                count += 1
-                end_s = max(end_s, (frame.time or 0.0) + 1.5 * _frame_s(stream))
-                arrays = (frame.to_ndarray(format=pixels) for pixels in formats)
-                yield where, tuple(array.astype(np.uint8, copy=False) for array in arrays)
-    except VadlocError:
-        raise
-    except Exception as error:  # a damaged video can fail in any way
-        detail = one_line(error)
-        raise VadlocError(f"{path}: decoding failed after {count} frames: {detail}") from None
-    if count < promised or end_s < promised_s or not count:
-        raise VadlocError(
-            f"{path}: {count} frames decoded, {promised or 'more'} promised by the header; the "
-            "file is damaged or cut off, encode it again"
-        )
+def sequence_times_s(sequence: Sequence) -> NDArray[np.float64] | None:
+    """Presentation time of every frame of a video in seconds, the first 0; None for pictures.
 
-
-def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
-    """Duration of a video that does not say how many frames it has (Matroska); 0 if unknown."""
-    if stream.frames or not container.duration or len(container.streams) > 1:
-        return 0.0
-    return container.duration / 1e6
-
-
-def _frame_s(stream: "VideoStream") -> float:
-    return float(1 / stream.average_rate) if stream.average_rate else math.inf
-
-
-@contextmanager
-def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    import av
-
-    # Without the list, a text file may name other files or addresses to be read in its place.
-    options = {"format_whitelist": "mov,mp4,avi,matroska,webm"}
-    with av.open(str(path), container_options=options) as container:
-        if not container.streams.video:
-            raise VadlocError(f"{path}: no video stream in it")
-        stream = container.streams.video[0]
-        if stream.width * stream.height > MAX_FRAME_PX:
-            raise VadlocError(
-                f"{path}: claims {stream.width} x {stream.height} px, the limit is "
-                f"{MAX_FRAME_PX} px"
-            )
-        yield container, stream
+    Raises:
+        VadlocError: The video cannot be read.
+    """
+    return frame_times_s(sequence.path) if sequence.is_video else None
 
 
 def sequence_size(sequence: Sequence) -> tuple[int, int, int]:

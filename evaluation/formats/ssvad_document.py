@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.formats.components import MAX_REGIONS_PER_FRAME
 from evaluation.formats.regions import SequenceSize, read_bytes
+from vadloc.decoding import MAX_FRAME_PX
 from vadloc.errors import VadlocError
-from vadloc.frames import MAX_FRAME_PX
 
 MAX_COUNT = 10**9
 MAX_CORNER_PX = 1e9
