@@ -32,7 +32,6 @@ from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures, load_features
 from vadloc.model import Exemplars
-from vadloc.times import Clock
 
 logger = logging.getLogger(__name__)
 COMMAND = "anomaly_detection.calibration"
@@ -72,7 +71,7 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         frames, seconds, curves = 0, 0.0, []
         for features, model in left_out(config, artifacts, sequence):
             frames += features.frame_count
-            seconds += _duration_s(features, config)
+            seconds += features.duration.get("duration_s", 0)
             scores = features_to_scores(features, model, config)
             curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
         curve = sum_of_curves(curves)
@@ -135,14 +134,6 @@ def split_in_time(
     return first, second
 
 
-def _duration_s(features: SequenceFeatures, config: Config) -> float:
-    """How long a video lasts; 0 for pictures, which do not tell time."""
-    if features.times_s is None:
-        return 0.0
-    clock = Clock.of(features.times_s, frames_per_second=config.dataset.frames_per_second)
-    return clock.seconds(features.frame_count)
-
-
 def _part(
     features: SequenceFeatures, steps: NDArray[np.int64], frames_per_volume: int
 ) -> SequenceFeatures:
@@ -170,11 +161,13 @@ def log_threshold(config: Config, artifacts: Artifacts) -> None:
     """Say that the false alarms per hour allow none in so little video; once a command."""
     origin = alarm_threshold(config, artifacts).origin
     if not origin.get("is_resolved", True):
+        minutes = 60 * origin["hours"]
+        shown = f"{minutes:.1f} minutes" if minutes >= 1 else f"{60 * minutes:.1f} seconds"
         logger.warning(
-            "%g false alarms per hour are less than one in the %.1f minutes of training video: "
-            "none is allowed",
+            "%g false alarms per hour are less than one in the %s of training video: none is "
+            "allowed",
             origin["per_hour"],
-            60 * origin["hours"],
+            shown,
         )
 
 

@@ -34,6 +34,7 @@ from vadloc.features import (
     load_features,
 )
 from vadloc.model import Exemplars
+from vadloc.rates import log_contradictions
 from vadloc.regions import RegionGrid
 from vadloc.times import Clock
 
@@ -275,8 +276,9 @@ def sentences(artifacts: Artifacts, sequence: str) -> str:
 
 
 def _prepare(config: Config, artifacts: Artifacts, *, overwrite: bool) -> None:
-    """The calibration that all units share, and what is to be said of it."""
+    """The calibration that all units share, and what is to be said of it and of times."""
     calibrate(config, artifacts, overwrite=overwrite)
+    log_contradictions(artifacts)
     log_threshold(config, artifacts)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_extraction.extractor import Extractor, Frame, Workers
 from feature_extraction.momentum import MIN_SIDE_PX, Momentum
@@ -22,7 +23,7 @@ from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report, thread_count
 from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError, counted
-from vadloc.frames import Sequence, read_frames_as
+from vadloc.frames import Sequence, read_frames_as, sequence_times_s
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 
@@ -130,7 +131,8 @@ def frames_to_features(
     Returns:
         For each extractor a dict: ``first_frame`` ``(v,)`` int64, 0-based, of each time step;
         ``index`` ``(v, regions)`` int32, regions row by row: the row of each volume in
-        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts.
+        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts; of a video
+        ``times_s`` ``(frames,)`` float64, when each frame begins.
     """
     frames = _Counted(sequence, coloured=not COLOURED.isdisjoint(extractors), limit=limit)
     height, width = frames.first.shape
@@ -153,8 +155,25 @@ def frames_to_features(
         "width_px": width,
         "region_count": grid.region_count,
         "first_frame": np.array(first_frames, np.int64),
+        **_times(sequence, frames.count),
     }
     return {name: {**shared, **vars(features)} for name, features in found.items()}
+
+
+def _times(sequence: Sequence, frame_count: int) -> dict[str, NDArray[np.float64]]:
+    """When the frames of a video are; nothing of pictures."""
+    times_s = sequence_times_s(sequence)
+    if times_s is None:
+        return {}
+    if len(times_s) < frame_count:
+        logger.warning(
+            "%s: times of %d of %d frames; it counts as one of even intervals",
+            sequence.name,
+            len(times_s),
+            frame_count,
+        )
+        return {}
+    return {"times_s": times_s[:frame_count]}
 
 
 def _pass_frames(

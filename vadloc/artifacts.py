@@ -30,6 +30,7 @@ _T = TypeVar("_T")
 Split = Literal["train", "test"]
 State = Literal["done", "missing", "stale", "damaged"]
 SCHEMAS = {
+    "video": 1,
     "features": 4,
     "scales": 2,
     "exemplars": 2,
@@ -41,7 +42,8 @@ SCHEMAS = {
     "explanations": 1,
     "views": 1,
 }
-"""Raise the number of a kind whenever its content or the computation behind it changes."""
+"""Raise the number of a kind whenever its content or the computation behind it changes; that of
+``video`` when videos are decoded otherwise, which leaves the features of pictures valid."""
 
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".joblib": storage.read_joblib,
@@ -364,7 +366,8 @@ class Artifacts:
 
     def _frames_stamp(self, split: Split, sequence: str) -> str:
         def listed() -> str:
-            return _hash("frames", *frame_listing(self.sequence(split, sequence)))
+            found = self.sequence(split, sequence)
+            return _hash("video" if found.is_video else "frames", *frame_listing(found))
 
         return self._once(("frames", split, sequence), listed)
 

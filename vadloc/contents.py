@@ -171,6 +171,8 @@ class ScoreDetails(_Content):
     frame_width_px: Side
     cell_height_px: Side
     cell_width_px: Side
+    frame_count: Count
+    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
 class Calibration(_Content):

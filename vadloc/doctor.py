@@ -16,13 +16,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
+
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config
 from vadloc.errors import VadlocError, counted, one_line
-from vadloc.frames import Sequence, list_frame_files, read_frames
+from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
 from vadloc.numbering import naming_findings
+from vadloc.rates import SPLITS, contradictions
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 from vadloc.unread import unread_lines
 from vadloc.versions import extractors_of
 from vadloc.weights import weights_digest
@@ -31,7 +35,6 @@ VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
 """Of features on disk for each extractor, if every volume is computed."""
 
 SCORE_BYTES = 4
-SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 @dataclass
@@ -45,6 +48,7 @@ class Examination:
         digests: One for each frame that could be read, in order.
         findings: What is wrong with it, one line each.
         is_unreadable: Reading stopped before the end.
+        clock: When the frames of a video are; ``None`` for pictures.
     """
 
     sequence: Sequence
@@ -53,6 +57,7 @@ class Examination:
     digests: list[bytes] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     is_unreadable: bool = False
+    clock: Clock | None = None
 
     @property
     def label(self) -> str:
@@ -60,10 +65,22 @@ class Examination:
         return f"{self.split} {self.sequence.name}"
 
 
-def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Examination:
-    """Read all frames of a sequence once."""
+def examine(
+    sequence: Sequence, split: Split, *, frames_per_volume: int, frames_per_second: float = 25
+) -> Examination:
+    """Read all frames of a sequence once.
+
+    Args:
+        sequence: The sequence.
+        split: Whether it is for training or test.
+        frames_per_volume: Length of a volume.
+        frames_per_second: Of the config, for videos that do not tell time.
+    """
     found = Examination(sequence, split)
     try:
+        times_s = sequence_times_s(sequence)
+        if times_s is not None:
+            found.clock = Clock.of(times_s, frames_per_second=frames_per_second)
         if not sequence.is_video:
             names = [file.name for file in list_frame_files(sequence.path)]
             found.findings += (f"{found.label}: {text}" for text in naming_findings(names))
@@ -74,19 +91,31 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
         found.findings.append(f"{found.label}: {error}")
         found.is_unreadable = True
         return found
+    found.findings += _frame_findings(found, frames_per_volume)
+    return found
+
+
+def _frame_findings(found: Examination, frames_per_volume: int) -> Iterator[str]:
+    """What is wrong with the frames of a sequence that can be read."""
     count = len(found.digests)
     if count < frames_per_volume:
-        found.findings.append(
+        yield (
             f"{found.label}: {counted(count, 'frame')}, a video volume has {frames_per_volume}; "
             "too short"
         )
     repeated = [i for i, (a, b) in enumerate(pairwise(found.digests), start=2) if a == b]
     if repeated:
-        found.findings.append(
+        yield (
             f"{found.label}: {len(repeated)} of {count} frames repeat the one before, the first "
             f"is frame {repeated[0]}; motion is measured as zero there"
         )
-    return found
+    if found.clock and found.clock.times_s is not None:
+        gaps_s = np.diff(found.clock.times_s)
+        yield (
+            f"{found.label}: frames are not evenly spaced: mostly {np.median(gaps_s):.3g} s apart, "
+            f"but {gaps_s.max():.3g} s after frame {gaps_s.argmax() + 1}; where seconds are meant, "
+            "the times of the file count, but lost frames look like motion"
+        )
 
 
 def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
@@ -98,6 +127,12 @@ def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
                 f"{other.label}: frames of {other.size_px[1]} x {other.size_px[0]} px, those of "
                 f"{sized[0].label} have {sized[0].size_px[1]} x {sized[0].size_px[0]}"
             )
+
+
+def compare_rates(examinations: list[Examination], frames_per_second: float) -> Iterator[str]:
+    """A finding for each rate of evenly spaced videos that is not the config's."""
+    clocks = {e.label: e.clock for e in examinations if e.clock and e.clock.times_s is None}
+    return contradictions(clocks, frames_per_second)
 
 
 def find_overlap(examinations: list[Examination]) -> Iterator[str]:
@@ -222,12 +257,11 @@ def examine_all(artifacts: Artifacts, *, jobs: int, device: str | None) -> list[
     from joblib import Parallel, delayed
 
     work = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
-    length = artifacts.config.regions.frames_per_volume
     tried = device and partial(
         try_extraction, artifacts.config, extractors_of(artifacts.version), device
     )
     examined: list[Examination] = Parallel(n_jobs=min(jobs, len(work)))(
-        delayed(_examine)(sequence, split, length, tried) for sequence, split in work
+        delayed(_examine)(sequence, split, artifacts.config, tried) for sequence, split in work
     )
     return examined
 
@@ -235,10 +269,15 @@ def examine_all(artifacts: Artifacts, *, jobs: int, device: str | None) -> list[
 def _examine(
     sequence: Sequence,
     split: Split,
-    frames_per_volume: int,
+    config: Config,
     tried: Callable[[Examination], Iterator[str]] | None,
 ) -> Examination:
-    examination = examine(sequence, split, frames_per_volume=frames_per_volume)
+    examination = examine(
+        sequence,
+        split,
+        frames_per_volume=config.regions.frames_per_volume,
+        frames_per_second=config.dataset.frames_per_second,
+    )
     if tried:
         examination.findings += tried(examination)
     return examination
@@ -250,6 +289,7 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
         *unread_lines(artifacts, *SPLITS),
         *(finding for examination in examinations for finding in examination.findings),
         *compare_sizes(examinations),
+        *compare_rates(examinations, artifacts.config.dataset.frames_per_second),
         *(_same_folder(artifacts) or find_overlap(examinations)),
         *check_ground_truth(artifacts, examinations),
         *check_space(artifacts, examinations),

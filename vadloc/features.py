@@ -10,6 +10,7 @@ from vadloc.artifacts import Artifacts, Split
 from vadloc.config import Regions
 from vadloc.errors import VadlocError
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
 
 MOVING = "moving"
@@ -45,6 +46,12 @@ class SequenceFeatures:
     values: NDArray[np.float32]
     descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     times_s: NDArray[np.float64] | None = None
+
+    @property
+    def duration(self) -> dict[str, float]:
+        """For a file: ``duration_s``, how long it lasts; nothing where it does not tell time."""
+        clock = Clock.of_stream(self.times_s)
+        return {"duration_s": clock.seconds(self.frame_count)} if clock else {}
 
 
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:

@@ -32,22 +32,33 @@ class Clock:
     times_s: NDArray[np.float64] | None = None
 
     @classmethod
+    def of_stream(cls, times_s: NDArray[np.float64] | None) -> "Clock | None":
+        """The clock of a video.
+
+        Args:
+            times_s: ``(n,)`` rising; ``None`` for pictures.
+
+        Returns:
+            ``None`` where the times are none, or those of no video.
+        """
+        if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
+            return None
+        times = times_s - times_s[0]
+        rate = round((len(times) - 1) / float(times[-1]), 6)
+        if not SLOWEST <= rate <= FASTEST:
+            return None
+        away = np.abs(times * rate - np.arange(len(times)))
+        return cls(rate, None if away.max() < EVEN_WITHIN else times)
+
+    @classmethod
     def of(cls, times_s: NDArray[np.float64] | None, *, frames_per_second: float) -> "Clock":
         """The clock of a sequence.
 
         Args:
             times_s: ``(n,)`` of its stream, rising; ``None`` for a folder of pictures.
-            frames_per_second: Of the config, for sequences that do not tell time, or whose times
-                are those of no video.
+            frames_per_second: Of the config, for sequences that do not tell time.
         """
-        if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
-            return cls(frames_per_second)
-        times = times_s - times_s[0]
-        rate = round((len(times) - 1) / float(times[-1]), 6)
-        if not SLOWEST <= rate <= FASTEST:
-            return cls(frames_per_second)
-        away = np.abs(times * rate - np.arange(len(times)))
-        return cls(rate, None if away.max() < EVEN_WITHIN else times)
+        return cls.of_stream(times_s) or cls(frames_per_second)
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> "Clock":
@@ -64,13 +75,16 @@ class Clock:
         return record
 
     def seconds(self, frame: int) -> float:
-        """When a 0-based frame begins, which is when the one before it ends."""
+        """When a 0-based frame begins, which is when the one before it ends.
+
+        The last one lasts as long as the one before it.
+        """
         if self.times_s is None:
             return frame / self.frames_per_second
         if frame < len(self.times_s):
             return float(self.times_s[frame])
-        beyond = frame - len(self.times_s) + 1
-        return float(self.times_s[-1]) + beyond / self.frames_per_second
+        before, last = self.times_s[-2:].tolist()
+        return float(last + (frame - len(self.times_s) + 1) * (last - before))
 
     def contradicts(self, frames_per_second: float) -> bool:
         """Whether the rate is another one than the config says."""

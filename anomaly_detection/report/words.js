@@ -27,7 +27,8 @@ function timeOf(sequence, frame) {
   const { times_s: times, frames_per_second: rate } = sequence;
   if (!times) return frame / rate;
   const last = times.length - 1;
-  return frame <= last ? times[frame] : times[last] + (frame - last) / rate;
+  const lasts = times[last] - times[last - 1];
+  return frame <= last ? times[frame] : times[last] + (frame - last) * lasts;
 }
 
 function seconds(sequence, frame) {
