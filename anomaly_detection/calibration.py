@@ -68,10 +68,12 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
     from anomaly_detection.alarm_curves import alarm_curve, sum_of_curves
 
     with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        frames, seconds, curves = 0, 0.0, []
+        frames, curves = 0, []
+        times: dict[str, float] = {}
         for features, model in left_out(config, artifacts, sequence):
             frames += features.frame_count
-            seconds += features.duration.get("duration_s", 0)
+            for key, value in features.time_record.items():
+                times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
             scores = features_to_scores(features, model, config)
             curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
         curve = sum_of_curves(curves)
@@ -80,7 +82,7 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
                 "schema": SCHEMAS["calibration"],
                 "sequence": sequence,
                 "frame_count": frames,
-                **({"duration_s": seconds} if seconds else {}),
+                **times,
                 "scores": curve.scores,
                 "alarms": curve.alarms,
             }

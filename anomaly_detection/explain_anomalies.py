@@ -34,7 +34,7 @@ from vadloc.features import (
     load_features,
 )
 from vadloc.model import Exemplars
-from vadloc.rates import log_contradictions
+from vadloc.rate_checks import log_contradictions
 from vadloc.regions import RegionGrid
 from vadloc.times import Clock
 

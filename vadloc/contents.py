@@ -173,6 +173,7 @@ class ScoreDetails(_Content):
     cell_width_px: Side
     frame_count: Count
     duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
 class Calibration(_Content):
@@ -180,6 +181,7 @@ class Calibration(_Content):
 
     frame_count: Count
     duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     scores: Annotated[Any, Array("float32", "steps")]
     alarms: Annotated[Any, Array("int64", "steps", least=0)]
 

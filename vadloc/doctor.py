@@ -16,17 +16,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
-import numpy as np
-
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config
 from vadloc.errors import VadlocError, counted, one_line
 from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
 from vadloc.numbering import naming_findings
-from vadloc.rates import SPLITS, contradictions
+from vadloc.rate_checks import SPLITS, contradictions
+from vadloc.rates import Rate, describe_rate
 from vadloc.regions import RegionGrid
-from vadloc.times import Clock
 from vadloc.unread import unread_lines
 from vadloc.versions import extractors_of
 from vadloc.weights import weights_digest
@@ -48,7 +46,7 @@ class Examination:
         digests: One for each frame that could be read, in order.
         findings: What is wrong with it, one line each.
         is_unreadable: Reading stopped before the end.
-        clock: When the frames of a video are; ``None`` for pictures.
+        rate: How the frames of a video follow each other; ``None`` for pictures.
     """
 
     sequence: Sequence
@@ -57,7 +55,7 @@ class Examination:
     digests: list[bytes] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     is_unreadable: bool = False
-    clock: Clock | None = None
+    rate: Rate | None = None
 
     @property
     def label(self) -> str:
@@ -65,22 +63,13 @@ class Examination:
         return f"{self.split} {self.sequence.name}"
 
 
-def examine(
-    sequence: Sequence, split: Split, *, frames_per_volume: int, frames_per_second: float = 25
-) -> Examination:
-    """Read all frames of a sequence once.
-
-    Args:
-        sequence: The sequence.
-        split: Whether it is for training or test.
-        frames_per_volume: Length of a volume.
-        frames_per_second: Of the config, for videos that do not tell time.
-    """
+def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Examination:
+    """Read all frames of a sequence once."""
     found = Examination(sequence, split)
     try:
         times_s = sequence_times_s(sequence)
         if times_s is not None:
-            found.clock = Clock.of(times_s, frames_per_second=frames_per_second)
+            found.rate = describe_rate(times_s)
         if not sequence.is_video:
             names = [file.name for file in list_frame_files(sequence.path)]
             found.findings += (f"{found.label}: {text}" for text in naming_findings(names))
@@ -109,13 +98,19 @@ def _frame_findings(found: Examination, frames_per_volume: int) -> Iterator[str]
             f"{found.label}: {len(repeated)} of {count} frames repeat the one before, the first "
             f"is frame {repeated[0]}; motion is measured as zero there"
         )
-    if found.clock and found.clock.times_s is not None:
-        gaps_s = np.diff(found.clock.times_s)
-        yield (
-            f"{found.label}: frames are not evenly spaced: mostly {np.median(gaps_s):.3g} s apart, "
-            f"but {gaps_s.max():.3g} s after frame {gaps_s.argmax() + 1}; where seconds are meant, "
-            "the times of the file count, but lost frames look like motion"
-        )
+    if found.rate and not found.rate.is_constant:
+        yield f"{found.label}: {_uneven(found.rate)}; seconds are counted by the times of the file"
+
+
+def _uneven(rate: Rate) -> str:
+    """What is wrong with a rate that is not constant."""
+    if rate.hole_after_frame is None:
+        return "its frame rate varies, which looks like other speeds"
+    return (
+        f"{counted(rate.hole_count, 'hole')} between its frames, the longest of "
+        f"{rate.longest_hole_s:.3g} s after frame {rate.hole_after_frame + 1}; lost frames look "
+        "like motion"
+    )
 
 
 def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
@@ -130,9 +125,9 @@ def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
 
 
 def compare_rates(examinations: list[Examination], frames_per_second: float) -> Iterator[str]:
-    """A finding for each rate of evenly spaced videos that is not the config's."""
-    clocks = {e.label: e.clock for e in examinations if e.clock and e.clock.times_s is None}
-    return contradictions(clocks, frames_per_second)
+    """A finding for each rate of videos that is not the config's."""
+    rates = {e.label: e.rate.frames_per_second for e in examinations if e.rate}
+    return contradictions(rates, frames_per_second)
 
 
 def find_overlap(examinations: list[Examination]) -> Iterator[str]:
@@ -272,12 +267,8 @@ def _examine(
     config: Config,
     tried: Callable[[Examination], Iterator[str]] | None,
 ) -> Examination:
-    examination = examine(
-        sequence,
-        split,
-        frames_per_volume=config.regions.frames_per_volume,
-        frames_per_second=config.dataset.frames_per_second,
-    )
+    length = config.regions.frames_per_volume
+    examination = examine(sequence, split, frames_per_volume=length)
     if tried:
         examination.findings += tried(examination)
     return examination

@@ -48,10 +48,15 @@ class SequenceFeatures:
     times_s: NDArray[np.float64] | None = None
 
     @property
-    def duration(self) -> dict[str, float]:
-        """For a file: ``duration_s``, how long it lasts; nothing where it does not tell time."""
+    def time_record(self) -> dict[str, float]:
+        """For a file: ``duration_s`` and ``frames_per_second`` of a video; nothing of pictures."""
         clock = Clock.of_stream(self.times_s)
-        return {"duration_s": clock.seconds(self.frame_count)} if clock else {}
+        if clock is None:
+            return {}
+        return {
+            "duration_s": clock.seconds(self.frame_count),
+            "frames_per_second": clock.frames_per_second,
+        }
 
 
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-EVEN_WITHIN = 0.5
-"""Frames count as evenly spaced if none is so many intervals away from where it would be then.
-Files that keep whole milliseconds are, and those with a hole or a changing rate are not."""
+from vadloc.rates import describe_rate
+
 SLOWEST, FASTEST = 0.001, 1000.0
 """Frames per second that a video can have."""
-RATE_TOLERANCE = 0.01
-"""By how much of it the rate of a video may differ from the config's without a word."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Clock:
     """From frames to seconds.
 
     Attributes:
-        frames_per_second: The mean rate.
+        frames_per_second: The rate, where it varies that of ordinary steps.
         times_s: ``(n,)`` when each frame begins, the first at 0; ``None`` for even intervals.
     """
 
@@ -43,12 +40,13 @@ class Clock:
         """
         if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
             return None
-        times = times_s - times_s[0]
-        rate = round((len(times) - 1) / float(times[-1]), 6)
-        if not SLOWEST <= rate <= FASTEST:
+        rate = describe_rate(times_s)
+        if rate.frames_per_second is None or not SLOWEST <= rate.frames_per_second <= FASTEST:
             return None
-        away = np.abs(times * rate - np.arange(len(times)))
-        return cls(rate, None if away.max() < EVEN_WITHIN else times)
+        times = times_s - times_s[0]
+        if rate.is_constant:
+            return cls(round((len(times) - 1) / float(times[-1]), 6))
+        return cls(round(rate.frames_per_second, 6), times)
 
     @classmethod
     def of(cls, times_s: NDArray[np.float64] | None, *, frames_per_second: float) -> "Clock":
@@ -65,7 +63,8 @@ class Clock:
         """As ``to_record`` has stored it."""
         times = record.get("times_s")
         rate = float(record["frames_per_second"])
-        return cls(rate, None if times is None else np.array(times, np.float64))
+        uneven = times is not None and len(times) > 1
+        return cls(rate, np.array(times, np.float64) if uneven else None)
 
     def to_record(self) -> dict[str, Any]:
         """For a JSON file: ``frames_per_second``, and ``times_s`` where intervals are not even."""
@@ -85,7 +84,3 @@ class Clock:
             return float(self.times_s[frame])
         before, last = self.times_s[-2:].tolist()
         return float(last + (frame - len(self.times_s) + 1) * (last - before))
-
-    def contradicts(self, frames_per_second: float) -> bool:
-        """Whether the rate is another one than the config says."""
-        return abs(self.frames_per_second / frames_per_second - 1) > RATE_TOLERANCE
