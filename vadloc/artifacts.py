@@ -37,7 +37,7 @@ SCHEMAS = {
     "merged": 2,
     "scores": 1,
     "evaluation": 1,
-    "report": 1,
+    "report": 2,
     "calibration": 1,
     "explanations": 1,
     "views": 1,
