@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from tiny_scene import FRAMES, HEIGHT_PX, WIDTH_PX, film, save_frames, save_video
+from tiny_scene import HEIGHT_PX, WIDTH_PX, film, save_frames, save_video
 
 from vadloc.errors import VadlocError
 from vadloc.frames import (
@@ -231,14 +231,14 @@ def test_videos_that_are_cut_off_are_refused(tmp_path: Path, suffix: str, codec:
     for share in (0, 0.02, 0.3, 0.6, 0.9):
         part.write_bytes(data[: int(share * len(data))])
         message = refusal(part)
-        assert "promised by the header" in message or "decoding failed" in message
+        assert "cut off" in message or "decoding failed" in message
 
 
 def test_a_video_without_its_last_frame_is_refused(tmp_path: Path) -> None:
     save_video(tmp_path / "a.mkv", film(seed=0))
     data = (tmp_path / "a.mkv").read_bytes()
     (tmp_path / "a.mkv").write_bytes(data[:-1000])
-    assert f"{FRAMES - 1} frames decoded, more promised" in refusal(tmp_path / "a.mkv")
+    assert "at least 1000 bytes are missing" in refusal(tmp_path / "a.mkv")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])

@@ -1,6 +1,11 @@
-"""Video files: their frames as arrays, their size as shown, and the time of every frame."""
+"""Video files: their frames as arrays, their size as shown, and the time of every frame.
 
-import math
+Frames are what the file stores, in the order of presentation and turned as its metadata says.
+Pixels are not stretched where the file says that they are not square, because annotation speaks of
+pixels as they are stored, and the two fields of an interlaced frame stay woven into one picture.
+What a decoder conceals (a few damaged blocks, packets lost on the way) is not told.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,27 +16,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.errors import VadlocError, one_line
+from vadloc.truncation import missing_bytes
 
 if TYPE_CHECKING:
+    from av import Packet, VideoFrame
     from av.container import InputContainer
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".ts", ".mpg", ".mpeg", ".wmv"}
     | {".flv"}
 )
-# Without the list, a text file may name other files or addresses to be read in its place.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpegts,mpeg,mpegvideo,asf,flv"
 MAX_FRAME_PX = 8192 * 8192
 """Frames that claim more are refused before anything is allocated."""
 
+# Without the lists, a text file may name other files or addresses to be read in its place.
+_OPEN_OPTIONS = {
+    "format_whitelist": "mov,mp4,avi,matroska,webm,mpegts,mpeg,mpegvideo,asf,flv",
+    "protocol_whitelist": "file",
+}
+_INDEXED = ("mov", "avi")
+"""Formats with an index of every sample."""
+_REMEDY = "copy the file again, or repair it (ffmpeg -i OLD -c copy NEW)"
 Colour = Literal["grey", "rgb"]
-_PIXELS: dict[Colour, str] = {"grey": "gray", "rgb": "rgb24"}
+_RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 3, 2
+_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
+"""Of ISO/IEC 23091-4, those that are converted to RGB; unspecified is read as BT.601."""
+
+
+_ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video"})
+_SKIPPED_FRAME_BYTES = 8
+"""MPEG-4 has packets of at most this size that say "as before" and give no frame."""
+_PROGRESSIVE = (0, 1)
+"""Field orders, unknown and progressive, in which no packet holds one field of two."""
+_DEFAULT_RATE = 25
+"""FFmpeg's, for streams without times and without a rate."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the header of a video says.
+    """What the beginning of a video says.
 
     Attributes:
         height_px: Height of a frame as it is shown, that is after a rotation.
@@ -45,14 +70,18 @@ class VideoInfo:
 
 
 def video_info(path: Path) -> VideoInfo:
-    """Size and rate of a video, without decoding it.
+    """Size and rate of a video from its header and first frame.
 
     Raises:
-        VadlocError: The file cannot be opened, holds no video, or its frames are too large.
+        VadlocError: The file cannot be read or is cut off, holds no video, is turned by an odd
+            angle, or its frames are too large.
     """
-    with _refusals(path), _open_video(path) as (_, stream):
-        rate = stream.average_rate
-        return VideoInfo(stream.height, stream.width, float(rate) if rate else None)
+    with _opened(path) as video:
+        frame = next(video.decode())
+        stored = np.broadcast_to(np.uint8(0), (frame.height, frame.width))
+        height, width = _as_shown(f"{path}, frame 0", stored, frame).shape
+        rate = video.stream.average_rate
+        return VideoInfo(height, width, float(rate) if rate else None)
 
 
 def read_video(
@@ -60,86 +89,223 @@ def read_video(
 ) -> Iterator[tuple[str, tuple[NDArray[np.uint8], ...]]]:
     """Frames of a video in the order of presentation.
 
+    Grey is the luma that the video stores, 0 (black) to 255 (white) whatever its range and depth,
+    and ITU-R 601 luma where it stores RGB. A video of nothing but grey is read as full range, as
+    FFmpeg writes it whatever the tag says. RGB follows the tags for matrix and range; without tags
+    it is BT.601 of limited range. Alpha is left out.
+
     Yields:
         Where the frame stands, for messages, and the frame in every colour asked for: contiguous
-        uint8 ``(height, width)`` for grey, ``(height, width, 3)`` for rgb.
+        uint8 ``(height, width)`` for grey, ``(height, width, 3)`` for rgb. Frames of several sizes
+        are yielded as they are.
 
     Raises:
-        VadlocError: The video cannot be decoded, or ends before what its header promises.
+        VadlocError: The video cannot be decoded, is cut off, or is turned by an odd angle.
     """
-    count = promised = 0
-    end_s = promised_s = 0.0
-    with _refusals(path, lambda: count), _open_video(path) as (container, stream):
-        promised, promised_s = stream.frames, _promised_s(container, stream)
-        for frame in container.decode(stream):
-            where = f"{path}, frame {count}"
-            count += 1
-            end_s = max(end_s, (frame.time or 0.0) + 1.5 * _frame_s(stream))
-            arrays = (frame.to_ndarray(format=_PIXELS[colour]) for colour in colours)
-            yield where, tuple(np.ascontiguousarray(array, np.uint8) for array in arrays)
-    if count < promised or end_s < promised_s or not count:
-        raise VadlocError(
-            f"{path}: {count} frames decoded, {promised or 'more'} promised by the header; the "
-            "file is damaged or cut off, encode it again"
-        )
+    from av.video.reformatter import VideoReformatter
+
+    reformatters = [VideoReformatter() for _ in colours]  # each is fast for one kind of work
+    with _opened(path) as video:
+        for number, frame in enumerate(video.decode()):
+            where = f"{path}, frame {number}"
+            stored = [
+                _to_array(where, frame, colour, reformatter)
+                for colour, reformatter in zip(colours, reformatters, strict=True)
+            ]
+            shown = (_as_shown(where, array, frame) for array in stored)
+            yield where, tuple(np.ascontiguousarray(array, np.uint8) for array in shown)
 
 
 def frame_times_s(path: Path) -> NDArray[np.float64]:
     """Presentation time of every frame that ``read_video`` yields.
 
+    The packets tell it, without decoding, where each of them gives one frame for certain. Where the
+    stream has no usable times (none, or such that go back), they follow from its average rate.
+
     Returns:
-        ``(n,)`` seconds, the first 0, strictly increasing. Where the stream has no usable times,
-        they follow from its average rate.
+        ``(n,)`` seconds, the first 0, strictly increasing.
 
     Raises:
-        VadlocError: The file cannot be read.
+        VadlocError: The video cannot be read or is cut off.
     """
-    with _refusals(path), _open_video(path) as (container, stream):
-        ticks = [p.pts for p in container.demux(stream) if p.size and not p.is_discard]
-        unit, rate = stream.time_base, stream.average_rate
-    known = sorted(tick for tick in ticks if tick is not None)
-    if unit and len(known) == len(ticks) and len(set(known)) == len(known):
-        return (np.array(known) - known[0]) * float(unit) if known else np.zeros(0)
-    return np.arange(len(ticks)) / float(rate or 1)
+    with _opened(path) as video:
+        ticks = _packet_ticks(video)
+        unit = video.stream.time_base
+        rate = video.stream.average_rate or video.stream.guessed_rate or _DEFAULT_RATE
+    if ticks is None:
+        with _opened(path) as video:
+            ticks = [frame.pts for frame in video.decode()]
+    known = np.array([tick for tick in ticks if tick is not None], np.int64)
+    if unit and len(known) == len(ticks) and (np.diff(known) > 0).all():
+        return (known - known[0]) * float(unit)
+    return np.arange(len(ticks)) / float(rate)
+
+
+@dataclass
+class _Video:
+    """An open video; the numbers are of what was read so far."""
+
+    path: Path
+    container: "InputContainer"
+    stream: "VideoStream"
+    frame_count: int = 0
+
+    def packets(self) -> Iterator["Packet"]:
+        """Packets of the stream that hold something.
+
+        Raises:
+            VadlocError: One is cut off, or there are fewer than the file's own index has.
+        """
+        name, count = self.container.format.name, 0
+        for packet in self.container.demux(self.stream):
+            # MPEG-TS marks what follows a gap in its numbering, as where two files were joined.
+            if packet.is_corrupt and name != "mpegts":
+                raise VadlocError(f"{self.path}: cut off in frame {count}; {_REMEDY}")
+            count += packet.dts is not None or packet.size > 0
+            if packet.size:  # an empty one would end the decoding
+                yield packet
+        promised = len(self.stream.index_entries) if name.startswith(_INDEXED) else 0
+        if count < promised:
+            raise VadlocError(
+                f"{self.path}: {count} frames in it, {promised} promised by its index; cut off, "
+                f"{_REMEDY}"
+            )
+
+    def decode(self) -> Iterator["VideoFrame"]:
+        """All frames, at least one.
+
+        Raises:
+            VadlocError: As ``packets``, or there is no frame.
+        """
+        for packet in self.packets():
+            for frame in packet.decode():
+                self.frame_count += 1
+                yield frame
+        for frame in self.stream.decode(None):
+            self.frame_count += 1
+            yield frame
+        if not self.frame_count:
+            raise VadlocError(f"{self.path}: no frame in it; {_REMEDY}")
 
 
 @contextmanager
-def _refusals(path: Path, frame_count: object = lambda: 0) -> Iterator[None]:
-    """Turn whatever a damaged video raises into one line."""
+def _opened(path: Path) -> Iterator[_Video]:
+    """A video, open; whatever a damaged one raises becomes one line.
+
+    Raises:
+        VadlocError: It cannot be opened, is cut off, has no video stream or too large a frame, or
+            decoding fails.
+    """
+    import av
+
+    if not path.is_file():  # a named pipe would be waited for
+        raise VadlocError(f"{path}: no regular file; restore the video or remove it")
+    video = None
     try:
-        yield
+        # Without "file:", a colon in the name would be read as the end of a protocol's name.
+        with av.open(f"file:{path}", container_options=_OPEN_OPTIONS) as container:
+            stream = container.streams.best("video")  # not the picture of a cover
+            if stream is None:
+                raise VadlocError(f"{path}: no video stream in it; replace or remove it")
+            video = _Video(path, container, stream)
+            _check(video)
+            yield video
     except VadlocError:
         raise
     except Exception as error:  # a damaged video can fail in any way
-        count = frame_count() if callable(frame_count) else 0
+        count = video.frame_count if video else 0
         raise VadlocError(
-            f"{path}: decoding failed after {count} frames: {one_line(error)}"
+            f"{path}: decoding failed after {count} frames: {one_line(error)}; {_REMEDY}"
         ) from None
 
 
-def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
-    """Duration of a video that does not say how many frames it has (Matroska); 0 if unknown."""
-    if stream.frames or not container.duration or len(container.streams) > 1:
-        return 0.0
-    return container.duration / 1e6
+def _check(video: _Video) -> None:
+    stream = video.stream
+    if stream.codec_context is None:
+        raise VadlocError(f"{video.path}: no decoder for its video; encode it again as H.264")
+    if stream.width * stream.height > MAX_FRAME_PX:
+        raise VadlocError(
+            f"{video.path}: claims {stream.width} x {stream.height} px, the limit is "
+            f"{MAX_FRAME_PX} px"
+        )
+    missing = missing_bytes(video.path, video.container.format.name, stream.index_entries)
+    if missing:
+        raise VadlocError(
+            f"{video.path}: cut off, at least {missing} bytes are missing at its end; {_REMEDY}"
+        )
 
 
-def _frame_s(stream: "VideoStream") -> float:
-    return float(1 / stream.average_rate) if stream.average_rate else math.inf
+def _packet_ticks(video: _Video) -> list[int | None] | None:
+    """Times of the frames in the order of presentation, from the packets alone.
+
+    Returns:
+        None where packets do not tell for certain: they might hold one field, no frame or several
+        frames, or begin with frames that cannot be decoded.
+    """
+    context = video.stream.codec_context
+    codec = context.codec
+    one_each = codec.intra_only or codec.canonical_name in _ONE_FRAME_A_PACKET
+    if not one_each or context.field_order not in _PROGRESSIVE:
+        return None
+    smallest = _SKIPPED_FRAME_BYTES if codec.canonical_name == "mpeg4" else 0
+    shown: list[int | None] = []
+    first = last_dts = None
+    for packet in video.packets():
+        if first is None:
+            first = packet.pts
+            if not packet.is_keyframe:
+                return None
+        pts, dts = packet.pts, packet.dts
+        if first is None or pts is None or pts < first or packet.size <= smallest:
+            return None
+        if dts is None or (last_dts is not None and dts <= last_dts):
+            return None
+        last_dts = dts
+        if not packet.is_discard:
+            shown.append(pts)
+    return sorted(shown) or None
 
 
-@contextmanager
-def _open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    import av
+def _to_array(
+    where: str, frame: "VideoFrame", colour: Colour, reformatter: "VideoReformatter"
+) -> NDArray[np.uint8]:
+    """A frame as it is stored, uint8 but not always contiguous."""
+    if colour == "grey":
+        # The same matrix on both sides, so that luma is scaled and nothing else.
+        grey = reformatter.reformat(
+            frame, format="gray", src_colorspace="ITU601", dst_colorspace="ITU601", threads=1
+        )
+        return grey.to_ndarray()
+    if frame.colorspace == _RESERVED_MATRIX:
+        frame.colorspace = _UNSPECIFIED_MATRIX
+    if frame.colorspace not in _MATRICES:
+        raise VadlocError(
+            f"{where}: colours in matrix {frame.colorspace} of ISO/IEC 23091-4, which is not read; "
+            "encode the video again in BT.709"
+        )
+    return reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
 
-    options = {"format_whitelist": CONTAINERS}
-    with av.open(str(path), container_options=options) as container:
-        if not container.streams.video:
-            raise VadlocError(f"{path}: no video stream in it")
-        stream = container.streams.video[0]
-        if stream.width * stream.height > MAX_FRAME_PX:
-            raise VadlocError(
-                f"{path}: claims {stream.width} x {stream.height} px, the limit is "
-                f"{MAX_FRAME_PX} px"
-            )
-        yield container, stream
+
+def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDArray[np.uint8]:
+    """A view of the array, turned and mirrored as the frame's display matrix says.
+
+    The matrix is that of ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at column
+    a p + c q, row b p + d q.
+    """
+    from av.sidedata.sidedata import Type
+
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return array
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
+    along, across = sorted([abs(a * d), abs(b * c)])[::-1]
+    if not along:  # some programs write nothing but zeros
+        return array
+    if across > along / 1e4:
+        raise VadlocError(
+            f"{where}: to be shown turned by {-frame.rotation} degrees, but only multiples of 90 "
+            "are read; encode the video again, turned (ffmpeg does it by itself)"
+        )
+    if abs(b * c) > abs(a * d):
+        array, a, d = array.swapaxes(0, 1), c, b
+    return array[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

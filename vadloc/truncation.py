@@ -1,0 +1,86 @@
+"""Video files that end before what their own structure says: told without decoding."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_RIFF_HEADER_BYTES = 8
+_RIFF_UNKNOWN = (0, 0xFFFFFFFF)
+"""Sizes of a recording that was never closed."""
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_TS_PACKET_BYTES = (188, 192, 204)
+_TS_SYNC = b"\x47"
+
+
+def missing_bytes(path: Path, container_format: str, index: Iterable[Any]) -> int:
+    """How many bytes a video file lacks at its end; 0 where it is whole or does not say.
+
+    Only what the structure of the file needs is trusted: where its samples lie (MP4), how long its
+    outermost chunk is (AVI, Matroska), whether its last packet is whole (MPEG-TS). Durations and
+    frame counts in headers are often wrong in files that are sound.
+
+    Args:
+        path: The video.
+        container_format: Its name in FFmpeg.
+        index: Entries with ``pos`` and ``size`` of every sample of the video stream (MP4).
+    """
+    size = path.stat().st_size
+    if container_format.startswith("mov"):
+        end = max((entry.pos + entry.size for entry in index), default=0)
+    elif container_format in _ENDS:
+        with path.open("rb") as file:
+            end = _ENDS[container_format](file)
+    else:
+        end = 0
+    return max(0, end - size)
+
+
+def _riff_end(file: BinaryIO) -> int:
+    """End of the last RIFF chunk: an AVI of more than 1 GB has several."""
+    end = 0
+    while len(header := file.read(_RIFF_HEADER_BYTES)) == _RIFF_HEADER_BYTES:
+        length = int.from_bytes(header[4:], "little")
+        if header[:4] != b"RIFF" or length in _RIFF_UNKNOWN:
+            break
+        end += _RIFF_HEADER_BYTES + length + length % 2
+        file.seek(end)
+    # Some programs count the header of 8 bytes twice, or do not write the last odd byte.
+    return end - _RIFF_HEADER_BYTES - 1
+
+
+def _segment_end(file: BinaryIO) -> int:
+    """End of the segment, which holds everything but the first few bytes (RFC 9559)."""
+    head = file.read(4096)
+    if not head.startswith(_EBML):
+        return 0
+    start, length = _ebml_size(head, len(_EBML))
+    segment = start + (length or 0)
+    if head[segment : segment + len(_SEGMENT)] != _SEGMENT:
+        return 0
+    start, length = _ebml_size(head, segment + len(_SEGMENT))
+    return 0 if length is None else start + length
+
+
+def _ebml_size(data: bytes, at: int) -> tuple[int, int | None]:
+    """Where the content begins whose size stands at a place, and the size; None: not known."""
+    if at >= len(data) or not data[at]:
+        return at, None
+    width = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1)
+    return at + width, None if value == (1 << 7 * width) - 1 else value
+
+
+def _packets_end(file: BinaryIO) -> int:
+    """End of the last packet, as if it were whole."""
+    head = file.read(4 + 2 * max(_TS_PACKET_BYTES) + 1)
+    size = file.seek(0, os.SEEK_END)
+    for length in _TS_PACKET_BYTES:
+        for first in (0, 4):
+            places = (first, first + length, first + 2 * length)
+            if all(head[at : at + 1] == _TS_SYNC for at in places):
+                return size + -size % length
+    return 0
+
+
+_ENDS = {"avi": _riff_end, "matroska,webm": _segment_end, "mpegts": _packets_end}
