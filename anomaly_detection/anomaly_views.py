@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vadloc import drawing
 from vadloc.drawing import DETECTION_COLOUR, PLATE_COLOUR, TEXT_COLOUR, TRUTH_COLOUR, RgbImage
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 
 READABLE_HEIGHT_PX = 360
 """Lower frames are magnified to at least this height, so that texts fit beside objects."""
@@ -73,12 +74,16 @@ class View:
         return sorted(here, key=lambda detection: -float(detection["score"]))
 
     @cached_property
+    def clock(self) -> Clock:
+        """When its frames are."""
+        return Clock.of_record(self.explained)
+
+    @cached_property
     def timeline(self) -> "Timeline":
         """The scores over time."""
         return Timeline(
             self.explained["frame_scores"],
             self.explained["threshold"],
-            self.explained["frames_per_second"],
             self.size_px[1] + PANEL_PX,
             self.stretches or [],
         )
@@ -157,14 +162,12 @@ class Timeline:
     Attributes:
         scores: Of each frame.
         threshold: Least score of a detection.
-        frames_per_second: Of the sequence.
         width_px: Of the picture.
         stretches: Annotated anomalous frames, first and last.
     """
 
     scores: list[float]
     threshold: float
-    frames_per_second: float
     width_px: int
     stretches: list[list[int]]
 
@@ -221,9 +224,8 @@ class Timeline:
 def _draw_header(view: View, frame: int) -> RgbImage:
     """Name, number, time and score of a frame, and what the ground truth says of it."""
     explained = view.explained
-    seconds = frame / explained["frames_per_second"]
     words = f"{explained['sequence']}   frame {frame + 1} of {explained['frame_count']}"
-    pieces = [(f"{words}   {seconds:.1f} s", TEXT_COLOUR)]
+    pieces = [(f"{words}   {view.clock.seconds(frame):.1f} s", TEXT_COLOUR)]
     pieces.append((f"score {explained['frame_scores'][frame]:.3f}", CURVE_COLOUR))
     if any(first <= frame <= last for first, last in view.stretches or []):
         pieces.append(("annotated as anomalous", TRUTH_COLOUR))

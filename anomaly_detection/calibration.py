@@ -69,8 +69,11 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
 
     with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
         frames, curves = 0, []
+        times: dict[str, float] = {}
         for features, model in left_out(config, artifacts, sequence):
             frames += features.frame_count
+            for key, value in features.time_record.items():
+                times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
             scores = features_to_scores(features, model, config)
             curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
         curve = sum_of_curves(curves)
@@ -79,6 +82,7 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
                 "schema": SCHEMAS["calibration"],
                 "sequence": sequence,
                 "frame_count": frames,
+                **times,
                 "scores": curve.scores,
                 "alarms": curve.alarms,
             }
@@ -136,9 +140,12 @@ def _part(
     features: SequenceFeatures, steps: NDArray[np.int64], frames_per_volume: int
 ) -> SequenceFeatures:
     starts = features.first_frame[steps]
+    count = int(starts[-1] - starts[0]) + frames_per_volume
+    times = features.times_s
     return replace(
         features,
-        frame_count=int(starts[-1] - starts[0]) + frames_per_volume,
+        frame_count=count,
+        times_s=None if times is None else times[starts[0] :][:count],
         first_frame=starts - starts[0],
         values=features.values[steps],
         descriptors={name: values[steps] for name, values in features.descriptors.items()},
@@ -152,6 +159,20 @@ def calibrate(config: Config, artifacts: Artifacts, *, overwrite: bool = False) 
             run(config, artifacts, sequence.name, overwrite=overwrite)
 
 
+def log_threshold(config: Config, artifacts: Artifacts) -> None:
+    """Say that the false alarms per hour allow none in so little video; once a command."""
+    origin = alarm_threshold(config, artifacts).origin
+    if not origin.get("is_resolved", True):
+        minutes = 60 * origin["hours"]
+        shown = f"{minutes:.1f} minutes" if minutes >= 1 else f"{60 * minutes:.1f} seconds"
+        logger.warning(
+            "%g false alarms per hour are less than one in the %s of training video: none is "
+            "allowed",
+            origin["per_hour"],
+            shown,
+        )
+
+
 def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     """The threshold of the config, or the one calibrated for its false alarms per hour."""
     from anomaly_detection.alarm_curves import AlarmCurve, curves_to_threshold
@@ -159,19 +180,13 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     if config.alarms.threshold is not None:
         return Threshold(config.alarms.threshold, {"kind": "fixed"})
     contents = [artifacts.calibration(s.name).load() for s in artifacts.sequences("train")]
-    hours = sum(content["frame_count"] for content in contents) / (
-        SECONDS_PER_HOUR * config.dataset.frames_per_second
-    )
+    rate = config.dataset.frames_per_second
+    seconds = sum(c.get("duration_s", c["frame_count"] / rate) for c in contents)
+    hours = seconds / SECONDS_PER_HOUR
     curves = [AlarmCurve(content["scores"], content["alarms"]) for content in contents]
     per_hour = config.alarms.false_alarms_per_hour
-    if per_hour * hours < 1:
-        logger.info(
-            "%g false alarms per hour are less than one in the %.1f minutes of training video: "
-            "none is allowed",
-            per_hour,
-            60 * hours,
-        )
-    value, alarms = curves_to_threshold(curves, allowed=int(per_hour * hours))
+    allowed = int(round(per_hour * hours, 6))  # sums of seconds may lack a last digit
+    value, alarms = curves_to_threshold(curves, allowed=allowed)
     return Threshold(
         value,
         {
@@ -180,7 +195,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
             "sequences": len(curves),
             "hours": round(hours, 4),
             "alarms": alarms,
-            "is_resolved": per_hour * hours >= 1,
+            "is_resolved": allowed >= 1,
         },
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.calibration import Threshold, alarm_threshold, calibrate
+from anomaly_detection.calibration import Threshold, alarm_threshold, calibrate, log_threshold
 from anomaly_detection.detections import Detection, scores_to_detections
 from anomaly_detection.explanation import Comparison
 from anomaly_detection.sentences import box_to_place, detection_to_sentence
@@ -34,7 +34,9 @@ from vadloc.features import (
     load_features,
 )
 from vadloc.model import Exemplars
+from vadloc.rate_checks import log_contradictions
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 
 COMMAND = "anomaly_detection.explain_anomalies"
 
@@ -152,6 +154,7 @@ def explain(
         threshold: Least score of a detection.
     """
     config, grid = scene.config, scene.grid
+    clock = Clock.of(features.times_s, frames_per_second=config.dataset.frames_per_second)
     detections = scores_to_detections(
         scores, grid, threshold=threshold.value, connectivity=config.evaluation.connectivity
     )
@@ -161,7 +164,7 @@ def explain(
         "frame_count": features.frame_count,
         "height_px": grid.height_px,
         "width_px": grid.width_px,
-        "frames_per_second": config.dataset.frames_per_second,
+        **clock.to_record(),
         "cell_px": grid.stride_px,
         "region_px": grid.size_px,
         "frames_per_volume": config.regions.frames_per_volume,
@@ -171,14 +174,14 @@ def explain(
         "threshold_from": threshold.origin,
         "frame_scores": [round(float(s), 6) for s in scores.max(axis=(1, 2))],
         "detections": [
-            {"id": i, **explain_detection(detection, features, scene)}
+            {"id": i, **explain_detection(detection, features, scene, clock)}
             for i, detection in enumerate(detections)
         ],
     }
 
 
 def explain_detection(
-    detection: Detection, features: SequenceFeatures, scene: Scene
+    detection: Detection, features: SequenceFeatures, scene: Scene, clock: Clock
 ) -> dict[str, Any]:
     """The record of one detection."""
     step, region, comparison = peak_volume(detection, features, scene)
@@ -203,7 +206,7 @@ def explain_detection(
     }
     sentence = detection_to_sentence(
         record,
-        frames_per_second=scene.config.dataset.frames_per_second,
+        clock=clock,
         floor_px_per_frame=speed_floor(scene.config, scene.model.components),
     )
     return {**record, "sentence": sentence}
@@ -272,7 +275,14 @@ def sentences(artifacts: Artifacts, sequence: str) -> str:
     return "\n".join(lines) or f"  nothing scores {content['threshold']:.3f} or more"
 
 
-STAGE = Stage(COMMAND, run, outputs, "test", prepare=calibrate, describe=sentences)
+def _prepare(config: Config, artifacts: Artifacts, *, overwrite: bool) -> None:
+    """The calibration that all units share, and what is to be said of it and of times."""
+    calibrate(config, artifacts, overwrite=overwrite)
+    log_contradictions(artifacts)
+    log_threshold(config, artifacts)
+
+
+STAGE = Stage(COMMAND, run, outputs, "test", prepare=_prepare, describe=sentences)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -23,6 +23,7 @@ from anomaly_detection.report_pictures import (
     window_around,
     window_of_shape,
 )
+from vadloc.times import Clock
 
 OVERVIEW_POINTS = 600
 """Of longer sequences, the timeline shows the maxima of so many pieces."""
@@ -42,9 +43,8 @@ class Report:
         width_px: Of the frames.
         cell_px: Side of a cell of the score map.
         cells: Rows and columns of the score map.
-        frames_per_second: Of the video.
-        clip_frames: Longest clip.
-        clip_step: Every so manieth frame is in the clips.
+        clip_seconds: Longest clip.
+        clip_frames_per_second: Frames of clips above this rate are left out.
         clip_side_px: Longest side of the frames in clips.
         top_score: Where the colours of scores end.
         train: Names of the training sequences.
@@ -54,9 +54,8 @@ class Report:
     width_px: int
     cell_px: int
     cells: tuple[int, int]
-    frames_per_second: float
-    clip_frames: int
-    clip_step: int
+    clip_seconds: float
+    clip_frames_per_second: float
     clip_side_px: int
     top_score: float
     train: tuple[str, ...]
@@ -114,6 +113,21 @@ class SequenceReport:
         return found
 
     @cached_property
+    def clock(self) -> Clock:
+        """When its frames are."""
+        return Clock.of_record(self.explained)
+
+    @property
+    def clip_frames(self) -> int:
+        """Longest clip."""
+        return max(1, round(self.report.clip_seconds * self.clock.frames_per_second))
+
+    @property
+    def clip_step(self) -> int:
+        """Every so manieth frame is in the clips."""
+        return max(1, round(self.clock.frames_per_second / self.report.clip_frames_per_second))
+
+    @cached_property
     def clips(self) -> list[Clip]:
         """Frames in which each detection is shown."""
         return [
@@ -121,7 +135,7 @@ class SequenceReport:
                 Clip(d["first_frame"], d["last_frame"]),
                 Clip(d["peak"]["first_frame"], d["peak"]["last_frame"]),
                 frame_count=self.explained["frame_count"],
-                longest=self.report.clip_frames,
+                longest=self.clip_frames,
             )
             for d in self.detections
         ]
@@ -129,12 +143,12 @@ class SequenceReport:
     @cached_property
     def shown(self) -> list[Clip]:
         """The pictures that the clips need, in steps of ``clip_step`` frames."""
-        step = self.report.clip_step
+        step = self.clip_step
         return merge_clips(Clip(-(-c.first // step), c.last // step) for c in self.clips)
 
     def shown_frames(self) -> list[int]:
         """The frames of these pictures."""
-        step = self.report.clip_step
+        step = self.clip_step
         return [step * p for clip in self.shown for p in range(clip.first, clip.last + 1)]
 
     def strips(self) -> list[Strip]:
@@ -170,6 +184,8 @@ class SequenceReport:
             "name": self.explained["sequence"],
             "key": self.key,
             "frame_count": self.explained["frame_count"],
+            "step": self.clip_step,
+            **self.clock.to_record(),
             "bands": bands,
             "frames_a_point": frames_a_point,
             "scores": [round(float(score), 4) for score in maxima],

@@ -48,6 +48,7 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
                 "schema": SCHEMAS["scores"],
                 "sequence": sequence,
                 "frame_count": features.frame_count,
+                **features.time_record,
                 "frame_height_px": features.height_px,
                 "frame_width_px": features.width_px,
                 "cell_height_px": config.regions.stride_px,

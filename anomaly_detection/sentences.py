@@ -12,6 +12,7 @@ from exemplar_selection.wording import (
 )
 from vadloc.features import MOVING
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 
 PLACES = (
     ("upper left", "top", "upper right"),
@@ -46,18 +47,17 @@ def box_to_place(box_xyxy_px: list[int], grid: RegionGrid) -> str:
 
 
 def detection_to_sentence(
-    record: dict[str, Any], *, frames_per_second: float, floor_px_per_frame: float
+    record: dict[str, Any], *, clock: Clock, floor_px_per_frame: float
 ) -> str:
     """What was seen where and when, what is normal there, and what is unusual.
 
     Args:
         record: Of the detection, as ``explain_anomalies`` writes it.
-        frames_per_second: Of the sequence.
+        clock: Of the sequence.
         floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
     """
     first, last = record["first_frame"], record["last_frame"]
-    start_s, end_s = first / frames_per_second, (last + 1) / frames_per_second
-    when = f"{frames(first, last)} ({start_s:.1f}-{end_s:.1f} s)"
+    when = f"{frames(first, last)} ({clock.seconds(first):.1f}-{clock.seconds(last + 1):.1f} s)"
     near = record["nearest"]
     source = (
         f"nearest: {near['sequence']}, {frames(near['first_frame'], near['last_frame'])}, "

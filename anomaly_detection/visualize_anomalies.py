@@ -17,6 +17,7 @@ from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
 from vadloc.config import Config
 from vadloc.storage import list_files
+from vadloc.times import Clock
 
 COMMAND = "anomaly_detection.visualize_anomalies"
 PNG_LEVEL = 3
@@ -49,12 +50,17 @@ def run(
     if file.is_done(overwrite=overwrite):
         return file.path
     with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        images = draw_sequence(config, artifacts, sequence)
+        clock, images = draw_sequence(config, artifacts, sequence)
         if form == "video":
             from vadloc.video import write_video
 
-            rate = config.dataset.frames_per_second
-            counts["frames"] = write_video(file.path, images, rate, stamp=file.stamp)
+            counts["frames"] = write_video(
+                file.path,
+                images,
+                clock.frames_per_second,
+                times_s=clock.times_s,
+                stamp=file.stamp,
+            )
         else:
             pictures = file.path.parent
             file.path.unlink(missing_ok=True)  # what it lists is about to go
@@ -64,8 +70,14 @@ def run(
     return file.path
 
 
-def draw_sequence(config: Config, artifacts: Artifacts, sequence: str) -> Iterator[Any]:
-    """All frames of a sequence, drawn one at a time: RGB uint8 ``(height, width, 3)``."""
+def draw_sequence(
+    config: Config, artifacts: Artifacts, sequence: str
+) -> tuple[Clock, Iterator[Any]]:
+    """All frames of a sequence, drawn one at a time.
+
+    Returns:
+        When they are, and the pictures: RGB uint8 ``(height, width, 3)``.
+    """
     from anomaly_detection.anomaly_views import View, draw_views
     from vadloc.features import check_scores
     from vadloc.frames import read_frames
@@ -85,7 +97,7 @@ def draw_sequence(config: Config, artifacts: Artifacts, sequence: str) -> Iterat
         regions=truth["regions"].get(sequence),
     )
     frames = read_frames(artifacts.sequence("test", sequence), colour="rgb")
-    return draw_views(view, frames)
+    return view.clock, draw_views(view, frames)
 
 
 def _write_pictures(folder: Path, images: Iterator[Any]) -> int:

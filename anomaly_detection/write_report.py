@@ -142,7 +142,7 @@ class ReportWriter:
         """What the page shows at once: all but details and pictures."""
         first = self.sequences[0].explained
         rows = [row for sequence in self.sequences for row in sequence.rows()]
-        known = ("version", "components", "threshold", "threshold_from", "frames_per_second")
+        known = ("version", "components", "threshold", "threshold_from")
         return {key: first[key] for key in known} | {
             "schema": SCHEMAS["report"],
             "dataset": self.artifacts.config.dataset.name,
@@ -173,7 +173,6 @@ class ReportWriter:
             "width": width,
             "columns": self.report.columns,
             "per_sheet": self.report.columns**2,
-            "step": self.report.clip_step,
             "cells": [rows, columns],
             # The grid of cells may reach beyond the frame.
             "covers": [rows * cell / self.report.height_px, columns * cell / self.report.width_px],
@@ -278,15 +277,13 @@ def explained_to_report(scene: Scene, explained: list[dict[str, Any]]) -> Report
         explained: Content of the explanations of each test sequence.
     """
     config, grid = scene.config, scene.grid
-    rate = config.dataset.frames_per_second
     return Report(
         height_px=grid.height_px,
         width_px=grid.width_px,
         cell_px=grid.stride_px,
         cells=grid.cells,
-        frames_per_second=rate,
-        clip_frames=max(1, round(config.report.clip_seconds * rate)),
-        clip_step=max(1, round(rate / config.report.clip_frames_per_second)),
+        clip_seconds=config.report.clip_seconds,
+        clip_frames_per_second=config.report.clip_frames_per_second,
         clip_side_px=config.report.clip_side_px,
         top_score=max(max(content["frame_scores"]) for content in explained),
         train=scene.model.sequences,

@@ -10,19 +10,20 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_extraction.extractor import Extractor, Frame, Workers
 from feature_extraction.momentum import MIN_SIDE_PX, Momentum
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, stage_report, thread_count
 from vadloc.config import Config
-from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import Sequence, read_frames_as
+from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.frames import Sequence, read_frames_as, sequence_times_s
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 
@@ -111,16 +112,29 @@ def run(
 
 
 def frames_to_features(
-    config: Config, sequence: Sequence, extractors: tuple[str, ...], *, device: str = "auto"
+    config: Config,
+    sequence: Sequence,
+    extractors: tuple[str, ...],
+    *,
+    device: str = "auto",
+    limit: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Features of one sequence by several extractors, as they are stored.
+
+    Args:
+        config: The config.
+        sequence: The sequence.
+        extractors: Names of the extractors.
+        device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
+        limit: Look at so many frames from the beginning; ``None`` for all.
 
     Returns:
         For each extractor a dict: ``first_frame`` ``(v,)`` int64, 0-based, of each time step;
         ``index`` ``(v, regions)`` int32, regions row by row: the row of each volume in
-        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts.
+        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts; of a video
+        ``times_s`` ``(frames,)`` float64, when each frame begins.
     """
-    frames = _Counted(sequence, coloured=not COLOURED.isdisjoint(extractors))
+    frames = _Counted(sequence, coloured=not COLOURED.isdisjoint(extractors), limit=limit)
     height, width = frames.first.shape
     if "momentum" in extractors and min(height, width) < MIN_SIDE_PX:
         raise VadlocError(
@@ -141,8 +155,25 @@ def frames_to_features(
         "width_px": width,
         "region_count": grid.region_count,
         "first_frame": np.array(first_frames, np.int64),
+        **_times(sequence, frames.count),
     }
     return {name: {**shared, **vars(features)} for name, features in found.items()}
+
+
+def _times(sequence: Sequence, frame_count: int) -> dict[str, NDArray[np.float64]]:
+    """When the frames of a video are; nothing of pictures."""
+    times_s = sequence_times_s(sequence)
+    if times_s is None:
+        return {}
+    if len(times_s) < frame_count:
+        logger.warning(
+            "%s: times of %d of %d frames; it counts as one of even intervals",
+            sequence.name,
+            len(times_s),
+            frame_count,
+        )
+        return {}
+    return {"times_s": times_s[:frame_count]}
 
 
 def _pass_frames(
@@ -168,8 +199,8 @@ def _pass_frames(
             volumes(first)
     if first < 0:
         raise VadlocError(
-            f"{frames.name}: {frames.count} frames, but a video volume has {length} ([regions] "
-            "frames_per_volume); remove the sequence or shorten the volumes"
+            f"{frames.name}: {counted(frames.count, 'frame')}, but a video volume has {length} "
+            "([regions] frames_per_volume); remove the sequence or shorten the volumes"
         )
     if first % stride:
         volumes(first)
@@ -179,13 +210,13 @@ def _pass_frames(
 class _Counted:
     """Frames that are counted as they pass; the first one is looked at in advance."""
 
-    def __init__(self, sequence: Sequence, *, coloured: bool) -> None:
+    def __init__(self, sequence: Sequence, *, coloured: bool, limit: int | None) -> None:
         self.name = sequence.name
         frames = read_frames_as(sequence, ("grey", "rgb") if coloured else ("grey",))
         first = next(frames)
         self.first = first[0]
         self.count = 0
-        self._frames = chain([first], frames)
+        self._frames = islice(chain([first], frames), limit)
 
     def __iter__(self) -> Iterator[Any]:
         for frame in self._frames:

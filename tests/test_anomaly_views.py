@@ -104,7 +104,7 @@ def titles(panel: RgbImage) -> int:
 
 
 def test_time_runs_from_the_axis_to_the_right() -> None:
-    line = Timeline([0.0, 1.0, 0.0, 0.0], 0.5, 10.0, 400, [[1, 2]])
+    line = Timeline([0.0, 1.0, 0.0, 0.0], 0.5, 400, [[1, 2]])
     length = 400 - AXIS_PX - 2 * MARGIN_PX
     assert [line.x_px(f) for f in (-0.5, 3.5)] == [AXIS_PX, AXIS_PX + length]
     assert (line.y_px(0.0), line.y_px(1.0)) == (STRIP_PX - MARGIN_PX, MARGIN_PX)
@@ -117,7 +117,7 @@ def test_time_runs_from_the_axis_to_the_right() -> None:
 
 
 def test_the_highest_score_may_lie_below_the_threshold() -> None:
-    line = Timeline([0.0, 0.1], 0.5, 10.0, 400, [])
+    line = Timeline([0.0, 0.1], 0.5, 400, [])
     assert MARGIN_PX < line.y_px(0.5) < line.y_px(0.1) < STRIP_PX - MARGIN_PX
     assert line.draw(1).shape == (STRIP_PX, 400, 3)
 

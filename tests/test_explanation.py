@@ -18,6 +18,7 @@ from exemplar_selection.wording import joined, normal_to_words, percent, volume_
 from feature_extraction.attributes import CLASSES, Attributes
 from vadloc.distance import FeatureDistance
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 
 RIGHT, LEFT, DOWN = 0, 6, 3
 """Bins of 30 degrees: just below right, just above left, just left of straight down."""
@@ -195,7 +196,7 @@ def record_of(comparison: Comparison, near: Seen, row: int) -> dict[str, Any]:
 
 def sentence(comparison: Comparison, near: Seen, row: int = 0, *, floor: float = 0.0) -> str:
     record = record_of(comparison, near, row)
-    return detection_to_sentence(record, frames_per_second=10, floor_px_per_frame=floor)
+    return detection_to_sentence(record, clock=Clock(10), floor_px_per_frame=floor)
 
 
 def test_sentence_of_measured_motion() -> None:

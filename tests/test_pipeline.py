@@ -305,7 +305,7 @@ def test_frames_that_come_or_go_are_noticed(scene: Path, results: Path, tmp_path
 
 def one_frame(scene: Path) -> str:
     save_frames(scene / "Train" / "Train3", film(seed=0)[:1])
-    return "Train3: 1 frames, but a video volume has 4"
+    return "Train3: 1 frame, but a video volume has 4"
 
 
 def no_frames(scene: Path) -> str:
@@ -399,7 +399,7 @@ def test_one_line_for_each_failed_unit(scene: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if " INFO " not in line]
     assert len(lines) == 2
-    assert "2 of 5 units failed: Train3: 1 frames" in lines[0]
+    assert "2 of 5 units failed: Train3: 1 frame," in lines[0]
     assert lines[1].startswith("Train4: 2 frames")
 
 

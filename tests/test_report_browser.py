@@ -162,6 +162,34 @@ def test_clips_play(reader: Reader) -> None:
     assert reader.page.get_attribute("#play", "aria-label") == "Play"
 
 
+def test_clips_keep_the_time_of_the_video(browser: "Browser", tmp_path: Path) -> None:
+    """1.5 s without a frame before the last frame of the clip."""
+    save_films(tmp_path / "films")
+    content = explanation("Test000", detections=1, seed=0)
+    found = content["detections"][0] | {"first_frame": 0, "last_frame": 9, "peak_frame": 4}
+    found["boxes_xyxy_px"] = [found["boxes_xyxy_px"][0]] * 10
+    even = [frame / 10 for frame in range(content["frame_count"])]
+    content |= {"detections": [found], "times_s": [*even[:9], *(s + 1.5 for s in even[9:])]}
+    sink = FolderSink(tmp_path)
+    writer_of(tmp_path / "films", [content]).write(sink)
+    (tmp_path / "index.html").write_text(sink.page("x"))
+    for reader in open_report(browser, tmp_path / "index.html"):
+        reader.loaded()
+        assert reader.text("#detail-when").count("0.0 s – 2.5 s") == 1
+        seek = """place => { const slider = document.querySelector('#seek');
+            slider.value = place; slider.dispatchEvent(new Event('input')); }"""
+        reader.page.evaluate(seek, 6)
+        assert "Frame 7 · 0.6 s" in reader.text("#clock")
+        time = reader.page.clock
+        time.install()
+        time.pause_at(2**31)
+        reader.page.keyboard.press(" ")
+        played = [(150, "Frame 8 · 0.7 s"), (1600, "Frame 9 · 0.8 s"), (100, "Frame 10 · 2.4 s")]
+        for ms, words in played:
+            time.run_for(ms)
+            assert words in reader.text("#clock")
+
+
 def set_threshold(reader: Reader, value: float) -> None:
     script = """value => { const slider = document.querySelector('#threshold');
         slider.value = value; slider.dispatchEvent(new Event('input')); }"""

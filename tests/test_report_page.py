@@ -173,7 +173,9 @@ def test_all_marks_of_the_page_are_filled() -> None:
 def test_frames_are_left_out_evenly_above_the_rate() -> None:
     content = explanation("x", detections=6, seed=3)
     report = report_of([content])
-    thin = SequenceReport(0, content, type(report)(**{**vars(report), "clip_step": 5}))
+    thin = SequenceReport(
+        0, content, type(report)(**{**vars(report), "clip_frames_per_second": 2.0})
+    )
     whole = SequenceReport(0, content, report)
     frames = {f for c in whole.shown for f in range(c.first, c.last + 1)}
     assert thin.shown_frames() == sorted(f for f in frames if f % 5 == 0)

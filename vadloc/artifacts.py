@@ -30,18 +30,20 @@ _T = TypeVar("_T")
 Split = Literal["train", "test"]
 State = Literal["done", "missing", "stale", "damaged"]
 SCHEMAS = {
+    "video": 1,
     "features": 4,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
     "scores": 1,
     "evaluation": 1,
-    "report": 1,
+    "report": 2,
     "calibration": 1,
     "explanations": 1,
     "views": 1,
 }
-"""Raise the number of a kind whenever its content or the computation behind it changes."""
+"""Raise the number of a kind whenever its content or the computation behind it changes; that of
+``video`` when videos are decoded otherwise, which leaves the features of pictures valid."""
 
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".joblib": storage.read_joblib,
@@ -180,10 +182,14 @@ class Artifacts:
         own.update((name, w) for name, w in self.config.distance.weights.items() if name in own)
         return own
 
+    def split_folder(self, split: Split) -> Path:
+        """Where the sequences of a split lie."""
+        dataset = self.config.dataset
+        return self.datasets / (dataset.train if split == "train" else dataset.test)
+
     def sequences(self, split: Split) -> list[Sequence]:
         """Sequences of a split in natural order."""
-        dataset = self.config.dataset
-        folder = self.datasets / (dataset.train if split == "train" else dataset.test)
+        folder = self.split_folder(split)
         return self._once(("sequences", split), lambda: list_sequences(folder))
 
     def sequence(self, split: Split, name: str) -> Sequence:
@@ -364,7 +370,8 @@ class Artifacts:
 
     def _frames_stamp(self, split: Split, sequence: str) -> str:
         def listed() -> str:
-            return _hash("frames", *frame_listing(self.sequence(split, sequence)))
+            found = self.sequence(split, sequence)
+            return _hash("video" if found.is_video else "frames", *frame_listing(found))
 
         return self._once(("frames", split, sequence), listed)
 

@@ -21,6 +21,7 @@ from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.storage import remove_leftovers, replacing
+from vadloc.unread import log_unread
 from vadloc.versions import VERSIONS
 
 logger = logging.getLogger(__name__)
@@ -229,6 +230,7 @@ def stage_main(stage: Stage, args: argparse.Namespace) -> None:
         if args.missing:
             emit(_array_spec(_missing(stage, artifacts, units, overwrite=args.overwrite)))
             return
+        log_unread(artifacts, *((stage.split,) if stage.split else ("train", "test")))
         paths = run_units(stage, artifacts, units, RunOptions.of(args))
         for unit, path in zip(units, paths, strict=True):
             emit(str(path))

@@ -114,6 +114,13 @@ class Features(_Content):
     descriptors: dict[str, Annotated[Any, Array("float16 float32", "rows _")]]
     first_frame: Annotated[Any, Array("int64", "volumes", least=0)]
     index: Annotated[Any, Array("int32", "volumes regions", least=0, below="rows")]
+    times_s: Annotated[Any, Array("float64", "frames", least=0)] = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.times_s is not None and len(self.times_s) != self.frame_count:
+            raise ValueError("expected a time for each frame")
+        return self
 
 
 class Scales(_Content):
@@ -164,12 +171,17 @@ class ScoreDetails(_Content):
     frame_width_px: Side
     cell_height_px: Side
     cell_width_px: Side
+    frame_count: Count
+    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
 class Calibration(_Content):
     """False alarms of a training sequence at every threshold."""
 
     frame_count: Count
+    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     scores: Annotated[Any, Array("float32", "steps")]
     alarms: Annotated[Any, Array("int64", "steps", least=0)]
 
@@ -237,6 +249,7 @@ class Explanations(_Content):
     height_px: Side
     width_px: Side
     frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    times_s: list[NotNegative] | None = None
     cell_px: Side
     region_px: Side
     threshold: Number
@@ -247,6 +260,8 @@ class Explanations(_Content):
     def _fits_together(self) -> Self:
         if len(self.frame_scores) != self.frame_count:
             raise ValueError("expected a score for each frame")
+        if self.times_s is not None and len(self.times_s) != self.frame_count:
+            raise ValueError("expected a time for each frame")
         last = [d.last_frame for d in self.detections]
         last += [d.peak.last_frame for d in self.detections]
         if max(last, default=0) >= self.frame_count:

@@ -2,32 +2,37 @@
 
     python -m vadloc.doctor --config configs/ped2.toml
 
-reads every frame once and prints what is wrong, one line each; exit status 1 if anything is.
+reads every frame once, extracts the features of the first volumes of every sequence, and prints
+what is wrong, one line each; exit status 1 if anything is.
 """
 
 import argparse
 import hashlib
 import os
-import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
-from vadloc.errors import VadlocError
-from vadloc.frames import Sequence, list_frame_files, read_frames
+from vadloc.config import Config
+from vadloc.errors import VadlocError, counted, one_line
+from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
+from vadloc.numbering import naming_findings
+from vadloc.rate_checks import SPLITS, contradictions
+from vadloc.rates import Rate, describe_rate
 from vadloc.regions import RegionGrid
+from vadloc.unread import unread_lines
 from vadloc.versions import extractors_of
+from vadloc.weights import weights_digest
 
 VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
 """Of features on disk for each extractor, if every volume is computed."""
 
 SCORE_BYTES = 4
-SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Examination:
         size_px: Height and width, ``None`` if no frame could be read.
         digests: One for each frame that could be read, in order.
         findings: What is wrong with it, one line each.
+        is_unreadable: Reading stopped before the end.
+        rate: How the frames of a video follow each other; ``None`` for pictures.
     """
 
     sequence: Sequence
@@ -47,6 +54,8 @@ class Examination:
     size_px: tuple[int, int] | None = None
     digests: list[bytes] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    is_unreadable: bool = False
+    rate: Rate | None = None
 
     @property
     def label(self) -> str:
@@ -58,40 +67,50 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
     """Read all frames of a sequence once."""
     found = Examination(sequence, split)
     try:
+        times_s = sequence_times_s(sequence)
+        if times_s is not None:
+            found.rate = describe_rate(times_s)
         if not sequence.is_video:
-            found.findings += _gaps(found.label, list_frame_files(sequence.path))
+            names = [file.name for file in list_frame_files(sequence.path)]
+            found.findings += (f"{found.label}: {text}" for text in naming_findings(names))
         for frame in read_frames(sequence):
             found.size_px = (frame.shape[0], frame.shape[1])
             found.digests.append(hashlib.blake2b(frame.tobytes(), digest_size=12).digest())
     except VadlocError as error:
         found.findings.append(f"{found.label}: {error}")
+        found.is_unreadable = True
         return found
-    count = len(found.digests)
-    if count < frames_per_volume:
-        found.findings.append(
-            f"{found.label}: {count} frames, a video volume has {frames_per_volume}; too short"
-        )
-    repeated = [i for i, (a, b) in enumerate(pairwise(found.digests), start=2) if a == b]
-    if repeated:
-        found.findings.append(
-            f"{found.label}: {len(repeated)} of {count} frames repeat the one before, the first "
-            f"is frame {repeated[0]}; motion is measured as zero there"
-        )
+    found.findings += _frame_findings(found, frames_per_volume)
     return found
 
 
-def _gaps(label: str, files: list[Path]) -> Iterator[str]:
-    """A finding if the numbers in the names of the frames leave some out."""
-    numbers = [re.findall(r"[0-9]+", file.stem) for file in files]
-    if not all(numbers):
-        return
-    last = [int(parts[-1]) for parts in numbers]
-    jumps = [(a, b) for a, b in pairwise(last) if b != a + 1]
-    if jumps:
+def _frame_findings(found: Examination, frames_per_volume: int) -> Iterator[str]:
+    """What is wrong with the frames of a sequence that can be read."""
+    count = len(found.digests)
+    if count < frames_per_volume:
         yield (
-            f"{label}: the numbering of the frames jumps from {jumps[0][0]} to {jumps[0][1]}"
-            f" ({len(jumps)} jumps); lost frames look like motion"
+            f"{found.label}: {counted(count, 'frame')}, a video volume has {frames_per_volume}; "
+            "too short"
         )
+    repeated = [i for i, (a, b) in enumerate(pairwise(found.digests), start=2) if a == b]
+    if repeated:
+        yield (
+            f"{found.label}: {len(repeated)} of {count} frames repeat the one before, the first "
+            f"is frame {repeated[0]}; motion is measured as zero there"
+        )
+    if found.rate and not found.rate.is_constant:
+        yield f"{found.label}: {_uneven(found.rate)}; seconds are counted by the times of the file"
+
+
+def _uneven(rate: Rate) -> str:
+    """What is wrong with a rate that is not constant."""
+    if rate.hole_after_frame is None:
+        return "its frame rate varies, which looks like other speeds"
+    return (
+        f"{counted(rate.hole_count, 'hole')} between its frames, the longest of "
+        f"{rate.longest_hole_s:.3g} s after frame {rate.hole_after_frame + 1}; lost frames look "
+        "like motion"
+    )
 
 
 def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
@@ -103,6 +122,12 @@ def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
                 f"{other.label}: frames of {other.size_px[1]} x {other.size_px[0]} px, those of "
                 f"{sized[0].label} have {sized[0].size_px[1]} x {sized[0].size_px[0]}"
             )
+
+
+def compare_rates(examinations: list[Examination], frames_per_second: float) -> Iterator[str]:
+    """A finding for each rate of videos that is not the config's."""
+    rates = {e.label: e.rate.frames_per_second for e in examinations if e.rate}
+    return contradictions(rates, frames_per_second)
 
 
 def find_overlap(examinations: list[Examination]) -> Iterator[str]:
@@ -117,6 +142,14 @@ def find_overlap(examinations: list[Examination]) -> Iterator[str]:
                 f"{test.label}: {len(shared)} of {len(test.digests)} frames are also frames of "
                 f"training ({shared[0]}); test video must be new"
             )
+
+
+def _same_folder(artifacts: Artifacts) -> list[str]:
+    """A finding if both splits are one folder, instead of one for each sequence in it."""
+    train, test = (artifacts.split_folder(split) for split in SPLITS)
+    if not train.samefile(test):
+        return []
+    return [f"{train}: both train and test of the config; test video must be new"]
 
 
 def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) -> Iterator[str]:
@@ -179,30 +212,76 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
     extractors = extractors_of(artifacts.version)
     if NETWORKS.isdisjoint(extractors):
         return f"runs on the CPU, {usable_cores()} cores"
-    for extractor in extractors:  # their stamps depend on the weights
-        artifacts.features(extractor, "train", artifacts.sequences("train")[0].name)
+    for name in NETWORKS.intersection(extractors):
+        weights_digest(getattr(artifacts.config.features, name).weights, name)
     found = check_networks(artifacts.config, extractors, device=choice)
     return f"networks run on: {found}, all else on {usable_cores()} cores"
 
 
-def examine_all(artifacts: Artifacts, *, jobs: int) -> list[Examination]:
-    """Read all sequences, several side by side."""
+def try_extraction(
+    config: Config, extractors: tuple[str, ...], device: str, examination: Examination
+) -> Iterator[str]:
+    """A finding if the features of the first two volumes of a sequence cannot be extracted.
+
+    Args:
+        config: The config.
+        extractors: Names of the version's extractors.
+        device: Where networks run.
+        examination: Of the sequence; one that cannot be read or is too short is not tried.
+    """
+    from feature_extraction.extract_features import frames_to_features
+
+    limit = config.regions.frames_per_volume + config.regions.frame_stride
+    if len(examination.digests) < config.regions.frames_per_volume or examination.is_unreadable:
+        return
+    try:
+        frames_to_features(config, examination.sequence, extractors, device=device, limit=limit)
+    except Exception as error:  # whatever it is, the user is spared a traceback hours later
+        kind = "" if isinstance(error, VadlocError) else f"{type(error).__name__}: "
+        yield f"{examination.label}: extraction fails on its first frames: {kind}{one_line(error)}"
+
+
+def examine_all(artifacts: Artifacts, *, jobs: int, device: str | None) -> list[Examination]:
+    """Read all sequences and try their extraction, several side by side.
+
+    Args:
+        artifacts: The results.
+        jobs: Sequences side by side.
+        device: Where networks run; ``None`` where they cannot, and nothing is tried.
+    """
     from joblib import Parallel, delayed
 
-    length = artifacts.config.regions.frames_per_volume
     work = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    tried = device and partial(
+        try_extraction, artifacts.config, extractors_of(artifacts.version), device
+    )
     examined: list[Examination] = Parallel(n_jobs=min(jobs, len(work)))(
-        delayed(examine)(sequence, split, frames_per_volume=length) for sequence, split in work
+        delayed(_examine)(sequence, split, artifacts.config, tried) for sequence, split in work
     )
     return examined
+
+
+def _examine(
+    sequence: Sequence,
+    split: Split,
+    config: Config,
+    tried: Callable[[Examination], Iterator[str]] | None,
+) -> Examination:
+    length = config.regions.frames_per_volume
+    examination = examine(sequence, split, frames_per_volume=length)
+    if tried:
+        examination.findings += tried(examination)
+    return examination
 
 
 def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]:
     """All findings, one line each."""
     return [
+        *unread_lines(artifacts, *SPLITS),
         *(finding for examination in examinations for finding in examination.findings),
         *compare_sizes(examinations),
-        *find_overlap(examinations),
+        *compare_rates(examinations, artifacts.config.dataset.frames_per_second),
+        *(_same_folder(artifacts) or find_overlap(examinations)),
         *check_ground_truth(artifacts, examinations),
         *check_space(artifacts, examinations),
     ]
@@ -210,7 +289,10 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
 
 def _overview(artifacts: Artifacts, examinations: list[Examination], device: str) -> str:
     counts = {s: [len(e.digests) for e in examinations if e.split == s] for s in SPLITS}
-    parts = [f"{split} {len(n)} sequences, {sum(n)} frames" for split, n in counts.items()]
+    parts = [
+        f"{split} {counted(len(n), 'sequence')}, {counted(sum(n), 'frame')}"
+        for split, n in counts.items()
+    ]
     needed = needed_bytes(artifacts, examinations) / 2**20
     return (
         f"{artifacts.config.dataset.name}: {'; '.join(parts)}; about {needed:.0f} MiB of results; "
@@ -225,13 +307,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status(args.log_file):
         artifacts = artifacts_of(args)
-        examinations = examine_all(artifacts, jobs=args.jobs)
-        findings = diagnose(artifacts, examinations)
+        unusable = []
         try:
             device = find_device(artifacts, args.device)
         except VadlocError as error:
             device = "cannot run"
-            findings.append(str(error))
+            unusable.append(str(error))
+        choice = None if unusable else args.device
+        examinations = examine_all(artifacts, jobs=args.jobs, device=choice)
+        findings = [*diagnose(artifacts, examinations), *unusable]
         emit(_overview(artifacts, examinations, device))
         emit("\n".join(findings) if findings else "nothing wrong was found")
         if findings:

@@ -10,6 +10,7 @@ from vadloc.artifacts import Artifacts, Split
 from vadloc.config import Regions
 from vadloc.errors import VadlocError
 from vadloc.regions import RegionGrid
+from vadloc.times import Clock
 from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
 
 MOVING = "moving"
@@ -31,6 +32,8 @@ class SequenceFeatures:
         values: ``(v, regions, sum of widths)`` float32.
         descriptors: Name to ``(v, regions, k)`` float32: what describes volumes without counting
             in the distance.
+        times_s: ``(frame_count,)`` float64, when each frame of a video begins, the first at 0;
+            ``None`` for pictures, which do not tell time.
     """
 
     sequence: str
@@ -42,6 +45,18 @@ class SequenceFeatures:
     widths: tuple[int, ...]
     values: NDArray[np.float32]
     descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    times_s: NDArray[np.float64] | None = None
+
+    @property
+    def time_record(self) -> dict[str, float]:
+        """For a file: ``duration_s`` and ``frames_per_second`` of a video; nothing of pictures."""
+        clock = Clock.of_stream(self.times_s)
+        if clock is None:
+            return {}
+        return {
+            "duration_s": clock.seconds(self.frame_count),
+            "frames_per_second": clock.frames_per_second,
+        }
 
 
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:
@@ -88,6 +103,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
             for file in files.values()
             for name in file["descriptors"]
         },
+        times_s=any_file.get("times_s"),
     )
     _check_volumes(features, artifacts.config.regions)
     return features

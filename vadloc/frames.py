@@ -1,10 +1,10 @@
 """Sequences of frames: folders of pictures and video files, read one frame at a time."""
 
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.decoding import MAX_FRAME_PX, VIDEO_SUFFIXES, Colour, frame_times_s, read_video
-from vadloc.errors import VadlocError, one_line
+from vadloc.errors import VadlocError, one_line, some_of
+from vadloc.numbering import check_names
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
+LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
+"""What file managers put beside the files of others."""
 _PILLOW_MODE: dict[Colour, str] = {"grey": "L", "rgb": "RGB"}
 
 
@@ -42,6 +45,17 @@ class Sequence:
         return self.path.suffix.lower() in VIDEO_SUFFIXES and not self.path.is_dir()
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a name is one of those that file managers do not show, or leave behind."""
+    return name.startswith(".") or name.lower() in LEFT_BEHIND
+
+
+def what_is_read() -> str:
+    """What makes a sequence, in words."""
+    pictures, videos = (" ".join(sorted(s)) for s in (FRAME_SUFFIXES, VIDEO_SUFFIXES))
+    return f"a sequence is a folder of pictures ({pictures}) or a video ({videos})"
+
+
 def list_sequences(folder: Path) -> list[Sequence]:
     """All sequences of a folder in natural order; ``<name>_gt`` folders are ground truth.
 
@@ -53,7 +67,7 @@ def list_sequences(folder: Path) -> list[Sequence]:
             f"{folder}: no such folder; it should hold one folder of frames or one video for each "
             "sequence. --datasets says where the folders of the config lie"
         )
-    entries = [e for e in folder.iterdir() if not e.name.startswith(".")]
+    entries = [e for e in folder.iterdir() if not is_hidden(e.name)]
     for entry in entries:
         if not entry.exists():
             raise VadlocError(f"{entry}: a link to nowhere; mend or remove it")
@@ -61,31 +75,60 @@ def list_sequences(folder: Path) -> list[Sequence]:
     videos = [e for e in entries if e.suffix.lower() in VIDEO_SUFFIXES and e.is_file()]
     found += [Sequence(e.stem, e) for e in videos]
     if not found:
-        raise VadlocError(f"{folder}: no sequence in it; expected folders of frames or videos")
+        raise VadlocError(f"{folder}: no sequence in it; {_instead(entries)}")
     found.sort(key=lambda s: (natural_key(s.name), s.path.name))
-    for first, second in pairwise(found):
-        if first.name == second.name:
-            raise VadlocError(
-                f"{folder}: {first.path.name} and {second.path.name} give one sequence name; "
-                "rename or remove one"
-            )
+    _check_unique(folder, found)
     return found
+
+
+def _instead(entries: list[Path]) -> str:
+    """What a folder without sequences holds, and what it should hold."""
+    if any(entry.suffix.lower() in FRAME_SUFFIXES for entry in entries):
+        return (
+            "the pictures lie in the folder itself; put those of each sequence into a folder of "
+            "their own in it"
+        )
+    names = sorted(entry.name for entry in entries)
+    there = f"there is only {some_of(names)}" if names else "it is empty"
+    return f"{there}; {what_is_read()}"
+
+
+def _check_unique(folder: Path, sequences: list[Sequence]) -> None:
+    """Refuse two sequences of one name, also where it is written with other Unicode characters.
+
+    Raises:
+        VadlocError: There are.
+    """
+    seen: dict[str, Sequence] = {}
+    for sequence in sequences:
+        other = seen.setdefault(unicodedata.normalize("NFC", sequence.name), sequence)
+        if other is not sequence:
+            names = other.path.name, sequence.path.name
+            if other.name != sequence.name:  # they look alike
+                names = ascii(names[0]), ascii(names[1])
+            raise VadlocError(
+                f"{folder}: {names[0]} and {names[1]} give one sequence name; rename or remove one"
+            )
 
 
 def list_frame_files(folder: Path) -> list[Path]:
     """Frame files of a sequence in natural order.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is none, or it is not certain which frame a picture is.
     """
-    files = [f for f in folder.iterdir() if f.suffix.lower() in FRAME_SUFFIXES]
-    files = [f for f in files if not f.name.startswith(".")]
+    entries = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
+    files = [entry for entry in entries if entry.suffix.lower() in FRAME_SUFFIXES]
     if not files:
+        names = sorted(entry.name + "/" * entry.is_dir() for entry in entries)
+        there = f"there is only {some_of(names)}" if names else "it is empty"
         raise VadlocError(
-            f"{folder}: a sequence without frames; expected {', '.join(sorted(FRAME_SUFFIXES))} "
-            "files. Fill the folder or remove it"
+            f"{folder}: a sequence without frames; {there}; expected pictures "
+            f"({' '.join(sorted(FRAME_SUFFIXES))}). Fill the folder or remove it"
         )
-    return sorted(files, key=lambda f: natural_key(f.name))
+    files.sort(key=lambda f: natural_key(f.name))
+    check_names(folder, [file.name for file in files])
+    return files
 
 
 def frame_listing(sequence: Sequence) -> list[tuple[str, int]]:

@@ -19,6 +19,7 @@ from vadloc.cli import (
     run_units,
 )
 from vadloc.config import Config
+from vadloc.unread import log_unread
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status(args.log_file):
         artifacts = artifacts_of(args)
+        log_unread(artifacts, "train", "test")
         for stage in stages(artifacts.config, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))

@@ -7,7 +7,7 @@ ever executed. Files that ship with the package are listed in ``weights/SHA256SU
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import UsageError, VadlocError, one_line
+from vadloc.errors import UsageError, VadlocError, one_line, some_of
 from vadloc.storage import DamagedFileError, replacing
 
 Network = Literal["appearance", "motion"]
@@ -158,7 +158,8 @@ def check_tensors(weights: NetworkWeights, shapes: Mapping[str, tuple[int, ...]]
     ):
         if names:
             raise VadlocError(
-                f"{weights.source}: {problem} {_named(names)}; these are weights of another network"
+                f"{weights.source}: {problem} {some_of(sorted(names))}; these are weights of "
+                "another network"
             )
     for name, shape in shapes.items():
         if weights.tensors[name].shape != shape:
@@ -269,10 +270,3 @@ def _tensors(path: Path, content: bytes) -> dict[str, NDArray[np.float32]]:
                 "finite float16 or float32"
             )
     return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
-
-
-def _named(names: Iterable[str]) -> str:
-    """A few of many names."""
-    ordered = [one_line(name, limit=80) for name in sorted(names)]
-    more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
-    return ", ".join(ordered[:3]) + more

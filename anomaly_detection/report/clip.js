@@ -17,10 +17,14 @@ const player = {
   last: 0,
   due: 0,
 
+  get sequence() {
+    return index.sequences[this.row.sequence];
+  },
+
   /** Show a clip from just before the peak, or from a frame. */
   open(row, detail, shownFrames, at) {
     Object.assign(this, { row, detail, shownFrames, pairPlace: 0 });
-    const { step } = index.clip,
+    const { step } = this.sequence,
       [first, last] = detail.clip;
     this.clip = [];
     for (let p = Math.ceil(first / step); p <= Math.floor(last / step); p++)
@@ -40,7 +44,7 @@ const player = {
     $("mini").replaceChildren(this.plot);
     const whole = first <= row.first && last >= row.last;
     $("mini-caption").textContent =
-      `${nameOf(row)}, ${many(index.sequences[row.sequence].frame_count, "frame")}` +
+      `${nameOf(row)}, ${many(this.sequence.frame_count, "frame")}` +
       (whole ? "" : `; the clip holds ${frames(first, last)} of a longer alarm`);
     this.show(this.place);
     if (!still.matches && at === undefined && this.clip.length > 1) this.play();
@@ -56,7 +60,7 @@ const player = {
   placeOf(frame) {
     let number = 0;
     for (const [first, last] of this.shownFrames) {
-      const p = frame / index.clip.step;
+      const p = frame / this.sequence.step;
       if (p <= last) {
         number += p - first;
         break;
@@ -67,7 +71,7 @@ const player = {
   },
 
   sheet(kind, sheet) {
-    const key = index.sequences[this.row.sequence].key;
+    const { key } = this.sequence;
     return image(
       `${kind}/${key}-${String(sheet).padStart(4, "0")}.${kind === "heat" ? "png" : "jpg"}`,
     );
@@ -80,7 +84,7 @@ const player = {
     $("seek").value = this.place;
     const where =
       frame < first ? "before the alarm" : frame > last ? "after the alarm" : "in the alarm";
-    $("clock").textContent = `Frame ${frame + 1} · ${seconds(frame)} · ${where}`;
+    $("clock").textContent = `Frame ${frame + 1} · ${seconds(this.sequence, frame)} · ${where}`;
     $("seek").setAttribute("aria-valuetext", $("clock").textContent);
     const now = this.plot.querySelector(".now");
     now.setAttribute("x1", frame + 0.5);
@@ -220,14 +224,24 @@ const player = {
     $("play").setAttribute("aria-label", playing ? "Pause" : "Play");
   },
 
+  /** How long the picture is shown that stands so many steps after the present one. */
+  shownMs(steps) {
+    const frame = this.clip[(this.place + steps) % this.clip.length],
+      end = frame + this.sequence.step;
+    const s = timeOf(this.sequence, end) - timeOf(this.sequence, frame);
+    return Math.max(1, (1000 * s) / Number($("speed").value));
+  },
+
   tick(now) {
     if (!this.playing || !this.row) return;
-    const frameMs = (1000 * index.clip.step) / index.frames_per_second / Number($("speed").value);
     this.due += Math.min(now - this.last, LONGEST_STEP_MS);
     this.last = now;
-    const steps = Math.floor(this.due / frameMs);
+    let steps = 0;
+    for (let ms = this.shownMs(steps); this.due >= ms; ms = this.shownMs(steps)) {
+      this.due -= ms;
+      steps += 1;
+    }
     if (steps > 0) {
-      this.due -= steps * frameMs;
       this.pairPlace += steps;
       this.show(this.place + steps);
     }

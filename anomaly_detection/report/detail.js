@@ -9,7 +9,7 @@ function showHead(row, place) {
   $("detail-when").textContent = [
     row.place,
     frames(row.first, row.last),
-    period(row.first, row.last),
+    period(index.sequences[row.sequence], row.first, row.last),
     `score ${number(row.score, 3)}`,
   ].join(" · ");
   $("sentence").textContent = row.sentence;

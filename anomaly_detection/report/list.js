@@ -114,7 +114,7 @@ function makeRow(row, place) {
   const head = element("div", "row-head");
   head.append(
     element("span", "row-name", nameOf(row)),
-    element("span", "row-time", period(row.first, row.last)),
+    element("span", "row-time", period(index.sequences[row.sequence], row.first, row.last)),
     element("span", "row-mark"),
     element("span", "row-score", number(row.score)),
   );

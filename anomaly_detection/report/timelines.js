@@ -107,7 +107,7 @@ function timelineOf(place) {
     element(
       "p",
       "small",
-      `${many(sequence.frame_count, "frame")} · ${seconds(sequence.frame_count)}`,
+      `${many(sequence.frame_count, "frame")} · ${seconds(sequence, sequence.frame_count)}`,
     ),
     open,
   );

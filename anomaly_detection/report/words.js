@@ -22,8 +22,17 @@ const many = (count, word) => `${count.toLocaleString("en")} ${word}${count === 
 const frames = (first, last) =>
   first === last ? `frame ${first + 1}` : `frames ${first + 1}–${last + 1}`;
 
-function seconds(frame) {
-  const s = frame / index.frames_per_second;
+/** When a frame of a sequence begins, in seconds, which is when the one before it ends. */
+function timeOf(sequence, frame) {
+  const { times_s: times, frames_per_second: rate } = sequence;
+  if (!times) return frame / rate;
+  const last = times.length - 1;
+  const lasts = times[last] - times[last - 1];
+  return frame <= last ? times[frame] : times[last] + (frame - last) * lasts;
+}
+
+function seconds(sequence, frame) {
+  const s = timeOf(sequence, frame);
   if (s < 60) return `${number(s, 1)} s`;
   const hours = Math.floor(s / 3600);
   const minutes = String(Math.floor(s / 60) % 60).padStart(hours ? 2 : 1, "0");
@@ -31,7 +40,8 @@ function seconds(frame) {
   return hours ? `${hours}:${rest}` : rest;
 }
 
-const period = (first, last) => `${seconds(first)} – ${seconds(last + 1)}`;
+const period = (sequence, first, last) =>
+  `${seconds(sequence, first)} – ${seconds(sequence, last + 1)}`;
 
 function say(text) {
   $("status").textContent = text;

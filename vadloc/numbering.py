@@ -1,0 +1,98 @@
+"""The numbers in the names of pictures, which say in what order frames come.
+
+A name is read as its words and the numbers between them: ``cam1_007.png`` has the words ``cam``,
+``_`` and the numbers 1, 7. Pictures named alike have the same words.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path, PurePath
+
+from vadloc.errors import VadlocError, one_line, some_of
+
+_NUMBER = re.compile("([0-9]+)")
+
+
+def name_to_words(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The words of a file's name, without its suffix, and the numbers between them."""
+    parts = _NUMBER.split(PurePath(name).stem)
+    return tuple(parts[::2]), tuple(int(part) for part in parts[1::2])
+
+
+def check_names(folder: Path, names: list[str]) -> None:
+    """Refuse pictures of which nobody can say which frame they are.
+
+    Args:
+        folder: Where they are, for the message.
+        names: File names of all pictures of a sequence.
+
+    Raises:
+        VadlocError: Some have a number and some have none, or two have the same words and numbers.
+    """
+    numbered = [name for name in names if _NUMBER.search(PurePath(name).stem)]
+    if 0 < len(numbered) < len(names):
+        others = sorted(set(names) - set(numbered))
+        raise VadlocError(
+            f"{folder}: {some_of(others)} without a number among {len(numbered)} frames with one, "
+            f"such as {numbered[0]}; number what is a frame, and take what is none out of the "
+            "folder"
+        )
+    first: dict[object, str] = {}
+    twice = []
+    for name in names:
+        known = first.setdefault(name_to_words(name), name)
+        if known != name:
+            twice.append(f"{known} and {name}")
+    if twice:
+        more = f" (and so {len(twice) - 1} more)" if len(twice) > 1 else ""
+        raise VadlocError(
+            f"{folder}: {one_line(twice[0])} have the same number{more}; keep one picture of each "
+            "frame"
+        )
+
+
+def naming_findings(names: list[str]) -> Iterator[str]:
+    """What is doubtful about the names of a sequence's pictures.
+
+    Args:
+        names: File names in natural order, which ``check_names`` lets pass.
+
+    Yields:
+        Pictures named otherwise than most, or frames that the numbering leaves out.
+    """
+    read = [name_to_words(name) for name in names]
+    if not all(numbers for _, numbers in read):
+        return  # none has a number, and their order is all there is to know
+    words, count = Counter(words for words, _ in read).most_common(1)[0]
+    odd = [name for name, (own, _) in zip(names, read, strict=True) if own != words]
+    if odd and 2 * count >= len(names):
+        usual = next(name for name, (own, _) in zip(names, read, strict=True) if own == words)
+        yield (
+            f"{some_of(odd)}: named otherwise than the other {count} pictures, such as {usual}; "
+            "take out of the folder what is no frame of this sequence"
+        )
+    if odd:
+        return
+    jumps = [(a, b) for a, b in pairwise(_frame_numbers([n for _, n in read])) if b != a + 1]
+    if jumps:
+        yield (
+            f"the numbering of the frames jumps from {jumps[0][0]} to {jumps[0][1]}"
+            f" ({len(jumps)} jumps); lost frames look like motion"
+        )
+
+
+def _frame_numbers(numbers: list[tuple[int, ...]]) -> list[int]:
+    """The number that counts frames; none where several change and none of them counts.
+
+    Dates and times of day have several numbers that change, and begin again at 0.
+    """
+    changing = [column for column in zip(*numbers, strict=True) if len(set(column)) > 1]
+    if len(changing) == 1:
+        return list(changing[0])
+    for column in changing:
+        steps = [b - a for a, b in pairwise(column)]
+        if min(steps) > 0 and 2 * steps.count(1) > len(steps):
+            return list(column)
+    return []

@@ -1,0 +1,76 @@
+"""What lies among sequences and frames and is not read, so that it is said and not passed over."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from vadloc.artifacts import Artifacts, Split
+from vadloc.errors import some_of
+from vadloc.frames import FRAME_SUFFIXES, Sequence, is_hidden, what_is_read
+
+logger = logging.getLogger(__name__)
+ANNOTATION_SUFFIXES = frozenset(
+    {".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".mat", ".m", ".npy"}
+    | {".npz", ".md", ".rst", ".html", ".pdf", ".sha256"}
+)
+"""Ground truth and descriptions, which stand beside frames and videos in many datasets."""
+DOCUMENTS = frozenset({"readme", "license", "licence", "copying", "citation", "changelog"})
+"""Names of such files without a suffix."""
+
+
+def unread_lines(artifacts: Artifacts, *splits: Split) -> list[str]:
+    """For each split in which something is not read, one line that names it."""
+    return [
+        line
+        for split in splits
+        if (line := _line(artifacts.split_folder(split), artifacts.sequences(split)))
+    ]
+
+
+def log_unread(artifacts: Artifacts, *splits: Split) -> None:
+    """Warn of what is not read; once a command, before its work."""
+    for line in unread_lines(artifacts, *splits):
+        logger.warning("%s", line)
+
+
+def _line(folder: Path, sequences: list[Sequence]) -> str:
+    unread = unread_files(folder, sequences)
+    verb = "is" if len(unread) == 1 else "are"
+    return f"{folder}: {some_of(unread)} {verb} not read; {what_is_read()}" if unread else ""
+
+
+def unread_files(folder: Path, sequences: Iterable[Sequence]) -> list[str]:
+    """Entries of a folder of sequences, and of the folders of frames in it, that are not read.
+
+    Hidden files, annotation and descriptions are no such entries, nor are ``<sequence>_gt``
+    folders of sequences that are there.
+
+    Returns:
+        Paths relative to the folder, in order.
+    """
+    known = {sequence.path.name: sequence for sequence in sequences}
+    names = {sequence.name for sequence in known.values()}
+    found = [
+        entry.name
+        for entry in _candidates(folder)
+        if entry.name not in known and not (entry.name.endswith("_gt") and entry.name[:-3] in names)
+    ]
+    for sequence in known.values():
+        if not sequence.is_video:
+            found += [
+                f"{sequence.path.name}/{entry.name}"
+                for entry in _candidates(sequence.path)
+                if entry.is_dir() or Path(entry.name).suffix.lower() not in FRAME_SUFFIXES
+            ]
+    return sorted(found)
+
+
+def _candidates(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Entries that are neither hidden nor annotation by their names."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.name)
+            is_text = path.suffix.lower() in ANNOTATION_SUFFIXES or path.name.lower() in DOCUMENTS
+            if not is_hidden(entry.name) and not (is_text and not entry.is_dir()):
+                yield entry
