@@ -72,9 +72,9 @@ def linear(tensors: Tensors, name: str, rows: "Node") -> "Node":
 def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.float16]]:
     """A graph as a function of arrays, for several threads at a time.
 
-    Every call is computed by one thread, so that their number never changes a result, and in float32
-    on every processor: by itself OpenVINO would take bfloat16 where the processor has it, and nodes
-    of a cluster that make features of one dataset would not agree.
+    Every call is computed by one thread, so that their number never changes a result. It computes
+    in float32 on every processor: OpenVINO by itself takes bfloat16 where the processor has it, and
+    nodes of a cluster that make features of one dataset would not agree.
 
     Args:
         graph: Of one output; the function takes an array for each input.
