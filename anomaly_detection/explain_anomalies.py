@@ -25,8 +25,9 @@ from anomaly_detection.sentences import box_to_place, detection_to_sentence
 from exemplar_selection.normality import Normal, Seen, exemplars_to_normal, speed_floor
 from feature_extraction.attributes import AttributeReader
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
+from vadloc.errors import counted
 from vadloc.features import (
     SequenceFeatures,
     check_frame_size,
@@ -35,6 +36,7 @@ from vadloc.features import (
 )
 from vadloc.model import Exemplars
 from vadloc.regions import RegionGrid
+from vadloc.stage_reports import stage_report
 
 COMMAND = "anomaly_detection.explain_anomalies"
 
@@ -270,6 +272,15 @@ def sentences(artifacts: Artifacts, sequence: str) -> str:
     content = artifacts.explanations(sequence).load()
     lines = [f"  {d['score']:.3f}  {d['sentence']}" for d in content["detections"]]
     return "\n".join(lines) or f"  nothing scores {content['threshold']:.3f} or more"
+
+
+def alarms_to_text(artifacts: Artifacts) -> str:
+    """How many alarms there are in all test sequences, and from which score on."""
+    names = [sequence.name for sequence in artifacts.sequences("test")]
+    contents = [artifacts.explanations(name).load() for name in names]
+    alarms = counted(sum(len(content["detections"]) for content in contents), "alarm")
+    threshold = contents[0]["threshold"]
+    return f"{alarms} in {counted(len(names), 'sequence')}, from a score of {threshold:.3f} on"
 
 
 STAGE = Stage(COMMAND, run, outputs, "test", prepare=calibrate, describe=sentences)

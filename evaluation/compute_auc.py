@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.cli import emit, exit_status
+from vadloc.console import add_verbose_option
 from vadloc.errors import VadlocError
 from vadloc.storage import npy_to_array
 
@@ -77,8 +78,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("fpr", type=Path, help="false positive rates, .npy")
     parser.add_argument("tpr", type=Path, help="true positive rates, .npy")
     parser.add_argument("--rule", choices=["envelope", "hold"], default="envelope")
+    add_verbose_option(parser)
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         emit(f"{run(args.fpr, args.tpr, rule=args.rule):.6f}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.formats import READERS, find_reader
+from vadloc.console import add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
@@ -148,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--frame-count", type=_count, metavar="N", help="number of frames, instead of --frames")
     add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
     add("--overwrite", action="store_true", help="replace files that exist")
+    add_verbose_option(parser)
     return parser
 
 
@@ -156,7 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     from vadloc.cli import emit, exit_status
 
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         sizes = _sizes(args)
         for path in run(
             args.format, args.ground_truth, args.to, args.output, sizes, overwrite=args.overwrite

@@ -19,6 +19,7 @@ from evaluation.curves import AREA_RULES, area_under
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import BoxScores, ScoreMap, Scores
 from vadloc.cli import emit, exit_status
+from vadloc.console import add_verbose_option
 
 FRAMES = 4
 SIDE_PX = 40
@@ -171,10 +172,12 @@ def cases_to_markdown(cases: Sequence[Case]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description="Print region / track areas of nine small cases under every rule."
-    ).parse_args(argv)
-    with exit_status():
+    )
+    add_verbose_option(parser)
+    args = parser.parse_args(argv)
+    with exit_status(verbose=args.verbose):
         emit(cases_to_markdown(all_cases()))
 
 

@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
         "--at", type=int, nargs=2, metavar=("X", "Y"), help="a pixel: the region around it"
     )
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         at = None if args.at is None else (args.at[0], args.at[1])
         emit(str(run(artifacts_of(args), region=args.idx, at=at)))
 

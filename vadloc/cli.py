@@ -1,30 +1,25 @@
-"""What the commands of all stages share: options, the loop over units, reports, exit status."""
+"""What the commands of all stages share: options, the loop over units, exit status."""
 
 import argparse
-import json
 import logging
 import math
 import os
-import resource
 import signal
 import sys
-import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
 
 from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
+from vadloc.console import add_verbose_option, progress, start_logging
 from vadloc.errors import UsageError, VadlocError
-from vadloc.storage import remove_leftovers, replacing
+from vadloc.stage_reports import write_report
+from vadloc.storage import remove_leftovers
 from vadloc.versions import VERSIONS
 
 logger = logging.getLogger(__name__)
-LINE_EVERY_S = 30
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -45,7 +40,9 @@ class Stage:
         prepare: What all units share, ``prepare(config, artifacts, overwrite=...)``: called once
             before several units are run side by side, and by a unit that runs alone.
         describe: What is printed of a unit that is done, beside its path.
-        reports: Folder of its reports below the command's; empty for the version.
+        variant: Tells it from others of the same command.
+        reports: Names of the reports of a unit, one for each of its first outputs; default: one in
+            a folder of the version.
     """
 
     command: str
@@ -54,7 +51,18 @@ class Stage:
     split: Split | None = None
     prepare: Callable[..., None] | None = None
     describe: Callable[[Artifacts, str], str] | None = None
-    reports: str = ""
+    variant: str = ""
+    reports: Callable[[Artifacts, str], list[str]] | None = None
+
+    @property
+    def label(self) -> str:
+        """Command and variant."""
+        return f"{self.command} {self.variant}".rstrip()
+
+    @property
+    def noun(self) -> str:
+        """What a unit is; empty for the dataset as a whole."""
+        return "" if self.split is None else "sequence"
 
     def units(self, artifacts: Artifacts) -> list[str]:
         """Names of all units in order."""
@@ -66,9 +74,11 @@ class Stage:
         """Whether all outputs of a unit exist as the config would make them."""
         return all(a.is_done(overwrite=overwrite) for a in self.outputs(artifacts, unit))
 
-    def reported(self, artifacts: Artifacts, unit: str) -> str:
-        """The name under which a unit is reported."""
-        return f"{self.reports or artifacts.version}/{unit}"
+    def reported(self, artifacts: Artifacts, unit: str) -> list[str]:
+        """The names under which a unit is reported, in the order of its outputs."""
+        if self.reports:
+            return self.reports(artifacts, unit)
+        return [f"{artifacts.version}/{unit}"]
 
 
 @dataclass(frozen=True)
@@ -79,16 +89,18 @@ class RunOptions:
         overwrite: Replace what is damaged or was made otherwise.
         jobs: Units side by side.
         log_file: File that the log is appended to, or ``None``.
+        verbose: Whether stderr shows what the log file gets.
     """
 
     overwrite: bool = False
     jobs: int = 1
     log_file: Path | None = None
+    verbose: bool = False
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "RunOptions":
         """As the shared options say."""
-        return cls(args.overwrite, args.jobs, args.log_file)
+        return cls(args.overwrite, args.jobs, args.log_file, args.verbose)
 
 
 def emit(text: str) -> None:
@@ -126,6 +138,7 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         default=Path("datasets"),
         help="folder in which the data of the configs lies; default: %(default)s",
     )
+    add_verbose_option(parser)
     if not running:
         return
     parser.add_argument(
@@ -145,7 +158,9 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         default="auto",
         help="where networks run (feature extraction only); default: a GPU if there is one",
     )
-    parser.add_argument("--log-file", type=Path, help="append the log to this file as well")
+    parser.add_argument(
+        "--log-file", type=Path, help="append the log to this file, two lines a unit of work"
+    )
 
 
 def _positive(text: str) -> int:
@@ -223,7 +238,7 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
 
 def stage_main(stage: Stage, args: argparse.Namespace) -> None:
     """Run a stage as its parsed options say; the whole body of a stage's ``main``."""
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         units = _chosen(stage, artifacts, args)
         if args.missing:
@@ -245,7 +260,7 @@ def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite:
 
 
 @contextmanager
-def exit_status(log_file: Path | None = None) -> Iterator[None]:
+def exit_status(log_file: Path | None = None, *, verbose: bool = False) -> Iterator[None]:
     """Log to stderr (and a file), and turn errors of users into one line and an exit status.
 
     SIGTERM ends the work with status 143; what is under its final name is complete, and what is
@@ -253,7 +268,7 @@ def exit_status(log_file: Path | None = None) -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        start_logging(log_file)
+        start_logging(log_file, verbose=verbose)
         yield
     except UsageError as error:
         logger.error("%s", error)
@@ -274,26 +289,6 @@ def exit_status(log_file: Path | None = None) -> Iterator[None]:
     except OSError as error:  # no permission, a link to nowhere, a disk that fails
         logger.error("%s", error)
         sys.exit(1)
-
-
-def start_logging(log_file: Path | None) -> None:
-    """Log to stderr, and append to a file if there is one; once in each process.
-
-    Raises:
-        UsageError: The file cannot be written.
-    """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    try:
-        if log_file is not None:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(log_file))
-    except OSError as error:
-        raise UsageError(f"--log-file {log_file}: cannot write ({error.strerror})") from None
-    form = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=handlers)
-    logging.captureWarnings(capture=True)
-    # What joblib says when, after an error or a signal, nobody takes its results any more.
-    warnings.filterwarnings("ignore", "[0-9]+ tasks have been successfully executed")
 
 
 def _terminate(_signal: int, _frame: object) -> None:
@@ -346,32 +341,41 @@ def run_units(
     for folder in _folders(stage, artifacts, units):
         remove_leftovers(folder)
     todo = [u for u in units if not stage.is_done(artifacts, u, overwrite=options.overwrite)]
-    if len(todo) < len(units):
-        done = len(units) - len(todo)
-        logger.info("%s: %d of %d already done", stage.command, done, len(units))
+    done = len(units) - len(todo)
+    if done:
         _complete_reports(stage, artifacts, [unit for unit in units if unit not in todo])
-    if stage.prepare and todo:
-        stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
     errors: dict[str, str] = {}
-    for unit, error in _progress(_results(stage, artifacts, todo, options), stage, todo):
-        if error:
-            errors[unit] = error
-    if errors:
-        lines = [errors[unit] for unit in todo if unit in errors]
-        if len(units) > 1:
-            lines[0] = f"{len(errors)} of {len(units)} units failed: {lines[0]}"
-        raise VadlocError("\n".join(lines))
+    words = stage.label, stage.label.rpartition(".")[2]
+    with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
+        if stage.prepare and todo:
+            stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
+        for unit, error in _results(stage, artifacts, todo, options):
+            shown.step()
+            if error:
+                errors[unit] = error
+        _raise_errors([errors[unit] for unit in todo if unit in errors], len(units))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _raise_errors(errors: list[str], unit_count: int) -> None:
+    """Raise what went wrong with units, a line each, if anything did."""
+    if errors and unit_count > 1:
+        errors[0] = f"{len(errors)} of {unit_count} units failed: {errors[0]}"
+    if errors:
+        raise VadlocError("\n".join(errors))
 
 
 def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> None:
     """Report units that were killed between their last file and their report, without times."""
     for unit in done:
-        name = stage.reported(artifacts, unit)
-        if not artifacts.report(stage.command, name).is_file():
-            stamp = stage.outputs(artifacts, unit)[0].stamp
-            _write_report(artifacts, stage.command, name, {"stamp": stamp, "measured": False})
-            logger.info("%s %s: its report was missing; written without times", stage.command, name)
+        outputs = stage.outputs(artifacts, unit)
+        for name, output in zip(stage.reported(artifacts, unit), outputs, strict=False):
+            if not artifacts.report(stage.command, name).is_file():
+                measured = {"stamp": output.stamp, "measured": False}
+                write_report(artifacts, stage.command, name, measured)
+                logger.info(
+                    "%s %s: its report was missing; written without times", stage.command, name
+                )
 
 
 def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
@@ -405,74 +409,9 @@ def _run_unit(
     stage: Stage, artifacts: Artifacts, unit: str, options: RunOptions
 ) -> tuple[str, str]:
     """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
-    start_logging(options.log_file)
+    start_logging(options.log_file, verbose=options.verbose)
     try:
         stage.run(artifacts.config, artifacts, unit, overwrite=options.overwrite)
     except (VadlocError, OSError) as error:
         return unit, str(error)
     return unit, ""
-
-
-def _progress(
-    results: Iterable[tuple[str, str]], stage: Stage, units: list[str]
-) -> Iterator[tuple[str, str]]:
-    """A bar on a terminal, a line every 30 s elsewhere."""
-    if len(units) > 1 and sys.stderr.isatty():
-        from tqdm import tqdm
-
-        yield from tqdm(results, desc=stage.command, total=len(units), unit="sequence")
-        return
-    last = time.monotonic()
-    for count, result in enumerate(results, start=1):
-        if time.monotonic() - last > LINE_EVERY_S:
-            last = time.monotonic()
-            logger.info("%s: %d of %d", stage.command, count, len(units))
-        yield result
-
-
-@contextmanager
-def stage_report(
-    artifacts: Artifacts, command: str, unit: str, stamp: str
-) -> Iterator[dict[str, Any]]:
-    """Measure a unit of work and leave ``reports/<command>/<unit>.json`` when it succeeds.
-
-    Yields:
-        A dict for the counts of the unit, which the stage fills.
-    """
-    logger.info(
-        "%s %s: vadloc %s, config %s, stamp %s",
-        command,
-        unit,
-        package_version("vadloc"),
-        artifacts.config.path,
-        stamp,
-    )
-    started = time.monotonic()
-    counts: dict[str, Any] = {}
-    with suppress(OSError):  # where nothing can be written, the artifact says so
-        artifacts.report(command, unit).unlink()  # of what is now replaced
-    yield counts
-    seconds = time.monotonic() - started
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    measured = {
-        "stamp": stamp,
-        "counts": counts,
-        "seconds": round(seconds, 3),
-        "peak_memory_mib": round(peak_mib, 1),
-    }
-    _write_report(artifacts, command, unit, measured)
-    summary = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
-    logger.info("%s %s: %s in %.1f s, %.0f MiB", command, unit, summary, seconds, peak_mib)
-
-
-def _write_report(artifacts: Artifacts, command: str, unit: str, measured: dict[str, Any]) -> None:
-    report = {
-        "command": command,
-        "unit": unit,
-        "version": artifacts.version,
-        **measured,
-        "settings": artifacts.config.model_dump(mode="json"),
-        "packages": {name: package_version(name) for name in ("vadloc", "numpy")},
-    }
-    with replacing(artifacts.report(command, unit)) as file:
-        file.write(json.dumps(report, indent=2).encode() + b"\n")

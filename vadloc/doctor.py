@@ -223,7 +223,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Check a dataset before hours are spent on it.")
     add_shared_options(parser)
     args = parser.parse_args(argv)
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         examinations = examine_all(artifacts, jobs=args.jobs)
         findings = diagnose(artifacts, examinations)

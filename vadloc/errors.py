@@ -1,5 +1,7 @@
 """The one exception that users cause and can mend."""
 
+from collections.abc import Sequence
+
 
 class VadlocError(Exception):
     """Input, config or artifact that cannot be used.
@@ -23,3 +25,19 @@ def one_line(text: object, *, limit: int = 300) -> str:
     line = " ".join(str(text).split())
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:limit])
     return safe + "..." * (len(line) > limit)
+
+
+def some_of(words: Sequence[str], *, limit: int = 3) -> str:
+    """The first of several names, and how many more there are.
+
+    Args:
+        words: At least one.
+        limit: Most that are named.
+    """
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(one_line(word, limit=100) for word in words[:limit]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: "1 frame", "2 frames"."""
+    return f"{number} {noun}" + "s" * (number != 1)

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Run all stages of a dataset in order.")
     add_shared_options(parser)
     args = parser.parse_args(argv)
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         for stage in stages(artifacts.config, device=args.device):
             units = stage.units(artifacts)
@@ -53,6 +53,8 @@ def main(argv: list[str] | None = None) -> None:
         if artifacts.config.dataset.ground_truth is not None:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")
+        explain = importlib.import_module("anomaly_detection.explain_anomalies")
+        emit(explain.alarms_to_text(artifacts))
         emit(f"report: {artifacts.report_page().path}")
 
 
