@@ -99,9 +99,13 @@ class Basins:
         _mark(self._scores, self.label, self._uphill, self._around, self.kind)
         meeting = np.flatnonzero(self.kind & MEETING)
         meeting = meeting[descending_order(scores.ravel()[meeting])]
-        cell, basin = _find_joins(
-            meeting, self._scores, self.label, self._around, np.arange(self.count + 1, dtype="u4")
-        )
+        parent = np.arange(self.count + 1, dtype=np.uint32)
+        cell, basin = np.empty(len(parent), np.int64), np.empty((len(parent), 2), np.uint32)
+        columns = scores.shape[1]
+        steps = self._around @ (columns + 2, 1)
+        found = self._scores.ravel(), self.label.ravel()
+        count = _find_joins(meeting, *found, steps, columns, parent, cell, basin)
+        cell, basin = cell[:count], basin[:count]
         self.joins = Joins(scores.ravel()[cell], basin)
         self.kind &= PEAK
         self.kind.flat[cell] |= JOIN
@@ -186,16 +190,29 @@ def _mark(
 @njit(cache=True, nogil=True, error_model="numpy")
 def _find_joins(
     cells: NDArray[np.int64],
-    scores: NDArray[np.floating[Any]],
-    label: NDArray[np.uint32],
-    around: NDArray[np.int64],
+    score: NDArray[np.floating[Any]],
+    basin_of: NDArray[np.uint32],
+    steps: NDArray[np.int64],
+    columns: int,
     parent: NDArray[np.uint32],
-) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Cells, from high scores to low, at which two components join; a basin of each (Kruskal)."""
-    columns = scores.shape[1] - 2
-    steps = around[:, 0] * (columns + 2) + around[:, 1]
-    score, basin_of = scores.ravel(), label.ravel()
-    cell, basin = np.empty(len(parent), np.int64), np.empty((len(parent), 2), np.uint32)
+    cell: NDArray[np.int64],
+    basin: NDArray[np.uint32],
+) -> int:
+    """Write the cells, from high scores to low, at which two components join (Kruskal).
+
+    Args:
+        cells: Where basins meet, in the frame as a flat list.
+        score: Of the padded frame as a flat list.
+        basin_of: Of the same.
+        steps: From a cell to its neighbours in it.
+        columns: Of the frame.
+        parent: Each basin is its own.
+        cell: Gets the cells at which two join.
+        basin: Gets a basin of each of the two.
+
+    Returns:
+        How many join.
+    """
     count = 0
     for i in range(len(cells)):
         here = np.uint32(cells[i] + 2 * (cells[i] // columns) + columns + 3)
@@ -209,7 +226,7 @@ def _find_joins(
                 parent[other] = root
                 cell[count], basin[count, 0], basin[count, 1] = cells[i], root, other
                 count += 1
-    return cell[:count].copy(), basin[:count].copy()
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

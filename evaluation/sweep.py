@@ -364,7 +364,8 @@ def _sweep(
     tally = np.zeros(1 + len(region_area), np.int64)  # false positives, then matches by region
     found = np.zeros(len(region_area), np.int64)  # as reported
     changed = np.empty(len(order) + len(joins.score), np.uint32)  # basins of changed components
-    changed_count = joined = fp_events = region_events = reported = 0
+    # Of this type from the beginning: numba compiles what it calls once, not for a 0 as well.
+    changed_count = joined = fp_events = region_events = reported = np.int64(0)
     for i in range(len(order)):
         cell = np.uint32(order[i])
         root = basin[cell]
@@ -404,7 +405,9 @@ def _enter(cell: Any, root: Any, grid: Grid, components: Components) -> None:
     """Add what a cell shares with regions to its component."""
     row = grid.shared_row[cell]
     if row:
-        components.shared[root] += grid.shared[row]
+        # Loops over regions: a sum of arrays takes numba seconds to compile.
+        for i in range(grid.shared.shape[1]):
+            components.shared[root, i] += grid.shared[row, i]
         if not components.inside[root]:
             components.inside[root] = True
             components.told[root, 0] = 1  # its peak is in the tally
@@ -419,8 +422,10 @@ def _join(joins: Joins, i: int, components: Components, tally: NDArray[np.int64]
         keep, drop = drop, keep
     parent[drop] = keep
     area[keep] += area[drop]
-    shared[keep] += shared[drop]
-    told[keep] += told[drop]
+    for i in range(shared.shape[1]):
+        shared[keep, i] += shared[drop, i]
+    for i in range(told.shape[1]):
+        told[keep, i] += told[drop, i]
     if not (inside[keep] and inside[drop]):
         tally[0] -= 1  # one was outside all regions: a false positive by itself
     inside[keep] |= inside[drop]

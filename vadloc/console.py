@@ -110,7 +110,8 @@ class Progress:
         self._started = time.monotonic()
         # The bar says it on a terminal.
         self._level = logging.DEBUG if on_terminal() else logging.INFO
-        self._bar = _draw_bar(short_label, total=total, done=done) if on_terminal() else None
+        self._short_label = short_label
+        self._bar: tqdm[Any] | None = None
 
     def step(self) -> None:
         """One unit more is done."""
@@ -119,7 +120,20 @@ class Progress:
             self._bar.update()
 
     def begin(self) -> None:
-        """Say what is to be done."""
+        """Say what is to be done, and draw the bar."""
+        if self._earlier == self._total:
+            self._say_done()
+            return
+        if on_terminal():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                desc=self._short_label,
+                total=self._total,
+                initial=self._earlier,
+                bar_format=RUNNING,
+                smoothing=0,
+            )
         units = counted(self._total, self._noun) if self._noun else "begun"
         already = f", {self._earlier} already done" if self._earlier else ""
         self._say("%s: %s%s", self._label, units, already)
@@ -140,7 +154,9 @@ class Progress:
             self._bar.refresh()
 
     def end(self) -> None:
-        """Say that all is done."""
+        """Say that all is done, unless that was said at the beginning."""
+        if self._earlier == self._total:
+            return
         seconds = time.monotonic() - self._started
         self._say("%s: done in %s", self._label, duration(seconds))
         if self._bar is not None:
@@ -150,6 +166,11 @@ class Progress:
         """Leave the bar as it is, with an end of line."""
         if self._bar is not None:
             self._bar.close()
+
+    def _say_done(self) -> None:
+        if on_terminal():
+            sys.stderr.write(f"{self._short_label:<22} already done\n")
+        self._say("%s: already done", self._label)
 
     def _say(self, text: str, *words: str) -> None:
         logger.log(self._level, text, *words)
@@ -161,10 +182,6 @@ def progress(
 ) -> Iterator[Progress]:
     """Show how far a stage is while the block runs; see `Progress`."""
     shown = Progress(label, short_label, total=total, done=done, noun=noun)
-    if done == total:
-        _say_done(label, short_label)
-        yield shown
-        return
     shown.begin()
     stop = Event()
     ticker = Thread(target=_tick, args=(shown, stop), daemon=True)
@@ -186,18 +203,6 @@ def _tick(shown: Progress, stop: Event) -> None:
         if time.monotonic() >= due:
             due += LINE_EVERY_S
             shown.tell()
-
-
-def _say_done(label: str, short_label: str) -> None:
-    if on_terminal():
-        sys.stderr.write(f"{short_label:<22} already done\n")
-    logger.log(logging.DEBUG if on_terminal() else logging.INFO, "%s: already done", label)
-
-
-def _draw_bar(label: str, *, total: int, done: int) -> "tqdm[Any]":
-    from tqdm import tqdm
-
-    return tqdm(desc=label, total=total, initial=done, bar_format=RUNNING, smoothing=0)
 
 
 def duration(seconds: float) -> str:
