@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.formats import READERS, find_reader
-from vadloc.console import add_verbose_option
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
@@ -138,7 +138,7 @@ def _count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     add = parser.add_argument
     add("--format", required=True, choices=sorted(READERS), help="format to read")
     add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")

@@ -28,7 +28,7 @@ from vadloc.cli import (
     stage_parser,
 )
 from vadloc.config import Config
-from vadloc.console import add_verbose_option
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 from vadloc.stage_reports import stage_report
 
@@ -290,7 +290,7 @@ def _folders_parser() -> argparse.ArgumentParser:
     """Options of the mode without a config."""
     from evaluation.convert_annotations import width_and_height
 
-    parser = argparse.ArgumentParser(description="Evaluate the predictions of any detector.")
+    parser = CommandParser(description="Evaluate the predictions of any detector.")
     add = parser.add_argument
     add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
     add("--format", required=True, choices=sorted(READERS), help="its format")

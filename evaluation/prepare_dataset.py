@@ -26,7 +26,7 @@ from evaluation.preparation.layout import Census, DatasetLayout, Plan
 from evaluation.preparation.scenes import read_template, write_scene_configs
 from evaluation.preparation.sources import Source, open_source
 from vadloc.cli import emit, exit_status, usable_cores
-from vadloc.console import LINE_EVERY_S, add_verbose_option
+from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.frames import list_sequences, sequence_size
 
@@ -262,7 +262,7 @@ def _report(layout: DatasetLayout, prepared: Prepared, datasets: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Bring an official download into the layout that the configs expect."
     )
     add = parser.add_argument

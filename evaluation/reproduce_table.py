@@ -26,7 +26,7 @@ from evaluation.preparation.scenes import find_configs
 from vadloc.artifacts import Artifacts
 from vadloc.cli import emit, exit_status
 from vadloc.config import AreaRule, load_config
-from vadloc.console import add_verbose_option
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.versions import VERSIONS
 
@@ -296,7 +296,7 @@ def _path_of(table: str) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Compare our numbers with a published table.",
         epilog=f"Tables: {', '.join(list_tables())}.",
     )

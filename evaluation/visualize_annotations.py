@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.formats import READERS, find_reader
-from vadloc.console import add_verbose_option
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
@@ -278,7 +278,7 @@ def _write_pictures(folder: Path, images: "Iterator[RgbImage]", frame_count: int
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Show predictions and ground truth on the frames, as videos or as pictures. "
         "Each of the two is a file, or a folder with one file a sequence."
     )

@@ -115,8 +115,9 @@ def _join(parts: list[Exemplars]) -> Exemplars:
 def region_table(model: Exemplars) -> str:
     """Exemplars per region in one line: how many regions, and the spread of their number."""
     numbers = np.diff(model.offsets)
+    volumes = counted(int(model.counts.sum()), "volume")
     return (
-        f"{counted(len(model.counts), 'exemplar')} of {counted(model.counts.sum(), 'volume')} in "
+        f"{counted(len(model.counts), 'exemplar')} of {volumes} in "
         f"{counted(model.region_count, 'region')}; per region: least {numbers.min()}, "
         f"median {np.median(numbers):g}, most {numbers.max()}"
     )

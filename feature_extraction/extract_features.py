@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -241,17 +241,15 @@ def check_networks(config: Config, extractors: Collection[str], *, device: str) 
     return found
 
 
-def _prepare(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
+def _prepare(
+    config: Config, artifacts: Artifacts, *, split: Split, device: str, overwrite: bool
+) -> None:
     del overwrite
     extractors = extractors_of(artifacts.version)
     if not NETWORKS.isdisjoint(extractors):
-        _say_device(check_networks(config, extractors, device=device))
-
-
-@cache
-def _say_device(device: str) -> None:
-    """Once for both splits."""
-    logger.info("networks run on: %s", device)
+        found = check_networks(config, extractors, device=device)
+        level = logging.INFO if split == "train" else logging.DEBUG  # once for a run of all stages
+        logger.log(level, "networks run on: %s", found)
 
 
 def stage(split: Split, *, device: str = "auto") -> Stage:
@@ -261,7 +259,7 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
         partial(run, split=split, device=device),
         partial(outputs, split=split),
         split,
-        prepare=partial(_prepare, device=device),
+        prepare=partial(_prepare, split=split, device=device),
         variant=split,
         reports=partial(reported, split=split),
     )

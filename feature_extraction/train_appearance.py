@@ -5,7 +5,6 @@ measured), ``appearance_pr.png``, ``appearance_confusion.png`` and ``checkpoint.
 the same command continues.
 """
 
-import argparse
 import json
 import logging
 import math
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from feature_extraction.appearance_graph import BACKBONE, BLOCKS, SEEN_PX
 from feature_extraction.crop_archives import BACKGROUND, CLASSES, LABELS, Crops, read_crops
 from vadloc.cli import emit, exit_status
-from vadloc.console import add_verbose_option
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.storage import replacing
 
@@ -374,7 +373,7 @@ def _metadata(settings: Settings) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Train the appearance network on crops.")
+    parser = CommandParser(description="Train the appearance network on crops.")
     parser.add_argument("--data", type=Path, required=True, help="folder of crops: train/, val/")
     parser.add_argument(
         "--weights-from",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vadloc.cli import emit, exit_status, usable_cores
-from vadloc.console import LINE_EVERY_S, add_verbose_option
+from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError
 from vadloc.storage import replacing
 
@@ -209,7 +209,7 @@ def _write(
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description="Train the motion network.")
+    parser = CommandParser(description="Train the motion network.")
     parser.add_argument(
         "--video",
         type=Path,

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
-from vadloc.console import add_verbose_option, progress, start_logging
+from vadloc.console import CommandParser, add_verbose_option, progress, start_logging
 from vadloc.errors import UsageError, VadlocError
 from vadloc.stage_reports import write_report
 from vadloc.storage import remove_leftovers
@@ -127,14 +128,27 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         parser: Gets the options.
         running: Whether the command makes results, and not only looks at them.
     """
-    parser.add_argument("--config", type=Path, required=True, help="TOML file of the dataset")
-    parser.add_argument("--version", choices=sorted(VERSIONS), help="default: the config's")
+    versions = sorted(VERSIONS)
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="default: %(default)s"
+        "--config", type=Path, metavar="FILE", required=True, help="TOML file of the dataset"
+    )
+    parser.add_argument(
+        "--version",
+        choices=versions,
+        metavar="NAME",
+        help=f"of the method: {', '.join(versions)}; default: the config's",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        default=Path("results"),
+        help="folder for the results; default: %(default)s",
     )
     parser.add_argument(
         "--datasets",
         type=Path,
+        metavar="DIR",
         default=Path("datasets"),
         help="folder in which the data of the configs lies; default: %(default)s",
     )
@@ -149,6 +163,7 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
     parser.add_argument(
         "--jobs",
         type=_positive,
+        metavar="N",
         default=usable_cores(),
         help="sequences side by side; default: the usable cores, %(default)s",
     )
@@ -159,7 +174,10 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         help="where networks run (feature extraction only); default: a GPU if there is one",
     )
     parser.add_argument(
-        "--log-file", type=Path, help="append the log to this file, two lines a unit of work"
+        "--log-file",
+        type=Path,
+        metavar="FILE",
+        help="append the log to this file, with two lines for each sequence",
     )
 
 
@@ -176,7 +194,7 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
         description: First line of ``--help``.
         sequences: Whether its units are sequences that can be chosen.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = CommandParser(description=description)
     add_shared_options(parser)
     parser.add_argument(
         "--missing",
@@ -185,8 +203,10 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
     )
     if sequences:
         choice = parser.add_mutually_exclusive_group()
-        choice.add_argument("--idx", type=int, help="0-based place of the sequence in sorted order")
-        choice.add_argument("--sequence", help="name of the sequence; default: all")
+        choice.add_argument(
+            "--idx", type=int, metavar="N", help="0-based place of the sequence in sorted order"
+        )
+        choice.add_argument("--sequence", metavar="NAME", help="of the one; default: all")
     return parser
 
 
@@ -344,6 +364,8 @@ def run_units(
     done = len(units) - len(todo)
     if done:
         _complete_reports(stage, artifacts, [unit for unit in units if unit not in todo])
+    if todo:
+        _check_writable(artifacts.folder)
     errors: dict[str, str] = {}
     words = stage.label, stage.label.rpartition(".")[2]
     with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
@@ -355,6 +377,17 @@ def run_units(
                 errors[unit] = error
         _raise_errors([errors[unit] for unit in todo if unit in errors], len(units))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _check_writable(folder: Path) -> None:
+    """Notice before any work that its results could not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise VadlocError(
+            f"{folder}: cannot write ({error.strerror}); --results DIR names another folder"
+        ) from None
 
 
 def _raise_errors(errors: list[str], unit_count: int) -> None:
@@ -393,12 +426,12 @@ def _results(
         yield from (_run_unit(stage, artifacts, unit, options) for unit in units)
         return
     from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
     try:
         yield from pool(delayed(_run_unit)(stage, artifacts, unit, options) for unit in units)
-    except BrokenProcessPool:
+    except TerminatedWorkerError:
         raise VadlocError(
             f"{stage.command}: a worker process was killed, perhaps for want of memory; the same "
             f"command continues, with fewer --jobs than {jobs} it takes less memory"

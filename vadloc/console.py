@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vadloc.errors import UsageError, counted
 
@@ -41,10 +41,33 @@ RUNNING = (
 ENDED = "{desc:<22} {percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}  {elapsed}"
 
 
+class CommandParser(argparse.ArgumentParser):
+    """A parser under the name that people call the command by; errors are one line."""
+
+    def __init__(self, *, description: str | None, epilog: str | None = None) -> None:
+        """A parser without options.
+
+        Args:
+            description: First lines of ``--help``.
+            epilog: Its last lines.
+        """
+        super().__init__(prog=_command_name(), description=description, epilog=epilog)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and exit with 2."""
+        self.exit(2, f"{self.prog}: error: {message}; --help lists all options\n")
+
+
+def _command_name() -> str | None:
+    """As after ``python -m``, ``None`` if this process runs no module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec and f"python -m {spec.name.removesuffix('.__main__')}"
+
+
 def add_verbose_option(parser: argparse.ArgumentParser) -> None:
     """The option that every command has."""
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="show on stderr all that a log file gets"
+        "-v", "--verbose", action="store_true", help="show all that a log file gets"
     )
 
 
@@ -133,6 +156,8 @@ class Progress:
                 initial=self._earlier,
                 bar_format=RUNNING,
                 smoothing=0,
+                # Some terminals say that they have no columns, and tqdm would draw nothing.
+                ncols=os.get_terminal_size(sys.stderr.fileno()).columns or 80,
             )
         units = counted(self._total, self._noun) if self._noun else "begun"
         already = f", {self._earlier} already done" if self._earlier else ""

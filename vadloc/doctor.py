@@ -5,7 +5,6 @@
 reads every frame once and prints what is wrong, one line each; exit status 1 if anything is.
 """
 
-import argparse
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
+from vadloc.console import CommandParser
 from vadloc.errors import VadlocError
 from vadloc.frames import Sequence, list_frame_files, read_frames
 from vadloc.regions import RegionGrid
@@ -220,7 +220,7 @@ def _overview(artifacts: Artifacts, examinations: list[Examination], device: str
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Check a dataset before hours are spent on it.")
+    parser = CommandParser(description="Check a dataset before hours are spent on it.")
     add_shared_options(parser)
     args = parser.parse_args(argv)
     with exit_status(args.log_file, verbose=args.verbose):

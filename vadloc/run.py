@@ -5,7 +5,6 @@
 does what the stages' own commands would do one after the other.
 """
 
-import argparse
 import importlib
 import logging
 
@@ -19,6 +18,7 @@ from vadloc.cli import (
     run_units,
 )
 from vadloc.config import Config
+from vadloc.console import CommandParser
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,9 @@ def stages(config: Config, *, device: str = "auto") -> list[Stage]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Run all stages of a dataset in order.")
+    parser = CommandParser(
+        description="Run all stages of a dataset in order, each from where it stopped."
+    )
     add_shared_options(parser)
     args = parser.parse_args(argv)
     with exit_status(args.log_file, verbose=args.verbose):

@@ -5,7 +5,6 @@
 looks at the stamps; ``--verify`` also reads every file and compares its digest.
 """
 
-import argparse
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from textwrap import shorten
 
 from vadloc.artifacts import Artifact, Artifacts, State
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.console import CommandParser
 from vadloc.run import stages
 
 STATES: tuple[State, ...] = ("done", "missing", "stale", "damaged")
@@ -74,7 +74,7 @@ def _stage_line(label: str, units: list[UnitStatus]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Show what is done, missing, stale or damaged.")
+    parser = CommandParser(description="Show what is done, missing, stale or damaged.")
     add_shared_options(parser, running=False)
     parser.add_argument("--verify", action="store_true", help="read every file in full")
     args = parser.parse_args(argv)

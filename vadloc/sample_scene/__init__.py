@@ -5,7 +5,6 @@ sequences in which somebody crosses the road, a bicycle is on the pavement, a ca
 and somebody runs, with their ground truth.
 """
 
-import argparse
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vadloc.console import add_verbose_option, progress
+from vadloc.console import CommandParser, add_verbose_option, progress
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def render_sample_scene(datasets: Path, *, seed: int = 0, overwrite: bool = Fals
 
 def main(argv: list[str] | None = None) -> None:
     """Command line of the sample scene; prints the folder that it wrote."""
-    parser = argparse.ArgumentParser(prog="python -m vadloc.sample_scene", description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("--datasets", type=Path, default=Path("datasets"), metavar="DIR")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other traffic")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
