@@ -326,9 +326,11 @@ def _sheets(
 
 def stage(*, single_file: bool = False) -> Stage:
     """The stage for a folder or a single file."""
-    made = {"single_file": single_file}
     return Stage(
-        COMMAND, partial(run, **made), partial(outputs, **made), reports=partial(reported, **made)
+        COMMAND,
+        partial(run, single_file=single_file),
+        partial(outputs, single_file=single_file),
+        reports=partial(reported, single_file=single_file),
     )
 
 

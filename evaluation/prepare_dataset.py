@@ -195,7 +195,7 @@ def _check_videos(layout: DatasetLayout, folder: Path, census: Census, *, jobs: 
     """
     from joblib import Parallel, delayed
 
-    counted = {split: dict(frames) for split, frames in census.frames.items()}
+    lengths = {split: dict(frames) for split, frames in census.frames.items()}
     videos = [
         (split, key)
         for split, frames in census.frames.items()
@@ -206,8 +206,8 @@ def _check_videos(layout: DatasetLayout, folder: Path, census: Census, *, jobs: 
         logger.info("%s: counting the frames of %s", folder, counted(len(videos), "video"))
     work = (delayed(_video_length)(folder, split, key) for split, key in videos)
     for (split, key), length in zip(videos, Parallel(n_jobs=jobs)(work), strict=True):
-        counted[split][key] = length
-    differences = Census(counted).difference(layout.counts)
+        lengths[split][key] = length
+    differences = Census(lengths).difference(layout.counts)
     if differences:
         raise VadlocError(
             f"{layout.title}: {'; '.join(differences)}. All files are in place; is it the official "

@@ -365,7 +365,8 @@ def _sweep(
     found = np.zeros(len(region_area), np.int64)  # as reported
     changed = np.empty(len(order) + len(joins.score), np.uint32)  # basins of changed components
     # Of this type from the beginning: numba compiles what it calls once, not for a 0 as well.
-    changed_count = joined = fp_events = region_events = reported = np.int64(0)
+    zero: Any = np.int64(0)
+    changed_count = joined = fp_events = region_events = reported = zero
     for i in range(len(order)):
         cell = np.uint32(order[i])
         root = basin[cell]

@@ -156,8 +156,9 @@ class Progress:
                 initial=self._earlier,
                 bar_format=RUNNING,
                 smoothing=0,
-                # Some terminals say that they have no columns, and tqdm would draw nothing.
+                # Some terminals say that their size is 0, and tqdm would draw nothing.
                 ncols=os.get_terminal_size(sys.stderr.fileno()).columns or 80,
+                nrows=2,
             )
         units = counted(self._total, self._noun) if self._noun else "begun"
         already = f", {self._earlier} already done" if self._earlier else ""
