@@ -42,7 +42,8 @@ def alarm_curve(scores: NDArray[np.float32], *, connectivity: int) -> AlarmCurve
     strides = np.array(padded.strides) // padded.itemsize
     inside = np.flatnonzero(padded.ravel() > -np.inf)
     order = inside[np.argsort(-padded.ravel()[inside], kind="stable")]
-    change = _component_changes(order, steps @ strides, padded.size)
+    change = np.ones(len(order), np.int64)
+    _component_changes(order, steps @ strides, np.full(padded.size, -1), change)
     values = padded.ravel()[order]
     last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)
     alarms = np.cumsum(change)[last]
@@ -52,17 +53,19 @@ def alarm_curve(scores: NDArray[np.float32], *, connectivity: int) -> AlarmCurve
 
 @njit(cache=True)
 def _component_changes(
-    order: NDArray[np.int64], steps: NDArray[np.int64], size: int
-) -> NDArray[np.int64]:
-    """Change of the number of components with each cell that enters.
+    order: NDArray[np.int64],
+    steps: NDArray[np.int64],
+    parent: NDArray[np.int64],
+    change: NDArray[np.int64],
+) -> None:
+    """Write the change of the number of components with each cell that enters.
 
     Args:
         order: ``(n,)`` cells of a flat array with a border that never enters.
         steps: From a cell to itself and its neighbours.
-        size: Of the array.
+        parent: ``(size of the array,)`` -1.
+        change: ``(n,)`` 1; gets the changes.
     """
-    parent = np.full(size, -1, np.int64)
-    change = np.ones(len(order), np.int64)
     for i, cell in enumerate(order):
         parent[cell] = own = cell
         for step in steps:
@@ -76,7 +79,6 @@ def _component_changes(
                 change[i] -= 1
                 parent[own] = root
                 own = root
-    return change
 
 
 def curves_to_threshold(curves: list[AlarmCurve], *, allowed: int) -> tuple[float, int]:

@@ -27,11 +27,12 @@ from anomaly_detection.score_anomalies import features_to_scores
 from exemplar_selection.merge_exemplars import merge_exemplars
 from exemplar_selection.select_exemplars import features_to_exemplars
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures, load_features
 from vadloc.model import Exemplars
+from vadloc.stage_reports import stage_report
 
 logger = logging.getLogger(__name__)
 COMMAND = "anomaly_detection.calibration"

@@ -25,8 +25,9 @@ from anomaly_detection.sentences import box_to_place, detection_to_sentence
 from exemplar_selection.normality import Normal, Seen, exemplars_to_normal, speed_floor
 from feature_extraction.attributes import AttributeReader
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
+from vadloc.errors import counted
 from vadloc.features import (
     SequenceFeatures,
     check_frame_size,
@@ -36,6 +37,7 @@ from vadloc.features import (
 from vadloc.model import Exemplars
 from vadloc.rate_checks import log_contradictions
 from vadloc.regions import RegionGrid
+from vadloc.stage_reports import stage_report
 from vadloc.times import Clock
 
 COMMAND = "anomaly_detection.explain_anomalies"
@@ -280,6 +282,15 @@ def _prepare(config: Config, artifacts: Artifacts, *, overwrite: bool) -> None:
     calibrate(config, artifacts, overwrite=overwrite)
     log_contradictions(artifacts)
     log_threshold(config, artifacts)
+
+
+def alarms_to_text(artifacts: Artifacts) -> str:
+    """How many alarms there are in all test sequences, and from which score on."""
+    names = [sequence.name for sequence in artifacts.sequences("test")]
+    contents = [artifacts.explanations(name).load() for name in names]
+    alarms = counted(sum(len(content["detections"]) for content in contents), "alarm")
+    threshold = contents[0]["threshold"]
+    return f"{alarms} in {counted(len(names), 'sequence')}, from a score of {threshold:.3f} on"
 
 
 STAGE = Stage(COMMAND, run, outputs, "test", prepare=_prepare, describe=sentences)

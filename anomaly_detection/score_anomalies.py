@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.features import SequenceFeatures, check_frame_size, load_features
 from vadloc.model import Exemplars
 from vadloc.regions import RegionGrid
+from vadloc.stage_reports import stage_report
 
 COMMAND = "anomaly_detection.score_anomalies"
 COMBINE: dict[str, Callable[..., NDArray[np.floating]]] = {"mean": np.nanmean, "max": np.nanmax}

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
+from vadloc.stage_reports import stage_report
 from vadloc.storage import list_files
 from vadloc.times import Clock
 
@@ -28,6 +29,11 @@ Form = Literal["video", "frames"]
 def outputs(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> list[Artifact]:
     """The view of a sequence."""
     return [artifacts.views(sequence, form)]
+
+
+def reported(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> list[str]:
+    """The name of its report: each form has one."""
+    return [f"{artifacts.version}/{form}/{sequence}"]
 
 
 def run(
@@ -49,7 +55,8 @@ def run(
     file = artifacts.views(sequence, form)
     if file.is_done(overwrite=overwrite):
         return file.path
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
+    [report] = reported(artifacts, sequence, form=form)
+    with stage_report(artifacts, COMMAND, report, file.stamp) as counts:
         clock, images = draw_sequence(config, artifacts, sequence)
         if form == "video":
             from vadloc.video import write_video
@@ -117,7 +124,13 @@ def _write_pictures(folder: Path, images: Iterator[Any]) -> int:
 
 def stage(form: Form) -> Stage:
     """The stage for videos or pictures."""
-    return Stage(COMMAND, partial(run, form=form), partial(outputs, form=form), "test")
+    return Stage(
+        COMMAND,
+        partial(run, form=form),
+        partial(outputs, form=form),
+        "test",
+        reports=partial(reported, form=form),
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

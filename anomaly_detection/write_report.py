@@ -42,11 +42,12 @@ from anomaly_detection.report_pictures import (
 )
 from anomaly_detection.report_scene import BACKGROUND_FRAMES, SceneReport, spread_evenly
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import check_scores
 from vadloc.frames import read_frames
+from vadloc.stage_reports import stage_report
 from vadloc.storage import list_files, replacing_folder, write_json, write_page
 
 COMMAND = "anomaly_detection.write_report"
@@ -57,6 +58,11 @@ def outputs(artifacts: Artifacts, _dataset: str, *, single_file: bool = False) -
     """The page, and for a folder the list of all its files."""
     page = artifacts.report_page(single_file=single_file)
     return [page] if single_file else [page, artifacts.report_files()]
+
+
+def reported(artifacts: Artifacts, dataset: str, *, single_file: bool = False) -> list[str]:
+    """The name of its report: each form has one."""
+    return [f"{artifacts.version}/{'single_file' if single_file else 'folder'}/{dataset}"]
 
 
 def run(
@@ -78,8 +84,8 @@ def run(
     page, *listing = outputs(artifacts, dataset, single_file=single_file)
     if all(file.is_done(overwrite=overwrite) for file in (page, *listing)):
         return page.path
-    unit = f"{artifacts.version}/{dataset}"
-    with stage_report(artifacts, COMMAND, unit, page.stamp) as counts:
+    [report] = reported(artifacts, dataset, single_file=single_file)
+    with stage_report(artifacts, COMMAND, report, page.stamp) as counts:
         writer = ReportWriter.of(config, artifacts)
         title = f"{dataset} ({artifacts.version})"
         if single_file:
@@ -315,7 +321,17 @@ def _sheets(
     yield from sheets.flush()
 
 
-STAGE = Stage(COMMAND, run, outputs)
+def stage(*, single_file: bool = False) -> Stage:
+    """The stage for a folder or a single file."""
+    return Stage(
+        COMMAND,
+        partial(run, single_file=single_file),
+        partial(outputs, single_file=single_file),
+        reports=partial(reported, single_file=single_file),
+    )
+
+
+STAGE = stage()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -328,8 +344,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     add_alarm_options(parser)
     args = parser.parse_args(argv)
-    options = {"single_file": args.single_file}
-    stage_main(Stage(COMMAND, partial(run, **options), partial(outputs, **options)), args)
+    stage_main(stage(single_file=args.single_file), args)
 
 
 if __name__ == "__main__":

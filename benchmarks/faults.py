@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -68,7 +69,7 @@ class Scene:
 
     def command(self, results: Path, *options: str) -> list[str]:
         """The whole pipeline as a command line."""
-        words = [sys.executable, "-m", "vadloc.run", "--config", str(self.config)]
+        words = [sys.executable, "-m", "vadloc.run", "--verbose", "--config", str(self.config)]
         return [*words, "--datasets", str(self.folder), "--results", str(results), *options]
 
     def run(self, results: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -179,7 +180,7 @@ def kill_a_run(scene: Scene, results: Path, chance: random.Random) -> str:
     if is_running:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    words = log.read_text().rpartition(" INFO ")[2].split()
+    words = re.split(" (?:INFO|DEBUG) ", log.read_text())[-1].split()
     return words[0].rstrip(":") if is_running and words else "start" * is_running
 
 

@@ -61,9 +61,9 @@ def criteria(results: Path, version: str = "*") -> list[float]:
     return [math.nan if numbers[name] is None else numbers[name] for name in METRICS]
 
 
-def extraction_counts(results: Path) -> dict[str, int]:
-    """What the extractions of one version counted, over all sequences."""
-    reports = results.glob(f"*/reports/{EXTRACT}/*/*.json")
+def extraction_counts(results: Path, extractor: str) -> dict[str, int]:
+    """What an extractor counted in one dataset, over all sequences of both splits."""
+    reports = results.glob(f"*/reports/{EXTRACT}/{extractor}/*/*.json")
     counts = [json.loads(report.read_text())["counts"] for report in reports]
     return {name: sum(count[name] for count in counts) for name in counts[0]}
 

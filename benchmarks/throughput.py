@@ -52,6 +52,7 @@ from throughput_material import (
 )
 
 from evaluation.convert_annotations import width_and_height
+from feature_extraction.extract_features import NETWORKS
 from vadloc.config import load_config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, extractors_of
@@ -277,14 +278,13 @@ def part_times(
 ) -> dict[str, float]:
     """Milliseconds of a core a frame that each part of an extraction takes alone."""
     name, split = load_config(config).dataset.name, stage.split()[-1]
-    reports = (options.results(version) / name / "reports" / EXTRACT / split).glob("*.json")
-    counts = [json.loads(path.read_text())["counts"] for path in reports]
-    frames = sum(count["frames"] for count in counts)
-    computed = {
-        network: sum(count[f"{network}_computed"] for count in counts) / frames
-        for network in extractors_of(version)
-        if network != "momentum"
-    }
+    reports = options.results(version) / name / "reports" / EXTRACT
+    computed = {}
+    for network in NETWORKS.intersection(extractors_of(version)):
+        found = (reports / network / split).glob("*.json")
+        counts = [json.loads(path.read_text())["counts"] for path in found]
+        frames = sum(count["frames"] for count in counts)
+        computed[network] = sum(count["volumes_computed"] for count in counts) / frames
     folder = train_folder(options, config)
     return options.limits.parts_ms(version, folder, grid_of(size), computed)
 

@@ -23,7 +23,8 @@ from stages import (
     run_stages,
 )
 
-from vadloc.versions import VERSIONS
+from feature_extraction.extract_features import NETWORKS
+from vadloc.versions import VERSIONS, extractors_of
 
 
 def measure(config: Path, version: str, datasets: Path) -> str:
@@ -34,14 +35,15 @@ def measure(config: Path, version: str, datasets: Path) -> str:
         seconds = run_stages(EXTRACTION, options).wall_s
         run_stages(LATER, options)
         numbers = criteria(Path(folder))
-        counts = extraction_counts(Path(folder))
+        counts = {name: extraction_counts(Path(folder), name) for name in extractors_of(version)}
     shares = [
-        f"{name} {counts[key] / counts['volumes']:.0%}"
-        for name in ("appearance", "motion")
-        if (key := f"{name}_computed") in counts
+        f"{name} {count['volumes_computed'] / count['volumes']:.0%}"
+        for name, count in counts.items()
+        if name in NETWORKS
     ]
+    frames = next(iter(counts.values()))["frames"]
     cells = " | ".join(f"{number:.3f}" for number in numbers)
-    return f"| `{version}` | {cells} | {counts['frames'] / seconds:.0f} | {', '.join(shares)} |"
+    return f"| `{version}` | {cells} | {frames / seconds:.0f} | {', '.join(shares)} |"
 
 
 def main() -> None:

@@ -90,9 +90,13 @@ class Basins:
         mark_cells(self._scores, self.label, self._uphill, self._around, self.kind)
         meeting = np.flatnonzero(self.kind & MEETING)
         meeting = meeting[descending_order(scores.ravel()[meeting])]
-        cell, basin = find_joins(
-            meeting, self._scores, self.label, self._around, np.arange(self.count + 1, dtype="u4")
-        )
+        parent = np.arange(self.count + 1, dtype=np.uint32)
+        cell, basin = np.empty(len(parent), np.int64), np.empty((len(parent), 2), np.uint32)
+        columns = scores.shape[1]
+        steps = self._around @ (columns + 2, 1)
+        found = self._scores.ravel(), self.label.ravel()
+        count = find_joins(meeting, *found, steps, columns, parent, cell, basin)
+        cell, basin = cell[:count], basin[:count]
         self.joins = Joins(scores.ravel()[cell], basin)
         self.kind &= PEAK
         self.kind.flat[cell] |= JOIN

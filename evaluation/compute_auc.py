@@ -6,7 +6,6 @@ joins the points by straight lines between false positive rates 0 and 1, by the 
 evaluation (``envelope`` by default).
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.cli import emit, exit_status
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import VadlocError
 from vadloc.storage import npy_to_array
 
@@ -73,12 +73,13 @@ def _read(path: Path) -> NDArray[np.float64]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Print the area under a stored curve.")
+    parser = CommandParser(description="Print the area under a stored curve.")
     parser.add_argument("fpr", type=Path, help="false positive rates, .npy")
     parser.add_argument("tpr", type=Path, help="true positive rates, .npy")
     parser.add_argument("--rule", choices=["envelope", "hold"], default="envelope")
+    add_verbose_option(parser)
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         emit(f"{run(args.fpr, args.tpr, rule=args.rule):.6f}")
 
 

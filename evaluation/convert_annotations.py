@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.formats import READERS, find_reader
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
@@ -137,7 +138,7 @@ def _count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     add = parser.add_argument
     add("--format", required=True, choices=sorted(READERS), help="format to read")
     add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
@@ -148,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--frame-count", type=_count, metavar="N", help="number of frames, instead of --frames")
     add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
     add("--overwrite", action="store_true", help="replace files that exist")
+    add_verbose_option(parser)
     return parser
 
 
@@ -156,7 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     from vadloc.cli import emit, exit_status
 
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         sizes = _sizes(args)
         for path in run(
             args.format, args.ground_truth, args.to, args.output, sizes, overwrite=args.overwrite

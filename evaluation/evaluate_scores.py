@@ -26,10 +26,11 @@ from vadloc.cli import (
     exit_status,
     stage_main,
     stage_parser,
-    stage_report,
 )
 from vadloc.config import Config
+from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
+from vadloc.stage_reports import stage_report
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
     from evaluation.criteria import CriteriaOptions
@@ -256,13 +257,13 @@ def _config_main(words: list[str]) -> None:
     args = parser.parse_args(words)
     stage_main(Stage(COMMAND, partial(run, jobs=args.jobs), outputs), args)
     if not args.missing:
-        with exit_status():
+        with exit_status(args.log_file, verbose=args.verbose):
             print_summary(artifacts_of(args), all_rules=args.all_rules)
 
 
 def _folders_main(words: list[str]) -> None:
     args = _folders_parser().parse_args(words)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         _emit_summary(run_folders(args), all_rules=args.all_rules)
 
 
@@ -289,7 +290,7 @@ def _folders_parser() -> argparse.ArgumentParser:
     """Options of the mode without a config."""
     from evaluation.convert_annotations import width_and_height
 
-    parser = argparse.ArgumentParser(description="Evaluate the predictions of any detector.")
+    parser = CommandParser(description="Evaluate the predictions of any detector.")
     add = parser.add_argument
     add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
     add("--format", required=True, choices=sorted(READERS), help="its format")
@@ -312,6 +313,7 @@ def _folders_parser() -> argparse.ArgumentParser:
         "regions as they are (default), or painted to a map")  # fmt: skip
     add("--jobs", type=int, default=1, help="sequences side by side; default: 1")
     _add_all_rules(parser)
+    add_verbose_option(parser)
     return parser
 
 

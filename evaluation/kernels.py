@@ -166,16 +166,29 @@ def mark_cells(
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_joins(
     cells: NDArray[np.int64],
-    scores: NDArray[np.floating[Any]],
-    label: NDArray[np.uint32],
-    around: NDArray[np.int64],
+    score: NDArray[np.floating[Any]],
+    basin_of: NDArray[np.uint32],
+    steps: NDArray[np.int64],
+    columns: int,
     parent: NDArray[np.uint32],
-) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Cells, from high scores to low, at which two components join; a basin of each (Kruskal)."""
-    columns = scores.shape[1] - 2
-    steps = around[:, 0] * (columns + 2) + around[:, 1]
-    score, basin_of = scores.ravel(), label.ravel()
-    cell, basin = np.empty(len(parent), np.int64), np.empty((len(parent), 2), np.uint32)
+    cell: NDArray[np.int64],
+    basin: NDArray[np.uint32],
+) -> int:
+    """Write the cells, from high scores to low, at which two components join (Kruskal).
+
+    Args:
+        cells: Where basins meet, in the frame as a flat list.
+        score: Of the padded frame as a flat list.
+        basin_of: Of the same.
+        steps: From a cell to its neighbours in it.
+        columns: Of the frame.
+        parent: Each basin is its own.
+        cell: Gets the cells at which two join.
+        basin: Gets a basin of each of the two.
+
+    Returns:
+        How many join.
+    """
     count = 0
     for i in range(len(cells)):
         here = np.uint32(cells[i] + 2 * (cells[i] // columns) + columns + 3)
@@ -189,7 +202,7 @@ def find_joins(
                 parent[other] = root
                 cell[count], basin[count, 0], basin[count, 1] = cells[i], root, other
                 count += 1
-    return cell[:count].copy(), basin[:count].copy()
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -224,7 +237,9 @@ def visit_cells(
     tally = np.zeros(1 + len(region_area), np.int64)  # false positives, then matches by region
     found = np.zeros(len(region_area), np.int64)  # as reported
     changed = np.empty(len(order) + len(joins.score), np.uint32)  # basins of changed components
-    changed_count = joined = fp_events = region_events = reported = 0
+    # Of this type from the beginning: numba compiles what it calls once, not for a 0 as well.
+    zero: Any = np.int64(0)
+    changed_count = joined = fp_events = region_events = reported = zero
     for i in range(len(order)):
         cell = np.uint32(order[i])
         root = basin[cell]
@@ -264,7 +279,9 @@ def _enter(cell: Any, root: Any, grid: Grid, components: Components) -> None:
     """Add what a cell shares with regions to its component."""
     row = grid.shared_row[cell]
     if row:
-        components.shared[root] += grid.shared[row]
+        # Loops over regions: a sum of arrays takes numba seconds to compile.
+        for i in range(grid.shared.shape[1]):
+            components.shared[root, i] += grid.shared[row, i]
         if not components.inside[root]:
             components.inside[root] = True
             components.told[root, 0] = 1  # its peak is in the tally
@@ -279,8 +296,10 @@ def _join(joins: Joins, i: int, components: Components, tally: NDArray[np.int64]
         keep, drop = drop, keep
     parent[drop] = keep
     area[keep] += area[drop]
-    shared[keep] += shared[drop]
-    told[keep] += told[drop]
+    for i in range(shared.shape[1]):
+        shared[keep, i] += shared[drop, i]
+    for i in range(told.shape[1]):
+        told[keep, i] += told[drop, i]
     if not (inside[keep] and inside[drop]):
         tally[0] -= 1  # one was outside all regions: a false positive by itself
     inside[keep] |= inside[drop]

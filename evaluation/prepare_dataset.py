@@ -33,8 +33,9 @@ from evaluation.preparation.layout import (
 )
 from evaluation.preparation.scenes import read_template, write_scene_configs
 from evaluation.preparation.sources import Source, open_source
-from vadloc.cli import LINE_EVERY_S, emit, exit_status, usable_cores
-from vadloc.errors import UsageError, VadlocError
+from vadloc.cli import emit, exit_status, usable_cores
+from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
+from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.frames import list_sequences, sequence_size
 
 logger = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ def _check_videos(layout: DatasetLayout, folder: Path, census: Census, *, jobs: 
     """
     from joblib import Parallel, delayed
 
-    counted = {split: dict(frames) for split, frames in census.frames.items()}
+    lengths = {split: dict(frames) for split, frames in census.frames.items()}
     videos = [
         (split, key)
         for split, frames in census.frames.items()
@@ -220,11 +221,11 @@ def _check_videos(layout: DatasetLayout, folder: Path, census: Census, *, jobs: 
         if count is None and layout.counts[split].frames
     ]
     if videos:
-        logger.info("%s: counting the frames of %d videos", folder, len(videos))
+        logger.info("%s: counting the frames of %s", folder, counted(len(videos), "video"))
     work = (delayed(_video_length)(folder, split, key) for split, key in videos)
     for (split, key), length in zip(videos, Parallel(n_jobs=jobs)(work), strict=True):
-        counted[split][key] = length
-    differences = Census(counted).difference(layout.counts)
+        lengths[split][key] = length
+    differences = Census(lengths).difference(layout.counts)
     if differences:
         raise VadlocError(
             f"{layout.title}: {'; '.join(differences)}. All files are in place; is it the official "
@@ -241,7 +242,7 @@ def _video_length(folder: Path, split: str, key: str) -> int:
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     args = _parser().parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         layout = LAYOUTS[args.name]
         sources = [*args.source]
         if args.download:
@@ -268,18 +269,18 @@ def _download(layout: DatasetLayout, datasets: Path) -> list[Path]:
 
 def _report(layout: DatasetLayout, prepared: Prepared, datasets: Path) -> str:
     """What is in place, a line each."""
-    lines = [f"{datasets / layout.name}: {prepared.placed} files placed"]
+    lines = [f"{datasets / layout.name}: {counted(prepared.placed, 'file')} placed"]
     for split, frames in prepared.census.frames.items():
         known = [count for count in frames.values() if count is not None]
-        total = f"{sum(known)} frames" if len(known) == len(frames) else "videos"
-        lines.append(f"{split}: {len(frames)} sequences, {total}")
+        total = counted(sum(known), "frame") if len(known) == len(frames) else "videos"
+        lines.append(f"{split}: {counted(len(frames), 'sequence')}, {total}")
     lines += prepared.notes
     lines += [f"config: {path}" for path in prepared.configs]
     return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Bring an official download into the layout that the configs expect."
     )
     add = parser.add_argument
@@ -294,6 +295,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the shipped configs; default: %(default)s")  # fmt: skip
     add("--jobs", type=int, default=usable_cores(),
         help="videos counted side by side; default: %(default)s")  # fmt: skip
+    add_verbose_option(parser)
     return parser
 
 

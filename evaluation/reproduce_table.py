@@ -26,7 +26,8 @@ from evaluation.preparation.scenes import find_configs
 from vadloc.artifacts import Artifacts
 from vadloc.cli import emit, exit_status
 from vadloc.config import AreaRule, load_config
-from vadloc.errors import UsageError, VadlocError
+from vadloc.console import CommandParser, add_verbose_option
+from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.versions import VERSIONS
 
 METRICS = {
@@ -170,7 +171,7 @@ def _why_not_run(name: str, scenes: Sequence[Artifacts]) -> str:
         for a in scenes
         for sequence in a.sequences("test")
     )
-    return f"scores of {missing} sequences are missing" if missing else ""
+    return f"scores of {counted(missing, 'sequence')} are missing" if missing else ""
 
 
 def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict[str, Any]:
@@ -265,7 +266,7 @@ def _notes(table: PublishedTable, outcomes: dict[str, Outcome]) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     args = _parser().parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         table = read_table(_path_of(args.table))
         outcomes = {
             name: evaluate_dataset(
@@ -295,7 +296,7 @@ def _path_of(table: str) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Compare our numbers with a published table.",
         epilog=f"Tables: {', '.join(list_tables())}.",
     )
@@ -308,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--configs", type=Path, default=Path("configs"),
         help="folder of the shipped configs; default: %(default)s")  # fmt: skip
     add("--jobs", type=int, default=1, help="sequences side by side; default: 1")
+    add_verbose_option(parser)
     return parser
 
 

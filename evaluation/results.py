@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evaluation.criteria import CriteriaResult
 from evaluation.curves import AREA_RULES, RateCurve, Value, area_under
+from vadloc.errors import counted
 
 MAIN_NUMBERS = {
     "frame AUC (micro)": "frame_roc_auc",
@@ -125,12 +126,11 @@ def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
 
 def summary_to_text(summary: dict[str, Any]) -> str:
     """The main numbers as a small table for the terminal."""
-    lines = [f"{label:<20}{_text(summary[name])}" for label, name in MAIN_NUMBERS.items()]
+    lines = [f"{label:<20}{_text(summary[name], digits=3)}" for label, name in MAIN_NUMBERS.items()]
     counts = summary["counts"]
-    lines.append(
-        f"rule {summary['rule']}; {counts['frames']} frames, {counts['regions']} regions, "
-        f"{counts['tracks']} tracks in {counts['sequences']} sequences"
-    )
+    things = [counted(counts[f"{noun}s"], noun) for noun in ("frame", "region", "track")]
+    where = counted(counts["sequences"], "sequence")
+    lines.append(f"rule {summary['rule']}; {', '.join(things)} in {where}")
     return "\n".join(lines)
 
 
@@ -164,7 +164,7 @@ def rules_to_text(summary: dict[str, Any]) -> str:
     areas = summary["areas_by_rule"]
     lines = [f"{'rule':<12}{'RBDC':>12}{'TBDC':>12}"]
     for rule, area in areas.items():
-        values = (_text(area[name]) for name in ("region_roc_auc", "track_roc_auc"))
+        values = (_text(area[name], digits=3) for name in ("region_roc_auc", "track_roc_auc"))
         lines.append(f"{rule:<12}" + "".join(f"{value:>12}" for value in values))
     return "\n".join(lines)
 
@@ -188,5 +188,5 @@ def _number(value: Value) -> float | None:
     return None if value.reason or np.isnan(value.value) else float(value.value)
 
 
-def _text(number: float | None) -> str:
-    return "undefined" if number is None else f"{number:.4f}"
+def _text(number: float | None, *, digits: int = 4) -> str:
+    return "undefined" if number is None else f"{number:.{digits}f}"

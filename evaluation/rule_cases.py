@@ -7,7 +7,6 @@ otherwise). Detections are a map, with 0 where nothing is, so that at the lowest
 frame is one region; or they are boxes, which stay as they are.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from evaluation.curves import AREA_RULES, area_under
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import BoxScores, ScoreMap, Scores
 from vadloc.cli import emit, exit_status
+from vadloc.console import CommandParser, add_verbose_option
 
 FRAMES = 4
 SIDE_PX = 40
@@ -171,10 +171,12 @@ def cases_to_markdown(cases: Sequence[Case]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    argparse.ArgumentParser(
+    parser = CommandParser(
         description="Print region / track areas of nine small cases under every rule."
-    ).parse_args(argv)
-    with exit_status():
+    )
+    add_verbose_option(parser)
+    args = parser.parse_args(argv)
+    with exit_status(verbose=args.verbose):
         emit(cases_to_markdown(all_cases()))
 
 

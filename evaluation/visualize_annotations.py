@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.formats import READERS, find_reader
-from vadloc.errors import UsageError, VadlocError
+from vadloc.console import CommandParser, add_verbose_option
+from vadloc.errors import UsageError, VadlocError, counted
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
     from evaluation.views import Files, Look
@@ -169,7 +170,7 @@ def _show(files: "Files", path: Path, look: "Look", options: ViewOptions) -> Pat
         count = _write_pictures(path, images, annotated.size.frame_count)
     else:
         count = write_video(path, images, options.frames_per_second)
-    logger.info("%s: %d frames", path, count)
+    logger.debug("%s: %s", path, counted(count, "frame"))
     return path
 
 
@@ -277,7 +278,7 @@ def _write_pictures(folder: Path, images: "Iterator[RgbImage]", frame_count: int
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Show predictions and ground truth on the frames, as videos or as pictures. "
         "Each of the two is a file, or a folder with one file a sequence."
     )
@@ -314,6 +315,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--frames-per-second", type=float, default=10.0, metavar="N", help="default: %(default)s")
     add("--frames-out", action="store_true", help="write pictures (PNG) instead of videos")
     add("--overwrite", action="store_true", help="replace what exists")
+    add_verbose_option(parser)
     return parser
 
 
@@ -354,7 +356,7 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     from vadloc.cli import emit, exit_status
 
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         options = ViewOptions(
             ground_truth_format=args.ground_truth_format,
             scale=args.scale and tuple(args.scale),

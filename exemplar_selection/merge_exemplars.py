@@ -13,10 +13,11 @@ import numpy as np
 
 from exemplar_selection.greedy import greedy_selection
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser, stage_report
+from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, counted
 from vadloc.model import Exemplars
+from vadloc.stage_reports import stage_report
 
 COMMAND = "exemplar_selection.merge_exemplars"
 
@@ -114,9 +115,10 @@ def _join(parts: list[Exemplars]) -> Exemplars:
 def region_table(model: Exemplars) -> str:
     """Exemplars per region in one line: how many regions, and the spread of their number."""
     numbers = np.diff(model.offsets)
+    volumes = counted(int(model.counts.sum()), "volume")
     return (
-        f"{len(model.counts)} exemplars of {int(model.counts.sum())} volumes in "
-        f"{model.region_count} regions; per region: least {numbers.min()}, "
+        f"{counted(len(model.counts), 'exemplar')} of {volumes} in "
+        f"{counted(model.region_count, 'region')}; per region: least {numbers.min()}, "
         f"median {np.median(numbers):g}, most {numbers.max()}"
     )
 

@@ -7,7 +7,6 @@ draws the scene with the region outlined, and each of its exemplars where and wh
 the number of volumes it stands for and what it shows, the most common first.
 """
 
-import argparse
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vadloc.artifacts import Artifacts
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.console import CommandParser
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
 
@@ -140,7 +140,7 @@ def _middle_frames(artifacts: Artifacts, gallery: "Gallery") -> dict[tuple[str, 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Show the exemplars of a region on one picture.")
+    parser = CommandParser(description="Show the exemplars of a region on one picture.")
     add_shared_options(parser, running=False)
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--idx", type=int, help="number of the region, row by row from 0")
@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
         "--at", type=int, nargs=2, metavar=("X", "Y"), help="a pixel: the region around it"
     )
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         at = None if args.at is None else (args.at[0], args.at[1])
         emit(str(run(artifacts_of(args), region=args.idx, at=at)))
 

@@ -9,6 +9,7 @@ for every extractor that the version needs.
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 from feature_extraction.extractor import Extractor, Frame, Workers
 from feature_extraction.momentum import MIN_SIDE_PX, Momentum
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
-from vadloc.cli import Stage, stage_main, stage_parser, stage_report, thread_count
+from vadloc.cli import Stage, stage_main, stage_parser, thread_count
 from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.frames import Sequence, read_frames_as, sequence_times_s
 from vadloc.regions import RegionGrid
+from vadloc.stage_reports import stage_report
 from vadloc.versions import extractors_of
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,11 @@ def outputs(artifacts: Artifacts, sequence: str, *, split: Split) -> list[Artifa
     return [artifacts.features(e, split, sequence) for e in extractors_of(artifacts.version)]
 
 
+def reported(artifacts: Artifacts, sequence: str, *, split: Split) -> list[str]:
+    """The names of a sequence's reports: beside each feature file one of its own."""
+    return [f"{name}/{split}/{sequence}" for name in extractors_of(artifacts.version)]
+
+
 def run(
     config: Config,
     artifacts: Artifacts,
@@ -98,17 +105,27 @@ def run(
     )
     todo = {name: f for name, f in files.items() if not f.is_done(overwrite=overwrite)}
     if todo:
-        stamp = "+".join(file.stamp for file in todo.values())
-        with stage_report(artifacts, COMMAND, f"{split}/{sequence}", stamp) as counts:
+        with ExitStack() as reports:  # each has the time of the one pass over the frames
+            counts = {
+                name: reports.enter_context(
+                    stage_report(artifacts, COMMAND, f"{name}/{split}/{sequence}", file.stamp)
+                )
+                for name, file in todo.items()
+            }
             frames = artifacts.sequence(split, sequence)
             contents = frames_to_features(config, frames, tuple(todo), device=device)
             for name, file in todo.items():
                 file.save(contents[name])
-                counts[f"{name}_computed"] = len(next(iter(contents[name]["components"].values())))
-            content = next(iter(contents.values()))
-            counts["frames"] = content["frame_count"]
-            counts["volumes"] = content["index"].size
+                counts[name].update(_count(contents[name]), extractors=len(todo))
     return next(iter(files.values())).path
+
+
+def _count(content: dict[str, Any]) -> dict[str, int]:
+    return {
+        "frames": content["frame_count"],
+        "volumes": content["index"].size,
+        "volumes_computed": len(next(iter(content["components"].values()))),
+    }
 
 
 def frames_to_features(
@@ -255,11 +272,15 @@ def check_networks(config: Config, extractors: Collection[str], *, device: str) 
     return found
 
 
-def _prepare(config: Config, artifacts: Artifacts, *, device: str, overwrite: bool) -> None:
+def _prepare(
+    config: Config, artifacts: Artifacts, *, split: Split, device: str, overwrite: bool
+) -> None:
     del overwrite
     extractors = extractors_of(artifacts.version)
     if not NETWORKS.isdisjoint(extractors):
-        logger.info("networks run on: %s", check_networks(config, extractors, device=device))
+        found = check_networks(config, extractors, device=device)
+        level = logging.INFO if split == "train" else logging.DEBUG  # once for a run of all stages
+        logger.log(level, "networks run on: %s", found)
 
 
 def stage(split: Split, *, device: str = "auto") -> Stage:
@@ -269,8 +290,9 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
         partial(run, split=split, device=device),
         partial(outputs, split=split),
         split,
-        prepare=partial(_prepare, device=device),
-        reports=split,
+        prepare=partial(_prepare, split=split, device=device),
+        variant=split,
+        reports=partial(reported, split=split),
     )
 
 

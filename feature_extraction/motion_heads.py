@@ -57,7 +57,7 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, devi
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-    logger.info("heads fitted, loss of the last batch %.4f", loss.item())
+    logger.info("heads fitted: loss of the last batch %.3f", loss.item())
     for head, (mean, deviation) in zip(network.heads.values(), scales, strict=True):
         _take_back(head, mean, deviation)
 

@@ -13,6 +13,7 @@ from feature_extraction.crop_archives import LABELS, read_crops
 from feature_extraction.motion_targets import MotionTargets, flow_to_maps
 from feature_extraction.real_motion import Volume, sequence_volumes, split_sequences
 from feature_extraction.synthetic_motion import Textures, synthetic_volume
+from vadloc.errors import counted
 from vadloc.storage import STAMP_LENGTH, read_joblib, write_joblib
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def synthetic_pool(crops: Path | None, half: Half, count: int, *, seed: int, job
     textures = Textures() if crops is None else read_textures(crops, half)
     ranges = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
     tasks = (delayed(_render)(textures, (seed, _SEEDS[half]), chunk) for chunk in ranges)
-    logger.info("rendering %d synthetic volumes (%s)", count, half)
+    logger.info("rendering %s (%s)", counted(count, "synthetic volume"), half)
     return joined(Parallel(n_jobs=jobs)(tasks))
 
 
@@ -125,7 +126,12 @@ def real_pool(videos: list[Path], half: Half, count: int, *, seed: int) -> Pool:
     chosen = [split_sequences(video)[_SEEDS[half]] for video in videos]
     sequences = [sequence for half_of in chosen for sequence in half_of]
     each = -(-count // len(sequences))
-    logger.info("cutting %d real volumes (%s) from %d sequences", count, half, len(sequences))
+    logger.info(
+        "cutting %s (%s) from %s",
+        counted(count, "real volume"),
+        half,
+        counted(len(sequences), "sequence"),
+    )
     volumes = [
         volume
         for number, sequence in enumerate(sequences)

@@ -5,7 +5,6 @@ measured), ``appearance_pr.png``, ``appearance_confusion.png`` and ``checkpoint.
 the same command continues.
 """
 
-import argparse
 import json
 import logging
 import math
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 from feature_extraction.appearance_graph import BACKBONE, BLOCKS, SEEN_PX
 from feature_extraction.crop_archives import BACKGROUND, CLASSES, LABELS, Crops, read_crops
 from vadloc.cli import emit, exit_status
-from vadloc.errors import UsageError, VadlocError
+from vadloc.console import CommandParser, add_verbose_option
+from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.storage import replacing
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def run(settings: Settings, output: Path, *, device: str = "auto") -> Path:
     network = initial_network(settings)
     train, held_out = (read_crops(Path(settings.data), split) for split in ("train", "val"))
     claim_output(output, asdict(settings))
-    logger.info("%d crops to train on, %d held out", len(train.labels), len(held_out.labels))
+    logger.info(
+        "%s to train on, %d held out", counted(len(train.labels), "crop"), len(held_out.labels)
+    )
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = fuse(_train(network, train, held_out, settings, output))
     whiten(trained, _background_features(trained, train, settings))
@@ -304,7 +306,7 @@ def _train(
         save_checkpoint(output / _CHECKPOINT, training.state())
         found = class_probabilities(training.average, held_out.pixels)
         precision = mean_average_precision(held_out.labels, found)
-        text = "epoch %d of %d: loss %.4f, mean average precision %.4f, %.0f s"
+        text = "epoch %d of %d: loss %.3f, mean average precision %.3f, %.0f s"
         logger.info(text, epoch + 1, settings.epochs, loss, precision, time.monotonic() - started)
     averaged: AppearanceNetwork = training.average.module  # type: ignore[assignment]
     return averaged
@@ -340,7 +342,7 @@ def _train_epoch(
     for crops, targets in data:
         losses.append(training.step(crops, targets))
         if len(losses) % _LOG_EVERY == 0:
-            logger.info("step %d: loss %.4f", len(losses), np.mean(losses))
+            logger.info("step %d: loss %.3f", len(losses), np.mean(losses))
     return float(np.mean(losses))
 
 
@@ -371,7 +373,7 @@ def _metadata(settings: Settings) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Train the appearance network on crops.")
+    parser = CommandParser(description="Train the appearance network on crops.")
     parser.add_argument("--data", type=Path, required=True, help="folder of crops: train/, val/")
     parser.add_argument(
         "--weights-from",
@@ -384,8 +386,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    add_verbose_option(parser)
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         for name in ("epochs", "batch_size"):
             if (value := getattr(args, name)) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: expected 1 or more")

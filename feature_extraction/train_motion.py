@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from vadloc.cli import LINE_EVERY_S, emit, exit_status, usable_cores
+from vadloc.cli import emit, exit_status, usable_cores
+from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError
 from vadloc.storage import replacing
 
@@ -171,7 +172,7 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
     while training.step < settings.steps:
         loss = training.advance()
         if time.monotonic() - last > LINE_EVERY_S:
-            logger.info("step %d of %d, loss %.4f", training.step, settings.steps, loss)
+            logger.info("step %d of %d: loss %.3f", training.step, settings.steps, loss)
             last = time.monotonic()
         if training.step % CHECKPOINT_EVERY == 0:
             training.save(checkpoint)
@@ -208,7 +209,7 @@ def _write(
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The options."""
-    parser = argparse.ArgumentParser(description="Train the motion network.")
+    parser = CommandParser(description="Train the motion network.")
     parser.add_argument(
         "--video",
         type=Path,
@@ -231,6 +232,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--jobs", type=int, default=usable_cores(), help="processes that render")
     parser.add_argument("--log-file", type=Path, help="append the log to this file as well")
+    add_verbose_option(parser)
     return parser.parse_args(argv)
 
 
@@ -268,7 +270,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     args = parse(argv)
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         emit(str(run(settings_of(args), args.output, device=args.device, jobs=args.jobs)))
 
 

@@ -60,12 +60,15 @@ def test_criteria_of_a_dataset_without_anomalies(stages: ModuleType, tmp_path: P
 
 
 def test_counts_are_those_of_both_splits(stages: ModuleType, tmp_path: Path) -> None:
-    for split, frames in (("train", 3), ("test", 5)):
-        folder = tmp_path / "d" / "reports" / stages.EXTRACT / split
-        folder.mkdir(parents=True)
-        counts = {"counts": {"frames": frames, "volumes": 2 * frames}}
-        (folder / "a.json").write_text(json.dumps(counts))
-    assert stages.extraction_counts(tmp_path) == {"frames": 8, "volumes": 16}
+    for extractor, computed in (("appearance", 2), ("motion", 1)):
+        for split, frames in (("train", 3), ("test", 5)):
+            folder = tmp_path / "d" / "reports" / stages.EXTRACT / extractor / split
+            folder.mkdir(parents=True)
+            counts = {"counts": {"frames": frames, "volumes_computed": computed * frames}}
+            (folder / "a.json").write_text(json.dumps(counts))
+    found = {name: stages.extraction_counts(tmp_path, name) for name in ("appearance", "motion")}
+    assert found["appearance"] == {"frames": 8, "volumes_computed": 16}
+    assert found["motion"] == {"frames": 8, "volumes_computed": 8}
 
 
 def test_a_failing_stage_shows_its_error(stages: ModuleType, tmp_path: Path) -> None:

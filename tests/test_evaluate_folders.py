@@ -268,9 +268,9 @@ def test_the_command_prints_and_leaves_what_the_function_returns(
     assert {path.stem for path in (output / "plots").glob("*.svg")} == set(figures)
     area = compute_auc(output / "region_fpr.npy", output / "region_tpr.npy")
     assert area == pytest.approx(result["region_roc_auc"])
-    assert re.search(rf"RBDC +{result['region_roc_auc']:.4f}\n", printed)
+    assert re.search(rf"RBDC +{result['region_roc_auc']:.3f}\n", printed)
     for rule, areas in result["areas_by_rule"].items():
-        row = rf"{rule} +{areas['region_roc_auc']:.4f} +{areas['track_roc_auc']:.4f}\n"
+        row = rf"{rule} +{areas['region_roc_auc']:.3f} +{areas['track_roc_auc']:.3f}\n"
         assert re.search(row, printed)
 
 
@@ -383,7 +383,7 @@ def test_the_commands_of_the_readme_run_as_printed(tmp_path: Path) -> None:
         return done.stdout
 
     printed = output_of("bash", "-euo", "pipefail", "-c", commands)
-    assert re.search(r"RBDC +1\.0000\nTBDC +1\.0000\n", printed)
+    assert re.search(r"RBDC +1\.000\nTBDC +1\.000\n", printed)
     assert re.search(r"ssvad +0\.5000 +0\.5000\n", printed)
     assert len(list((tmp_path / "mine/evaluation").glob("*.npy"))) == 15
     assert output_of(sys.executable, "-c", program) == "1.0 1.0 1.0\n"

@@ -141,7 +141,7 @@ def test_a_unit_that_was_killed_before_its_report_is_reported_by_the_next_run(
     assert done.stat().st_mtime_ns == before
     assert leftovers(results) == set()
     assert artifact_bytes(results) == artifact_bytes(finished)
-    reports = results / "tiny" / "reports" / EXTRACT / "train"
+    reports = results / "tiny" / "reports" / EXTRACT / "momentum" / "train"
     written = {path.stem: json.loads(path.read_text()) for path in reports.iterdir()}
     assert sorted(written) == ["Train0", "Train1", "Train2"]
     killed = written.pop(done.stem)

@@ -136,7 +136,7 @@ def test_log_file_says_what_began_and_what_ended(scene: Path, tmp_path: Path) ->
     run_scene("vadloc.run", scene, tmp_path / "results", "--log-file", log, "--jobs", 2)
     text = log.read_text()
     for unit in ("train/Train0", "test/Test1"):
-        lines = [line for line in text.splitlines() if f" {unit}: " in line]
+        lines = [line for line in text.splitlines() if f"/{unit}: " in line]
         assert "stamp" in lines[0]
         assert "frames" in lines[1]
         assert "MiB" in lines[1]

@@ -408,7 +408,7 @@ def test_results_that_cannot_be_written(scene: Path, tmp_path: Path) -> None:
     for results in (tmp_path / "file", Path("/proc/nowhere")):
         words = [*scene_options(scene, results), "--split", "test", "--idx", "0"]
         line = one_line(run(EXTRACT, *words), status=1)
-        assert line.startswith(f"{results}/tiny/features/momentum/test/Test0.joblib: cannot write")
+        assert line.startswith(f"{results}/tiny: cannot write")
     assert (tmp_path / "file").read_text() == "in the way"
 
 

@@ -372,7 +372,10 @@ def test_unusable_seed_and_folder(tmp_path: Path) -> None:
 
 
 def test_main_prints_the_folder_and_fails_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(sample_scene, "_FRAME_COUNT", 1)
     arguments = ["--datasets", str(tmp_path)]
@@ -380,7 +383,8 @@ def test_main_prints_the_folder_and_fails_in_one_line(
     assert capsys.readouterr().out == f"{tmp_path / 'sample'}\n"
     with pytest.raises(SystemExit) as failed:
         sample_scene.main([*arguments, "--seed", "7"])
-    assert "--overwrite" in str(failed.value.code)
+    assert failed.value.code == 1
+    assert "--overwrite" in caplog.messages[-1]
     with pytest.raises(SystemExit) as unusable:
         sample_scene.main([*arguments, "--seed", "-7"])
     assert unusable.value.code == 2

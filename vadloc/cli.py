@@ -1,31 +1,27 @@
-"""What the commands of all stages share: options, the loop over units, reports, exit status."""
+"""What the commands of all stages share: options, the loop over units, exit status."""
 
 import argparse
-import json
 import logging
 import math
 import os
-import resource
 import signal
 import sys
-import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
 
 from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
+from vadloc.console import CommandParser, add_verbose_option, progress, start_logging
 from vadloc.errors import UsageError, VadlocError
-from vadloc.storage import remove_leftovers, replacing
+from vadloc.stage_reports import write_report
+from vadloc.storage import remove_leftovers
 from vadloc.unread import log_unread
 from vadloc.versions import VERSIONS
 
 logger = logging.getLogger(__name__)
-LINE_EVERY_S = 30
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -46,7 +42,9 @@ class Stage:
         prepare: What all units share, ``prepare(config, artifacts, overwrite=...)``: called once
             before several units are run side by side, and by a unit that runs alone.
         describe: What is printed of a unit that is done, beside its path.
-        reports: Folder of its reports below the command's; empty for the version.
+        variant: Tells it from others of the same command.
+        reports: Names of the reports of a unit, one for each of its first outputs; default: one in
+            a folder of the version.
     """
 
     command: str
@@ -55,7 +53,18 @@ class Stage:
     split: Split | None = None
     prepare: Callable[..., None] | None = None
     describe: Callable[[Artifacts, str], str] | None = None
-    reports: str = ""
+    variant: str = ""
+    reports: Callable[[Artifacts, str], list[str]] | None = None
+
+    @property
+    def label(self) -> str:
+        """Command and variant."""
+        return f"{self.command} {self.variant}".rstrip()
+
+    @property
+    def noun(self) -> str:
+        """What a unit is; empty for the dataset as a whole."""
+        return "" if self.split is None else "sequence"
 
     def units(self, artifacts: Artifacts) -> list[str]:
         """Names of all units in order."""
@@ -67,9 +76,11 @@ class Stage:
         """Whether all outputs of a unit exist as the config would make them."""
         return all(a.is_done(overwrite=overwrite) for a in self.outputs(artifacts, unit))
 
-    def reported(self, artifacts: Artifacts, unit: str) -> str:
-        """The name under which a unit is reported."""
-        return f"{self.reports or artifacts.version}/{unit}"
+    def reported(self, artifacts: Artifacts, unit: str) -> list[str]:
+        """The names under which a unit is reported, in the order of its outputs."""
+        if self.reports:
+            return self.reports(artifacts, unit)
+        return [f"{artifacts.version}/{unit}"]
 
 
 @dataclass(frozen=True)
@@ -80,16 +91,18 @@ class RunOptions:
         overwrite: Replace what is damaged or was made otherwise.
         jobs: Units side by side.
         log_file: File that the log is appended to, or ``None``.
+        verbose: Whether stderr shows what the log file gets.
     """
 
     overwrite: bool = False
     jobs: int = 1
     log_file: Path | None = None
+    verbose: bool = False
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "RunOptions":
         """As the shared options say."""
-        return cls(args.overwrite, args.jobs, args.log_file)
+        return cls(args.overwrite, args.jobs, args.log_file, args.verbose)
 
 
 def emit(text: str) -> None:
@@ -116,17 +129,31 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         parser: Gets the options.
         running: Whether the command makes results, and not only looks at them.
     """
-    parser.add_argument("--config", type=Path, required=True, help="TOML file of the dataset")
-    parser.add_argument("--version", choices=sorted(VERSIONS), help="default: the config's")
+    versions = sorted(VERSIONS)
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="default: %(default)s"
+        "--config", type=Path, metavar="FILE", required=True, help="TOML file of the dataset"
+    )
+    parser.add_argument(
+        "--version",
+        choices=versions,
+        metavar="NAME",
+        help=f"of the method: {', '.join(versions)}; default: the config's",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        default=Path("results"),
+        help="folder for the results; default: %(default)s",
     )
     parser.add_argument(
         "--datasets",
         type=Path,
+        metavar="DIR",
         default=Path("datasets"),
         help="folder in which the data of the configs lies; default: %(default)s",
     )
+    add_verbose_option(parser)
     if not running:
         return
     parser.add_argument(
@@ -137,6 +164,7 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
     parser.add_argument(
         "--jobs",
         type=_positive,
+        metavar="N",
         default=usable_cores(),
         help="sequences side by side; default: the usable cores, %(default)s",
     )
@@ -146,7 +174,12 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         default="auto",
         help="where networks run (feature extraction only); default: a GPU if there is one",
     )
-    parser.add_argument("--log-file", type=Path, help="append the log to this file as well")
+    parser.add_argument(
+        "--log-file",
+        type=Path,
+        metavar="FILE",
+        help="append the log to this file, with two lines for each sequence",
+    )
 
 
 def _positive(text: str) -> int:
@@ -162,7 +195,7 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
         description: First line of ``--help``.
         sequences: Whether its units are sequences that can be chosen.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = CommandParser(description=description)
     add_shared_options(parser)
     parser.add_argument(
         "--missing",
@@ -171,8 +204,10 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
     )
     if sequences:
         choice = parser.add_mutually_exclusive_group()
-        choice.add_argument("--idx", type=int, help="0-based place of the sequence in sorted order")
-        choice.add_argument("--sequence", help="name of the sequence; default: all")
+        choice.add_argument(
+            "--idx", type=int, metavar="N", help="0-based place of the sequence in sorted order"
+        )
+        choice.add_argument("--sequence", metavar="NAME", help="of the one; default: all")
     return parser
 
 
@@ -224,7 +259,7 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
 
 def stage_main(stage: Stage, args: argparse.Namespace) -> None:
     """Run a stage as its parsed options say; the whole body of a stage's ``main``."""
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         units = _chosen(stage, artifacts, args)
         if args.missing:
@@ -247,7 +282,7 @@ def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite:
 
 
 @contextmanager
-def exit_status(log_file: Path | None = None) -> Iterator[None]:
+def exit_status(log_file: Path | None = None, *, verbose: bool = False) -> Iterator[None]:
     """Log to stderr (and a file), and turn errors of users into one line and an exit status.
 
     SIGTERM ends the work with status 143; what is under its final name is complete, and what is
@@ -255,7 +290,7 @@ def exit_status(log_file: Path | None = None) -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        start_logging(log_file)
+        start_logging(log_file, verbose=verbose)
         yield
     except UsageError as error:
         logger.error("%s", error)
@@ -276,26 +311,6 @@ def exit_status(log_file: Path | None = None) -> Iterator[None]:
     except OSError as error:  # no permission, a link to nowhere, a disk that fails
         logger.error("%s", error)
         sys.exit(1)
-
-
-def start_logging(log_file: Path | None) -> None:
-    """Log to stderr, and append to a file if there is one; once in each process.
-
-    Raises:
-        UsageError: The file cannot be written.
-    """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    try:
-        if log_file is not None:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(log_file))
-    except OSError as error:
-        raise UsageError(f"--log-file {log_file}: cannot write ({error.strerror})") from None
-    form = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, datefmt="%H:%M:%S", handlers=handlers)
-    logging.captureWarnings(capture=True)
-    # What joblib says when, after an error or a signal, nobody takes its results any more.
-    warnings.filterwarnings("ignore", "[0-9]+ tasks have been successfully executed")
 
 
 def _terminate(_signal: int, _frame: object) -> None:
@@ -348,32 +363,54 @@ def run_units(
     for folder in _folders(stage, artifacts, units):
         remove_leftovers(folder)
     todo = [u for u in units if not stage.is_done(artifacts, u, overwrite=options.overwrite)]
-    if len(todo) < len(units):
-        done = len(units) - len(todo)
-        logger.info("%s: %d of %d already done", stage.command, done, len(units))
+    done = len(units) - len(todo)
+    if done:
         _complete_reports(stage, artifacts, [unit for unit in units if unit not in todo])
-    if stage.prepare and todo:
-        stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
+    if todo:
+        _check_writable(artifacts.folder)
     errors: dict[str, str] = {}
-    for unit, error in _progress(_results(stage, artifacts, todo, options), stage, todo):
-        if error:
-            errors[unit] = error
-    if errors:
-        lines = [errors[unit] for unit in todo if unit in errors]
-        if len(units) > 1:
-            lines[0] = f"{len(errors)} of {len(units)} units failed: {lines[0]}"
-        raise VadlocError("\n".join(lines))
+    words = stage.label, stage.label.rpartition(".")[2]
+    with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
+        if stage.prepare and todo:
+            stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
+        for unit, error in _results(stage, artifacts, todo, options):
+            shown.step()
+            if error:
+                errors[unit] = error
+        _raise_errors([errors[unit] for unit in todo if unit in errors], len(units))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _check_writable(folder: Path) -> None:
+    """Notice before any work that its results could not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise VadlocError(
+            f"{folder}: cannot write ({error.strerror}); --results DIR names another folder"
+        ) from None
+
+
+def _raise_errors(errors: list[str], unit_count: int) -> None:
+    """Raise what went wrong with units, a line each, if anything did."""
+    if errors and unit_count > 1:
+        errors[0] = f"{len(errors)} of {unit_count} units failed: {errors[0]}"
+    if errors:
+        raise VadlocError("\n".join(errors))
 
 
 def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> None:
     """Report units that were killed between their last file and their report, without times."""
     for unit in done:
-        name = stage.reported(artifacts, unit)
-        if not artifacts.report(stage.command, name).is_file():
-            stamp = stage.outputs(artifacts, unit)[0].stamp
-            _write_report(artifacts, stage.command, name, {"stamp": stamp, "measured": False})
-            logger.info("%s %s: its report was missing; written without times", stage.command, name)
+        outputs = stage.outputs(artifacts, unit)
+        for name, output in zip(stage.reported(artifacts, unit), outputs, strict=False):
+            if not artifacts.report(stage.command, name).is_file():
+                measured = {"stamp": output.stamp, "measured": False}
+                write_report(artifacts, stage.command, name, measured)
+                logger.info(
+                    "%s %s: its report was missing; written without times", stage.command, name
+                )
 
 
 def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
@@ -391,12 +428,12 @@ def _results(
         yield from (_run_unit(stage, artifacts, unit, options) for unit in units)
         return
     from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
     try:
         yield from pool(delayed(_run_unit)(stage, artifacts, unit, options) for unit in units)
-    except BrokenProcessPool:
+    except TerminatedWorkerError:
         raise VadlocError(
             f"{stage.command}: a worker process was killed, perhaps for want of memory; the same "
             f"command continues, with fewer --jobs than {jobs} it takes less memory"
@@ -407,74 +444,9 @@ def _run_unit(
     stage: Stage, artifacts: Artifacts, unit: str, options: RunOptions
 ) -> tuple[str, str]:
     """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
-    start_logging(options.log_file)
+    start_logging(options.log_file, verbose=options.verbose)
     try:
         stage.run(artifacts.config, artifacts, unit, overwrite=options.overwrite)
     except (VadlocError, OSError) as error:
         return unit, str(error)
     return unit, ""
-
-
-def _progress(
-    results: Iterable[tuple[str, str]], stage: Stage, units: list[str]
-) -> Iterator[tuple[str, str]]:
-    """A bar on a terminal, a line every 30 s elsewhere."""
-    if len(units) > 1 and sys.stderr.isatty():
-        from tqdm import tqdm
-
-        yield from tqdm(results, desc=stage.command, total=len(units), unit="sequence")
-        return
-    last = time.monotonic()
-    for count, result in enumerate(results, start=1):
-        if time.monotonic() - last > LINE_EVERY_S:
-            last = time.monotonic()
-            logger.info("%s: %d of %d", stage.command, count, len(units))
-        yield result
-
-
-@contextmanager
-def stage_report(
-    artifacts: Artifacts, command: str, unit: str, stamp: str
-) -> Iterator[dict[str, Any]]:
-    """Measure a unit of work and leave ``reports/<command>/<unit>.json`` when it succeeds.
-
-    Yields:
-        A dict for the counts of the unit, which the stage fills.
-    """
-    logger.info(
-        "%s %s: vadloc %s, config %s, stamp %s",
-        command,
-        unit,
-        package_version("vadloc"),
-        artifacts.config.path,
-        stamp,
-    )
-    started = time.monotonic()
-    counts: dict[str, Any] = {}
-    with suppress(OSError):  # where nothing can be written, the artifact says so
-        artifacts.report(command, unit).unlink()  # of what is now replaced
-    yield counts
-    seconds = time.monotonic() - started
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    measured = {
-        "stamp": stamp,
-        "counts": counts,
-        "seconds": round(seconds, 3),
-        "peak_memory_mib": round(peak_mib, 1),
-    }
-    _write_report(artifacts, command, unit, measured)
-    summary = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
-    logger.info("%s %s: %s in %.1f s, %.0f MiB", command, unit, summary, seconds, peak_mib)
-
-
-def _write_report(artifacts: Artifacts, command: str, unit: str, measured: dict[str, Any]) -> None:
-    report = {
-        "command": command,
-        "unit": unit,
-        "version": artifacts.version,
-        **measured,
-        "settings": artifacts.config.model_dump(mode="json"),
-        "packages": {name: package_version(name) for name in ("vadloc", "numpy")},
-    }
-    with replacing(artifacts.report(command, unit)) as file:
-        file.write(json.dumps(report, indent=2).encode() + b"\n")

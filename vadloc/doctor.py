@@ -6,7 +6,6 @@ reads every frame once, extracts the features of the first volumes of every sequ
 what is wrong, one line each; exit status 1 if anything is.
 """
 
-import argparse
 import hashlib
 import os
 import shutil
@@ -19,6 +18,7 @@ from itertools import pairwise
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config
+from vadloc.console import CommandParser
 from vadloc.errors import VadlocError, counted, one_line
 from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
 from vadloc.numbering import naming_findings
@@ -302,10 +302,10 @@ def _overview(artifacts: Artifacts, examinations: list[Examination], device: str
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Check a dataset before hours are spent on it.")
+    parser = CommandParser(description="Check a dataset before hours are spent on it.")
     add_shared_options(parser)
     args = parser.parse_args(argv)
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         unusable = []
         try:

@@ -23,6 +23,7 @@ from vadloc import doctor
 from vadloc.artifacts import Artifacts
 from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
+from vadloc.console import CommandParser
 from vadloc.decoding import video_info
 from vadloc.errors import UsageError
 from vadloc.frames import Sequence, list_frame_files, read_picture
@@ -276,7 +277,7 @@ def _above_zero(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Make a dataset of your own video: links, a config, and a check of both."
     )
     add = parser.add_argument

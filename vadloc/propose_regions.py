@@ -6,7 +6,6 @@ prints what it found and draws it; ``--write`` puts the two numbers into the con
 be about as high as one person, or as whatever else moves in the scene.
 """
 
-import argparse
 import logging
 import re
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import tomli
 from numpy.typing import NDArray
 
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError
 from vadloc.moving_objects import (
     LEAST_BLOBS,
@@ -195,7 +195,7 @@ def write_regions(path: Path, proposal: Proposal) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description="Propose the size of regions from what moves in the training video."
     )
     add_shared_options(parser, running=False)

@@ -5,7 +5,6 @@
 does what the stages' own commands would do one after the other.
 """
 
-import argparse
 import importlib
 import logging
 
@@ -19,6 +18,7 @@ from vadloc.cli import (
     run_units,
 )
 from vadloc.config import Config
+from vadloc.console import CommandParser
 from vadloc.unread import log_unread
 
 logger = logging.getLogger(__name__)
@@ -43,10 +43,12 @@ def stages(config: Config, *, device: str = "auto") -> list[Stage]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Run all stages of a dataset in order.")
+    parser = CommandParser(
+        description="Run all stages of a dataset in order, each from where it stopped."
+    )
     add_shared_options(parser)
     args = parser.parse_args(argv)
-    with exit_status(args.log_file):
+    with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         log_unread(artifacts, "train", "test")
         for stage in stages(artifacts.config, device=args.device):
@@ -55,6 +57,8 @@ def main(argv: list[str] | None = None) -> None:
         if artifacts.config.dataset.ground_truth is not None:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")
+        explain = importlib.import_module("anomaly_detection.explain_anomalies")
+        emit(explain.alarms_to_text(artifacts))
         emit(f"report: {artifacts.report_page().path}")
 
 

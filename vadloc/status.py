@@ -5,7 +5,6 @@
 looks at the stamps; ``--verify`` also reads every file and compares its digest.
 """
 
-import argparse
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from pathlib import Path
 from textwrap import shorten
 
 from vadloc.artifacts import Artifact, Artifacts, State
-from vadloc.cli import Stage, add_shared_options, artifacts_of, emit, exit_status
+from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.console import CommandParser
 from vadloc.run import stages
 
 STATES: tuple[State, ...] = ("done", "missing", "stale", "damaged")
@@ -48,12 +48,6 @@ def unit_status(unit: str, files: list[Artifact], *, verify: bool) -> UnitStatus
     )
 
 
-def stage_label(stage: Stage) -> str:
-    """Command and split of a stage."""
-    is_extraction = stage.command.startswith("feature_extraction")
-    return f"{stage.command} {stage.split}" if is_extraction else stage.command
-
-
 def status_table(artifacts: Artifacts, *, verify: bool) -> str:
     """One line a stage, and below it each unit that is not done."""
     lines = [f"{'stage':<46}" + "".join(f"{s:>9}" for s in STATES) + f"{'MiB':>9}  last written"]
@@ -62,7 +56,7 @@ def status_table(artifacts: Artifacts, *, verify: bool) -> str:
             unit_status(unit, stage.outputs(artifacts, unit), verify=verify)
             for unit in stage.units(artifacts)
         ]
-        lines.append(_stage_line(stage_label(stage), units))
+        lines.append(_stage_line(stage.label, units))
         for state in ("stale", "damaged"):
             names = ", ".join(unit.unit for unit in units if unit.state == state)
             if names:
@@ -80,11 +74,11 @@ def _stage_line(label: str, units: list[UnitStatus]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Show what is done, missing, stale or damaged.")
+    parser = CommandParser(description="Show what is done, missing, stale or damaged.")
     add_shared_options(parser, running=False)
     parser.add_argument("--verify", action="store_true", help="read every file in full")
     args = parser.parse_args(argv)
-    with exit_status():
+    with exit_status(verbose=args.verbose):
         artifacts = artifacts_of(args)
         emit(f"{Path(args.config)}, version {artifacts.version}, results in {artifacts.folder}")
         emit(status_table(artifacts, verify=args.verify))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from vadloc.cli import LINE_EVERY_S
+from vadloc.console import LINE_EVERY_S
 from vadloc.errors import VadlocError
 
 logger = logging.getLogger(__name__)

@@ -5,19 +5,18 @@ sequences in which somebody crosses the road, a bicycle is on the pavement, a ca
 and somebody runs, with their ground truth.
 """
 
-import argparse
 import json
 import logging
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vadloc.console import CommandParser, add_verbose_option, progress
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:
@@ -61,19 +60,16 @@ def render_sample_scene(datasets: Path, *, seed: int = 0, overwrite: bool = Fals
 
 def main(argv: list[str] | None = None) -> None:
     """Command line of the sample scene; prints the folder that it wrote."""
-    parser = argparse.ArgumentParser(prog="python -m vadloc.sample_scene", description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("--datasets", type=Path, default=Path("datasets"), metavar="DIR")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other traffic")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    add_verbose_option(parser)
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        scene = render_sample_scene(args.datasets, seed=args.seed, overwrite=args.overwrite)
-    except UsageError as error:
-        parser.error(str(error))
-    except VadlocError as error:
-        sys.exit(str(error))
-    sys.stdout.write(f"{scene}\n")
+    from vadloc.cli import emit, exit_status
+
+    with exit_status(verbose=args.verbose):
+        emit(str(render_sample_scene(args.datasets, seed=args.seed, overwrite=args.overwrite)))
 
 
 def _render(datasets: Path, *, seed: int, overwrite: bool, frame_count: int, jobs: int) -> Path:
@@ -150,7 +146,6 @@ def _render_sequences(folder: Path, *, seed: int, frame_count: int, jobs: int) -
 
     from vadloc.sample_scene.traffic import write_scripts
 
-    logger.info("rendering the sample scene, seed %d", seed)
     parts = [
         (script, range(frame_count)[first : first + _FRAMES_PER_JOB])
         for script in write_scripts(seed)
@@ -158,7 +153,12 @@ def _render_sequences(folder: Path, *, seed: int, frame_count: int, jobs: int) -
     ]
     for script, _ in parts:
         _sequence_folder(folder, script).mkdir(parents=True, exist_ok=True)
-    rows = Parallel(n_jobs=jobs)(delayed(_render_part)(*part, folder, seed) for part in parts)
+    rows = []
+    with progress("vadloc.sample_scene", "sample_scene", total=len(parts), noun="part") as shown:
+        work = (delayed(_render_part)(*part, folder, seed) for part in parts)
+        for part_rows in Parallel(n_jobs=jobs, return_as="generator")(work):
+            rows.append(part_rows)
+            shown.step()
     for (script, _), part_rows in zip(parts, rows, strict=True):
         _append_ground_truth(_sequence_folder(folder, script), part_rows)
 
