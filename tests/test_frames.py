@@ -97,7 +97,7 @@ def test_other_kinds_of_picture_give_the_same_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_more_than_8_bits_are_refused(tmp_path: Path, dtype: type) -> None:
     Image.fromarray(RAMP.astype(dtype)).save(tmp_path / "1.tif")
-    assert "expected 8 bits a channel" in refusal(tmp_path)
+    assert "more than 8 bits a channel" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["1.tif", "1.png"])

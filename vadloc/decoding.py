@@ -222,7 +222,9 @@ def _opened(path: Path) -> Iterator[_Video]:
 def _check(video: _Video) -> None:
     stream = video.stream
     if stream.codec_context is None:
-        raise VadlocError(f"{video.path}: no decoder for its video; encode it again as H.264")
+        raise VadlocError(
+            f"{video.path}: no known codec, or the header is cut off; encode it again as H.264"
+        )
     if stream.width * stream.height > MAX_FRAME_PX:
         raise VadlocError(
             f"{video.path}: claims {stream.width} x {stream.height} px, the limit is "
