@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vadloc.decoding import VIDEO_SUFFIXES, Colour, frame_times_s, read_video, video_info
 from vadloc.errors import VadlocError
 from vadloc.frames import Sequence as Frames
-from vadloc.frames import list_sequences, read_frames, sequence_size
+from vadloc.frames import list_sequences, read_frames, sequence_size, sequence_times_s
 from vadloc.rates import describe_rate
 
 ANY = ((2, 2), (3, 5), (17, 16), (16, 31), (158, 238))
@@ -416,6 +416,19 @@ def test_times_of_a_stream_that_begins_amid_others(tmp_path: Path) -> None:
     for start in range(0, len(content) // 2, 188):
         path.write_bytes(content[:564] + content[564 + start :])
         assert len(frame_times_s(path)) == len(read(path)), start
+
+
+def test_a_known_number_of_frames_is_believed_more_than_packets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_film(tmp_path / "a.mkv")
+    monkeypatch.setattr("vadloc.decoding._packet_ticks", lambda _: [0, 1, 2])
+    assert len(frame_times_s(path)) == 3
+    assert len(frame_times_s(path, frame_count=3)) == 3
+    times = sequence_times_s(Frames("a", path), frame_count=len(LEVELS))
+    assert times is not None
+    assert np.allclose(times, np.arange(len(LEVELS)) / RATE, atol=1.1e-3)
+    assert sequence_times_s(Frames("a", tmp_path)) is None
 
 
 def test_times_that_go_back_are_not_used(tmp_path: Path) -> None:

@@ -116,11 +116,16 @@ def read_video(
             yield where, tuple(np.ascontiguousarray(array, np.uint8) for array in shown)
 
 
-def frame_times_s(path: Path) -> NDArray[np.float64]:
+def frame_times_s(path: Path, *, frame_count: int | None = None) -> NDArray[np.float64]:
     """Presentation time of every frame that ``read_video`` yields.
 
-    The packets tell it, without decoding, where each of them gives one frame for certain. Where the
-    stream has no usable times (none, or such that go back), they follow from its average rate.
+    The packets tell it, without decoding, where each of them gives one frame. Where the stream has
+    no usable times (none, or such that go back), they follow from its average rate.
+
+    Args:
+        path: The video.
+        frame_count: Number of frames that were read from it, if it is known: where packets tell of
+            another number, the frames are decoded once more.
 
     Returns:
         ``(n,)`` seconds, the first 0, strictly increasing.
@@ -132,7 +137,7 @@ def frame_times_s(path: Path) -> NDArray[np.float64]:
         ticks = _packet_ticks(video)
         unit = video.stream.time_base
         rate = video.stream.average_rate or video.stream.guessed_rate or _DEFAULT_RATE
-    if ticks is None:
+    if ticks is None or len(ticks) != (frame_count or len(ticks)):
         with _opened(path) as video:
             ticks = [frame.pts for frame in video.decode()]
     known = np.array([tick for tick in ticks if tick is not None], np.int64)

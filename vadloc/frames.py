@@ -146,7 +146,12 @@ def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[n
     if not path.is_file():  # a named pipe would be waited for
         raise VadlocError(f"{path}: no regular file; restore the frame or remove it")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+        # By its name, Pillow maps a TIFF into memory, and scrambles it where it is to be turned.
+        with (
+            path.open("rb") as file,
+            warnings.catch_warnings(action="ignore"),
+            Image.open(file) as picture,
+        ):
             _check_picture(path, picture)
             _turn_as_shown(picture)
             return tuple(np.array(picture.convert(_PILLOW_MODE[colour])) for colour in colours)
@@ -201,13 +206,21 @@ def _read_folder(folder: Path, colours: tuple[Colour, ...]) -> _Pictures:
         yield str(file), _read_picture_as(file, colours)
 
 
-def sequence_times_s(sequence: Sequence) -> NDArray[np.float64] | None:
+def sequence_times_s(
+    sequence: Sequence, *, frame_count: int | None = None
+) -> NDArray[np.float64] | None:
     """Presentation time of every frame of a video in seconds, the first 0; None for pictures.
+
+    Args:
+        sequence: A folder of frames or a video.
+        frame_count: Number of frames that were read from it, if it is known.
 
     Raises:
         VadlocError: The video cannot be read.
     """
-    return frame_times_s(sequence.path) if sequence.is_video else None
+    if not sequence.is_video:
+        return None
+    return frame_times_s(sequence.path, frame_count=frame_count)
 
 
 def sequence_size(sequence: Sequence) -> tuple[int, int, int]:
