@@ -65,6 +65,7 @@ def write_film(
         if matrix:
             stream.set_display_matrix(matrix)
         sound = container.add_stream(audio, 48000) if audio else None
+        assert sound is None or isinstance(sound, av.AudioStream)
         for number, frame in enumerate(frames):
             frame.pts = ticks[number] if ticks else number
             frame.time_base = Fraction(1, ticks_per_s)

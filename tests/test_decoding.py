@@ -166,7 +166,7 @@ def test_alpha_is_left_out(tmp_path: Path, pixels: str) -> None:
     ("libx264", {"x264-params": "interlaced=1:qp=1"}),
 ])  # fmt: skip
 def test_fields_stay_woven(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
-    lines = np.repeat(np.tile(np.uint8([60, 180]), 16)[:, None], 48, axis=1)
+    lines = np.repeat(np.tile(np.array([60, 180], np.uint8), 16)[:, None], 48, axis=1)
     frames = [av.VideoFrame.from_ndarray(lines, format="gray") for _ in range(6)]
     path = write_film(
         tmp_path / "a.mkv", codec, frames=frames, ticks_per_s=25, options=options,
