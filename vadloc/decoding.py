@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -300,9 +300,9 @@ def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDAr
     The matrix is that of ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at column
     a p + c q, row b p + d q.
     """
-    if "DISPLAYMATRIX" not in frame.side_data:
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
         return array
-    matrix = frame.side_data["DISPLAYMATRIX"]
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     along, across = sorted([abs(a * d), abs(b * c)])[::-1]
     if not along:  # some programs write nothing but zeros
