@@ -161,7 +161,9 @@ def make_videos(folder: Path) -> None:
     from tiny_scene import film, save_video
 
     for suffix, codec in ((".mp4", "mpeg4"), (".mp4", "libx264"), (".avi", "ffv1"),
-                          (".avi", "mpeg4"), (".mkv", "ffv1"), (".mkv", "libx264")):  # fmt: skip
+                          (".avi", "mpeg4"), (".mkv", "ffv1"), (".mkv", "libx264"),
+                          (".mov", "libx264"), (".webm", "libvpx-vp9"), (".ts", "libx264"),
+                          (".wmv", "wmv2"), (".flv", "flv")):  # fmt: skip
         save_video(folder / f"{codec}{suffix}" / f"a{suffix}", film(seed=0)[:6], codec=codec)
 
 

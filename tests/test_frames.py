@@ -2,8 +2,10 @@
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,10 +96,107 @@ def test_other_kinds_of_picture_give_the_same_pixels(tmp_path: Path) -> None:
     assert np.array_equal(read_picture(tmp_path / "bits.png", colour="grey"), (RAMP > 100) * 255)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".jpg"])
+def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
+    inks = np.zeros((16, 48, 4), np.uint8)
+    inks[:, :16], inks[:, 16:32], inks[:, 32:] = (255, 0, 0, 0), (0, 100, 200, 0), (0, 0, 0, 128)
+    Image.fromarray(inks, "CMYK").save(tmp_path / f"1{suffix}", quality=100)
+    paper = 255 - inks.astype(float)
+    expected = paper[..., :3] * paper[..., 3:] / 255
+    got = read_picture(tmp_path / f"1{suffix}", colour="rgb").astype(float)
+    middle = [8, 24, 40]  # JPEG blurs the edges
+    assert np.abs(got[8, middle] - expected[8, middle]).max() <= 4
+    grey = read_picture(tmp_path / f"1{suffix}", colour="grey")[8, middle]
+    assert np.abs(grey - expected[8, middle] @ [0.299, 0.587, 0.114]).max() <= 4
+
+
+def test_alpha_is_left_out(tmp_path: Path) -> None:
+    colours = np.full((4, 4, 4), (10, 20, 30, 0), np.uint8)
+    colours[:2, :, 3] = 128
+    Image.fromarray(colours).save(tmp_path / "1.png")
+    assert (read_picture(tmp_path / "1.png", colour="rgb") == (10, 20, 30)).all()
+    Image.fromarray(colours[..., [0, 3]]).save(tmp_path / "2.png")
+    assert (read_picture(tmp_path / "2.png", colour="grey") == 10).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bits_are_refused(tmp_path: Path, suffix: str, channels: int) -> None:
+    deep = np.arange(48 * channels, dtype=np.uint16).reshape(6, 8, channels) * 300
+    assert cv2.imwrite(str(tmp_path / f"1{suffix}"), deep)
+    message = refusal(tmp_path)
+    assert "more than 8 bits a channel" in message
+    assert "one fixed scale" in message
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_more_than_8_bits_are_refused(tmp_path: Path, dtype: type) -> None:
     Image.fromarray(RAMP.astype(dtype)).save(tmp_path / "1.tif")
-    assert "expected 8 bits a channel" in refusal(tmp_path)
+    assert "more than 8 bits a channel" in refusal(tmp_path)
+
+
+def test_few_bits_are_read(tmp_path: Path) -> None:
+    few = np.arange(16, dtype=np.uint8).reshape(2, 8)
+    packed = few[:, ::2] << 4 | few[:, 1::2]
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 8, 2, 4, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed)),
+        b"IEND": b"",
+    }
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, body in chunks.items():
+        content += struct.pack(">I", len(body)) + kind + body
+        content += struct.pack(">I", zlib.crc32(kind + body))
+    (tmp_path / "1.png").write_bytes(content)
+    assert np.array_equal(read_picture(tmp_path / "1.png", colour="grey"), few * 17)
+
+
+def test_bitmaps_of_16_bits_a_pixel_are_read(tmp_path: Path) -> None:
+    red, green, blue = 31 << 11, 63 << 5, 31
+    pixels = struct.pack("<4H", red, green, blue, 0)
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, 16, 3, len(pixels), 0, 0, 0, 0)
+    masks = struct.pack("<3I", red, green, blue)
+    start = 14 + len(header) + len(masks)
+    head = b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start)
+    (tmp_path / "1.bmp").write_bytes(head + header + masks + pixels)
+    got = read_picture(tmp_path / "1.bmp", colour="rgb")
+    assert got.tolist() == [[[255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]]]
+
+
+def test_cielab_is_refused(tmp_path: Path) -> None:
+    Image.new("LAB", (4, 4)).save(tmp_path / "1.tif")
+    assert "CIELAB" in refusal(tmp_path)
+
+
+AS_SHOWN: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
+    5: lambda a: a.T, 6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].T,
+    8: lambda a: np.rot90(a),
+}  # fmt: skip
+"""What stands at the top and left, by the orientation of the EXIF standard."""
+
+
+@pytest.mark.parametrize("orientation", AS_SHOWN)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_pictures_are_turned_as_viewers_show_them(
+    tmp_path: Path, suffix: str, orientation: int
+) -> None:
+    corners = np.zeros((16, 32), np.uint8)
+    corners[:8, :16], corners[:8, 16:], corners[8:, :16] = 50, 110, 170
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(corners).save(tmp_path / f"1{suffix}", exif=tags, quality=95)
+    expected = AS_SHOWN[orientation](corners)
+    got = read_picture(tmp_path / f"1{suffix}", colour="grey")
+    assert got.shape == expected.shape
+    assert np.abs(got.astype(int) - expected).max() <= 12
+    assert read_picture(tmp_path / f"1{suffix}", colour="rgb").shape == (*expected.shape, 3)
+
+
+@pytest.mark.parametrize("block", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])
+def test_a_bad_exif_block_turns_nothing(tmp_path: Path, block: bytes) -> None:
+    Image.fromarray(RAMP).save(tmp_path / "1.jpg", quality=95, exif=block)
+    assert np.abs(read_picture(tmp_path / "1.jpg", colour="grey").astype(int) - RAMP).max() <= 8
 
 
 @pytest.mark.parametrize("name", ["1.tif", "1.png"])

@@ -120,14 +120,13 @@ def many_frames_mp4(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("suffix", "promise"), [(".avi", many_frames_avi), (".mp4", many_frames_mp4)]
 )
-def test_a_video_that_promises_too_many_frames_is_refused(
+def test_a_video_whose_header_counts_too_many_frames_is_read(
     tmp_path: Path, suffix: str, promise: Callable[[bytes], bytes]
 ) -> None:
     path = tmp_path / f"a{suffix}"
     save_video(path, film(seed=0), codec="mpeg4")
     path.write_bytes(promise(path.read_bytes()))
-    with pytest.raises(VadlocError, match="24 frames decoded, 1000000000 promised"):
-        list(read_frames(Sequence("a", path)))
+    assert len(list(read_frames(Sequence("a", path)))) == FRAMES
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ _INDEXED = ("mov", "avi")
 """Formats with an index of every sample."""
 _REMEDY = "copy the file again, or repair it (ffmpeg -i OLD -c copy NEW)"
 Colour = Literal["grey", "rgb"]
-_RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 3, 2
+_BT601, _RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 5, 3, 2
 _MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
 """Of ISO/IEC 23091-4, those that are converted to RGB; unspecified is read as BT.601."""
 
@@ -152,11 +152,16 @@ def sample_video(
                 return
 
 
-def frame_times_s(path: Path) -> NDArray[np.float64]:
+def frame_times_s(path: Path, *, frame_count: int | None = None) -> NDArray[np.float64]:
     """Presentation time of every frame that ``read_video`` yields.
 
-    The packets tell it, without decoding, where each of them gives one frame for certain. Where the
-    stream has no usable times (none, or such that go back), they follow from its average rate.
+    The packets tell it, without decoding, where each of them gives one frame. Where the stream has
+    no usable times (none, or such that go back), they follow from its average rate.
+
+    Args:
+        path: The video.
+        frame_count: Number of frames that were read from it, if it is known: where packets tell of
+            another number, the frames are decoded once more.
 
     Returns:
         ``(n,)`` seconds, the first 0, strictly increasing.
@@ -165,15 +170,15 @@ def frame_times_s(path: Path) -> NDArray[np.float64]:
         VadlocError: The video cannot be read or is cut off.
     """
     with open_video(path) as video:
-        ticks = _packet_ticks(video)
+        ticks: list[int] | list[int | None] | None = _packet_ticks(video)
         unit = video.stream.time_base
         rate = video.stream.average_rate or video.stream.guessed_rate or _DEFAULT_RATE
-    if ticks is None:
+    if ticks is None or len(ticks) != (frame_count or len(ticks)):
         with open_video(path) as video:
             ticks = [frame.pts for frame in video.decode()]
     known = np.array([tick for tick in ticks if tick is not None], np.int64)
     if unit and len(known) == len(ticks) and (np.diff(known) > 0).all():
-        return (known - known[0]) * float(unit)
+        return np.asarray((known - known[0]) * float(unit), np.float64)
     return np.arange(len(ticks)) / float(rate)
 
 
@@ -186,7 +191,7 @@ class OpenVideo:
     stream: "VideoStream"
     frame_count: int = 0
 
-    def packets(self) -> Iterator["Packet"]:
+    def packets(self) -> Iterator["Packet[VideoStream]"]:
         """Packets of the stream that hold something.
 
         Raises:
@@ -241,7 +246,7 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
         # Without "file:", a colon in the name would be read as the end of a protocol's name.
         with av.open(f"file:{path}", container_options=_OPEN_OPTIONS) as container:
             stream = container.streams.best("video")  # not the picture of a cover
-            if stream is None:
+            if not isinstance(stream, av.VideoStream):
                 raise VadlocError(f"{path}: no video stream in it; replace or remove it")
             video = OpenVideo(path, container, stream)
             _check(video)
@@ -258,7 +263,9 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
 def _check(video: OpenVideo) -> None:
     stream = video.stream
     if stream.codec_context is None:
-        raise VadlocError(f"{video.path}: no decoder for its video; encode it again as H.264")
+        raise VadlocError(
+            f"{video.path}: no known codec, or the header is cut off; encode it again as H.264"
+        )
     if stream.width * stream.height > MAX_FRAME_PX:
         raise VadlocError(
             f"{video.path}: claims {stream.width} x {stream.height} px, the limit is "
@@ -271,7 +278,7 @@ def _check(video: OpenVideo) -> None:
         )
 
 
-def _packet_ticks(video: OpenVideo) -> list[int | None] | None:
+def _packet_ticks(video: OpenVideo) -> list[int] | None:
     """Times of the frames in the order of presentation, from the packets alone.
 
     Returns:
@@ -284,7 +291,7 @@ def _packet_ticks(video: OpenVideo) -> list[int | None] | None:
     if not one_each or context.field_order not in _PROGRESSIVE:
         return None
     smallest = _SKIPPED_FRAME_BYTES if codec.canonical_name == "mpeg4" else 0
-    shown: list[int | None] = []
+    shown: list[int] = []
     first = last_dts = None
     for packet in video.packets():
         if first is None:
@@ -308,10 +315,10 @@ def _to_array(
     """A frame as it is stored, uint8 but not always contiguous."""
     if colour == "grey":
         # The same matrix on both sides, so that luma is scaled and nothing else.
-        grey = reformatter.reformat(
-            frame, format="gray", src_colorspace="ITU601", dst_colorspace="ITU601", threads=1
+        converted = reformatter.reformat(
+            frame, format="gray", src_colorspace=_BT601, dst_colorspace=_BT601, threads=1
         )
-        return grey.to_ndarray()
+        return converted.to_ndarray().astype(np.uint8, copy=False)
     if frame.colorspace == _RESERVED_MATRIX:
         frame.colorspace = _UNSPECIFIED_MATRIX
     if frame.colorspace not in _MATRICES:
@@ -319,7 +326,8 @@ def _to_array(
             f"{where}: colours in matrix {frame.colorspace} of ISO/IEC 23091-4, which is not read; "
             "encode the video again in BT.709"
         )
-    return reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    converted = reformatter.reformat(frame, format="rgb24", threads=1)
+    return converted.to_ndarray().astype(np.uint8, copy=False)
 
 
 def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDArray[np.uint8]:
@@ -328,9 +336,7 @@ def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDAr
     The matrix is that of ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at column
     a p + c q, row b p + d q.
     """
-    from av.sidedata.sidedata import Type
-
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return array
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()

@@ -4,6 +4,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,11 +170,15 @@ def read_frames_as(
 
 
 def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
-    """One picture file as uint8 ``(height, width)`` or ``(height, width, 3)``.
+    """One picture file as uint8 ``(height, width)`` or ``(height, width, 3)``, as viewers show it.
+
+    It is turned as its EXIF orientation says. Grey is ITU-R 601 luma; CMYK becomes RGB by
+    ``(255 - C) (255 - K) / 255`` for red and so on; alpha is left out, so that a transparent pixel
+    has the colour that is stored in it (as OpenCV reads it).
 
     Raises:
-        VadlocError: It is unreadable, truncated or too large, has more than 8 bits a channel, or
-            holds several pictures.
+        VadlocError: It is unreadable, truncated or too large, has more than 8 bits a channel or
+            colours that are not read (CIELAB), or holds several pictures.
     """
     return _read_picture_as(path, (colour,))[0]
 
@@ -184,8 +189,14 @@ def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[n
     if not path.is_file():  # a named pipe would be waited for
         raise VadlocError(f"{path}: no regular file; restore the frame or remove it")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+        # By its name, Pillow maps a TIFF into memory, and scrambles it where it is to be turned.
+        with (
+            path.open("rb") as file,
+            warnings.catch_warnings(action="ignore"),
+            Image.open(file) as picture,
+        ):
             _check_picture(path, picture)
+            _turn_as_shown(picture)
             return tuple(np.array(picture.convert(_PILLOW_MODE[colour])) for colour in colours)
     except VadlocError:
         raise
@@ -199,13 +210,35 @@ def _check_picture(path: Path, picture: Any) -> None:
     width, height = picture.size
     if width * height > MAX_FRAME_PX:
         raise VadlocError(f"{path}: claims {width} x {height} px, the limit is {MAX_FRAME_PX} px")
-    if picture.mode.startswith(("I", "F")):
+    if picture.mode.startswith(("I", "F")) or _is_cut_to_8_bits(picture):
         raise VadlocError(
-            f"{path}: pixels of mode {picture.mode}; expected 8 bits a channel, convert the frames"
+            f"{path}: more than 8 bits a channel (Pillow calls it {_raw_mode(picture)}); expected "
+            "8, convert the frames with one fixed scale for all of them"
         )
+    if picture.mode == "LAB":
+        raise VadlocError(f"{path}: colours in CIELAB; expected grey or RGB, convert the frames")
     count = getattr(picture, "n_frames", 1)
     if count > 1 and picture.format != "MPO":  # a JPEG with a preview of itself
         raise VadlocError(f"{path}: holds {count} pictures; expected one a file, split it")
+
+
+def _raw_mode(picture: Any) -> str:
+    """How the pixels stand in the file, in the words of Pillow's decoders."""
+    arguments = picture.tile[0][3] if picture.tile else picture.mode
+    return str(arguments if isinstance(arguments, str) else arguments[0])
+
+
+def _is_cut_to_8_bits(picture: Any) -> bool:
+    """Whether Pillow would drop half of 16 bits, as it does in colour without a word."""
+    return ";16" in (raw := _raw_mode(picture)) and not raw.startswith("BGR")  # 5, 6 and 5 bits
+
+
+def _turn_as_shown(picture: Any) -> None:
+    from PIL import ImageOps
+
+    picture.load()
+    with suppress(Exception):  # an EXIF block that cannot be read turns nothing
+        ImageOps.exif_transpose(picture, in_place=True)
 
 
 _Pictures = Iterator[tuple[str, tuple[NDArray[np.uint8], ...]]]
@@ -216,13 +249,21 @@ def _read_folder(folder: Path, colours: tuple[Colour, ...]) -> _Pictures:
         yield str(file), _read_picture_as(file, colours)
 
 
-def sequence_times_s(sequence: Sequence) -> NDArray[np.float64] | None:
+def sequence_times_s(
+    sequence: Sequence, *, frame_count: int | None = None
+) -> NDArray[np.float64] | None:
     """Presentation time of every frame of a video in seconds, the first 0; None for pictures.
+
+    Args:
+        sequence: A folder of frames or a video.
+        frame_count: Number of frames that were read from it, if it is known.
 
     Raises:
         VadlocError: The video cannot be read.
     """
-    return frame_times_s(sequence.path) if sequence.is_video else None
+    if not sequence.is_video:
+        return None
+    return frame_times_s(sequence.path, frame_count=frame_count)
 
 
 def sequence_size(sequence: Sequence) -> tuple[int, int, int]:

@@ -9,6 +9,10 @@ _RIFF_HEADER_BYTES = 8
 _RIFF_UNKNOWN = (0, 0xFFFFFFFF)
 """Sizes of a recording that was never closed."""
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+_ASF_EMPTY_BYTES = 50
+"""Size of the data object where it was never closed."""
 _TS_PACKET_BYTES = (188, 192, 204)
 _TS_SYNC = b"\x47"
 
@@ -16,9 +20,9 @@ _TS_SYNC = b"\x47"
 def missing_bytes(path: Path, container_format: str, index: Iterable[Any]) -> int:
     """How many bytes a video file lacks at its end; 0 where it is whole or does not say.
 
-    Only what the structure of the file needs is trusted: where its samples lie (MP4), how long its
-    outermost chunk is (AVI, Matroska), whether its last packet is whole (MPEG-TS). Durations and
-    frame counts in headers are often wrong in files that are sound.
+    Only what the structure of the file needs is trusted: where its samples lie (MP4), how long the
+    chunk is that holds the frames (AVI, Matroska, ASF), whether the last packet is whole (MPEG-TS).
+    Durations and frame counts in headers are often wrong in files that are sound.
 
     Args:
         path: The video.
@@ -71,6 +75,19 @@ def _ebml_size(data: bytes, at: int) -> tuple[int, int | None]:
     return at + width, None if value == (1 << 7 * width) - 1 else value
 
 
+def _data_object_end(file: BinaryIO) -> int:
+    """End of the data object of an ASF, which holds all packets."""
+    start = 0
+    for kind in (_ASF_HEADER, _ASF_DATA):
+        file.seek(start)
+        head = file.read(24)
+        if head[:16] != kind:
+            return 0
+        length = int.from_bytes(head[16:], "little")
+        start += length
+    return start if length > _ASF_EMPTY_BYTES else 0
+
+
 def _packets_end(file: BinaryIO) -> int:
     """End of the last packet, as if it were whole."""
     head = file.read(4 + 2 * max(_TS_PACKET_BYTES) + 1)
@@ -83,4 +100,9 @@ def _packets_end(file: BinaryIO) -> int:
     return 0
 
 
-_ENDS = {"avi": _riff_end, "matroska,webm": _segment_end, "mpegts": _packets_end}
+_ENDS = {
+    "asf": _data_object_end,
+    "avi": _riff_end,
+    "matroska,webm": _segment_end,
+    "mpegts": _packets_end,
+}
