@@ -384,7 +384,7 @@ def test_the_commands_of_the_readme_run_as_printed(tmp_path: Path) -> None:
 
     printed = output_of("bash", "-euo", "pipefail", "-c", commands)
     assert re.search(r"RBDC +1\.000\nTBDC +1\.000\n", printed)
-    assert re.search(r"ssvad +0\.5000 +0\.5000\n", printed)
+    assert re.search(r"ssvad +0\.500 +0\.500\n", printed)
     assert len(list((tmp_path / "mine/evaluation").glob("*.npy"))) == 15
     assert output_of(sys.executable, "-c", program) == "1.0 1.0 1.0\n"
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
 from vadloc.console import CommandParser, add_verbose_option, progress, start_logging
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.stage_reports import write_report
 from vadloc.storage import remove_leftovers
 from vadloc.unread import log_unread
@@ -334,7 +334,8 @@ def _chosen(stage: Stage, artifacts: Artifacts, args: argparse.Namespace) -> lis
         return [name]
     if index is not None:
         if not 0 <= index < len(units):
-            raise UsageError(f"--idx {index}: there are {len(units)} sequences, 0-{len(units) - 1}")
+            known = f"{counted(len(units), 'sequence')}, counted from 0"
+            raise UsageError(f"--idx {index}: expected the place of one of {known}")
         return [units[index]]
     return units
 

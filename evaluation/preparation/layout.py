@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from evaluation.preparation.download import Download
 from evaluation.preparation.sources import Member, Source
 from vadloc.decoding import VIDEO_SUFFIXES
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, counted
 from vadloc.frames import FRAME_SUFFIXES
 
 SPLITS = ("Train", "Test")
@@ -212,9 +212,10 @@ def _split_difference(
     split: str, sequences: Mapping[str, int | None], expected: Counts
 ) -> Iterable[str]:
     if len(sequences) != expected.sequences:
-        yield f"{split} has {len(sequences)} sequences, published are {expected.sequences}"
+        found = counted(len(sequences), "sequence")
+        yield f"{split} has {found}, published are {expected.sequences}"
     elif expected.frames and None not in sequences.values():
         total = sum(count or 0 for count in sequences.values())
         if total not in expected.frames:
             published = " or ".join(str(count) for count in expected.frames)
-            yield f"{split} has {total} frames, published are {published}"
+            yield f"{split} has {counted(total, 'frame')}, published are {published}"

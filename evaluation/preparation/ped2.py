@@ -5,6 +5,7 @@ from pathlib import Path
 
 from evaluation.preparation import ucsd
 from evaluation.preparation.layout import Counts, DatasetLayout
+from vadloc.errors import counted
 from vadloc.frames import list_sequences, sequence_size
 from vadloc.storage import replacing
 
@@ -40,7 +41,8 @@ def _derive_rows(folder: Path) -> Iterator[str]:
             file.write(street_scene.to_rows(truth).encode())
         regions, tracks = regions + truth.region_count, tracks + len(truth.track_ids)
     if regions:
-        yield f"{folder / 'Test'}: {regions} regions, {tracks} tracks derived from the masks"
+        derived = f"{counted(regions, 'region')} and {counted(tracks, 'track')}"
+        yield f"{folder / 'Test'}: {derived} derived from the masks"
 
 
 LAYOUT = DatasetLayout(

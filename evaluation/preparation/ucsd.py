@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evaluation.preparation.download import Download
 from evaluation.preparation.layout import FRAMES, VIDEOS, Offers, Plan, plan_by_rules
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, counted
 from vadloc.frames import list_sequences
 from vadloc.storage import replacing
 
@@ -63,7 +63,7 @@ def write_frame_labels(folder: Path, script: str) -> Iterator[str]:
         file.write(
             "\n".join(["sequence,first_anomalous_frame,last_anomalous_frame", *rows, ""]).encode()
         )
-    yield f"{target}: frame labels of {len(names)} test sequences, from {script}"
+    yield f"{target}: frame labels of {counted(len(names), 'test sequence')}, from {script}"
 
 
 def _rows(path: Path, name: str, text: str) -> Iterator[str]:
