@@ -10,7 +10,8 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 ``curves`` the arrays of `evaluation.results.result_to_curves`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,15 +29,20 @@ from evaluation.criteria import (
     sequence_statistics,
 )
 from evaluation.formats import find_reader, ssvad_json
+from evaluation.formats.context import Context, one_spelling, some_of
+from evaluation.formats.files import visible_entries
 from evaluation.ground_truth import GroundTruth
 from evaluation.painting import boxes_to_map
-from evaluation.predictions import KnownSize, list_predictions, open_prediction, size_of
+from evaluation.pairing import check_pairs, context_of, counts_if_needed
+from evaluation.predictions import KnownSize, list_folder, open_prediction, size_of
 from evaluation.results import result_to_curves, result_to_summary
 from evaluation.scores import BoxScores
 from vadloc.cli import thread_count
 from vadloc.errors import UsageError, VadlocError
+from vadloc.frames import Sequence as FrameSequence
 from vadloc.frames import natural_key
 
+logger = logging.getLogger(__name__)
 PathLike: TypeAlias = str | Path
 Boxes: TypeAlias = Literal["regions", "map"]
 Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
@@ -44,14 +50,6 @@ Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
 BOXES = ("regions", "map")
 SIZELESS_FORMATS = ("frame_labels",)
 """Formats that say nothing about places, so that the size of the frames has no effect."""
-TRUTH_NAMES = {
-    "frame_masks": ("*.npy",),
-    "json": ("*.json",),
-    "masks": ("*_gt",),
-    "shanghaitech": ("*.txt",),
-    "street_scene": ("*_gt.txt", "*/*_gt.txt"),
-}
-"""Where a format has one file or folder a sequence, how they are called."""
 
 
 def evaluate(
@@ -173,6 +171,7 @@ def evaluate_folder(
     jobs: int = 1,
     show_progress: bool = False,
     plots: Path | None = None,
+    mask_threshold: float | None = None,
 ) -> dict[str, Any]:
     """Evaluate predictions of any form of `evaluation.predictions` against any ground truth.
 
@@ -184,13 +183,15 @@ def evaluate_folder(
             not say how many frames there are or how large; what they say must agree with it.
         size_px: Width and height of all frames, instead.
         sequences: Only these; by default all; then a sequence of the ground truth without a
-            prediction is an error, in formats of ``TRUTH_NAMES`` and if any name fits.
+            prediction is an error.
         pred_name_suffix: What follows the sequence's name in the predictions'.
         options: ``None`` for the defaults.
         boxes: As in `evaluate`.
         jobs: As in `accumulated_evaluate`.
         show_progress: As in `accumulated_evaluate`.
         plots: Folder for figures of curves and scores; ``None`` for none.
+        mask_threshold: Level from which a pixel of a mask is anomalous; ``None`` refuses masks of
+            more levels than two.
 
     Returns:
         As `evaluate`.
@@ -198,17 +199,15 @@ def evaluate_folder(
     Raises:
         VadlocError: A file or an option is unusable, or a prediction or its ground truth missing.
     """
-    truth_folder, folder = Path(gt_dir), Path(pred_dir)
     find_reader(gt_format)
-    predictions = list_predictions(folder, suffix=pred_name_suffix)
-    if sequences is None:
-        _check_none_left_out(truth_folder, gt_format, predictions)
+    folder = Path(pred_dir)
+    predictions, unread = list_folder(folder, suffix=pred_name_suffix)
     names = _chosen(predictions, sequences, folder)
-    sizes = _known_sizes(names, None if frames is None else Path(frames), size_px)
-    loads = [
-        partial(_load_pair, truth_folder, gt_format, predictions[name], name, sizes[name])
-        for name in names
-    ]
+    truth = _Truth(Path(gt_dir), gt_format, mask_threshold)
+    is_part, where = sequences is not None, [str(folder / name) for name in unread]
+    check_pairs(truth.folder, gt_format, names, what="prediction", unread=where, is_part=is_part)
+    seen = {} if frames is None else _frames_of(names, Path(frames))
+    loads = _loads(truth, predictions, names, seen, size_px)
     return evaluate_sequences(
         loads,
         options=options or CriteriaOptions(),
@@ -225,7 +224,7 @@ def _chosen(
     """The sequences to evaluate: those that are wanted, which must be there, or all."""
     if sequences is None:
         return list(predictions)
-    names = sorted(set(sequences), key=natural_key)
+    names = sorted({one_spelling(name) for name in sequences}, key=natural_key)
     missing = [name for name in names if name not in predictions]
     if missing:
         raise VadlocError(
@@ -274,11 +273,13 @@ class Evaluated(NamedTuple):
         statistics: What it adds to the criteria of all sequences.
         frame_scores: ``(frames,)``, for figures.
         truth: Its ground truth; masks, which take most of the memory, are left out.
+        cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
     """
 
     statistics: SequenceStatistics
     frame_scores: NDArray[np.floating[Any]]
     truth: GroundTruth
+    cut_boxes: int = 0
 
 
 def evaluate_each(
@@ -310,7 +311,14 @@ def summarize(
     result = combine([part.statistics for part in parts], options=options)
     if plots is not None:
         _save_plots(plots, result, parts)
-    return result_to_dict(result, derived=any(part.truth.derived for part in parts))
+    content = result_to_dict(result, derived=any(part.truth.derived for part in parts))
+    content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
+    content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
+    thresholds = {part.truth.mask_threshold for part in parts}
+    for threshold in thresholds - {None}:
+        logger.info("masks: pixels are anomalous from level %g on", threshold)
+        content["options"]["mask_threshold"] = threshold
+    return content
 
 
 def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[Evaluated]) -> None:
@@ -363,7 +371,7 @@ def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | 
         return error
     own = prediction.frame_score
     shown = statistics.events.frame_score if own is None else own
-    return Evaluated(statistics, shown, replace(truth, masks=None))
+    return Evaluated(statistics, shown, replace(truth, masks=None), prediction.cut_boxes)
 
 
 def _with_bar(
@@ -415,21 +423,23 @@ def _load_json(
     truth: Path, prediction: Path, sequence: str, maps: _MapFolders
 ) -> tuple[ssvad_json.Prediction, GroundTruth]:
     """A pair of JSON files."""
-    return (
-        ssvad_json.read_prediction(prediction, sequence=sequence, maps=maps.prediction),
-        ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth),
-    )
+    annotation = ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth)
+    detected = ssvad_json.read_prediction(prediction, sequence=sequence, maps=maps.prediction)
+    size = KnownSize(annotation.frame_count, annotation.height_px, annotation.width_px)
+    size._replace(counted_by=str(truth)).agreeing(size_of(detected), where=str(prediction))
+    return detected, annotation
 
 
 def _list_json(folder: Path, suffix: str) -> dict[str, Path]:
     """The JSON files of a folder by sequence, in natural order."""
     if not folder.is_dir():
         raise VadlocError(f"{folder}: no such folder; expected <sequence>{suffix}.json in it")
-    files = [f for f in folder.glob("*.json") if f.stem.endswith(suffix) and f.name[0] != "."]
+    found = (f for f in visible_entries(folder) if f.suffix.lower() == ".json")
+    files = [file for file in found if one_spelling(file.stem).endswith(suffix)]
     if not files:
         raise VadlocError(f"{folder}: no file *{suffix}.json; check the folder and the name suffix")
     files.sort(key=lambda file: natural_key(file.name))
-    return {file.stem.removesuffix(suffix): file for file in files}
+    return {one_spelling(file.stem).removesuffix(suffix): file for file in files}
 
 
 def _check_complete(
@@ -449,51 +459,112 @@ def _check_complete(
             )
 
 
-def _check_none_left_out(folder: Path, gt_format: str, predictions: Collection[str]) -> None:
-    """Raise if the ground truth has a sequence without a prediction, where names tell."""
-    found = [path for pattern in TRUTH_NAMES.get(gt_format, ()) for path in folder.glob(pattern)]
-    names = {path.stem.removesuffix("_gt") for path in found if path.name[0] != "."}
-    missing = sorted(names - set(predictions), key=natural_key)
-    if missing and not names.isdisjoint(predictions):
+class _Truth(NamedTuple):
+    """A folder of ground truth and its format."""
+
+    folder: Path
+    gt_format: str
+    mask_threshold: float | None
+
+
+def _loads(
+    truth: _Truth,
+    predictions: Mapping[str, Path],
+    names: Sequence[str],
+    frames: Mapping[str, FrameSequence],
+    size_px: tuple[int, int] | None,
+) -> list[Load]:
+    """What opens each of the named sequences."""
+    sizes = _known_sizes(names, frames, size_px)
+    counts = counts_if_needed(
+        truth.gt_format,
+        truth.folder,
+        list(frames or predictions),
+        lambda name: _frame_count(predictions.get(name), name, frames, sizes),
+    )
+    contexts = {
+        name: context_of(frames.get(name), counts=counts, mask_threshold=truth.mask_threshold)
+        for name in names
+    }
+    return [
+        partial(_load_pair, truth, predictions[name], name, sizes[name], contexts[name])
+        for name in names
+    ]
+
+
+def _frames_of(names: Sequence[str], folder: Path) -> dict[str, FrameSequence]:
+    """The frames of all sequences of a folder, by name in one spelling.
+
+    Raises:
+        VadlocError: A prediction that is wanted has no frames.
+    """
+    from vadloc.frames import list_sequences
+
+    listed = {one_spelling(sequence.name): sequence for sequence in list_sequences(folder)}
+    unknown = [name for name in names if name not in listed]
+    if unknown:
         raise VadlocError(
-            f"{folder}: ground truth of {', '.join(missing[:5])} ({len(missing)} of {len(names)} "
-            "sequences) has no prediction; to evaluate some sequences only, name them (--sequences)"
+            f"{folder}: no frames of {some_of(unknown)}; there are {some_of(list(listed))}"
         )
+    return listed
 
 
 def _known_sizes(
-    names: Sequence[str], frames: Path | None, size_px: tuple[int, int] | None
+    names: Sequence[str],
+    frames: Mapping[str, FrameSequence],
+    size_px: tuple[int, int] | None,
 ) -> dict[str, KnownSize]:
     """What the frames and the options say of each sequence."""
     width_px, height_px = size_px or (None, None)
     told = KnownSize(None, height_px, width_px)
-    if frames is None:
+    if not frames:
         return dict.fromkeys(names, told)
-    from vadloc.frames import list_sequences, sequence_size
+    from vadloc.frames import sequence_size
 
-    listed = {sequence.name: sequence for sequence in list_sequences(frames)}
-    unknown = [name for name in names if name not in listed]
-    if unknown:
-        raise VadlocError(f"{frames}: no frames of {unknown[0]}; there are {', '.join(listed)}")
-    where = str(frames)
     return {
-        name: told.agreeing(KnownSize(*sequence_size(listed[name])), where=where) for name in names
+        name: told.agreeing(KnownSize(*sequence_size(frames[name])), where=str(frames[name].path))
+        for name in names
     }
 
 
+def _frame_count(
+    prediction: Path | None,
+    name: str,
+    frames: Mapping[str, FrameSequence],
+    sizes: Mapping[str, KnownSize],
+) -> int:
+    """Number of frames of any sequence, by its frames or else its prediction."""
+    known = sizes.get(name, KnownSize())
+    if known.frame_count is not None:
+        return known.frame_count
+    if name in frames:
+        from vadloc.frames import sequence_size
+
+        return sequence_size(frames[name])[0]
+    if prediction is None:
+        raise VadlocError(f"{name}: neither frames nor a prediction, so that nothing counts it")
+    return open_prediction(prediction, name, known).frame_count
+
+
 def _load_pair(
-    folder: Path, gt_format: str, path: Path, sequence: str, known: KnownSize
+    folder: _Truth, path: Path, sequence: str, known: KnownSize, context: Context
 ) -> tuple[ssvad_json.Prediction, GroundTruth]:
     """A prediction and its ground truth; each says what the other needs to know of the size."""
-    if gt_format == "json":
-        source = ssvad_json.find_ground_truth(folder, sequence)
-        truth = ssvad_json.read_ground_truth(source, sequence=sequence)
+    if folder.gt_format == "json":
+        source = ssvad_json.annotation_of(folder.folder, sequence)
+        truth = ssvad_json.read_ground_truth(source, sequence=sequence, context=context)
         size = KnownSize(truth.frame_count, truth.height_px, truth.width_px)
         known = known.agreeing(size, where=str(source))
         return open_prediction(path, sequence, known), truth
     prediction = open_prediction(path, sequence, known)
     known = known.agreeing(size_of(prediction), where=str(path))
-    if gt_format in SIZELESS_FORMATS:
-        known = KnownSize(known.frame_count, known.height_px or 1, known.width_px or 1)
+    if folder.gt_format in SIZELESS_FORMATS:
+        known = known._replace(height_px=known.height_px or 1, width_px=known.width_px or 1)
     size_needed = known.complete(where=str(path))
-    return prediction, find_reader(gt_format)(folder, sequence, **size_needed._asdict())
+    truth = find_reader(folder.gt_format)(
+        folder.folder,
+        sequence,
+        **size_needed._asdict(),
+        context=replace(context, counted_by=known.counted_by),
+    )
+    return prediction, truth

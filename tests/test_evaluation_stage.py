@@ -182,7 +182,8 @@ def test_what_is_undefined_is_null_with_its_reason(scene: Path, tmp_path: Path) 
 def test_scores_of_another_length_than_the_annotation(scene: Path, tmp_path: Path) -> None:
     save_scores(scene, tmp_path, {name: perfect_scores(x)[:10] for name, x in COLUMNS.items()})
     done = run("evaluation.evaluate_scores", *scene_options(scene, tmp_path))
-    assert "Test0_gt.txt" in one_line(done, status=1)
+    line = one_line(done, status=1)
+    assert "Test0: scores or annotation of 10 frames, but there are 24, the files 001.png" in line
 
 
 def test_missing_scores_name_the_command_that_makes_them(scene: Path, tmp_path: Path) -> None:
