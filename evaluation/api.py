@@ -204,8 +204,10 @@ def evaluate_folder(
     predictions, unread = list_folder(folder, suffix=pred_name_suffix)
     names = _chosen(predictions, sequences, folder)
     truth = _Truth(Path(gt_dir), gt_format, mask_threshold)
-    is_part, where = sequences is not None, [str(folder / name) for name in unread]
-    check_pairs(truth.folder, gt_format, names, what="prediction", unread=where, is_part=is_part)
+    is_part = sequences is not None
+    check_pairs(*truth[:2], names, what="prediction", unread=unread, is_part=is_part)
+    if unread and not is_part:
+        logger.warning("%s: not read, since of no known kind: %s", folder, some_of(unread))
     seen = {} if frames is None else _frames_of(names, Path(frames))
     loads = _loads(truth, predictions, names, seen, size_px)
     return evaluate_sequences(

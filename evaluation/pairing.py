@@ -1,6 +1,5 @@
 """Which annotation belongs to which sequence, and that none of either is left out in silence."""
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,6 @@ from vadloc.errors import VadlocError
 
 if TYPE_CHECKING:
     from vadloc.frames import Sequence as FrameSequence
-
-logger = logging.getLogger(__name__)
 
 
 def left_out(
@@ -85,7 +82,7 @@ def check_pairs(
         gt_format: Format of the ground truth.
         sequences: Names of the sequences.
         what: What they are.
-        unread: Files that are not read; they are warned of if nothing else is wrong.
+        unread: Names of files beside them that are not read.
         is_part: Whether they were chosen by name, so that the annotation may have more.
 
     Raises:
@@ -97,8 +94,6 @@ def check_pairs(
     findings += unannotated(folder, gt_format, sequences, what=what)
     if findings:
         raise VadlocError(". ".join(findings))
-    if unread and not is_part:
-        logger.warning("not read, since of no known kind: %s", some_of(unread))
 
 
 def frame_names_of(sequence: "FrameSequence") -> FrameNames | None:

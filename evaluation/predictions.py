@@ -77,8 +77,12 @@ class KnownSize(NamedTuple):
                     f"{source or 'the frames, the ground truth or the options'}; {remedy}"
                 )
         counted_by = self.counted_by if self.frame_count is not None else where
-        both = (a or b for a, b in zip(self[:3], other[:3], strict=True))
-        return KnownSize(*both, counted_by=counted_by)
+        return KnownSize(
+            self.frame_count or other.frame_count,
+            self.height_px or other.height_px,
+            self.width_px or other.width_px,
+            counted_by,
+        )
 
     def complete(self, *, where: str) -> SequenceSize:
         """All of it.

@@ -129,11 +129,11 @@ def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) ->
         return
     read = find_reader(dataset.ground_truth_format)
     tests = {e.sequence.name: e for e in examinations if e.split == "test"}
-    where = artifacts.ground_truth, dataset.ground_truth_format
+    folder, gt_format = artifacts.ground_truth, dataset.ground_truth_format
     try:
-        yield from left_out(*where, tests, what="test video")
+        yield from left_out(folder, gt_format, tests, what="test video")
         counts = counts_if_needed(
-            *reversed(where), list(tests), lambda name: len(tests[name].digests)
+            gt_format, folder, list(tests), lambda name: len(tests[name].digests)
         )
     except VadlocError as error:
         yield str(error)

@@ -41,6 +41,8 @@ def map_numbers(path: Path, *, dtypes: Collection[str]) -> NDArray[Any]:
             file.seek(0)
             shape, by_column, dtype = _read_header(file)
             offset = file.tell()
+        if min(shape, default=0) < 0:
+            raise ValueError(f"shape {shape}")
     except Exception as error:  # NumPy parses headers as Python and fails as variously
         kind = kind_of_bytes(first) if not first.startswith(b"\x93NUMPY") else ""
         detail = f"it is {kind}; save the array with np.save" if kind else one_line(error)

@@ -156,7 +156,7 @@ class Context:
             files = self.frame_names.files
             raise VadlocError(
                 f"{sequence}: scores or annotation of {frame_count} frames, but there are "
-                f"{len(files)}, the files {files[0]} to {files[-1]}; both must be of the same frames"
+                f"{len(files)}, the files {files[0]} to {files[-1]}; both must be of one release"
             )
 
     def miscounted(self, path: Path, count: int, what: str, frame_count: int) -> VadlocError:
