@@ -11,7 +11,7 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,27 +29,23 @@ from evaluation.criteria import (
     sequence_statistics,
 )
 from evaluation.formats import find_reader, ssvad_json
-from evaluation.formats.context import Context, one_spelling, some_of
+from evaluation.formats.context import one_spelling, some_of
 from evaluation.formats.files import visible_entries
 from evaluation.ground_truth import GroundTruth
+from evaluation.loading import Load, TruthFolder, folder_to_loads, frames_of
 from evaluation.painting import boxes_to_map
-from evaluation.pairing import check_pairs, context_of, counts_if_needed
-from evaluation.predictions import KnownSize, list_folder, open_prediction, size_of
+from evaluation.pairing import check_pairs
+from evaluation.predictions import KnownSize, list_folder, size_of
 from evaluation.results import result_to_curves, result_to_summary
 from evaluation.scores import BoxScores
 from vadloc.cli import thread_count
 from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import Sequence as FrameSequence
 from vadloc.frames import natural_key
 
 logger = logging.getLogger(__name__)
 PathLike: TypeAlias = str | Path
 Boxes: TypeAlias = Literal["regions", "map"]
-Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
 BOXES = ("regions", "map")
-SIZELESS_FORMATS = ("frame_labels",)
-"""Formats that say nothing about places, so that the size of the frames has no effect."""
 
 
 def evaluate(
@@ -190,8 +186,8 @@ def evaluate_folder(
         jobs: As in `accumulated_evaluate`.
         show_progress: As in `accumulated_evaluate`.
         plots: Folder for figures of curves and scores; ``None`` for none.
-        mask_threshold: Level from which a pixel of a mask is anomalous; ``None`` refuses masks of
-            more levels than two.
+        mask_threshold: Level from which a pixel of a mask is anomalous; by default masks of more
+            levels than two are refused.
 
     Returns:
         As `evaluate`.
@@ -200,16 +196,15 @@ def evaluate_folder(
         VadlocError: A file or an option is unusable, or a prediction or its ground truth missing.
     """
     find_reader(gt_format)
-    folder = Path(pred_dir)
+    folder, is_part = Path(pred_dir), sequences is not None
     predictions, unread = list_folder(folder, suffix=pred_name_suffix)
     names = _chosen(predictions, sequences, folder)
-    truth = _Truth(Path(gt_dir), gt_format, mask_threshold)
-    is_part = sequences is not None
+    truth = TruthFolder(Path(gt_dir), gt_format, mask_threshold)
     check_pairs(*truth[:2], names, what="prediction", unread=unread, is_part=is_part)
     if unread and not is_part:
         logger.warning("%s: not read, since of no known kind: %s", folder, some_of(unread))
-    seen = {} if frames is None else _frames_of(names, Path(frames))
-    loads = _loads(truth, predictions, names, seen, size_px)
+    seen = {} if frames is None else frames_of(names, Path(frames))
+    loads = folder_to_loads(truth, predictions, names, seen, size_px)
     return evaluate_sequences(
         loads,
         options=options or CriteriaOptions(),
@@ -459,114 +454,3 @@ def _check_complete(
                 f"{', '.join(missing[:5])}; every sequence needs ground truth and a prediction "
                 "(do the name suffixes fit?)"
             )
-
-
-class _Truth(NamedTuple):
-    """A folder of ground truth and its format."""
-
-    folder: Path
-    gt_format: str
-    mask_threshold: float | None
-
-
-def _loads(
-    truth: _Truth,
-    predictions: Mapping[str, Path],
-    names: Sequence[str],
-    frames: Mapping[str, FrameSequence],
-    size_px: tuple[int, int] | None,
-) -> list[Load]:
-    """What opens each of the named sequences."""
-    sizes = _known_sizes(names, frames, size_px)
-    counts = counts_if_needed(
-        truth.gt_format,
-        truth.folder,
-        list(frames or predictions),
-        lambda name: _frame_count(predictions.get(name), name, frames, sizes),
-    )
-    contexts = {
-        name: context_of(frames.get(name), counts=counts, mask_threshold=truth.mask_threshold)
-        for name in names
-    }
-    return [
-        partial(_load_pair, truth, predictions[name], name, sizes[name], contexts[name])
-        for name in names
-    ]
-
-
-def _frames_of(names: Sequence[str], folder: Path) -> dict[str, FrameSequence]:
-    """The frames of all sequences of a folder, by name in one spelling.
-
-    Raises:
-        VadlocError: A prediction that is wanted has no frames.
-    """
-    from vadloc.frames import list_sequences
-
-    listed = {one_spelling(sequence.name): sequence for sequence in list_sequences(folder)}
-    unknown = [name for name in names if name not in listed]
-    if unknown:
-        raise VadlocError(
-            f"{folder}: no frames of {some_of(unknown)}; there are {some_of(list(listed))}"
-        )
-    return listed
-
-
-def _known_sizes(
-    names: Sequence[str],
-    frames: Mapping[str, FrameSequence],
-    size_px: tuple[int, int] | None,
-) -> dict[str, KnownSize]:
-    """What the frames and the options say of each sequence."""
-    width_px, height_px = size_px or (None, None)
-    told = KnownSize(None, height_px, width_px)
-    if not frames:
-        return dict.fromkeys(names, told)
-    from vadloc.frames import sequence_size
-
-    return {
-        name: told.agreeing(KnownSize(*sequence_size(frames[name])), where=str(frames[name].path))
-        for name in names
-    }
-
-
-def _frame_count(
-    prediction: Path | None,
-    name: str,
-    frames: Mapping[str, FrameSequence],
-    sizes: Mapping[str, KnownSize],
-) -> int:
-    """Number of frames of any sequence, by its frames or else its prediction."""
-    known = sizes.get(name, KnownSize())
-    if known.frame_count is not None:
-        return known.frame_count
-    if name in frames:
-        from vadloc.frames import sequence_size
-
-        return sequence_size(frames[name])[0]
-    if prediction is None:
-        raise VadlocError(f"{name}: neither frames nor a prediction, so that nothing counts it")
-    return open_prediction(prediction, name, known).frame_count
-
-
-def _load_pair(
-    folder: _Truth, path: Path, sequence: str, known: KnownSize, context: Context
-) -> tuple[ssvad_json.Prediction, GroundTruth]:
-    """A prediction and its ground truth; each says what the other needs to know of the size."""
-    if folder.gt_format == "json":
-        source = ssvad_json.annotation_of(folder.folder, sequence)
-        truth = ssvad_json.read_ground_truth(source, sequence=sequence, context=context)
-        size = KnownSize(truth.frame_count, truth.height_px, truth.width_px)
-        known = known.agreeing(size, where=str(source))
-        return open_prediction(path, sequence, known), truth
-    prediction = open_prediction(path, sequence, known)
-    known = known.agreeing(size_of(prediction), where=str(path))
-    if folder.gt_format in SIZELESS_FORMATS:
-        known = known._replace(height_px=known.height_px or 1, width_px=known.width_px or 1)
-    size_needed = known.complete(where=str(path))
-    truth = find_reader(folder.gt_format)(
-        folder.folder,
-        sequence,
-        **size_needed._asdict(),
-        context=replace(context, counted_by=known.counted_by),
-    )
-    return prediction, truth
