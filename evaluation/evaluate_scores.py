@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
     from evaluation.criteria import CriteriaOptions
     from evaluation.formats.ssvad_json import Prediction
     from evaluation.ground_truth import GroundTruth
+    from evaluation.loading import Load
     from evaluation.scores import ScoreMap
 
 COMMAND = "evaluation.evaluate_scores"
@@ -78,12 +79,7 @@ def run(
         return summary.path
     report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", summary.stamp)
     with report as counts:
-        check_test_set(artifacts)
-        frame_counts = _count_frames(artifacts)
-        loads = [
-            partial(load_pair, artifacts, s.name, frame_counts=frame_counts)
-            for s in artifacts.sequences("test")
-        ]
+        loads = loads_of_test_set(artifacts)
         options = CriteriaOptions(**config.evaluation.model_dump())
         parts = evaluate_each(loads, options=options, jobs=jobs)
         content = summarize(parts, options=options, plots=summary.path.parent / "plots")
@@ -118,6 +114,17 @@ def truths_to_frame_labels(truths: Iterable["GroundTruth"]) -> dict[str, Any]:
         }
     schema = SCHEMAS["evaluation"]
     return {"schema": schema, "anomalous_frames": stretches, "regions": regions}
+
+
+def loads_of_test_set(artifacts: Artifacts) -> "list[Load]":
+    """What opens scores and ground truth of each test sequence, all of them annotated.
+
+    Raises:
+        VadlocError: As `check_test_set`.
+    """
+    check_test_set(artifacts)
+    counts, sequences = _count_frames(artifacts), artifacts.sequences("test")
+    return [partial(load_pair, artifacts, s.name, frame_counts=counts) for s in sequences]
 
 
 def check_test_set(artifacts: Artifacts) -> None:

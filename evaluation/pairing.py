@@ -40,7 +40,8 @@ def left_out(
         instead = f"; not read, since of no known kind: {some_of(unread)}" if unread else ""
         yield (
             f"{folder}: ground truth of {some_of(left)} ({len(left)} of {len(truths)} sequences) "
-            f"has no {what}{instead}; to evaluate some sequences only, name them (--sequences)"
+            f"has no {what}{instead}; to evaluate some sequences only, name them (--sequences) or "
+            "take the annotation of the others away"
         )
 
 
