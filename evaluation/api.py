@@ -10,7 +10,8 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 ``curves`` the arrays of `evaluation.results.result_to_curves`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import logging
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,30 +29,23 @@ from evaluation.criteria import (
     sequence_statistics,
 )
 from evaluation.formats import find_reader, ssvad_json
+from evaluation.formats.context import one_spelling
+from evaluation.formats.files import visible_entries
 from evaluation.ground_truth import GroundTruth
+from evaluation.loading import Load, TruthFolder, folder_to_loads, frames_of
 from evaluation.painting import boxes_to_map
-from evaluation.predictions import KnownSize, list_predictions, open_prediction, size_of
+from evaluation.pairing import check_pairs
+from evaluation.predictions import KnownSize, list_folder, size_of
 from evaluation.results import result_to_curves, result_to_summary
 from evaluation.scores import BoxScores
 from vadloc.cli import thread_count
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, some_of
 from vadloc.frames import natural_key
 
+logger = logging.getLogger(__name__)
 PathLike: TypeAlias = str | Path
 Boxes: TypeAlias = Literal["regions", "map"]
-Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
 BOXES = ("regions", "map")
-SIZELESS_FORMATS = ("frame_labels",)
-"""Formats that say nothing about places, so that the size of the frames has no effect."""
-TRUTH_NAMES = {
-    "frame_masks": ("*.npy",),
-    "json": ("*.json",),
-    "masks": ("*_gt",),
-    "shanghaitech": ("*.txt",),
-    "street_scene": ("*_gt.txt", "*/*_gt.txt"),
-}
-"""Where a format has one file or folder a sequence, how they are called."""
 
 
 def evaluate(
@@ -173,6 +167,7 @@ def evaluate_folder(
     jobs: int = 1,
     show_progress: bool = False,
     plots: Path | None = None,
+    mask_threshold: float | None = None,
 ) -> dict[str, Any]:
     """Evaluate predictions of any form of `evaluation.predictions` against any ground truth.
 
@@ -184,13 +179,15 @@ def evaluate_folder(
             not say how many frames there are or how large; what they say must agree with it.
         size_px: Width and height of all frames, instead.
         sequences: Only these; by default all; then a sequence of the ground truth without a
-            prediction is an error, in formats of ``TRUTH_NAMES`` and if any name fits.
+            prediction is an error.
         pred_name_suffix: What follows the sequence's name in the predictions'.
         options: ``None`` for the defaults.
         boxes: As in `evaluate`.
         jobs: As in `accumulated_evaluate`.
         show_progress: As in `accumulated_evaluate`.
         plots: Folder for figures of curves and scores; ``None`` for none.
+        mask_threshold: Level from which a pixel of a mask is anomalous; by default masks of more
+            levels than two are refused.
 
     Returns:
         As `evaluate`.
@@ -198,17 +195,16 @@ def evaluate_folder(
     Raises:
         VadlocError: A file or an option is unusable, or a prediction or its ground truth missing.
     """
-    truth_folder, folder = Path(gt_dir), Path(pred_dir)
     find_reader(gt_format)
-    predictions = list_predictions(folder, suffix=pred_name_suffix)
-    if sequences is None:
-        _check_none_left_out(truth_folder, gt_format, predictions)
+    folder, is_part = Path(pred_dir), sequences is not None
+    predictions, unread = list_folder(folder, suffix=pred_name_suffix)
     names = _chosen(predictions, sequences, folder)
-    sizes = _known_sizes(names, None if frames is None else Path(frames), size_px)
-    loads = [
-        partial(_load_pair, truth_folder, gt_format, predictions[name], name, sizes[name])
-        for name in names
-    ]
+    truth = TruthFolder(Path(gt_dir), gt_format, mask_threshold)
+    check_pairs(*truth[:2], names, what="prediction", unread=unread, is_part=is_part)
+    if unread and not is_part:
+        logger.warning("%s: not read, since of no known kind: %s", folder, some_of(unread))
+    seen = {} if frames is None else frames_of(names, Path(frames))
+    loads = folder_to_loads(truth, predictions, names, seen, size_px)
     return evaluate_sequences(
         loads,
         options=options or CriteriaOptions(),
@@ -225,7 +221,7 @@ def _chosen(
     """The sequences to evaluate: those that are wanted, which must be there, or all."""
     if sequences is None:
         return list(predictions)
-    names = sorted(set(sequences), key=natural_key)
+    names = sorted({one_spelling(name) for name in sequences}, key=natural_key)
     missing = [name for name in names if name not in predictions]
     if missing:
         raise VadlocError(
@@ -274,11 +270,13 @@ class Evaluated(NamedTuple):
         statistics: What it adds to the criteria of all sequences.
         frame_scores: ``(frames,)``, for figures.
         truth: Its ground truth; masks, which take most of the memory, are left out.
+        cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
     """
 
     statistics: SequenceStatistics
     frame_scores: NDArray[np.floating[Any]]
     truth: GroundTruth
+    cut_boxes: int = 0
 
 
 def evaluate_each(
@@ -310,7 +308,14 @@ def summarize(
     result = combine([part.statistics for part in parts], options=options)
     if plots is not None:
         _save_plots(plots, result, parts)
-    return result_to_dict(result, derived=any(part.truth.derived for part in parts))
+    content = result_to_dict(result, derived=any(part.truth.derived for part in parts))
+    content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
+    content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
+    thresholds = {part.truth.mask_threshold for part in parts}
+    for threshold in thresholds - {None}:
+        logger.info("masks: pixels are anomalous from level %g on", threshold)
+        content["options"]["mask_threshold"] = threshold
+    return content
 
 
 def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[Evaluated]) -> None:
@@ -363,7 +368,7 @@ def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | 
         return error
     own = prediction.frame_score
     shown = statistics.events.frame_score if own is None else own
-    return Evaluated(statistics, shown, replace(truth, masks=None))
+    return Evaluated(statistics, shown, replace(truth, masks=None), prediction.cut_boxes)
 
 
 def _with_bar(
@@ -415,21 +420,23 @@ def _load_json(
     truth: Path, prediction: Path, sequence: str, maps: _MapFolders
 ) -> tuple[ssvad_json.Prediction, GroundTruth]:
     """A pair of JSON files."""
-    return (
-        ssvad_json.read_prediction(prediction, sequence=sequence, maps=maps.prediction),
-        ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth),
-    )
+    annotation = ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth)
+    detected = ssvad_json.read_prediction(prediction, sequence=sequence, maps=maps.prediction)
+    size = KnownSize(annotation.frame_count, annotation.height_px, annotation.width_px)
+    size._replace(counted_by=str(truth)).agreeing(size_of(detected), where=str(prediction))
+    return detected, annotation
 
 
 def _list_json(folder: Path, suffix: str) -> dict[str, Path]:
     """The JSON files of a folder by sequence, in natural order."""
     if not folder.is_dir():
         raise VadlocError(f"{folder}: no such folder; expected <sequence>{suffix}.json in it")
-    files = [f for f in folder.glob("*.json") if f.stem.endswith(suffix) and f.name[0] != "."]
+    found = (f for f in visible_entries(folder) if f.suffix.lower() == ".json")
+    files = [file for file in found if one_spelling(file.stem).endswith(suffix)]
     if not files:
         raise VadlocError(f"{folder}: no file *{suffix}.json; check the folder and the name suffix")
     files.sort(key=lambda file: natural_key(file.name))
-    return {file.stem.removesuffix(suffix): file for file in files}
+    return {one_spelling(file.stem).removesuffix(suffix): file for file in files}
 
 
 def _check_complete(
@@ -447,53 +454,3 @@ def _check_complete(
                 f"{', '.join(missing[:5])}; every sequence needs ground truth and a prediction "
                 "(do the name suffixes fit?)"
             )
-
-
-def _check_none_left_out(folder: Path, gt_format: str, predictions: Collection[str]) -> None:
-    """Raise if the ground truth has a sequence without a prediction, where names tell."""
-    found = [path for pattern in TRUTH_NAMES.get(gt_format, ()) for path in folder.glob(pattern)]
-    names = {path.stem.removesuffix("_gt") for path in found if path.name[0] != "."}
-    missing = sorted(names - set(predictions), key=natural_key)
-    if missing and not names.isdisjoint(predictions):
-        raise VadlocError(
-            f"{folder}: ground truth of {', '.join(missing[:5])} ({len(missing)} of {len(names)} "
-            "sequences) has no prediction; to evaluate some sequences only, name them (--sequences)"
-        )
-
-
-def _known_sizes(
-    names: Sequence[str], frames: Path | None, size_px: tuple[int, int] | None
-) -> dict[str, KnownSize]:
-    """What the frames and the options say of each sequence."""
-    width_px, height_px = size_px or (None, None)
-    told = KnownSize(None, height_px, width_px)
-    if frames is None:
-        return dict.fromkeys(names, told)
-    from vadloc.frames import list_sequences, sequence_size
-
-    listed = {sequence.name: sequence for sequence in list_sequences(frames)}
-    unknown = [name for name in names if name not in listed]
-    if unknown:
-        raise VadlocError(f"{frames}: no frames of {unknown[0]}; there are {', '.join(listed)}")
-    where = str(frames)
-    return {
-        name: told.agreeing(KnownSize(*sequence_size(listed[name])), where=where) for name in names
-    }
-
-
-def _load_pair(
-    folder: Path, gt_format: str, path: Path, sequence: str, known: KnownSize
-) -> tuple[ssvad_json.Prediction, GroundTruth]:
-    """A prediction and its ground truth; each says what the other needs to know of the size."""
-    if gt_format == "json":
-        source = ssvad_json.find_ground_truth(folder, sequence)
-        truth = ssvad_json.read_ground_truth(source, sequence=sequence)
-        size = KnownSize(truth.frame_count, truth.height_px, truth.width_px)
-        known = known.agreeing(size, where=str(source))
-        return open_prediction(path, sequence, known), truth
-    prediction = open_prediction(path, sequence, known)
-    known = known.agreeing(size_of(prediction), where=str(path))
-    if gt_format in SIZELESS_FORMATS:
-        known = KnownSize(known.frame_count, known.height_px or 1, known.width_px or 1)
-    size_needed = known.complete(where=str(path))
-    return prediction, find_reader(gt_format)(folder, sequence, **size_needed._asdict())

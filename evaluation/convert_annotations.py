@@ -3,11 +3,12 @@
 import argparse
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.formats import READERS, find_reader
+from evaluation.formats.context import NO_CONTEXT, Context
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
 logger = logging.getLogger(__name__)
 
 
-def write_json(path: Path, truth: "GroundTruth") -> None:
+def write_json(path: Path, truth: "GroundTruth", _context: Context) -> None:
     """Write the JSON of py-ssvad-metrics with all tracks and masks.
 
     Raises:
@@ -29,8 +30,10 @@ def write_json(path: Path, truth: "GroundTruth") -> None:
     ssvad_json.write_ground_truth(path, truth)
 
 
-def write_street_scene(path: Path, truth: "GroundTruth") -> None:
+def write_street_scene(path: Path, truth: "GroundTruth", context: Context) -> None:
     """Write Street Scene rows; masks become their boxes, with a warning.
+
+    Rows name the files of the frames, where there are some.
 
     Raises:
         VadlocError: Rows cannot say what the ground truth says, or the file cannot be written.
@@ -38,14 +41,14 @@ def write_street_scene(path: Path, truth: "GroundTruth") -> None:
     from evaluation.formats import street_scene
     from vadloc.storage import replacing
 
-    text = street_scene.to_rows(truth)
+    text = street_scene.to_rows(truth, frame_names=context.frame_names)
     if truth.masks is not None:
         logger.warning("%s: masks are written as their boxes; json keeps their pixels", path)
     with replacing(path) as file:
         file.write(text.encode())
 
 
-WRITERS: dict[str, tuple[str, Callable[[Path, "GroundTruth"], None]]] = {
+WRITERS: dict[str, tuple[str, Callable[[Path, "GroundTruth", Context], None]]] = {
     "json": ("_gt.json", write_json),
     "street_scene": ("_gt.txt", write_street_scene),
 }
@@ -59,6 +62,7 @@ def run(
     output: Path,
     sizes: dict[str, "SequenceSize"],
     *,
+    contexts: Mapping[str, Context] | None = None,
     overwrite: bool = False,
 ) -> Iterator[Path]:
     """Convert sequences one by one.
@@ -69,6 +73,7 @@ def run(
         to: Name of the format to write, a key of ``WRITERS``.
         output: Folder to write to, one file a sequence; each is complete or absent.
         sizes: Size of each sequence, by its name.
+        contexts: What is known of each beside the size.
         overwrite: Replace files that exist.
 
     Yields:
@@ -87,7 +92,9 @@ def run(
     if existing and not overwrite:
         raise VadlocError(f"{existing[0]}: exists already; --overwrite replaces it")
     for sequence, size in sizes.items():
-        write(paths[sequence], read(ground_truth, sequence, **size._asdict()))
+        context = (contexts or {}).get(sequence, NO_CONTEXT)
+        truth = read(ground_truth, sequence, **size._asdict(), context=context)
+        write(paths[sequence], truth, context)
         yield paths[sequence]
 
 
@@ -123,6 +130,31 @@ def _sizes(args: argparse.Namespace) -> dict[str, "SequenceSize"]:
     return {args.sequence: SequenceSize(args.frame_count, args.size[1], args.size[0])}
 
 
+def _contexts(args: argparse.Namespace, sizes: Mapping[str, "SequenceSize"]) -> dict[str, Context]:
+    """What is known of the chosen sequences beside their sizes.
+
+    Raises:
+        VadlocError: All sequences are wanted, and one of them or of the annotation lacks the other.
+    """
+    from evaluation.pairing import check_pairs, context_of, counts_if_needed
+    from vadloc.frames import list_sequences, sequence_size
+
+    if args.frames is None:
+        return {args.sequence: Context(mask_threshold=args.mask_threshold)}
+    frames = {sequence.name: sequence for sequence in list_sequences(args.frames)}
+    is_part = args.sequence is not None
+    check_pairs(args.ground_truth, args.format, sizes, what="frames", is_part=is_part)
+
+    def count(name: str) -> int:
+        return sizes[name].frame_count if name in sizes else sequence_size(frames[name])[0]
+
+    counts = counts_if_needed(args.format, args.ground_truth, list(frames), count)
+    threshold = args.mask_threshold
+    return {
+        name: context_of(frames[name], counts=counts, mask_threshold=threshold) for name in sizes
+    }
+
+
 def width_and_height(text: str) -> tuple[int, int]:
     """The type of an option such as ``360x240``: width and height in pixels."""
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
@@ -148,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--sequence", help="only this sequence; needed without --frames")
     add("--frame-count", type=_count, metavar="N", help="number of frames, instead of --frames")
     add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
+    add("--mask-threshold", type=float, metavar="LEVEL", help="level from which on pixels of masks "
+        "are anomalous; default: masks have two levels, 0 and another")  # fmt: skip
     add("--overwrite", action="store_true", help="replace files that exist")
     add_verbose_option(parser)
     return parser
@@ -161,7 +195,13 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(verbose=args.verbose):
         sizes = _sizes(args)
         for path in run(
-            args.format, args.ground_truth, args.to, args.output, sizes, overwrite=args.overwrite
+            args.format,
+            args.ground_truth,
+            args.to,
+            args.output,
+            sizes,
+            contexts=_contexts(args, sizes),
+            overwrite=args.overwrite,
         ):
             emit(str(path))
 

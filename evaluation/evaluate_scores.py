@@ -11,7 +11,7 @@ evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves 
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
     from evaluation.criteria import CriteriaOptions
     from evaluation.formats.ssvad_json import Prediction
     from evaluation.ground_truth import GroundTruth
+    from evaluation.loading import Load
     from evaluation.scores import ScoreMap
 
 COMMAND = "evaluation.evaluate_scores"
@@ -79,7 +80,7 @@ def run(
         return summary.path
     report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", summary.stamp)
     with report as counts:
-        loads = [partial(load_pair, artifacts, s.name) for s in artifacts.sequences("test")]
+        loads = loads_of_test_set(artifacts)
         options = CriteriaOptions(**config.evaluation.model_dump())
         parts = evaluate_each(loads, options=options, jobs=jobs)
         content = summarize(parts, options=options, plots=summary.path.parent / "plots")
@@ -116,17 +117,64 @@ def truths_to_frame_labels(truths: Iterable["GroundTruth"]) -> dict[str, Any]:
     return {"schema": schema, "anomalous_frames": stretches, "regions": regions}
 
 
-def load_pair(artifacts: Artifacts, sequence: str) -> tuple["Prediction", "GroundTruth"]:
+def loads_of_test_set(artifacts: Artifacts) -> "list[Load]":
+    """What opens scores and ground truth of each test sequence, all of them annotated.
+
+    Raises:
+        VadlocError: As `check_test_set`.
+    """
+    check_test_set(artifacts)
+    counts, sequences = _count_frames(artifacts), artifacts.sequences("test")
+    return [partial(load_pair, artifacts, s.name, frame_counts=counts) for s in sequences]
+
+
+def check_test_set(artifacts: Artifacts) -> None:
+    """Compare what is annotated with the test sequences.
+
+    Raises:
+        VadlocError: A sequence has one of the two and lacks the other.
+    """
+    from evaluation.pairing import check_pairs
+
+    names = [sequence.name for sequence in artifacts.sequences("test")]
+    gt_format = artifacts.config.dataset.ground_truth_format
+    check_pairs(artifacts.ground_truth, gt_format, names, what="test video")
+
+
+def _count_frames(artifacts: Artifacts) -> dict[str, int] | None:
+    """Frames of all test sequences, where one file annotates all."""
+    from evaluation.pairing import counts_if_needed
+
+    return counts_if_needed(
+        artifacts.config.dataset.ground_truth_format,
+        artifacts.ground_truth,
+        [sequence.name for sequence in artifacts.sequences("test")],
+        lambda name: int(artifacts.score_details(name).load()["frame_count"]),
+    )
+
+
+def load_pair(
+    artifacts: Artifacts, sequence: str, *, frame_counts: Mapping[str, int] | None = None
+) -> tuple["Prediction", "GroundTruth"]:
     """The same as `load_scores`, as `evaluation.api.evaluate_sequences` takes it."""
     from evaluation.formats.ssvad_json import Prediction
 
-    scores, truth = load_scores(artifacts, sequence)
+    scores, truth = load_scores(artifacts, sequence, frame_counts=frame_counts)
     return Prediction(sequence, scores.frame_count, scores, None), truth
 
 
-def load_scores(artifacts: Artifacts, sequence: str) -> tuple["ScoreMap", "GroundTruth"]:
-    """Score map and ground truth of one test sequence."""
+def load_scores(
+    artifacts: Artifacts, sequence: str, *, frame_counts: Mapping[str, int] | None = None
+) -> tuple["ScoreMap", "GroundTruth"]:
+    """Score map and ground truth of one test sequence.
+
+    Args:
+        artifacts: The results.
+        sequence: Its name.
+        frame_counts: Frames of all test sequences, where one file annotates all.
+    """
     from evaluation.formats import find_reader
+    from evaluation.pairing import context_of
     from evaluation.scores import ScoreMap
 
     dataset = artifacts.config.dataset
@@ -146,6 +194,11 @@ def load_scores(artifacts: Artifacts, sequence: str) -> tuple["ScoreMap", "Groun
         frame_count=scores.frame_count,
         height_px=scores.height_px,
         width_px=scores.width_px,
+        context=context_of(
+            artifacts.sequence("test", sequence),
+            counts=frame_counts,
+            mask_threshold=dataset.ground_truth_mask_threshold,
+        ),
     )
     return scores, truth
 
@@ -220,6 +273,7 @@ def run_folders(args: argparse.Namespace) -> dict[str, Any]:
         jobs=args.jobs,
         show_progress=sys.stderr.isatty(),
         plots=args.output / "plots" if args.output else None,
+        mask_threshold=args.mask_threshold,
     )
     if args.output:
         write_result(args.output, result)
@@ -301,6 +355,8 @@ def _folders_parser() -> argparse.ArgumentParser:
     add("--frames", type=Path, metavar="DIR", help="folder of the sequences' frames or videos")
     add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
     add("--sequences", nargs="+", metavar="NAME", help="only these; default: all")
+    add("--mask-threshold", type=float, metavar="LEVEL", help="pixels of masks are anomalous from "
+        "this level on; default: masks have two levels, 0 and another")  # fmt: skip
     add("--suffix", default="", help="end of the predictions' names that is not the sequence's")
     add("--alpha", type=float, help="least share of a track's regions to be found; default: 0.1")
     add("--beta", type=float, help="least intersection over union of a match; default: 0.1")

@@ -26,6 +26,8 @@ class GroundTruth:
             sources with frame labels of their own may mark more frames.
         derived: True when regions or tracks were computed from masks and not annotated by people.
         source: File or folder the annotation was read from, for messages and summaries.
+        cut_regions: Number of regions that were annotated beyond the frame and were cut to it.
+        mask_threshold: The level from which pixels of masks count, if one was given.
     """
 
     sequence: str
@@ -39,6 +41,8 @@ class GroundTruth:
     masks: tuple[NDArray[np.bool_], ...] | None = None
     derived: bool = False
     source: str = ""
+    cut_regions: int = 0
+    mask_threshold: float | None = None
 
     def __post_init__(self) -> None:
         """Check the promises above; readers name the file in their own, earlier checks."""

@@ -21,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evaluation.formats.regions import SequenceSize, boxes_in_frame, check_frame, read_bytes
+from evaluation.formats.arrays import map_numbers
+from evaluation.formats.context import ONE_EACH, one_spelling
+from evaluation.formats.files import is_document, read_text
+from evaluation.formats.regions import SequenceSize, boxes_in_frame, check_frame
 from evaluation.formats.rows import Row, read_rows
 from evaluation.formats.score_maps import TIFF_SUFFIXES
 from evaluation.formats.ssvad_json import Prediction, read_prediction
 from evaluation.scores import BoxScores, ScoreMap
 from vadloc.decoding import MAX_FRAME_PX
-from vadloc.errors import VadlocError, one_line
+from vadloc.errors import VadlocError, one_line, some_of
 from vadloc.frames import natural_key
 
 LAYOUT = "frame,x_min,y_min,x_max,y_max,score"
@@ -41,11 +44,19 @@ _Pixels = Annotated[int, Field(gt=0, le=MAX_FRAME_PX)]
 
 
 class KnownSize(NamedTuple):
-    """What is known of a sequence's size; ``None`` for what is not."""
+    """What is known of a sequence's size; ``None`` for what is not.
+
+    Attributes:
+        frame_count: Number of frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        counted_by: What the number of frames was taken from, for messages.
+    """
 
     frame_count: int | None = None
     height_px: int | None = None
     width_px: int | None = None
+    counted_by: str = ""
 
     def agreeing(self, other: "KnownSize", *, where: str) -> "KnownSize":
         """What is known from both.
@@ -57,13 +68,22 @@ class KnownSize(NamedTuple):
         Raises:
             VadlocError: The two contradict each other.
         """
-        for name, mine, others in zip(self._fields, self, other, strict=True):
+        fields = ("frame_count", "height_px", "width_px")
+        for name, mine, others in zip(fields, self[:3], other[:3], strict=True):
             if None not in (mine, others) and mine != others:
+                source = self.counted_by if name == "frame_count" else ""
+                remedy = ONE_EACH if name == "frame_count" else "both must be of the same frames"
                 raise VadlocError(
-                    f"{where}: {name} is {others}, but {mine} is expected from the frames, the "
-                    "ground truth or the options; both must describe the same frames"
+                    f"{where}: {name} is {others}, but {mine} is expected from "
+                    f"{source or 'the frames, the ground truth or the options'}; {remedy}"
                 )
-        return KnownSize(*(a or b for a, b in zip(self, other, strict=True)))
+        counted_by = self.counted_by if self.frame_count is not None else where
+        return KnownSize(
+            self.frame_count or other.frame_count,
+            self.height_px or other.height_px,
+            self.width_px or other.width_px,
+            counted_by,
+        )
 
     def complete(self, *, where: str) -> SequenceSize:
         """All of it.
@@ -72,12 +92,12 @@ class KnownSize(NamedTuple):
             VadlocError: A part is unknown.
         """
         if None in self:
-            missing = ", ".join(n for n, v in zip(self._fields, self, strict=True) if v is None)
+            missing = ", ".join(name for name, value in self._asdict().items() if value is None)
             raise VadlocError(
                 f"{where}: {missing} unknown; give the folder of the frames (--frames), the size "
                 "(--size), or a .json beside the predictions"
             )
-        return SequenceSize(*cast("SequenceSize", self))
+        return SequenceSize(*cast("SequenceSize", self[:3]))
 
 
 class Details(BaseModel):
@@ -105,8 +125,26 @@ class Details(BaseModel):
         return KnownSize(self.frame_count, self.frame_height_px, self.frame_width_px)
 
 
+class Listing(NamedTuple):
+    """What a folder of predictions holds.
+
+    Attributes:
+        predictions: The prediction of each sequence, in natural order of the names, which are in
+            Unicode form NFC.
+        unread: Names of what is no prediction of a known kind, and no readme.
+    """
+
+    predictions: dict[str, Path]
+    unread: list[str]
+
+
 def list_predictions(folder: Path, *, suffix: str = "") -> dict[str, Path]:
-    """The prediction of each sequence, in natural order of the names.
+    """The predictions of `list_folder`."""
+    return list_folder(folder, suffix=suffix).predictions
+
+
+def list_folder(folder: Path, *, suffix: str = "") -> Listing:
+    """The prediction of each sequence, and what is not read.
 
     A ``.json`` beside a ``.npy`` or ``.csv`` of the same name is part of that prediction. Folders
     are predictions only where there is no file: otherwise they hold what the files name.
@@ -119,22 +157,38 @@ def list_predictions(folder: Path, *, suffix: str = "") -> dict[str, Path]:
         VadlocError: The folder is missing or has no prediction, or a sequence has two.
     """
     entries = _entries(folder)
-    files = [e for e in entries if e.suffix in (".npy", ".csv") and e.is_file()]
+    files = [e for e in entries if e.suffix.lower() in (".npy", ".csv") and e.is_file()]
     stems = {file.stem for file in files}
-    files += [e for e in entries if e.suffix == ".json" and e.is_file() and e.stem not in stems]
+    documents = [e for e in entries if e.suffix.lower() == ".json" and e.is_file()]
+    files += [e for e in documents if e.stem not in stems]
     found = files or [e for e in entries if e.is_dir() and _map_files(e)]
     found = [path for path in found if _name(path).endswith(suffix)]
+    read = {*found, *(e for e in documents if e.stem in stems)}
+    others = (e for e in entries if e not in read and not _is_aside(e))
+    if documents:  # which may name maps in folders
+        others = (entry for entry in others if not entry.is_dir())
+    unread = [entry.name + "/" * entry.is_dir() for entry in others]
     if not found:
-        raise VadlocError(f"{folder}: no predictions *{suffix}; expected {KINDS}")
+        there = f"; there is {some_of(unread)}" if unread else ""
+        raise VadlocError(f"{folder}: no predictions *{suffix}{there}; expected {KINDS}")
+    return Listing(_by_sequence(found, suffix), unread)
+
+
+def _by_sequence(found: list[Path], suffix: str) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for path in sorted(found, key=lambda path: (natural_key(_name(path)), path.suffix)):
-        sequence = _name(path).removesuffix(suffix)
+        sequence = one_spelling(_name(path)).removesuffix(suffix)
         if sequence in named:
             raise VadlocError(
                 f"{path}: {named[sequence].name} is a prediction of {sequence} already; keep one"
             )
         named[sequence] = path
     return named
+
+
+def _is_aside(path: Path) -> bool:
+    """Whether nobody takes it for a prediction."""
+    return is_document(path) or path.suffix.lower() in (".md", ".log", ".toml", ".yaml", ".yml")
 
 
 def _name(path: Path) -> str:
@@ -144,7 +198,7 @@ def _name(path: Path) -> str:
 def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise VadlocError(f"{folder}: no such folder; expected {KINDS} in it")
-    return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def open_prediction(path: Path, sequence: str, known: KnownSize) -> Prediction:
@@ -160,12 +214,12 @@ def open_prediction(path: Path, sequence: str, known: KnownSize) -> Prediction:
     """
     if path.is_dir():
         prediction = _open_folder(path, sequence)
-    elif path.suffix == ".json":
+    elif path.suffix.lower() == ".json":
         prediction = read_prediction(path, sequence=sequence)
     else:
         details = _read_details(path)
         known = known.agreeing(details.size, where=str(path.with_suffix(".json")))
-        reader = _open_array if path.suffix == ".npy" else _read_boxes
+        reader = _open_array if path.suffix.lower() == ".npy" else _read_boxes
         prediction = reader(path, sequence, known, details)
     known.agreeing(size_of(prediction), where=str(path))
     return prediction
@@ -186,7 +240,7 @@ def _read_details(path: Path) -> Details:
     if not beside.exists():
         return Details()
     try:
-        return Details.model_validate_json(read_bytes(beside))
+        return Details.model_validate_json(read_text(beside, expected="JSON"))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         key = ".".join(str(step) for step in problem["loc"]) or "the file"
@@ -195,7 +249,7 @@ def _read_details(path: Path) -> Details:
 
 def _open_array(path: Path, sequence: str, known: KnownSize, details: Details) -> Prediction:
     """Maps ``(frames, rows, columns)`` or frame scores ``(frames,)``."""
-    array = _map_any_array(path)
+    array = map_numbers(path, dtypes=DTYPES)
     if array.ndim == 1:
         scores = array.astype(np.float64)
         if not np.isfinite(scores).all():
@@ -215,39 +269,29 @@ def _open_array(path: Path, sequence: str, known: KnownSize, details: Details) -
     return Prediction(sequence, len(array), score_map, None)
 
 
-def _map_any_array(path: Path) -> NDArray[Any]:
-    """A ``.npy`` of numbers as a read-only memory map; nothing is ever unpickled."""
-    try:
-        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:  # NumPy parses headers as Python and fails as variously
-        raise VadlocError(f"{path}: not a readable .npy file ({one_line(error)})") from None
-    if array.dtype.name not in DTYPES:
-        raise VadlocError(f"{path}: an array of {array.dtype.name}, expected {', '.join(DTYPES)}")
-    return array
-
-
 def _read_boxes(path: Path, sequence: str, known: KnownSize, _details: Details) -> Prediction:
     """Rows of boxes; a first row of the columns' names is a header."""
     size = known.complete(where=str(path))
-    rows = [row for row in read_rows(path, layout=LAYOUT) if ",".join(row.fields) != LAYOUT]
+    rows = list(read_rows(path, layout=LAYOUT))
     names = LAYOUT.split(",")
     values = [[row.number(column, names[column]) for column in range(1, 6)] for row in rows]
     table = np.array(values, np.float64).reshape(-1, 5)
-    where = [row.where for row in rows]
+    inside, cut = boxes_in_frame(table[:, :4], [row.where for row in rows], size)
     boxes = BoxScores(
         sequence=sequence,
-        frame=np.array([_frame(row, size.frame_count) for row in rows], np.int64),
-        box_xyxy_px=boxes_in_frame(table[:, :4], where, size, slack_px=np.inf),
+        frame=np.array([_frame(row, known) for row in rows], np.int64),
+        box_xyxy_px=inside,
         score=table[:, 4],
         frame_count=size.frame_count,
         height_px=size.height_px,
         width_px=size.width_px,
     )
-    return Prediction(sequence, size.frame_count, boxes, None)
+    return Prediction(sequence, size.frame_count, boxes, None, cut)
 
 
-def _frame(row: Row, frame_count: int) -> int:
-    return check_frame(row.whole(0, "the frame"), frame_count, where=row.where, first=0)
+def _frame(row: Row, known: KnownSize) -> int:
+    number, count = row.whole(0, "the frame"), known.frame_count or 0
+    return check_frame(number, count, where=row.where, first=0, counted_by=known.counted_by)
 
 
 def _map_files(folder: Path) -> list[Path]:
@@ -292,7 +336,8 @@ class MapFiles:
 
 
 def _read_map(path: Path) -> NDArray[Any]:
-    scores = _read_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _map_any_array(path)
+    is_tiff = path.suffix.lower() in TIFF_SUFFIXES
+    scores = _read_tiff(path) if is_tiff else map_numbers(path, dtypes=DTYPES)
     if scores.ndim != 2 or not scores.size:
         raise VadlocError(f"{path}: an array of shape {scores.shape}, expected (height, width)")
     return scores

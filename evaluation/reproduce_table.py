@@ -13,14 +13,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evaluation.evaluate_scores import load_pair
+from evaluation.evaluate_scores import loads_of_test_set
 from evaluation.preparation import LAYOUTS
 from evaluation.preparation.scenes import find_configs
 from vadloc.artifacts import Artifacts
@@ -186,7 +185,7 @@ def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict
                 f"{other.config.path}: its [evaluation] differs from that of "
                 f"{scenes[0].config.path}; scenes of one dataset are evaluated together"
             )
-    loads = [partial(load_pair, a, s.name) for a in scenes for s in a.sequences("test")]
+    loads = [load for artifacts in scenes for load in loads_of_test_set(artifacts)]
     return evaluate_sequences(loads, options=CriteriaOptions(**settings), jobs=jobs)
 
 

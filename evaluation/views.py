@@ -13,6 +13,7 @@ from evaluation.formats.regions import SequenceSize
 from evaluation.formats.ssvad_document import read_document
 from evaluation.formats.ssvad_json import Prediction, read_ground_truth, read_prediction
 from evaluation.ground_truth import GroundTruth
+from evaluation.pairing import context_of
 from evaluation.scores import BoxScores, ScoreMap
 from vadloc import drawing
 from vadloc.drawing import Colour, ColourScale, RgbImage
@@ -97,12 +98,15 @@ def read_score_map(path: Path, sequence: str) -> ScoreMap:
     return ScoreMap(sequence, read_array(path), *numbers)
 
 
-def read_annotated(files: Files, *, ground_truth_format: str = "json") -> Annotated:
+def read_annotated(
+    files: Files, *, ground_truth_format: str = "json", mask_threshold: float | None = None
+) -> Annotated:
     """Read prediction and ground truth of a sequence.
 
     Args:
         files: Its files.
         ground_truth_format: A key of ``evaluation.formats.READERS``.
+        mask_threshold: Level from which a pixel of a mask is anomalous.
 
     Raises:
         VadlocError: A file is missing or unusable, or they disagree in number or size of frames.
@@ -112,7 +116,7 @@ def read_annotated(files: Files, *, ground_truth_format: str = "json") -> Annota
     if files.prediction is not None:
         prediction, size = _read_prediction(files.prediction, files.name)
     if files.truth is not None:
-        truth = _read_truth(files, files.truth, ground_truth_format, size)
+        truth = _read_truth(files, files.truth, ground_truth_format, size, mask_threshold)
         size = SequenceSize(truth.frame_count, truth.height_px, truth.width_px)
     if size is None:
         raise UsageError(NOTHING)
@@ -128,14 +132,21 @@ def _read_prediction(path: Path, sequence: str) -> tuple[Prediction, SequenceSiz
 
 
 def _read_truth(
-    files: Files, path: Path, ground_truth_format: str, size: SequenceSize | None
+    files: Files,
+    path: Path,
+    ground_truth_format: str,
+    size: SequenceSize | None,
+    mask_threshold: float | None,
 ) -> GroundTruth:
     """Ground truth; formats other than JSON need the size of the frames from elsewhere."""
     if ground_truth_format == "json":
-        return read_ground_truth(path, sequence=files.name, size=size)
+        frames = None if files.frames is None else _frame_source(files)
+        return read_ground_truth(path, sequence=files.name, size=size, context=context_of(frames))
     read = find_reader(ground_truth_format)
     size = size or SequenceSize(*sequence_size(_frame_source(files)))
-    return read(path, files.name, **size._asdict())
+    frames = None if files.frames is None else _frame_source(files)
+    context = context_of(frames, mask_threshold=mask_threshold)
+    return read(path, files.name, **size._asdict(), context=context)
 
 
 def _frame_source(files: Files) -> Sequence:

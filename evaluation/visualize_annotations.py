@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.formats import READERS, find_reader
+from evaluation.formats.context import one_spelling
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 
@@ -37,6 +38,8 @@ class ViewOptions:
 
     Attributes:
         ground_truth_format: A key of ``evaluation.formats.READERS``.
+        mask_threshold: Level from which a pixel of a mask is anomalous; ``None`` refuses masks of
+            more levels than two.
         scale: Scores at which the colours of score maps begin and end. ``None`` takes 0 to 1 for a
             JSON; for ``.npy`` score maps 0 (or the lowest score, if that is negative) to the mean,
             over the sequences, of what 99.5 % of the scores do not exceed.
@@ -49,6 +52,7 @@ class ViewOptions:
     """
 
     ground_truth_format: str = "json"
+    mask_threshold: float | None = None
     scale: tuple[float, float] | None = None
     threshold: float | None = None
     zoom: int | None = None
@@ -164,7 +168,11 @@ def _show(files: "Files", path: Path, look: "Look", options: ViewOptions) -> Pat
     from evaluation.views import draw_frames, read_annotated
     from vadloc.video import write_video
 
-    annotated = read_annotated(files, ground_truth_format=options.ground_truth_format)
+    annotated = read_annotated(
+        files,
+        ground_truth_format=options.ground_truth_format,
+        mask_threshold=options.mask_threshold,
+    )
     images = draw_frames(annotated, look)
     if options.frames_out:
         count = _write_pictures(path, images, annotated.size.frame_count)
@@ -187,12 +195,17 @@ class _Listing(NamedTuple):
         if not self.folder.is_dir():
             raise VadlocError(f"{self.folder}: no such folder; expected one JSON for each sequence")
         ending = f"{self.suffix}.json"
-        found = sorted(p for p in self.folder.iterdir() if p.name.endswith(ending))
+        found = {
+            one_spelling(path.stem) + path.suffix.lower(): path
+            for path in sorted(self.folder.iterdir())
+        }
+        found = {name: path for name, path in found.items() if name.endswith(ending)}
         if other.folder == self.folder and len(other.suffix) > len(self.suffix):
-            found = [p for p in found if not p.name.endswith(f"{other.suffix}.json")]
+            theirs = f"{other.suffix}.json"
+            found = {name: path for name, path in found.items() if not name.endswith(theirs)}
         if not found:
             raise VadlocError(f"{self.folder}: no file in it whose name ends in {ending}")
-        return {p.name.removesuffix(ending): _map_beside(p) for p in found}
+        return {name.removesuffix(ending): _map_beside(path) for name, path in found.items()}
 
 
 def _map_beside(path: Path) -> Path:
@@ -208,7 +221,8 @@ def _pair(
     from evaluation.views import NOTHING, Files
     from vadloc.frames import list_sequences, natural_key
 
-    pictures = {} if frames_dir is None else {s.name: s.path for s in list_sequences(frames_dir)}
+    listed = [] if frames_dir is None else list_sequences(frames_dir)
+    pictures = {one_spelling(sequence.name): sequence.path for sequence in listed}
     predictions = prediction.paths(truth)
     if ground_truth_format == "json":
         truths = truth.paths(prediction)
@@ -291,6 +305,8 @@ def _parser() -> argparse.ArgumentParser:
         default="json",
         help="default: %(default)s",
     )
+    add("--mask-threshold", type=float, metavar="LEVEL", help="pixels of masks are anomalous from "
+        "this level on; default: masks have two levels, 0 and another")  # fmt: skip
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write to")
     add(
         "--frames",
@@ -359,6 +375,7 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(verbose=args.verbose):
         options = ViewOptions(
             ground_truth_format=args.ground_truth_format,
+            mask_threshold=args.mask_threshold,
             scale=args.scale and tuple(args.scale),
             threshold=args.threshold,
             zoom=args.zoom,

@@ -26,6 +26,11 @@ def draw(picture: Picture) -> NDArray[np.uint8]:
     return np.array(values, np.uint8)
 
 
+def marked(picture: Picture) -> NDArray[np.uint8]:
+    """A drawing as a mask: '.' is black, all else white."""
+    return np.where(draw(picture), 255, 0).astype(np.uint8)
+
+
 def drawn(truth: GroundTruth, frame: int) -> Picture:
     """The regions of a frame as a drawing, each pixel the last digit of its track."""
     canvas = [["."] * truth.width_px for _ in range(truth.height_px)]
@@ -100,11 +105,11 @@ def make_street_scene(folder: Path) -> Path:
 
 
 def make_masks(folder: Path) -> Path:
-    return [save(folder / "1_gt" / f"{i}.png", draw(p)) for i, p in enumerate(OBJECTS)][1]
+    return [save(folder / "1_gt" / f"{i}.png", marked(p)) for i, p in enumerate(OBJECTS)][1]
 
 
 def make_bitmaps(folder: Path) -> Path:
-    return [save(folder / "1_gt" / f"{i}.bmp", draw(p)) for i, p in enumerate(OBJECTS)][1]
+    return [save(folder / "1_gt" / f"{i}.bmp", marked(p)) for i, p in enumerate(OBJECTS)][1]
 
 
 def make_json(folder: Path) -> Path:
@@ -114,12 +119,12 @@ def make_json(folder: Path) -> Path:
 
 
 def make_avenue(folder: Path) -> Path:
-    save_avenue(folder / "1_label.mat", [draw(p) for p in OBJECTS])
+    save_avenue(folder / "1_label.mat", [marked(p) for p in OBJECTS])
     return folder / "1_label.mat"
 
 
 def make_plain_avenue(folder: Path) -> Path:
-    save_avenue(folder / "1_label.mat", [draw(p) for p in OBJECTS], compressed=False)
+    save_avenue(folder / "1_label.mat", [marked(p) for p in OBJECTS], compressed=False)
     return folder / "1_label.mat"
 
 
@@ -129,7 +134,7 @@ def make_shanghaitech(folder: Path) -> Path:
 
 
 def make_frame_masks(folder: Path) -> Path:
-    np.save(folder / "1.npy", np.stack([draw(p) for p in OBJECTS]))
+    np.save(folder / "1.npy", np.stack([marked(p) for p in OBJECTS]))
     return folder / "1.npy"
 
 

@@ -225,11 +225,13 @@ def test_a_sequence_with_one_file_only_stops(tmp_path: Path, folder: str, name: 
 
 def test_frame_counts_that_differ_stop_with_both(tmp_path: Path) -> None:
     paths = pair(tmp_path, document(perfect_frames()[1:]))
-    with pytest.raises(VadlocError, match=r"pred: scores for 5 frames, ground truth for 6;"):
+    with pytest.raises(
+        VadlocError, match=r"pred\.json: frame_count is 5, but 6 is expected from .*gt\.json"
+    ):
         evaluate(*paths)
     frames: list[Json] = [{"frame_level_score": 0.5}] * 7
     paths = pair(tmp_path, document(frames, is_anomalous_regions_available=False))
-    with pytest.raises(VadlocError, match=r"frame scores for 7 frames, ground truth for 6;"):
+    with pytest.raises(VadlocError, match=r"frame_count is 7, but 6 is expected from .*gt\.json"):
         evaluate(*paths)
 
 

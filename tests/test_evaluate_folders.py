@@ -103,7 +103,7 @@ def test_one_sequence_without_places_leaves_the_frame_level(tmp_path: Path) -> N
 
 def save_frames(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True)
-    for i in range(count):
+    for i in range(1, count + 1):
         Image.fromarray(np.zeros((HEIGHT_PX, WIDTH_PX), np.uint8)).save(folder / f"{i:03d}.png")
     return folder.parent
 
@@ -164,7 +164,9 @@ def test_a_suffix_of_the_names_is_cut_off(tmp_path: Path) -> None:
     save_as_array(tmp_path / "pred", "a_scores", cell_maps(0))
     found = evaluate_folder(gt, tmp_path / "pred", gt_format="json", pred_name_suffix="_scores")
     assert list(found["frame_roc_auc_by_sequence"]) == ["a"]
-    with pytest.raises(VadlocError, match=r"no predictions \*_x; expected <sequence>\.json"):
+    with pytest.raises(
+        VadlocError, match=r"no predictions \*_x; there is a_scores\.npy; expected <sequence>\.json"
+    ):
         evaluate_folder(gt, tmp_path / "pred", gt_format="json", pred_name_suffix="_x")
 
 

@@ -182,7 +182,18 @@ def test_what_is_undefined_is_null_with_its_reason(scene: Path, tmp_path: Path) 
 def test_scores_of_another_length_than_the_annotation(scene: Path, tmp_path: Path) -> None:
     save_scores(scene, tmp_path, {name: perfect_scores(x)[:10] for name, x in COLUMNS.items()})
     done = run("evaluation.evaluate_scores", *scene_options(scene, tmp_path))
-    assert "Test0_gt.txt" in one_line(done, status=1)
+    line = one_line(done, status=1)
+    assert "Test0: scores or annotation of 10 frames, but there are 24, the files 001.png" in line
+
+
+def test_annotation_without_video_is_named_before_any_work(scene: Path, tmp_path: Path) -> None:
+    more = copy_scene(scene, tmp_path / "scene")
+    (more / "Test" / "Test7_gt.txt").write_text("")
+    for command in ("evaluation.evaluate_scores", "vadloc.run"):
+        done = run(command, *scene_options(more, tmp_path / "r"))
+        line = one_line(done, status=1)
+        assert "ground truth of Test7 (1 of 3 sequences) has no test video" in line
+    assert "ground truth of Test7" in run("vadloc.doctor", *scene_options(more, tmp_path)).stdout
 
 
 def test_missing_scores_name_the_command_that_makes_them(scene: Path, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_a_sequence_of_one_frame_is_refused_in_words(scene: Path, tmp_path: Path
 
 def test_an_empty_folder_stops_before_work(scene: Path, tmp_path: Path) -> None:
     here = copy_scene(scene, tmp_path / "scene")
-    (here / "Test" / "empty").mkdir()
+    (here / "Train" / "empty").mkdir()
     line = one_line(run("vadloc.run", *scene_options(here, tmp_path / "results")), status=1)
-    assert "Test/empty: a sequence without frames; it is empty" in line
+    assert "Train/empty: a sequence without frames; it is empty" in line
     assert "not read" not in run_scene("vadloc.doctor", scene, tmp_path / "other")

@@ -110,5 +110,5 @@ def test_a_folder_where_a_file_should_be_is_refused(tmp_path: Path) -> None:
 
 def test_the_example_is_no_file_of_these_frames(tmp_path: Path) -> None:
     write_ground_truth(tmp_path / "1.json", example(masked=True))
-    with pytest.raises(VadlocError, match="4 frames of 8 x 6 px, but the sequence has 3 frames"):
+    with pytest.raises(VadlocError, match="4 frames, but the sequence has 3 frames"):
         READERS["json"](tmp_path, "1", **SIZE)

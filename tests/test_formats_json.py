@@ -228,7 +228,7 @@ FIRST_REGION = ("frames", 0, "anomalous_regions", 0)
         ),
         ((*FIRST_REGION, "bounding_box"), [0, 0, 0, 2], "is empty or inverted"),
         ((*FIRST_REGION, "bounding_box"), [-4, -4, -2, -2], "lies outside the frame of 8 x 6"),
-        ((*FIRST_REGION, "bounding_box"), [-4, 0, 2, 2], "sticks out of the frame of 8 x 6"),
+        ((*FIRST_REGION, "bounding_box"), [-4, 0, 0, 2], "outside the frame of 8 x 6 px, where"),
         ((*FIRST_REGION, "mask_runs"), [0, 5], r"mask_runs: 5 pixels, the box has 4"),
         ((*FIRST_REGION, "mask_runs"), [9, -5], r"mask_runs\[1\]: "),
         (("frames", 0, "pixel_level_scores_map"), 7, "pixel_level_scores_map: "),
@@ -269,9 +269,12 @@ def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_a_disagreement_with_the_frames_names_both(tmp_path: Path) -> None:
     save(tmp_path, GOOD)
-    for size, words in (((3, 6, 8), "3 frames of 8 x 6"), ((2, 8, 6), "2 frames of 6 x 8")):
+    for size, words in (
+        ((3, 6, 8), "2 frames, but the sequence has 3 frames"),
+        ((2, 8, 6), "2 frames of 8 x 6 px, but .* 2 frames of 6 x 8 px"),
+    ):
         count, height, width = size
-        with pytest.raises(VadlocError, match=f"2 frames of 8 x 6 px, but .* {words} px"):
+        with pytest.raises(VadlocError, match=words):
             READERS["json"](
                 tmp_path, "Test001", frame_count=count, height_px=height, width_px=width
             )
@@ -286,15 +289,24 @@ def test_a_map_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     (inside / "dir").symlink_to(tmp_path, target_is_directory=True)
     path = save(inside, document({"pixel_level_scores_map": name}))
     for read in (read_ground_truth, read_prediction):
-        with pytest.raises(VadlocError, match=r"frame 1: pixel_level_scores_map .* leaves "):
+        with pytest.raises(VadlocError, match=r"frame 1: pixel_level_scores_map .* is not below "):
             read(path)
 
 
-def test_an_absolute_map_is_refused_even_if_it_lies_inside(tmp_path: Path) -> None:
-    np.save(tmp_path / "in.npy", np.zeros((6, 8), np.float32))
-    path = save(tmp_path, document({"pixel_level_scores_map": str(tmp_path / "in.npy")}))
-    with pytest.raises(VadlocError, match="leaves "):
+def test_a_whole_path_is_read_if_it_lies_inside(tmp_path: Path) -> None:
+    values = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
+    inside, outside = tmp_path / "json", tmp_path / "out.npy"
+    inside.mkdir()
+    for path in (inside / "in.npy", outside):
+        np.save(path, values)
+    path = save(inside, document({"pixel_level_scores_map": str(inside / "in.npy")}))
+    scores = read_prediction(path).scores
+    assert isinstance(scores, ScoreMap)
+    np.testing.assert_array_equal(scores.frame_scores(0), values)
+    path = save(inside, document({"pixel_level_scores_map": str(outside)}))
+    with pytest.raises(VadlocError, match=r"out\.npy', which is not below .*json;"):
         read_prediction(path)
+    assert read_prediction(path, maps=tmp_path).frame_count == 1
 
 
 def test_maps_that_are_no_regular_files_are_refused(tmp_path: Path) -> None:
@@ -316,7 +328,7 @@ def test_maps_that_are_no_regular_files_are_refused(tmp_path: Path) -> None:
         (np.full((6, 8), np.nan, np.float32), "score nan at x = 0, y = 0"),
         (np.full((6, 8), 1.5), "score 1.5 at x = 0, y = 0"),
         (np.full((6, 8), -1e-3), "score -0.001.* at x = 0, y = 0"),
-        (np.full((6, 8), None), "array of object"),
+        (np.full((6, 8), None), "array of Python objects"),
     ],
 )
 def test_a_bad_map_is_refused(tmp_path: Path, values: NDArray[Any], message: str) -> None:

@@ -204,8 +204,8 @@ def test_evaluation_options_do_not_ask_for_features_again(scene: Path, results: 
     ("module", "options", "words"),
     [
         (SELECT, ["--sequence", "Train9"], ["Train9", "Train0, Train1, Train2"]),
-        (SELECT, ["--idx", "3"], ["--idx 3", "0-2"]),
-        (SELECT, ["--idx", "-1"], ["--idx -1", "0-2"]),
+        (SELECT, ["--idx", "3"], ["--idx 3", "0 to 2"]),
+        (SELECT, ["--idx", "-1"], ["--idx -1", "0 to 2"]),
         (SELECT, ["--idx", "one"], ["--idx", "one"]),
         (SELECT, ["--idx", "0", "--sequence", "Train0"], ["not allowed with"]),
         (SELECT, ["--version", "momentun"], ["momentun", "momentum"]),
@@ -384,6 +384,7 @@ def test_spoilt_datasets(
 def test_a_sequence_of_another_frame_size(scene: Path, tmp_path: Path, split: str) -> None:
     spoilt = copy_scene(scene, tmp_path / "scene")
     save_frames(spoilt / split / f"{split}9", film(seed=5)[:, :40])
+    (spoilt / split / f"{split}9" / f"{split}9_gt.txt").write_text("009.png 0 5 5 4 4\n")
     done = run("vadloc.run", *scene_options(spoilt, tmp_path / "results"), "--jobs", "1")
     line = one_line(done, status=1)
     assert f"{split}9: frames of 64 x 40 px" in line

@@ -55,7 +55,7 @@ def test_ped2_from_the_official_archive(tmp_path: Path) -> None:
     # 12 frames, 6 masks, 1 script, and what is made of them: rows of 2 sequences and the labels
     assert result.placed == 19
     assert len(found) == 19 + 3
-    assert found["Test/Test001/Test001_gt.txt"] == b"002.jpg 0 3.5 3.5 5 5\n003.jpg 0 3.5 3.5 5 5\n"
+    assert found["Test/Test001/Test001_gt.txt"] == b"002.tif 0 3.5 3.5 5 5\n003.tif 0 3.5 3.5 5 5\n"
 
 
 def test_ped2_can_be_read_and_evaluated_where_its_config_says(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_published_rows_take_the_place_of_derived_ones_and_are_kept(tmp_path: Pa
     prepared("ped2", tmp_path, archive)
     found = official.placed(tmp_path / "ped2")
     assert found["Test/Test001/Test001_gt.txt"] == rows["rows/Test001_gt.txt"]
-    assert found["Test/Test002/Test002_gt.txt"].startswith(b"002.jpg 0")
+    assert found["Test/Test002/Test002_gt.txt"].startswith(b"002.tif 0")
 
 
 def test_the_bad_frame_of_ped1_is_replaced_by_the_one_before(tmp_path: Path) -> None:

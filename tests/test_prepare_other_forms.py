@@ -85,7 +85,7 @@ def test_what_is_missing_is_said_with_what_was_passed_over(tmp_path: Path) -> No
     with pytest.raises(VadlocError, match=r"nothing of UCSD Ped1 .* only 34 \.xyz .*, 1 \.mp3"):
         prepare(LAYOUTS["ped1"], [source], datasets=tmp_path, configs=CONFIGS)
     (source / "Train/Train040.avi").write_bytes(clip(tmp_path))
-    with pytest.raises(VadlocError, match=r"has 1 sequences.* not used of the sources: 34 \.xyz"):
+    with pytest.raises(VadlocError, match=r"has 1 sequence, .* not used of the sources: 34 \.xyz"):
         prepare(LAYOUTS["ped1"], [source], datasets=tmp_path, configs=CONFIGS)
 
 

@@ -427,7 +427,9 @@ class Artifacts:
                 if file.is_file()
             ]
             dataset = self.config.dataset
-            form = dataset.ground_truth_format, dataset.ground_truth_derived
+            form: tuple[Any, ...] = dataset.ground_truth_format, dataset.ground_truth_derived
+            if dataset.ground_truth_mask_threshold is not None:
+                form += (dataset.ground_truth_mask_threshold,)
             return _hash("evaluation", *test, *truth, *form, self.config.evaluation)
 
         return self._once("evaluation", hashed)

@@ -334,8 +334,8 @@ def _chosen(stage: Stage, artifacts: Artifacts, args: argparse.Namespace) -> lis
         return [name]
     if index is not None:
         if not 0 <= index < len(units):
-            known = f"{counted(len(units), 'sequence')}, counted from 0"
-            raise UsageError(f"--idx {index}: expected the place of one of {known}")
+            known = f"0 to {len(units) - 1}: there are {counted(len(units), 'sequence')}"
+            raise UsageError(f"--idx {index}: expected {known}")
         return [units[index]]
     return units
 

@@ -54,6 +54,9 @@ class Dataset(_Table):
     ground_truth_derived: bool = False
     """Whether the annotated regions or tracks were computed from masks, which files of rows cannot
     say: such numbers are not comparable with published ones."""
+    ground_truth_mask_threshold: float | None = None
+    """Level from which a pixel of a mask is anomalous; without it masks of more than two levels are
+    refused."""
     frames_per_second: float = Field(gt=0)
 
 

@@ -155,12 +155,23 @@ def _same_folder(artifacts: Artifacts) -> list[str]:
 def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) -> Iterator[str]:
     """A finding for each test sequence whose annotation is missing or does not fit its frames."""
     from evaluation.formats import find_reader
+    from evaluation.pairing import context_of, counts_if_needed, left_out
 
     dataset = artifacts.config.dataset
     if dataset.ground_truth is None:
         return
     read = find_reader(dataset.ground_truth_format)
-    for test in (e for e in examinations if e.split == "test" and e.size_px):
+    tests = {e.sequence.name: e for e in examinations if e.split == "test"}
+    folder, gt_format = artifacts.ground_truth, dataset.ground_truth_format
+    try:
+        yield from left_out(folder, gt_format, tests, what="test video")
+        counts = counts_if_needed(
+            gt_format, folder, list(tests), lambda name: len(tests[name].digests)
+        )
+    except VadlocError as error:
+        yield str(error)
+        return
+    for test in (e for e in tests.values() if e.size_px):
         height, width = test.size_px or (0, 0)
         try:
             read(
@@ -169,6 +180,11 @@ def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) ->
                 frame_count=len(test.digests),
                 height_px=height,
                 width_px=width,
+                context=context_of(
+                    test.sequence,
+                    counts=counts,
+                    mask_threshold=dataset.ground_truth_mask_threshold,
+                ),
             )
         except VadlocError as error:
             yield f"{test.label}: {error}"

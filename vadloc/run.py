@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         log_unread(artifacts, "train", "test")
+        if artifacts.config.dataset.ground_truth is not None:
+            importlib.import_module("evaluation.evaluate_scores").check_test_set(artifacts)
         for stage in stages(artifacts.config, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))

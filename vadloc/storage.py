@@ -267,6 +267,11 @@ def npy_to_array(file: IO[bytes], path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:  # a damaged header can fail in any way
+        if "allow_pickle" in str(error):
+            raise DamagedFileError(
+                f"{path}: an array of Python objects, which is never unpickled; save numbers: "
+                "np.save(path, np.asarray(values, float))"
+            ) from None
         raise DamagedFileError(f"{path}: not a readable .npy array ({one_line(error)})") from None
     return array
 

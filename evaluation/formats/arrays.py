@@ -8,6 +8,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.formats.files import kind_of_bytes
 from vadloc.errors import VadlocError, one_line
 
 
@@ -24,19 +25,35 @@ def map_array(
     Raises:
         VadlocError: It is missing, no ``.npy`` file, of another shape or dtype, or cut off.
     """
+    array = map_numbers(path, dtypes=dtypes)
+    check_shape(path, array.shape, shapes)
+    return array
+
+
+def map_numbers(path: Path, *, dtypes: Collection[str]) -> NDArray[Any]:
+    """As `map_array`, of any shape."""
     if not path.is_file():
         raise VadlocError(f"{path}: no such file; expected a .npy file")
+    first = b""
     try:
         with path.open("rb") as file:
+            first = file.read(8)
+            file.seek(0)
             shape, by_column, dtype = _read_header(file)
             offset = file.tell()
+        if min(shape, default=0) < 0:
+            raise ValueError(f"shape {shape}")
     except Exception as error:  # NumPy parses headers as Python and fails as variously
-        raise VadlocError(f"{path}: not a readable .npy file ({one_line(error)})") from None
-    _check_header(path, shape, dtype, shapes, dtypes)
+        kind = kind_of_bytes(first) if not first.startswith(b"\x93NUMPY") else ""
+        detail = f"it is {kind}; save the array with np.save" if kind else one_line(error)
+        raise VadlocError(f"{path}: not a readable .npy file ({detail})") from None
+    _check_dtype(path, dtype, dtypes)
     missing = offset + math.prod(shape) * dtype.itemsize - path.stat().st_size
     if missing > 0:
         raise VadlocError(f"{path}: cut off, {missing} bytes are missing; restore the file")
     order: Literal["F", "C"] = "F" if by_column else "C"
+    if not math.prod(shape):
+        return np.empty(shape, dtype)
     return np.memmap(path, dtype, "r", offset, shape, order)
 
 
@@ -52,15 +69,22 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
     return readers[version](file)
 
 
-def _check_header(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    shapes: Collection[tuple[int, ...]],
-    dtypes: Collection[str],
-) -> None:
+def _check_dtype(path: Path, dtype: np.dtype[Any], dtypes: Collection[str]) -> None:
+    if dtype.hasobject:
+        raise VadlocError(
+            f"{path}: an array of Python objects, which is never unpickled; save numbers: "
+            "np.save(path, np.asarray(values, float))"
+        )
+    if dtype.name not in dtypes:
+        raise VadlocError(f"{path}: an array of {dtype.name}, expected {', '.join(dtypes)}")
+
+
+def check_shape(path: Path, shape: tuple[int, ...], shapes: Collection[tuple[int, ...]]) -> None:
+    """Compare an array's shape with those that are expected.
+
+    Raises:
+        VadlocError: It is none of them.
+    """
     if shape not in shapes:
         expected = " or ".join(str(expected) for expected in shapes)
         raise VadlocError(f"{path}: an array of shape {shape}, expected {expected}")
-    if dtype.name not in dtypes:
-        raise VadlocError(f"{path}: an array of {dtype.name}, expected {', '.join(dtypes)}")

@@ -10,22 +10,30 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.formats.components import masks_to_ground_truth, numbers_to_mask
+from evaluation.formats.components import masks_to_ground_truth
+from evaluation.formats.context import NO_CONTEXT, Context
+from evaluation.formats.files import first_file, visible_entries
 from evaluation.formats.mat5 import read_cells
-from evaluation.formats.regions import SequenceSize, first_file
+from evaluation.formats.regions import SequenceSize
 from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
 
 VARIABLE = "volLabel"
+_NAME = "(?i:([0-9]{1,9})_label[.]mat)"
 _BYTES_PER_PIXEL = 8
 _BYTES_PER_FRAME = 1024
 
 
 def read(
-    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``N_label.mat``, N being the number at the end of the sequence's name.
 
@@ -35,21 +43,46 @@ def read(
         frame_count: Number of its frames.
         height_px: Frame height.
         width_px: Frame width.
+        context: The threshold of the masks.
 
     Raises:
         VadlocError: The file is missing, unreadable, or does not fit the frames.
     """
-    number = re.search(r"[0-9]{1,9}$", sequence)
-    if number is None:
-        raise VadlocError(f"{sequence}: no number at the end of the name; expected one such as 01")
-    path = first_file([folder / f"{int(number[0])}_label.mat"], what="Avenue annotation")
+    path = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
     frame_bytes = height_px * width_px * _BYTES_PER_PIXEL + _BYTES_PER_FRAME
     cells = read_cells(path, VARIABLE, limit_bytes=frame_count * frame_bytes)
-    return masks_to_ground_truth(_masks(path, cells), sequence, size, source=path)
+    masks = _masks(path, cells)
+    return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
 
 
-def _masks(path: Path, cells: Iterable[NDArray[Any]]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none.
+    """
+    return first_file([folder / f"{key_of(sequence)}_label.mat"], what="Avenue annotation")
+
+
+def key_of(sequence: str) -> str:
+    """The number at the end of a sequence's name, by which its file is called.
+
+    Raises:
+        VadlocError: It has none.
+    """
+    number = re.search(r"[0-9]{1,9}$", sequence)
+    if number is None:
+        raise VadlocError(f"{sequence}: no number at the end of the name; expected one such as 01")
+    return str(int(number[0]))
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence, by its number."""
+    names = ((re.fullmatch(_NAME, path.name), path) for path in visible_entries(folder))
+    return {str(int(name[1])): path for name, path in names if name}
+
+
+def _masks(path: Path, cells: Iterable[NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
     for number, cell in enumerate(cells, start=1):
-        where = f"{path}, {VARIABLE}{{{number}}}"
-        yield where, numbers_to_mask(cell, where=where)
+        yield f"{path}, {VARIABLE}{{{number}}}", cell

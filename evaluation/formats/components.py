@@ -5,13 +5,14 @@ component of a frame's mask, and a track links regions of consecutive frames tha
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.formats.context import NO_CONTEXT, Context
 from evaluation.formats.regions import SequenceSize
 from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
@@ -19,6 +20,12 @@ from vadloc.errors import VadlocError
 _R = TypeVar("_R")
 MAX_REGIONS_PER_FRAME = 1000
 """More are noise (a lossy picture, a score map), not annotation."""
+SHOWN_LEVELS = 8
+HOW_TO_CUT = (
+    "save masks without loss and without smooth edges, or say from which level on a pixel is "
+    "anomalous: --mask-threshold {0:g}, or ground_truth_mask_threshold = {0:g} in [dataset] (1: "
+    "all but 0, as for numbered objects)"
+)
 MAX_MASK_PX = 2**31
 """Memory for the masks of one sequence, a byte each."""
 
@@ -54,43 +61,114 @@ class MaskRegion:
 
 
 def masks_to_ground_truth(
-    masks: Iterable[tuple[str, NDArray[np.bool_]]],
+    masks: Iterable[tuple[str, NDArray[Any]]],
     sequence: str,
     size: SequenceSize,
     *,
     source: Path,
     min_pixels: int = 1,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Regions and tracks of a sequence of masks, one whole mask in memory at a time.
 
     Args:
-        masks: For every frame, in order: its place for messages, and its mask ``(height, width)``.
+        masks: For every frame, in order: its place for messages, and the levels of its mask
+            ``(height, width)``, of any real dtype.
         sequence: Name of the sequence.
         size: Its size; number and shape of the masks must agree with it.
         source: Where the masks come from.
         min_pixels: Components of fewer pixels are left out.
+        context: The threshold of the levels.
 
     Returns:
         Regions with exact pixels, ``derived`` True. Track ids count up from 0 in the order of
         appearance, then from top to bottom.
 
     Raises:
-        VadlocError: Number or shape of the masks differ from ``size``, or a mask is noise.
+        VadlocError: Number or shape of the masks differ from ``size``, a mask is noise, or they
+            have more levels than two and no threshold.
     """
+    levels = MaskLevels(context.mask_threshold)
     components = (
-        mask_to_components(_of_size(mask, size, where=where), where=where, min_pixels=min_pixels)
+        mask_to_components(
+            levels.to_mask(_of_size(mask, size, where=where), where=where),
+            where=where,
+            min_pixels=min_pixels,
+        )
         for where, mask in masks
     )
     frames = collect_regions(components, source=source)
     if len(frames) != size.frame_count:
-        raise VadlocError(
-            f"{source}: {len(frames)} masks, but the sequence has {size.frame_count} frames"
-        )
+        raise context.miscounted(source, len(frames), "masks", size.frame_count)
+    levels.check_all(source)
     tracks = link_by_overlap(frames, mask_overlap_px)
-    return mask_regions_to_ground_truth(frames, tracks, sequence, size, source=source, derived=True)
+    truth = mask_regions_to_ground_truth(
+        frames, tracks, sequence, size, source=source, derived=True
+    )
+    return replace(truth, mask_threshold=context.mask_threshold)
 
 
-def _of_size(mask: NDArray[np.bool_], size: SequenceSize, *, where: str) -> NDArray[np.bool_]:
+class MaskLevels:
+    """The levels of all masks of a sequence: black, and one other.
+
+    Pictures that were compressed with loss, or whose edges were smoothed, have more, and what of
+    them is meant is not known.
+    """
+
+    def __init__(self, threshold: float | None) -> None:
+        self._threshold = threshold
+        self._seen: set[float] = set()
+
+    def to_mask(self, values: NDArray[Any], *, where: str) -> NDArray[np.bool_]:
+        """True where a level reaches the threshold, or without one is not 0.
+
+        Args:
+            values: ``(height, width)``, of any real dtype.
+            where: Its place, for the message.
+
+        Raises:
+            VadlocError: A level is NaN, or there are more than two and no threshold.
+        """
+        if np.isnan(values).any():
+            raise VadlocError(f"{where}: NaN in the mask")
+        if self._threshold is not None:
+            above: NDArray[np.bool_] = np.asarray(values >= self._threshold)
+            return above
+        self._seen.update(_levels(values))
+        if len(self._seen) > 2:
+            listed = ", ".join(f"{level:g}" for level in sorted(self._seen)[:SHOWN_LEVELS])
+            more = ", ..." if len(self._seen) > SHOWN_LEVELS else ""
+            raise VadlocError(
+                f"{where}: the masks have {len(self._seen)} levels by this frame ({listed}{more}), "
+                f"expected two, 0 and another; {HOW_TO_CUT.format(_middle(max(self._seen)))}"
+            )
+        return values.astype(np.bool_)
+
+    def check_all(self, source: Path) -> None:
+        """Raise if the masks of a whole sequence have two levels and none of them is 0."""
+        if len(self._seen) == 2 and 0 not in self._seen:
+            low, high = sorted(self._seen)
+            raise VadlocError(
+                f"{source}: the masks have the levels {low:g} and {high:g}, none of them 0 for "
+                f"normal; {HOW_TO_CUT.format(high)}"
+            )
+
+
+def _middle(level: float) -> float:
+    return level / 2 if level <= 1 else (level + 1) // 2
+
+
+def _levels(values: NDArray[Any]) -> list[float]:
+    """The distinct numbers; two, which is the rule, are found without sorting."""
+    if not values.size:
+        return []
+    low, high = values.min(), values.max()
+    if ((values == low) | (values == high)).all():
+        return [float(low), float(high)]
+    return [float(level) for level in np.unique(values)]
+
+
+def _of_size(mask: NDArray[Any], size: SequenceSize, *, where: str) -> NDArray[Any]:
     if mask.shape != (size.height_px, size.width_px):
         raise VadlocError(
             f"{where}: a mask of shape {mask.shape}, but the frames have (height, width) = "
@@ -155,21 +233,6 @@ def mask_regions_to_ground_truth(
         derived=derived,
         source=str(source),
     )
-
-
-def numbers_to_mask(values: NDArray[Any], *, where: str) -> NDArray[np.bool_]:
-    """True where a number is not 0.
-
-    Args:
-        values: ``(height, width)``, of any real dtype.
-        where: Its place, for the message.
-
-    Raises:
-        VadlocError: A number is NaN.
-    """
-    if np.isnan(values).any():
-        raise VadlocError(f"{where}: NaN in the mask")
-    return values.astype(np.bool_)
 
 
 def mask_to_components(

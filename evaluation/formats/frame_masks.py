@@ -9,23 +9,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.formats.arrays import map_array
-from evaluation.formats.components import masks_to_ground_truth, numbers_to_mask
-from evaluation.formats.regions import (
-    SequenceSize,
-    first_file,
-    frame_labels_to_ground_truth,
-)
+from evaluation.formats.arrays import check_shape, map_numbers
+from evaluation.formats.components import masks_to_ground_truth
+from evaluation.formats.context import NO_CONTEXT, Context
+from evaluation.formats.files import first_file, stems_with
+from evaluation.formats.regions import SequenceSize, frame_labels_to_ground_truth
 from evaluation.ground_truth import GroundTruth
 
 DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "float32", "float64")
 
 
 def read(
-    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>.npy`` or ``<sequence>_gt.npy``; masks are read one frame at a time.
 
@@ -35,6 +38,7 @@ def read(
         frame_count: Number of its frames.
         height_px: Frame height.
         width_px: Frame width.
+        context: The threshold of the masks.
 
     Returns:
         Regions and tracks derived as in ``components``; none if the file has labels only.
@@ -42,16 +46,35 @@ def read(
     Raises:
         VadlocError: The file is missing, unreadable, holds NaN, or does not fit the frames.
     """
-    names = (f"{sequence}.npy", f"{sequence}_gt.npy")
-    path = first_file([folder / name for name in names], what="frame masks")
+    path = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
-    array = map_array(path, shapes=[tuple(size), (frame_count,)], dtypes=DTYPES)
+    array = map_numbers(path, dtypes=DTYPES)
+    if array.ndim in (1, 3) and len(array) != frame_count:
+        what = "labels" if array.ndim == 1 else "masks"
+        raise context.miscounted(path, len(array), what, frame_count)
+    check_shape(path, array.shape, [tuple(size), (frame_count,)])
     if array.ndim == 1:
         return frame_labels_to_ground_truth(array, sequence, size, source=path)
-    return masks_to_ground_truth(_masks(path, array), sequence, size, source=path)
+    masks = _masks(path, array)
+    return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
 
 
-def _masks(path: Path, array: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none.
+    """
+    names = (f"{sequence}.npy", f"{sequence}_gt.npy")
+    return first_file([folder / name for name in names], what="frame masks")
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence."""
+    found = stems_with(folder, ".npy")
+    return {name.removesuffix("_gt"): path for name, path in found.items()}
+
+
+def _masks(path: Path, array: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
     for frame, values in enumerate(array):
-        where = f"{path}, frame {frame} (0-based)"
-        yield where, numbers_to_mask(values, where=where)
+        yield f"{path}, frame {frame} (0-based)", values

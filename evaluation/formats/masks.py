@@ -1,21 +1,30 @@
 """Folders of pixel masks: ``<sequence>_gt/*.png`` or ``*.bmp``, one picture a frame.
 
-The layout of the UCSD Anomaly Detection Dataset (Mahadevan et al., CVPR 2010). Pictures are taken
-in natural order of their names; any pixel that is not black is anomalous.
+The layout of the UCSD Anomaly Detection Dataset (Mahadevan et al., CVPR 2010). A picture belongs to
+the frame whose file has its name (suffix, leading zeros and a ``_gt`` at the end may differ);
+pictures that are all numbered otherwise than the frames, but with the same gaps, and those of a
+video, are taken in natural order of their names. Masks have two levels: black is normal.
 """
 
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.formats.components import masks_to_ground_truth
-from evaluation.formats.pictures import read_mask
+from evaluation.formats.context import (
+    NO_CONTEXT,
+    Context,
+    FrameNames,
+    one_spelling,
+)
+from evaluation.formats.files import find_entry, visible_entries
+from evaluation.formats.pictures import read_levels
 from evaluation.formats.regions import SequenceSize
 from evaluation.ground_truth import GroundTruth
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, some_of
 from vadloc.frames import natural_key
 
 SUFFIXES = (".png", ".bmp")
@@ -29,6 +38,7 @@ def read(
     height_px: int,
     width_px: int,
     min_pixels: int = 1,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>_gt``; regions and tracks are derived as in ``components``.
 
@@ -39,31 +49,93 @@ def read(
         height_px: Frame height.
         width_px: Frame width.
         min_pixels: Components of fewer pixels are left out.
+        context: The names of the frames and the threshold of the masks.
 
     Raises:
-        VadlocError: The folder is missing, a picture is unreadable, or number or size of the
-            masks differ from the frames'.
+        VadlocError: The folder is missing, a picture is unreadable or of no frame, or number,
+            size or levels of the masks do not fit.
     """
-    masks = folder / f"{sequence}_gt"
+    masks = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
     files = _list_masks(masks)
+    if context.frame_names is not None:
+        files = _by_frames(masks, files, context.frame_names)
     if len(files) != frame_count:
-        raise VadlocError(
-            f"{masks}: {len(files)} masks ({', '.join(SUFFIXES)}), but the sequence has "
-            f"{frame_count} frames; a mask is needed for every frame, black where all is normal"
+        raise context.miscounted(
+            masks, len(files), f"masks ({', '.join(SUFFIXES)}{_others(masks)})", frame_count
         )
     return masks_to_ground_truth(
-        _read_masks(files, size), sequence, size, source=masks, min_pixels=min_pixels
+        _read_masks(files, size),
+        sequence,
+        size,
+        source=masks,
+        min_pixels=min_pixels,
+        context=context,
     )
 
 
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The folder that `read` reads.
+
+    Raises:
+        VadlocError: There is none.
+    """
+    masks = folder / f"{sequence}_gt"
+    found = find_entry(masks)
+    if found is None or not found.is_dir():
+        raise VadlocError(f"{masks}: no such folder; expected a mask picture for every frame")
+    return found
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence."""
+    found = (e for e in visible_entries(folder) if e.is_dir() and e.name.lower().endswith("_gt"))
+    return {one_spelling(entry.name[:-3]): entry for entry in found}
+
+
 def _list_masks(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise VadlocError(f"{folder}: no such folder; expected a mask picture for every frame")
-    files = [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and f.name[0] != "."]
+    files = [f for f in visible_entries(folder) if f.suffix.lower() in SUFFIXES]
     return sorted(files, key=lambda file: natural_key(file.name))
 
 
-def _read_masks(files: list[Path], size: SequenceSize) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    read_one = functools.partial(read_mask, height_px=size.height_px, width_px=size.width_px)
+def _others(folder: Path) -> str:
+    """What else is in a folder of masks, in words."""
+    others = [e.name for e in visible_entries(folder) if e.suffix.lower() not in SUFFIXES]
+    return f"; {some_of(others)} not read" if others else ""
+
+
+def _by_frames(folder: Path, files: list[Path], names: FrameNames) -> list[Path]:
+    """The masks in the order of the frames that they are called after.
+
+    Raises:
+        VadlocError: Masks are of no frame, or frames have no mask.
+    """
+    frames = [names.get(file.stem.removesuffix("_gt") + file.suffix) for file in files]
+    by_frame = dict(zip(frames, files, strict=True))
+    if None not in by_frame and len(by_frame) == len(names.files) == len(files):
+        return [by_frame[frame] for frame in range(len(files))]
+    if len(files) == len(names.files) and _same_gaps(files, names):
+        return files
+    lost = [file.name for file, frame in zip(files, frames, strict=True) if frame is None]
+    bare = [name for frame, name in enumerate(names.files) if frame not in by_frame]
+    parts = [f"the masks {some_of(lost)} are of no frame"] if lost else []
+    parts += [f"the frames {some_of(bare)} have no mask"] if bare else []
+    raise VadlocError(
+        f"{folder}: {len(files)} masks ({', '.join(SUFFIXES)}{_others(folder)}), but the sequence "
+        f"has {len(names.files)} frames: {'; '.join(parts) or 'two masks are of one frame'}. A "
+        "mask is needed for every frame, black where all is normal, and called as the frame is"
+    )
+
+
+def _same_gaps(files: list[Path], names: FrameNames) -> bool:
+    """Whether masks are numbered as the frames are, from wherever."""
+    numbers = FrameNames(tuple(file.stem.removesuffix("_gt") for file in files)).numbers
+    if not (numbers and names.numbers):
+        return True
+    offsets = {own - other for own, other in zip(numbers, names.numbers, strict=True)}
+    return len(offsets) == 1
+
+
+def _read_masks(files: list[Path], size: SequenceSize) -> Iterator[tuple[str, NDArray[Any]]]:
+    read_one = functools.partial(read_levels, height_px=size.height_px, width_px=size.width_px)
     return ((str(file), read_one(file)) for file in files)

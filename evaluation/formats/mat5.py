@@ -15,10 +15,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.formats.regions import read_bytes
+from evaluation.formats.files import read_bytes
 from vadloc.errors import VadlocError, one_line
 
 _HEADER_BYTES = 128
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HDF5_PLACES = (0, 512, 1024, 2048)
+"""Where HDF5 files may begin, after what another program put before them."""
 _TAG_BYTES = 8
 _NAME, _DIMENSIONS, _FLAGS, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _STORED_AS = {
@@ -59,6 +62,11 @@ def read_cells(path: Path, variable: str, *, limit_bytes: int) -> Iterator[NDArr
             no matrix of real numbers.
     """
     content = read_bytes(path)
+    if any(content[at : at + len(_HDF5)] == _HDF5 for at in _HDF5_PLACES):
+        raise VadlocError(
+            f"{path}: a MATLAB file of version 7.3 (HDF5); versions 5 to 7 are read, save it with "
+            f"save(file, '{variable}', '-v7') in MATLAB"
+        )
     order = {b"IM": "<", b"MI": ">"}.get(content[_HEADER_BYTES - 2 : _HEADER_BYTES])
     if order is None:
         raise VadlocError(f"{path}: not a MATLAB file of version 5 to 7; save it with -v7")

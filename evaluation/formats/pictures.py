@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +17,21 @@ if TYPE_CHECKING:
 MASK_FORMATS = ("PNG", "BMP")
 
 
-def read_mask(path: Path, *, height_px: int, width_px: int) -> NDArray[np.bool_]:
-    """A PNG or BMP picture as a mask.
+def read_levels(path: Path, *, height_px: int, width_px: int) -> NDArray[Any]:
+    """The levels of a mask's pixels in a PNG or BMP picture.
 
     Returns:
-        ``(height, width)``, True where a pixel is not black (transparency is ignored).
+        ``(height, width)``: grey values, or the highest of the three channels (transparency is
+        ignored).
 
     Raises:
         VadlocError: It is unreadable or of another size.
     """
     with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
         if picture.mode == "1" or picture.mode[0] in "LIF":
-            grey = picture.convert("L") if picture.mode == "LA" else picture
-            return np.asarray(grey).astype(np.bool_)
-        red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), 2, 0)
-        coloured: NDArray[np.bool_] = (red | green | blue).astype(np.bool_)
-        return coloured
+            return np.asarray(picture.convert("L") if picture.mode == "LA" else picture)
+        highest: NDArray[np.uint8] = np.asarray(picture.convert("RGB")).max(axis=2)
+        return highest
 
 
 def read_identities(path: Path, *, height_px: int, width_px: int) -> NDArray[np.uint8]:

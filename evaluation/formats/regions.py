@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.formats.context import Context
 from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
 
 LOG = logging.getLogger(__name__)
-MAX_TEXT_BYTES = 256 * 2**20
-"""Text annotations beyond this are refused unread; the largest published one has 2 MB."""
 ROUNDING_PX = 1e-6
 """Excess over the frame that floating-point arithmetic explains."""
 
@@ -44,36 +43,7 @@ class BoxRegion:
     box_xyxy_px: tuple[float, float, float, float]
 
 
-def first_file(candidates: Sequence[Path], *, what: str) -> Path:
-    """The first candidate that is a regular file.
-
-    Raises:
-        VadlocError: None is; the message lists them.
-    """
-    for path in candidates:
-        if path.is_file():
-            return path
-    tried = ", ".join(str(path) for path in candidates)
-    raise VadlocError(f"no {what}: looked for {tried}; check the folder and the format's name")
-
-
-def read_bytes(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:
-    """The content of a regular file of at most ``limit`` bytes.
-
-    Raises:
-        VadlocError: It is missing, no regular file, unreadable or too large.
-    """
-    try:
-        if not path.is_file():
-            raise VadlocError(f"{path}: no such file")
-        if path.stat().st_size > limit:
-            raise VadlocError(f"{path}: {path.stat().st_size} bytes, at most {limit} are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise VadlocError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-def check_frame(frame: int, count: int, *, where: str, first: int) -> int:
+def check_frame(frame: int, count: int, *, where: str, first: int, counted_by: str = "") -> int:
     """A frame number as a 0-based frame of the sequence.
 
     Args:
@@ -81,16 +51,29 @@ def check_frame(frame: int, count: int, *, where: str, first: int) -> int:
         count: Number of frames of the sequence.
         where: File and line, for the message.
         first: The number that the format gives the first frame, 0 or 1.
+        counted_by: What ``count`` was taken from, for the message.
 
     Raises:
         VadlocError: The sequence has no such frame.
     """
     if not first <= frame < first + count:
         raise VadlocError(
-            f"{where}: frame {frame}, but the sequence has {count} frames, numbered "
-            f"{first} to {first + count - 1}; are annotation and frames of the same release?"
+            f"{where}: frame {frame}, but {counted_by or 'the sequence'} has {count} frames, "
+            f"numbered {first} to {first + count - 1}; are annotation and frames of the same "
+            "release?"
         )
     return frame - first
+
+
+def frame_of_number(number: int, count: int, context: Context, *, where: str, first: int) -> int:
+    """A frame number as a 0-based frame; the numbers of the frames' files are counted if known.
+
+    Raises:
+        VadlocError: The sequence has no such frame.
+    """
+    if context.frame_names is not None:
+        return context.frame_names.find_number(number, first=first, where=where)
+    return check_frame(number, count, where=where, first=first, counted_by=context.counted_by)
 
 
 def boxes_to_ground_truth(
@@ -99,22 +82,19 @@ def boxes_to_ground_truth(
     size: SequenceSize,
     *,
     source: Path,
-    slack_px: float = 0.0,
     derived: bool = False,
 ) -> GroundTruth:
-    """Check annotated boxes and bring them into the order of frames.
+    """Check annotated boxes, cut them to the frame and bring them into the order of frames.
 
     Args:
         regions: In any order; within a frame their order is kept.
         sequence: Name of the sequence.
         size: Its size.
         source: File the regions come from.
-        slack_px: How far a box may stick out of the frame and be clipped, with a warning that
-            counts such boxes.
         derived: Whether regions or tracks were computed.
 
     Raises:
-        VadlocError: A box is empty, inverted, outside, sticks out too far, or is listed twice.
+        VadlocError: A box is empty, inverted, outside of the frame, or is listed twice.
     """
     ordered = sorted(regions, key=lambda region: region.frame)
     _refuse_repetitions(ordered)
@@ -123,6 +103,7 @@ def boxes_to_ground_truth(
     frame = np.array([r.frame for r in ordered], np.int64)
     anomalous = np.zeros(size.frame_count, np.bool_)
     anomalous[frame] = True
+    inside, cut = boxes_in_frame(boxes, where, size)
     return GroundTruth(
         sequence=sequence,
         frame_count=size.frame_count,
@@ -130,10 +111,11 @@ def boxes_to_ground_truth(
         width_px=size.width_px,
         frame=frame,
         track=np.array([r.track for r in ordered], np.int64),
-        box_xyxy_px=boxes_in_frame(boxes, where, size, slack_px=slack_px),
+        box_xyxy_px=inside,
         anomalous=anomalous,
         derived=derived,
         source=str(source),
+        cut_regions=cut,
     )
 
 
@@ -161,45 +143,54 @@ def frame_labels_to_ground_truth(
 
 
 def boxes_in_frame(
-    boxes_xyxy_px: NDArray[np.float64],
-    where: Sequence[str],
-    size: SequenceSize,
-    *,
-    slack_px: float,
-) -> NDArray[np.float64]:
-    """Boxes cut to the frame, after refusing those that cannot be meant.
+    boxes_xyxy_px: NDArray[np.float64], where: Sequence[str], size: SequenceSize
+) -> tuple[NDArray[np.float64], int]:
+    """Boxes cut to the frame, with a warning that counts those that stick out.
+
+    A box that lies outside altogether has nothing that could be found, and is refused.
 
     Args:
         boxes_xyxy_px: ``(n, 4)`` half-open boxes ``x0, y0, x1, y1``.
         where: The place of each box in its file.
         size: Size of the sequence.
-        slack_px: How far a box may stick out.
 
     Returns:
-        ``(n, 4)`` boxes with ``0 <= x0 < x1 <= width`` and ``0 <= y0 < y1 <= height``.
+        ``(n, 4)`` boxes with ``0 <= x0 < x1 <= width`` and ``0 <= y0 < y1 <= height``, and how many
+        of them were cut.
 
     Raises:
-        VadlocError: A box is not finite, empty, inverted, outside, or sticks out too far.
+        VadlocError: A box is not finite, empty, inverted or outside.
     """
-    limits = np.array([size.width_px, size.height_px] * 2, np.float64)
-    clipped = np.clip(boxes_xyxy_px, 0.0, limits)
-    finite = np.isfinite(np.abs(boxes_xyxy_px).max(axis=1, initial=0.0))
-    excess_px = np.abs(np.where(finite[:, None], boxes_xyxy_px - clipped, 0.0)).max(1, initial=0.0)
-    frame_px = f"{size.width_px} x {size.height_px} px"
-    _refuse(~finite, boxes_xyxy_px, where, "is not made of finite numbers")
-    _refuse(_is_empty(boxes_xyxy_px), boxes_xyxy_px, where, "is empty or inverted")
-    _refuse(_is_empty(clipped), boxes_xyxy_px, where, f"lies outside the frame of {frame_px}")
-    sticks_out = f"sticks out of the frame of {frame_px}; do annotation and frames agree in size?"
-    _refuse(excess_px > max(slack_px, ROUNDING_PX), boxes_xyxy_px, where, sticks_out)
+    clipped = refuse_unseen(boxes_xyxy_px, where, size)
+    excess_px = np.abs(boxes_xyxy_px - clipped).max(axis=1, initial=0.0)
     cut = np.flatnonzero(excess_px > ROUNDING_PX)
     if cut.size:
         LOG.warning(
-            "%s: %d of %d boxes stick out of the frame by up to %.3g px and were clipped",
+            "%s: %d of %d boxes stick out of the frame of %d x %d px by up to %.3g px and were "
+            "cut; do boxes and frames agree in size?",
             where[cut[0]],
             cut.size,
             len(where),
+            size.width_px,
+            size.height_px,
             excess_px.max(),
         )
+    return clipped, cut.size
+
+
+def refuse_unseen(
+    boxes_xyxy_px: NDArray[np.float64], where: Sequence[str], size: SequenceSize
+) -> NDArray[np.float64]:
+    """The part of each box that is within the frame, as `boxes_in_frame` but without a warning."""
+    clipped = np.clip(boxes_xyxy_px, 0.0, [size.width_px, size.height_px] * 2)
+    finite = np.isfinite(np.abs(boxes_xyxy_px).max(axis=1, initial=0.0))
+    _refuse(~finite, boxes_xyxy_px, where, "is not made of finite numbers")
+    _refuse(_is_empty(boxes_xyxy_px), boxes_xyxy_px, where, "is empty or inverted")
+    outside = (
+        f"lies outside the frame of {size.width_px} x {size.height_px} px, where nothing can be "
+        "found; mend or remove it"
+    )
+    _refuse(_is_empty(clipped), boxes_xyxy_px, where, outside)
     return clipped
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.formats.regions import read_bytes
+from evaluation.formats.files import read_text
 from vadloc.errors import VadlocError
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
@@ -35,7 +35,8 @@ class Row:
         text = self.fields[column]
         value = float(text) if _NUMBER.fullmatch(text) else float("nan")
         if not abs(value) <= MAX_MAGNITUDE:
-            raise VadlocError(f"{self.where}: {name} is {_shown(text)}, expected a number")
+            hint = " with a decimal point" if _NUMBER.fullmatch(text.replace(",", ".")) else ""
+            raise VadlocError(f"{self.where}: {name} is {_shown(text)}, expected a number{hint}")
         return value
 
     def whole(self, column: int, name: str) -> int:
@@ -65,30 +66,64 @@ class Row:
 def read_rows(path: Path, *, layout: str) -> Iterator[Row]:
     """Rows of a text file, blank lines left out.
 
+    The first row may be a header: the names of the layout, in any order, which is then that of all
+    rows.
+
     Args:
         path: The file, UTF-8.
         layout: The columns as the format names them, with its separators (commas or blanks), such
             as ``"track_id,frame,x_min"``. Rows need exactly these columns.
 
+    Yields:
+        Rows with their fields in the order of the layout.
+
     Raises:
-        VadlocError: The file is unreadable or no text, or a row has other columns.
+        VadlocError: The file is unreadable or no text, a row has other columns, or the header other
+            names.
     """
     separator = "," if "," in layout else None
-    width = len(layout.split(separator))
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise VadlocError(f"{path}: byte {error.start} is no text; expected {layout}") from None
-    for number, line in enumerate(text.split("\n"), start=1):
+    names = [name.strip("<>") for name in layout.split(separator)]
+    order: list[int] | None = None
+    for number, line in enumerate(read_text(path, expected=layout).split("\n"), start=1):
         if not line.strip():
             continue
+        where = f"{path}, line {number}"
         fields = tuple(field.strip() for field in line.split(separator))
-        if len(fields) != width:
+        if order is None:
+            order, is_header = _column_order(fields, names, where, layout)
+            if is_header:
+                continue
+        if len(fields) != len(names):
             raise VadlocError(
-                f"{path}, line {number}: {len(fields)} fields in {_shown(line.strip())}, "
-                f"expected {width}: {layout}"
+                f"{where}: {len(fields)} fields in {_shown(line.strip())}, expected {len(names)}: "
+                f"{layout}{_other_separator(line, separator, len(names))}"
             )
-        yield Row(f"{path}, line {number}", fields)
+        yield Row(where, tuple(fields[column] for column in order))
+
+
+def _column_order(
+    fields: tuple[str, ...], names: list[str], where: str, layout: str
+) -> tuple[list[int], bool]:
+    """Where the first row has each column, and whether it is a header."""
+    found = [field.strip("<>\"'").lower() for field in fields]
+    if sorted(found) == sorted(names):
+        return [found.index(name) for name in names], True
+    words = [re.fullmatch(r"[<\"']?[a-z][a-z0-9_ .-]*[>\"']?", field) for field in found]
+    if len(names) > 1 and len(fields) > 1 and all(words):
+        raise VadlocError(
+            f"{where} is a header with other names: {_shown(', '.join(fields))}; expected "
+            f"{layout} in any order, or no header"
+        )
+    return list(range(len(names))), False
+
+
+def _other_separator(line: str, separator: str | None, width: int) -> str:
+    """What to say of a row that another separator would divide as expected."""
+    for other, name in ((";", "semicolons"), (",", "commas"), (None, "blanks")):
+        if other != separator and len(line.split(other)) == width:
+            wanted = "commas" if separator else "blanks"
+            return f"; the row is divided by {name}, write {wanted} (and decimal points)"
+    return ""
 
 
 def _shown(text: str) -> str:

@@ -15,27 +15,27 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 def find_map(folder: Path, name: str, *, where: str) -> Path:
-    """The file that a JSON names by a path relative to its own folder.
+    """The file that a JSON names by a path relative to its own folder, or by a whole path in it.
 
     Args:
-        folder: Folder of the JSON.
+        folder: Folder of the JSON, or the one that was given in its place.
         name: The path as written.
         where: Place of the name, for the message.
 
     Raises:
-        VadlocError: The path leaves the folder (absolute, ``..``, a link), has another suffix
-            than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
+        VadlocError: The path leaves the folder (by ``..`` or a link, or as a whole path), has
+            another suffix than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
     """
     try:
         path = (folder / name).resolve()
-        inside = path.is_relative_to(folder.resolve()) and not Path(name).is_absolute()
+        inside = path.is_relative_to(folder.resolve())
         found = inside and path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
         raise VadlocError(f"{where} is {name[:200]!r}: {error}") from None
     if not inside:
         raise VadlocError(
-            f"{where} is {name[:200]!r}, which leaves {folder}; maps are read only from below the "
-            "folder of their JSON, copy them there"
+            f"{where} is {name[:200]!r}, which is not below {folder}; maps are read only from the "
+            "folder of their JSON, or the one given for maps: copy them there"
         )
     if path.suffix.lower() not in (".npy", *TIFF_SUFFIXES):
         raise VadlocError(f"{where} is {name[:200]!r}; expected .npy, .tif or .tiff")

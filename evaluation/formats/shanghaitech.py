@@ -5,18 +5,21 @@ Event Detection in Video* (TPAMI 2021). One file a sequence, ``<sequence>.txt``,
 
     track_id,frame,x_min,y_min,x_max,y_max
 
-in pixels; the first frame is 0. A box covers ``[x_min, x_max) x [y_min, y_max)``. The rows that
-UBnormal's tools make from its annotation have the same form.
+in pixels; the first frame is 0. Where the frames' files have numbers with gaps, or that begin with
+neither 0 nor 1, the rows' are theirs (see `evaluation.formats.context`). A box covers
+``[x_min, x_max) x [y_min, y_max)``. The rows that UBnormal's tools make from its annotation have
+the same form.
 """
 
 from pathlib import Path
 
+from evaluation.formats.context import NO_CONTEXT, Context
+from evaluation.formats.files import first_file, stems_with
 from evaluation.formats.regions import (
     BoxRegion,
     SequenceSize,
     boxes_to_ground_truth,
-    check_frame,
-    first_file,
+    frame_of_number,
 )
 from evaluation.formats.rows import Row, read_rows
 from evaluation.ground_truth import GroundTruth
@@ -25,7 +28,13 @@ LAYOUT = "track_id,frame,x_min,y_min,x_max,y_max"
 
 
 def read(
-    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>.txt``; an empty file says that all is normal.
 
@@ -35,17 +44,35 @@ def read(
         frame_count: Number of its frames.
         height_px: Frame height.
         width_px: Frame width.
+        context: The names of the frames.
 
     Raises:
         VadlocError: The file is missing or a row is malformed or does not fit the frames.
     """
-    path = first_file([folder / f"{sequence}.txt"], what="track rows")
-    regions = [_row_to_region(row, frame_count) for row in read_rows(path, layout=LAYOUT)]
+    path = annotation_of(folder, sequence)
+    rows = read_rows(path, layout=LAYOUT)
+    regions = [_row_to_region(row, frame_count, context) for row in rows]
     size = SequenceSize(frame_count, height_px, width_px)
     return boxes_to_ground_truth(regions, sequence, size, source=path)
 
 
-def _row_to_region(row: Row, frame_count: int) -> BoxRegion:
-    frame = check_frame(row.whole(1, "the frame"), frame_count, where=row.where, first=0)
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none.
+    """
+    return first_file([folder / f"{sequence}.txt"], what="track rows")
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence; a ``readme.txt`` and ``*_gt.txt`` of others are none."""
+    found = stems_with(folder, ".txt")
+    return {name: path for name, path in found.items() if not name.endswith("_gt")}
+
+
+def _row_to_region(row: Row, frame_count: int, context: Context) -> BoxRegion:
+    number = row.whole(1, "the frame")
+    frame = frame_of_number(number, frame_count, context, where=row.where, first=0)
     x0, y0, x1, y1 = (row.number(2 + i, name) for i, name in enumerate(LAYOUT.split(",")[2:]))
     return BoxRegion(row.where, frame, row.track(0), (x0, y0, x1, y1))

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.formats.components import MAX_REGIONS_PER_FRAME
-from evaluation.formats.regions import SequenceSize, read_bytes
+from evaluation.formats.files import read_text
+from evaluation.formats.regions import SequenceSize
 from vadloc.decoding import MAX_FRAME_PX
 from vadloc.errors import VadlocError
 
@@ -120,7 +121,7 @@ def read_document(path: Path) -> Document:
         VadlocError: It is no JSON, a field is missing, malformed or NaN, the number of frames is
             not ``frames_count``, or frame ids repeat or leave 1 to ``frames_count``.
     """
-    content = read_bytes(path)
+    content = read_text(path, expected="the JSON of py-ssvad-metrics")
     try:
         document = Document.model_validate_json(content)
     except ValidationError as error:

@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -21,12 +22,14 @@ from evaluation.formats.components import (
     mask_regions_to_ground_truth,
     mask_to_components,
 )
+from evaluation.formats.context import NO_CONTEXT, Context, FrameNames, one_spelling
+from evaluation.formats.files import first_file, stems_with, visible_entries
 from evaluation.formats.regions import (
     BoxRegion,
     SequenceSize,
     boxes_in_frame,
     boxes_to_ground_truth,
-    first_file,
+    refuse_unseen,
 )
 from evaluation.formats.score_maps import FrameMaps, find_map, read_map
 from evaluation.formats.ssvad_document import (
@@ -43,11 +46,11 @@ from evaluation.formats.ssvad_document import (
 )
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import BoxScores, ScoreMap
-from vadloc.errors import VadlocError
+from vadloc.decoding import MAX_FRAME_PX
+from vadloc.errors import VadlocError, one_line
 from vadloc.storage import replacing
 
-GROUND_TRUTH_SLACK_PX = 1.0
-"""Published ground truth was converted with corners rounded outwards."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,24 @@ class Prediction:
         frame_count: Number of frames.
         scores: Scores of pixels or boxes.
         frame_score: ``(frame_count,)`` float64, where every frame has a score of its own.
+        cut_boxes: Number of boxes that stuck out of the frame and were cut to it.
     """
 
     sequence: str
     frame_count: int
     scores: ScoreMap | BoxScores | None
     frame_score: NDArray[np.float64] | None
+    cut_boxes: int = 0
 
 
 def read(
-    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>_gt.json`` or ``<sequence>.json``, beside or inside the sequence's folder.
 
@@ -78,15 +89,17 @@ def read(
         frame_count: Number of its frames.
         height_px: Frame height.
         width_px: Frame width.
+        context: The names of the frames.
 
     Raises:
         VadlocError: The file is missing, malformed, or does not fit the frames.
     """
     size = SequenceSize(frame_count, height_px, width_px)
-    return read_ground_truth(find_ground_truth(folder, sequence), sequence=sequence, size=size)
+    path = annotation_of(folder, sequence)
+    return read_ground_truth(path, sequence=sequence, size=size, context=context)
 
 
-def find_ground_truth(folder: Path, sequence: str) -> Path:
+def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
@@ -97,12 +110,24 @@ def find_ground_truth(folder: Path, sequence: str) -> Path:
     return first_file([place / name for place in places for name in names], what="JSON annotation")
 
 
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence; beside ``*_gt.json``, other ``.json`` are none."""
+    found = stems_with(folder, ".json")
+    for entry in visible_entries(folder):
+        if entry.is_dir():
+            own, name = stems_with(entry, ".json"), one_spelling(entry.name)
+            found |= {key: own[key] for key in (name, f"{name}_gt") if key in own}
+    marked = {key.removesuffix("_gt"): path for key, path in found.items() if key.endswith("_gt")}
+    return marked or found
+
+
 def read_ground_truth(
     path: Path,
     *,
     sequence: str | None = None,
     size: SequenceSize | None = None,
     maps: Path | None = None,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read a ground-truth file.
 
@@ -111,15 +136,20 @@ def read_ground_truth(
         sequence: Name of the sequence; by default the file's name without suffix.
         size: What the frames or scores say, if known; the file must agree.
         maps: Folder that the paths of maps are relative to; by default that of the file.
+        context: The names of the frames and the threshold of maps.
 
     Raises:
         VadlocError: With file, frame and field: what is malformed or disagrees.
     """
     document = read_document(path)
+    if size is not None and document.frames_count != size.frame_count:
+        raise context.miscounted(path, document.frames_count, "frames", size.frame_count)
     if size is not None and document.size != size:
         raise VadlocError(f"{path}: {_words(document.size)}, but the sequence has {_words(size)}")
     name = sequence or path.stem
     frames = places_of(path, document)
+    if context.frame_names is not None:
+        _check_files(frames, context.frame_names)
     labels = _frame_labels(document, frames)
     if not document.is_anomalous_regions_available:
         truth = boxes_to_ground_truth([], name, document.size, source=path)
@@ -156,8 +186,21 @@ def read_prediction(
         height_px, width_px = document.frame_height, document.frame_width
         score_map = ScoreMap(name, grid, 1, 1, height_px=height_px, width_px=width_px)
         return Prediction(name, document.frames_count, score_map, _frame_scores(document))
-    boxes = _box_scores(document, frames, name)
-    return Prediction(name, document.frames_count, boxes, _frame_scores(document))
+    boxes, cut = _box_scores(document, frames, name)
+    return Prediction(name, document.frames_count, boxes, _frame_scores(document), cut)
+
+
+def _check_files(places: Places, names: FrameNames) -> None:
+    """Refuse frames that are called after the file of another one."""
+    for index, (where, frame) in enumerate(places):
+        if frame.frame_filepath is None:
+            continue
+        other = names.get_exactly(frame.frame_filepath)
+        if other not in (None, index):
+            raise VadlocError(
+                f"{where}: frame_filepath is {one_line(frame.frame_filepath, limit=80)}, but frame "
+                f"{frame.frame_id} is the file {one_line(names.files[index], limit=80)}; mend one"
+            )
 
 
 def _frame_scores(document: Document) -> NDArray[np.float64] | None:
@@ -225,7 +268,6 @@ def _read_boxes(path: Path, document: Document, places: Places, name: str) -> Gr
         name,
         document.size,
         source=path,
-        slack_px=GROUND_TRUTH_SLACK_PX,
         derived=document.is_derived or not tracked,
     )
 
@@ -242,6 +284,7 @@ def _read_masks(
     tracked = document.is_anomaly_track_id_available
     regions = (_mask_regions(maps, document.size, where, frame) for where, frame in places)
     frames = collect_regions(regions, source=path)
+    cut = sum(_is_beyond(region.bounding_box, document.size) for region in _with_pixels(document))
     if tracked:
         tracks = [
             [_track(where, frame, region.track) for region in regions]
@@ -251,9 +294,24 @@ def _read_masks(
         tracks = link_by_overlap(frames, mask_overlap_px)
     from_maps = any(frame.pixel_level_scores_map is not None for _, frame in places)
     derived = document.is_derived or from_maps or not tracked
-    return mask_regions_to_ground_truth(
+    truth = mask_regions_to_ground_truth(
         frames, tracks, name, document.size, source=path, derived=derived
     )
+    if cut:
+        logger.warning("%s: %d regions stick out of the frame and were cut", path, cut)
+    return replace(truth, cut_regions=cut)
+
+
+def _with_pixels(document: Document) -> Iterator[Region]:
+    """The listed regions of frames without a map."""
+    for frame in document.frames:
+        if frame.pixel_level_scores_map is None:
+            yield from frame.anomalous_regions or ()
+
+
+def _is_beyond(box_xyxy_px: Sequence[float], size: SequenceSize) -> bool:
+    x0, y0, x1, y1 = box_xyxy_px
+    return x0 < 0 or y0 < 0 or x1 > size.width_px or y1 > size.height_px
 
 
 def _mask_regions(maps: Path, size: SequenceSize, where: str, frame: Frame) -> list[MaskRegion]:
@@ -278,20 +336,28 @@ def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
     """A listed region by its pixels; without runs it fills its box."""
     _check_truth_score(where, region)
     box = np.array([region.bounding_box], np.float64)
-    boxes_in_frame(box, [where], size, slack_px=0.0)
+    clipped = refuse_unseen(box, [where], size)[0]
     if not all(corner.is_integer() for corner in region.bounding_box):
         raise VadlocError(
             f"{where}.bounding_box: {list(region.bounding_box)}, expected whole pixels where the "
             "sequence has masks"
         )
     x0, y0, x1, y1 = (int(corner) for corner in region.bounding_box)
-    shape = (y1 - y0, x1 - x0)
-    runs = [0, shape[0] * shape[1]] if region.mask_runs is None else region.mask_runs
-    if sum(runs) != shape[0] * shape[1]:
+    left, top, right, bottom = (int(corner) for corner in clipped)
+    if region.mask_runs is None:
+        filled = np.ones((bottom - top, right - left), np.bool_)
+        return MaskRegion((left, top, right, bottom), filled, region.track_id)
+    shape, runs = (y1 - y0, x1 - x0), region.mask_runs
+    if sum(runs) != shape[0] * shape[1] or sum(runs) > MAX_FRAME_PX:
         raise VadlocError(
-            f"{where}.mask_runs: {sum(runs)} pixels, the box has {shape[0] * shape[1]}"
+            f"{where}.mask_runs: {sum(runs)} pixels, the box has {shape[0] * shape[1]}; expected "
+            f"as many, at most {MAX_FRAME_PX}"
         )
-    return MaskRegion((x0, y0, x1, y1), runs_to_mask(runs, shape), region.track_id)
+    mask = runs_to_mask(runs, shape)
+    inside = mask[top - y0 : bottom - y0, left - x0 : right - x0]
+    if mask.any() and not inside.any():
+        raise VadlocError(f"{where}.mask_runs: no pixel within the frame; mend or remove it")
+    return MaskRegion((left, top, right, bottom), inside, region.track_id)
 
 
 def _find_maps(maps: Path, document: Document, places: Places) -> FrameMaps:
@@ -308,8 +374,8 @@ def _find_maps(maps: Path, document: Document, places: Places) -> FrameMaps:
     return FrameMaps(files, height_px=document.frame_height, width_px=document.frame_width)
 
 
-def _box_scores(document: Document, places: Places, name: str) -> BoxScores:
-    """Detections as boxes; they may stick out of the frame, as in py-ssvad-metrics' samples."""
+def _box_scores(document: Document, places: Places, name: str) -> tuple[BoxScores, int]:
+    """Detections as boxes, and how many were cut to the frame."""
     listed = [
         (index, place, region)
         for index, (where, frame) in enumerate(places)
@@ -317,15 +383,17 @@ def _box_scores(document: Document, places: Places, name: str) -> BoxScores:
     ]
     boxes = np.array([region.bounding_box for _, _, region in listed], np.float64).reshape(-1, 4)
     where = [place for _, place, _ in listed]
-    return BoxScores(
+    inside, cut = boxes_in_frame(boxes, where, document.size)
+    scores = BoxScores(
         sequence=name,
         frame=np.array([index for index, _, _ in listed], np.int64),
-        box_xyxy_px=boxes_in_frame(boxes, where, document.size, slack_px=np.inf),
+        box_xyxy_px=inside,
         score=np.array([region.score for _, _, region in listed], np.float64),
         frame_count=document.frames_count,
         height_px=document.frame_height,
         width_px=document.frame_width,
     )
+    return scores, cut
 
 
 def write_ground_truth(path: Path, truth: GroundTruth) -> None:

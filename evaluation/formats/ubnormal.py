@@ -9,7 +9,8 @@ description of the format:
   are 0-based, the last one is included, and all frames between are anomalous. A file
   ``<sequence>_new_tracks.txt`` beside it corrects it and is used instead.
 * ``<sequence>_annotations/<sequence>_0007_gt.png`` is the picture of frame 7, a grey value a pixel:
-  the number of the object that is seen there, 0 for none.
+  the number of the object that is seen there, 0 for none. Where the frames' files are called so
+  too, ``<sequence>_0007``, the names decide.
 * A row is a track, even if an object has several rows. Tracks are numbered by object, then by row.
 * ``normal_scene_*`` clips are normal throughout and have no annotation.
 
@@ -29,14 +30,18 @@ from evaluation.formats.components import (
     collect_regions,
     mask_regions_to_ground_truth,
 )
+from evaluation.formats.context import NO_CONTEXT, Context, one_spelling
+from evaluation.formats.files import find_entry, first_file, visible_entries
 from evaluation.formats.pictures import read_identities
-from evaluation.formats.regions import SequenceSize, check_frame, first_file
+from evaluation.formats.regions import SequenceSize, check_frame
 from evaluation.formats.rows import Row, read_rows
 from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
 
 LAYOUT = "object,first_frame,last_frame"
 NORMAL_PREFIX = "normal_scene_"
+ANNOTATIONS = "_annotations"
+"""What follows a clip's name in that of its folder."""
 _MAX_OBJECT = 255
 
 
@@ -48,7 +53,13 @@ class _Track:
 
 
 def read(
-    folder: Path, sequence: str, *, frame_count: int, height_px: int, width_px: int
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>_annotations`` under the folder or under its ``Scene<N>``.
 
@@ -58,19 +69,22 @@ def read(
         frame_count: Number of its frames.
         height_px: Frame height.
         width_px: Frame width.
+        context: The names of the frames.
 
     Raises:
         VadlocError: Rows or pictures are missing, malformed, or do not fit the frames.
     """
     size = SequenceSize(frame_count, height_px, width_px)
-    path, tracks = folder, []
+    tracks, path = [], annotation_of(folder, sequence)
+    numbers = _numbers_of(sequence, frame_count, context)
     if not sequence.startswith(NORMAL_PREFIX):
-        path = _find_tracks(folder, sequence)
-        tracks = [_row_to_track(row, frame_count) for row in read_rows(path, layout=LAYOUT)]
+        rows = read_rows(path, layout=LAYOUT)
+        tracks = [_row_to_track(row, numbers, context) for row in rows]
         tracks.sort(key=lambda track: track.number)
+    clip = path.parent.name.removesuffix(ANNOTATIONS)  # in the spelling of the disk
     regions = (
-        _read_frame(path.parent / f"{sequence}_{frame:04d}_gt.png", frame, tracks, size)
-        for frame in range(frame_count)
+        _read_frame(path.with_name(f"{clip}_{number:04d}_gt.png"), frame, tracks, size)
+        for frame, number in enumerate(numbers)
     )
     frames = collect_regions(regions, source=path)
     ids = [[region.track or 0 for region in regions] for regions in frames]
@@ -110,21 +124,60 @@ def _check_seen(tracks: list[_Track], truth: GroundTruth) -> None:
         )
 
 
-def _find_tracks(folder: Path, sequence: str) -> Path:
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The rows that `read` reads; of a normal clip, which has none, the folder.
+
+    Raises:
+        VadlocError: There are none.
+    """
+    if sequence.startswith(NORMAL_PREFIX):
+        return folder
     scene = re.search(r"scene_([0-9]+)", sequence)
     parents = [folder, *([folder / f"Scene{scene[1]}"] if scene else [])]
     names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
-    places = [parent / f"{sequence}_annotations" / name for parent in parents for name in names]
+    folders = [parent / f"{sequence}{ANNOTATIONS}" for parent in parents]
+    places = [(find_entry(notes) or notes) / name for notes in folders for name in names]
     return first_file(places, what="UBnormal track rows")
 
 
-def _row_to_track(row: Row, frame_count: int) -> _Track:
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence."""
+    parents = [folder, *(e for e in visible_entries(folder) if re.fullmatch("Scene[0-9]+", e.name))]
+    found = (e for parent in parents for e in visible_entries(parent) if e.is_dir())
+    return {
+        one_spelling(e.name.removesuffix(ANNOTATIONS)): e
+        for e in found
+        if e.name.endswith(ANNOTATIONS)
+    }
+
+
+def _numbers_of(sequence: str, frame_count: int, context: Context) -> list[int]:
+    """The number that the annotation gives each frame."""
+    names = context.frame_names
+    if names is None or not names.numbers:
+        return list(range(frame_count))
+    start = one_spelling(sequence) + "_"
+    if all(re.fullmatch("[0-9]+", stem.removeprefix(start)) for stem in names.stems):
+        return list(names.numbers)
+    return [names.number_of(frame, first=0) for frame in range(frame_count)]
+
+
+def _place_of(number: int, numbers: list[int], context: Context, *, where: str) -> int:
+    """The 0-based frame of a number in a row."""
+    if context.frame_names is None:
+        count, counted_by = len(numbers), context.counted_by
+        return check_frame(number, count, where=where, first=0, counted_by=counted_by)
+    if number not in numbers:
+        raise VadlocError(f"{where}: frame {number}, but {context.frame_names.described}")
+    return numbers.index(number)
+
+
+def _row_to_track(row: Row, numbers: list[int], context: Context) -> _Track:
     number = row.whole(0, "the object")
     if not 1 <= number <= _MAX_OBJECT:
         raise VadlocError(f"{row.where}: object {number}, expected 1 to {_MAX_OBJECT}")
     first, last = row.whole(1, "the first frame"), row.whole(2, "the last frame")
     if first > last:
         raise VadlocError(f"{row.where}: the first frame {first} is after the last, {last}")
-    for frame in (first, last):
-        check_frame(frame, frame_count, where=row.where, first=0)
+    first, last = (_place_of(frame, numbers, context, where=row.where) for frame in (first, last))
     return _Track(number, first, last)

@@ -21,6 +21,7 @@ def _finish(folder: Path) -> Iterator[str]:
 def _derive_rows(folder: Path) -> Iterator[str]:
     """Region and track rows from the masks, where there are none; annotated ones are kept."""
     from evaluation.formats import masks, street_scene
+    from evaluation.pairing import context_of
 
     regions = tracks = 0
     for sequence in list_sequences(folder / "Test"):
@@ -29,6 +30,7 @@ def _derive_rows(folder: Path) -> Iterator[str]:
         if path.exists() or not (folder / "Test" / f"{sequence.name}_gt").is_dir():
             continue
         frames, height, width = sequence_size(sequence)
+        context = context_of(sequence)
         truth = masks.read(
             folder / "Test",
             sequence.name,
@@ -36,9 +38,10 @@ def _derive_rows(folder: Path) -> Iterator[str]:
             height_px=height,
             width_px=width,
             min_pixels=MIN_REGION_PX,
+            context=context,
         )
         with replacing(path) as file:
-            file.write(street_scene.to_rows(truth).encode())
+            file.write(street_scene.to_rows(truth, frame_names=context.frame_names).encode())
         regions, tracks = regions + truth.region_count, tracks + len(truth.track_ids)
     if regions:
         derived = f"{counted(regions, 'region')} and {counted(tracks, 'track')}"

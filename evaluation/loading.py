@@ -1,0 +1,131 @@
+"""Predictions and ground truth in folders: what opens a pair of them, and what each may know."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from evaluation.formats import find_reader, ssvad_json
+from evaluation.formats.context import Context, one_spelling
+from evaluation.ground_truth import GroundTruth
+from evaluation.pairing import context_of, counts_if_needed
+from evaluation.predictions import KnownSize, open_prediction, size_of
+from vadloc.errors import VadlocError, some_of
+from vadloc.frames import Sequence as FrameSequence
+
+Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
+"""Opens the prediction and the ground truth of one sequence."""
+SIZELESS_FORMATS = ("frame_labels",)
+"""Formats that say nothing about places, so that the size of the frames has no effect."""
+
+
+class TruthFolder(NamedTuple):
+    """A folder of ground truth and its format."""
+
+    folder: Path
+    gt_format: str
+    mask_threshold: float | None
+
+
+def folder_to_loads(
+    truth: TruthFolder,
+    predictions: Mapping[str, Path],
+    names: Sequence[str],
+    frames: Mapping[str, FrameSequence],
+    size_px: tuple[int, int] | None,
+) -> list[Load]:
+    """What opens each of the named sequences."""
+    sizes = _known_sizes(names, frames, size_px)
+    counts = counts_if_needed(
+        truth.gt_format,
+        truth.folder,
+        list(frames or predictions),
+        lambda name: _frame_count(predictions.get(name), name, frames, sizes),
+    )
+    contexts = {
+        name: context_of(frames.get(name), counts=counts, mask_threshold=truth.mask_threshold)
+        for name in names
+    }
+    return [
+        partial(_load_pair, truth, predictions[name], name, sizes[name], contexts[name])
+        for name in names
+    ]
+
+
+def frames_of(names: Sequence[str], folder: Path) -> dict[str, FrameSequence]:
+    """The frames of all sequences of a folder, by name in one spelling.
+
+    Raises:
+        VadlocError: A prediction that is wanted has no frames.
+    """
+    from vadloc.frames import list_sequences
+
+    listed = {one_spelling(sequence.name): sequence for sequence in list_sequences(folder)}
+    unknown = [name for name in names if name not in listed]
+    if unknown:
+        raise VadlocError(
+            f"{folder}: no frames of {some_of(unknown)}; there are {some_of(list(listed))}"
+        )
+    return listed
+
+
+def _known_sizes(
+    names: Sequence[str],
+    frames: Mapping[str, FrameSequence],
+    size_px: tuple[int, int] | None,
+) -> dict[str, KnownSize]:
+    """What the frames and the options say of each sequence."""
+    width_px, height_px = size_px or (None, None)
+    told = KnownSize(None, height_px, width_px)
+    if not frames:
+        return dict.fromkeys(names, told)
+    from vadloc.frames import sequence_size
+
+    return {
+        name: told.agreeing(KnownSize(*sequence_size(frames[name])), where=str(frames[name].path))
+        for name in names
+    }
+
+
+def _frame_count(
+    prediction: Path | None,
+    name: str,
+    frames: Mapping[str, FrameSequence],
+    sizes: Mapping[str, KnownSize],
+) -> int:
+    """Number of frames of any sequence, by its frames or else its prediction."""
+    known = sizes.get(name, KnownSize())
+    if known.frame_count is not None:
+        return known.frame_count
+    if name in frames:
+        from vadloc.frames import sequence_size
+
+        return sequence_size(frames[name])[0]
+    if prediction is None:
+        raise VadlocError(f"{name}: neither frames nor a prediction, so that nothing counts it")
+    return open_prediction(prediction, name, known).frame_count
+
+
+def _load_pair(
+    folder: TruthFolder, path: Path, sequence: str, known: KnownSize, context: Context
+) -> tuple[ssvad_json.Prediction, GroundTruth]:
+    """A prediction and its ground truth; each says what the other needs to know of the size."""
+    if folder.gt_format == "json":
+        source = ssvad_json.annotation_of(folder.folder, sequence)
+        truth = ssvad_json.read_ground_truth(source, sequence=sequence, context=context)
+        size = KnownSize(truth.frame_count, truth.height_px, truth.width_px)
+        known = known.agreeing(size, where=str(source))
+        return open_prediction(path, sequence, known), truth
+    prediction = open_prediction(path, sequence, known)
+    known = known.agreeing(size_of(prediction), where=str(path))
+    if folder.gt_format in SIZELESS_FORMATS:
+        known = known._replace(height_px=known.height_px or 1, width_px=known.width_px or 1)
+    size_needed = known.complete(where=str(path))
+    truth = find_reader(folder.gt_format)(
+        folder.folder,
+        sequence,
+        **size_needed._asdict(),
+        context=replace(context, counted_by=known.counted_by),
+    )
+    return prediction, truth
