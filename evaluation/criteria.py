@@ -26,6 +26,7 @@ from evaluation.curves import (
     detection_curve,
     equal_error_rate,
     falling_thresholds,
+    roc_area,
     share,
 )
 from evaluation.ground_truth import GroundTruth
@@ -116,7 +117,7 @@ class RocResult:
 
     Attributes:
         curve: True positive rate over false positive rate at every distinct score.
-        auc: Area under it (best rate reachable, straight lines between points).
+        auc: Area under it (`curves.roc_area`); area rules have no effect on it.
         eer: Error rate where FPR = 1 - TPR.
         eer_threshold: Highest threshold whose point lies on or past that.
     """
@@ -347,7 +348,7 @@ def roc_result(frames: RankedFrames) -> RocResult:
     """Curve, area and equal error rate of a frame-wise criterion."""
     curve = roc_curve(frames)
     eer, threshold = equal_error_rate(curve)
-    return RocResult(curve, area_under(curve), eer, threshold)
+    return RocResult(curve, roc_area(curve), eer, threshold)
 
 
 def average_precision(frames: RankedFrames) -> Value:
