@@ -95,8 +95,7 @@ def evaluate(
         VadlocError: A file or an option is unusable; the message says which and why.
     """
     options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
-    maps = _MapFolders.of(gt_score_maps_root_dir, pred_score_maps_root_dir)
-    load = partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
+    load = json_to_load(gt_path, pred_path, gt_score_maps_root_dir, pred_score_maps_root_dir)
     return evaluate_sequences([load], options=options, boxes=boxes)
 
 
@@ -149,11 +148,14 @@ def accumulated_evaluate(
         VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
     """
     options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
-    truths = _list_json(Path(gt_dir), gt_name_suffix)
-    predictions = _list_json(Path(pred_dir), pred_name_suffix)
-    _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
-    maps = _MapFolders.of(gt_score_maps_root_dir, pred_score_maps_root_dir)
-    loads = [partial(_load_json, truths[name], predictions[name], name, maps) for name in truths]
+    loads = json_folders_to_loads(
+        gt_dir,
+        pred_dir,
+        gt_name_suffix,
+        pred_name_suffix,
+        gt_score_maps_root_dir,
+        pred_score_maps_root_dir,
+    )
     return evaluate_sequences(
         loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
     )
@@ -409,6 +411,49 @@ class _MapFolders(NamedTuple):
             None if truth is None else Path(truth),
             None if prediction is None else Path(prediction),
         )
+
+
+def json_to_load(
+    gt_path: PathLike,
+    pred_path: PathLike,
+    gt_maps: PathLike | None = None,
+    pred_maps: PathLike | None = None,
+) -> Load:
+    """What opens a pair of JSON files; arguments as the first ones of `evaluate`."""
+    maps = _MapFolders.of(gt_maps, pred_maps)
+    return partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
+
+
+def json_folders_to_loads(
+    gt_dir: PathLike,
+    pred_dir: PathLike,
+    gt_suffix: str = "",
+    pred_suffix: str = "",
+    gt_maps: PathLike | None = None,
+    pred_maps: PathLike | None = None,
+) -> list[Load]:
+    """What opens each pair of two folders; arguments as the first ones of `accumulated_evaluate`.
+
+    Raises:
+        VadlocError: A folder has no such file, or a sequence has only one of its two.
+    """
+    pairs = json_folders_to_pairs(gt_dir, pred_dir, gt_suffix, pred_suffix)
+    maps = _MapFolders.of(gt_maps, pred_maps)
+    return [partial(_load_json, *pair, name, maps) for name, pair in pairs.items()]
+
+
+def json_folders_to_pairs(
+    gt_dir: PathLike, pred_dir: PathLike, gt_suffix: str = "", pred_suffix: str = ""
+) -> dict[str, tuple[Path, Path]]:
+    """Ground truth and prediction of each sequence of two folders, in natural order.
+
+    Raises:
+        VadlocError: A folder has no such file, or a sequence has only one of its two.
+    """
+    truths = _list_json(Path(gt_dir), gt_suffix)
+    predictions = _list_json(Path(pred_dir), pred_suffix)
+    _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
+    return {name: (truth, predictions[name]) for name, truth in truths.items()}
 
 
 def _load_json(

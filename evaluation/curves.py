@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from vadloc.errors import VadlocError
 
 FloatArray = NDArray[np.float64]
+SSVAD_THRESHOLDS = np.linspace(1.01, -0.01, 103)
+"""Of py-ssvad-metrics, for scores in 0..1."""
 NO_REGIONS = "no ground-truth region in the test set"
 
 
@@ -209,7 +211,7 @@ def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
     Returns:
         A curve whose element ``i`` is the state at ``thresholds[i]``.
     """
-    state = _states_at(curve.thresholds, thresholds)
+    state = states_at(curve.thresholds, thresholds)
     return DetectionCurve(
         thresholds=thresholds,
         false_positives_per_frame=curve.false_positives_per_frame[state],
@@ -325,7 +327,7 @@ def ssvad(curve: RateCurve) -> float:
     103 thresholds from 1.01 down to -0.01; points above 1 false positive per frame are dropped, the
     others sorted (stable) and joined by straight lines, without anything added at either end.
     """
-    state = _states_at(curve.thresholds, np.linspace(1.01, -0.01, 103))
+    state = states_at(curve.thresholds, SSVAD_THRESHOLDS)
     state = state[curve.fpr[state] <= 1]
     state = state[np.argsort(curve.fpr[state], kind="stable")]
     return float(np.trapezoid(curve.rate[state], curve.fpr[state]))
@@ -340,7 +342,7 @@ def grid100(curve: RateCurve) -> float:
     if len(curve.thresholds) < 2:
         return float("nan")
     thresholds = np.linspace(curve.thresholds[1], curve.lowest_score, 100)
-    state = _states_at(curve.thresholds, thresholds)
+    state = states_at(curve.thresholds, thresholds)
     state = state[np.argsort(curve.fpr[state], kind="stable")]
     fpr, rate = curve.fpr[state], curve.rate[state]
     if fpr[-1] < 1:
@@ -437,7 +439,7 @@ def check_share(name: str, value: float) -> None:
         raise VadlocError(f"{name} is {value}, expected a share above 0 and at most 1")
 
 
-def _states_at(event_thresholds: FloatArray, thresholds: FloatArray) -> NDArray[np.intp]:
+def states_at(event_thresholds: FloatArray, thresholds: FloatArray) -> NDArray[np.intp]:
     """Index of the last event at or above each threshold."""
     return np.searchsorted(-event_thresholds, -thresholds, side="right") - 1
 
