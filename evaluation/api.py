@@ -10,38 +10,20 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 ``curves`` the arrays of `evaluation.results.result_to_curves`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from evaluation.criteria import (
-    CriteriaOptions,
-    CriteriaResult,
-    SequenceStatistics,
-    combine,
-    frame_statistics,
-    sequence_statistics,
-)
+from evaluation.criteria import CriteriaOptions
+from evaluation.each_sequence import Boxes, Load, Source, evaluate_each, summarize
 from evaluation.formats import find_reader, ssvad_json
 from evaluation.ground_truth import GroundTruth
-from evaluation.painting import boxes_to_map
 from evaluation.predictions import KnownSize, list_predictions, open_prediction, size_of
-from evaluation.results import result_to_curves, result_to_summary
-from evaluation.scores import BoxScores
-from vadloc.cli import thread_count
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import VadlocError
 from vadloc.frames import natural_key
 
 PathLike: TypeAlias = str | Path
-Boxes: TypeAlias = Literal["regions", "map"]
-Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
-BOXES = ("regions", "map")
 SIZELESS_FORMATS = ("frame_labels",)
 """Formats that say nothing about places, so that the size of the frames has no effect."""
 TRUTH_NAMES = {
@@ -96,7 +78,8 @@ def evaluate(
     """
     options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
     load = json_to_load(gt_path, pred_path, gt_score_maps_root_dir, pred_score_maps_root_dir)
-    return evaluate_sequences([load], options=options, boxes=boxes)
+    source = Source(str(gt_path), "json")
+    return evaluate_sequences([load], options=options, boxes=boxes, source=source)
 
 
 def accumulated_evaluate(
@@ -157,7 +140,12 @@ def accumulated_evaluate(
         pred_score_maps_root_dir,
     )
     return evaluate_sequences(
-        loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
+        loads,
+        options=options,
+        boxes=boxes,
+        jobs=jobs,
+        show_progress=show_progress,
+        source=Source(str(gt_dir), "json"),
     )
 
 
@@ -218,6 +206,7 @@ def evaluate_folder(
         jobs=jobs,
         show_progress=show_progress,
         plots=plots,
+        source=Source(str(gt_dir), gt_format),
     )
 
 
@@ -244,6 +233,7 @@ def evaluate_sequences(
     jobs: int = 1,
     show_progress: bool = False,
     plots: Path | None = None,
+    source: Source | None = None,
 ) -> dict[str, Any]:
     """Evaluate sequences; how many are done side by side has no effect on the result.
 
@@ -256,6 +246,7 @@ def evaluate_sequences(
         jobs: Number of sequences side by side, in processes.
         show_progress: Whether to show a bar on stderr.
         plots: As in `evaluate_folder`.
+        source: What the summary says of the ground truth.
 
     Returns:
         As `evaluate`.
@@ -266,116 +257,7 @@ def evaluate_sequences(
     parts = evaluate_each(
         loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
     )
-    return summarize(parts, options=options, plots=plots)
-
-
-class Evaluated(NamedTuple):
-    """One evaluated sequence.
-
-    Attributes:
-        statistics: What it adds to the criteria of all sequences.
-        frame_scores: ``(frames,)``, for figures.
-        truth: Its ground truth; masks, which take most of the memory, are left out.
-    """
-
-    statistics: SequenceStatistics
-    frame_scores: NDArray[np.floating[Any]]
-    truth: GroundTruth
-
-
-def evaluate_each(
-    loads: Sequence[Load],
-    *,
-    options: CriteriaOptions,
-    boxes: Boxes = "regions",
-    jobs: int = 1,
-    show_progress: bool = False,
-) -> list[Evaluated]:
-    """The first half of `evaluate_sequences`: each sequence by itself."""
-    if boxes not in BOXES:
-        raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}, expected 1 or more")
-    parts: list[Evaluated] = []
-    outcomes = _outcomes(loads, options, boxes, min(jobs, len(loads)))
-    for outcome in _with_bar(outcomes, len(loads), shown=show_progress):
-        if isinstance(outcome, VadlocError):
-            raise outcome
-        parts.append(outcome)
-    return parts
-
-
-def summarize(
-    parts: Sequence[Evaluated], *, options: CriteriaOptions, plots: Path | None = None
-) -> dict[str, Any]:
-    """The second half of `evaluate_sequences`: all sequences together."""
-    result = combine([part.statistics for part in parts], options=options)
-    if plots is not None:
-        _save_plots(plots, result, parts)
-    return result_to_dict(result, derived=any(part.truth.derived for part in parts))
-
-
-def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[Evaluated]) -> None:
-    """Curves, and the scores over time with the threshold of the frame level's EER."""
-    from evaluation.plots import save_evaluation_plots, save_score_plots
-
-    save_evaluation_plots(folder, result)
-    scores = {p.statistics.events.sequence: (p.frame_scores, p.truth.anomalous) for p in parts}
-    threshold = result.frame.eer_threshold.value
-    save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
-
-
-def result_to_dict(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
-    """The summary of a result together with its curves."""
-    return {**result_to_summary(result, derived=derived), "curves": result_to_curves(result)}
-
-
-def _outcomes(
-    loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
-) -> Iterable[Evaluated | VadlocError]:
-    """What `_outcome` makes of each sequence, in their order."""
-    if jobs <= 1:
-        return (_outcome(load, options, boxes) for load in loads)
-    from joblib import Parallel, delayed
-
-    pool = Parallel(n_jobs=jobs, return_as="generator")
-    done: Iterable[Evaluated | VadlocError] = pool(
-        delayed(_outcome)(load, options, boxes) for load in loads
-    )
-    return done
-
-
-def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | VadlocError:
-    """What came of a sequence, or what went wrong."""
-    try:
-        prediction, truth = load()
-        scores = prediction.scores
-        if boxes == "map" and isinstance(scores, BoxScores):
-            scores = boxes_to_map(scores)
-        if scores is not None:
-            own = prediction.frame_score
-            statistics = sequence_statistics(
-                scores, truth, frame_scores=own, options=options, threads=thread_count()
-            )
-        elif prediction.frame_score is not None:
-            statistics = frame_statistics(prediction.frame_score, truth)
-        else:
-            raise VadlocError(f"{prediction.sequence}: a prediction without any score")
-    except VadlocError as error:
-        return error
-    own = prediction.frame_score
-    shown = statistics.events.frame_score if own is None else own
-    return Evaluated(statistics, shown, replace(truth, masks=None))
-
-
-def _with_bar(
-    outcomes: Iterable[Evaluated | VadlocError], total: int, *, shown: bool
-) -> Iterable[Evaluated | VadlocError]:
-    if not shown:
-        return outcomes
-    from tqdm import tqdm
-
-    return tqdm(outcomes, total=total, desc="evaluation", unit="sequence")
+    return summarize([(source or Source(), parts)], options=options, plots=plots)
 
 
 def _options(

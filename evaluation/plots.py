@@ -244,11 +244,10 @@ def save_evaluation_plots(folder: Path, result: CriteriaResult) -> list[Path]:
         plot_roc(axes, result.pixel, label="pixel level")
         plot_roc(axes, result.dual_pixel, label="dual pixel level", line=SECOND)
         detection, axes = _square_figure()
-        curves, rule = result.detection, result.options.rule
-        plot_detection(axes, curves.region, result.region_auc, label="regions (RBDC)", rule=rule)
-        plot_detection(
-            axes, curves.track, result.track_auc, label="tracks (TBDC)", rule=rule, line=SECOND
-        )
+        region, track = result.detection.region, result.track_detection.track
+        rule = result.options.rule
+        plot_detection(axes, region, result.region_auc, label="regions (RBDC)", rule=rule)
+        plot_detection(axes, track, result.track_auc, label="tracks (TBDC)", rule=rule, line=SECOND)
         figures = {"roc_frame": frame, "roc_pixel": pixel, "detection": detection}
         return [
             path for name, figure in figures.items() for path in save_figure(figure, folder / name)

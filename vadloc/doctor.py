@@ -11,14 +11,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import Sequence, list_frame_files, read_frames
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
@@ -123,22 +123,21 @@ def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) ->
     """A finding for each test sequence whose annotation is missing or does not fit its frames."""
     from evaluation.formats import find_reader
 
-    dataset = artifacts.config.dataset
-    if dataset.ground_truth is None:
-        return
-    read = find_reader(dataset.ground_truth_format)
-    for test in (e for e in examinations if e.split == "test" and e.size_px):
-        height, width = test.size_px or (0, 0)
+    tests = {e.sequence.name: e for e in examinations if e.split == "test" and e.size_px}
+    for source in artifacts.config.ground_truths:
+        read, folder = find_reader(source.format), artifacts.truth_folder(source)
         try:
-            read(
-                artifacts.ground_truth,
-                test.sequence.name,
-                frame_count=len(test.digests),
-                height_px=height,
-                width_px=width,
-            )
+            covered = [tests[s.name] for s in artifacts.covered(source) if s.name in tests]
         except VadlocError as error:
-            yield f"{test.label}: {error}"
+            yield str(error)
+            continue
+        for test in covered:
+            height, width = test.size_px or (0, 0)
+            size = {"frame_count": len(test.digests), "height_px": height, "width_px": width}
+            try:
+                read(folder, test.sequence.name, **size)
+            except VadlocError as error:
+                yield f"{test.label}: {error}"
 
 
 def needed_bytes(artifacts: Artifacts, examinations: list[Examination]) -> int:
@@ -185,12 +184,30 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
     return f"networks run on: {found}, all else on {usable_cores()} cores"
 
 
-def examine_all(artifacts: Artifacts, *, jobs: int) -> list[Examination]:
-    """Read all sequences, several side by side."""
+def chosen_sequences(
+    artifacts: Artifacts, names: Collection[str] | None = None
+) -> list[tuple[Sequence, Split]]:
+    """The sequences of both splits, or those of some names.
+
+    Raises:
+        UsageError: There is no sequence of a name.
+    """
+    every = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    known = [sequence.name for sequence, _ in every]
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise UsageError(f"--sequences: no sequence {unknown[0]!r}; there are {', '.join(known)}")
+    return [(s, split) for s, split in every if not names or s.name in names]
+
+
+def examine_all(
+    artifacts: Artifacts, *, jobs: int, names: Collection[str] | None = None
+) -> list[Examination]:
+    """Read all sequences, or those of some names, several side by side."""
     from joblib import Parallel, delayed
 
     length = artifacts.config.regions.frames_per_volume
-    work = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    work = chosen_sequences(artifacts, names)
     examined: list[Examination] = Parallel(n_jobs=min(jobs, len(work)))(
         delayed(examine)(sequence, split, frames_per_volume=length) for sequence, split in work
     )
@@ -209,8 +226,12 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
 
 
 def _overview(artifacts: Artifacts, examinations: list[Examination], device: str) -> str:
-    counts = {s: [len(e.digests) for e in examinations if e.split == s] for s in SPLITS}
-    parts = [f"{split} {len(n)} sequences, {sum(n)} frames" for split, n in counts.items()]
+    parts = []
+    for split in SPLITS:
+        counts = [len(e.digests) for e in examinations if e.split == split]
+        every = len(artifacts.sequences(split))
+        of = "" if len(counts) == every else f"of {every} "
+        parts.append(f"{split} {len(counts)} {of}sequences, {sum(counts)} frames")
     needed = needed_bytes(artifacts, examinations) / 2**20
     return (
         f"{artifacts.config.dataset.name}: {'; '.join(parts)}; about {needed:.0f} MiB of results; "
@@ -222,10 +243,17 @@ def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Check a dataset before hours are spent on it.")
     add_shared_options(parser)
+    parser.add_argument(
+        "--sequences",
+        dest="names",
+        nargs="+",
+        metavar="NAME",
+        help="only these training and test sequences; default: all",
+    )
     args = parser.parse_args(argv)
     with exit_status(args.log_file):
         artifacts = artifacts_of(args)
-        examinations = examine_all(artifacts, jobs=args.jobs)
+        examinations = examine_all(artifacts, jobs=args.jobs, names=args.names)
         findings = diagnose(artifacts, examinations)
         try:
             device = find_device(artifacts, args.device)

@@ -31,7 +31,7 @@ def stages(config: Config, *, device: str = "auto") -> list[Stage]:
         "exemplar_selection.merge_exemplars",
         "anomaly_detection.score_anomalies",
     ]
-    if config.dataset.ground_truth is not None:
+    if config.ground_truths:
         modules.append("evaluation.evaluate_scores")
     if config.alarms.threshold is None:
         modules.append("anomaly_detection.calibration")
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         for stage in stages(artifacts.config, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))
-        if artifacts.config.dataset.ground_truth is not None:
+        if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")
         emit(f"report: {artifacts.report_page().path}")
