@@ -131,14 +131,9 @@ def accumulated_evaluate(
         VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
     """
     options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
-    loads = json_folders_to_loads(
-        gt_dir,
-        pred_dir,
-        gt_name_suffix,
-        pred_name_suffix,
-        gt_score_maps_root_dir,
-        pred_score_maps_root_dir,
-    )
+    suffixes = gt_name_suffix, pred_name_suffix
+    maps = gt_score_maps_root_dir, pred_score_maps_root_dir
+    loads = json_folders_to_loads(gt_dir, pred_dir, suffixes, maps)
     return evaluate_sequences(
         loads,
         options=options,
@@ -309,31 +304,37 @@ def json_to_load(
 def json_folders_to_loads(
     gt_dir: PathLike,
     pred_dir: PathLike,
-    gt_suffix: str = "",
-    pred_suffix: str = "",
-    gt_maps: PathLike | None = None,
-    pred_maps: PathLike | None = None,
+    suffixes: tuple[str, str] = ("", ""),
+    maps: tuple[PathLike | None, PathLike | None] = (None, None),
 ) -> list[Load]:
-    """What opens each pair of two folders; arguments as the first ones of `accumulated_evaluate`.
+    """What opens each pair of two folders.
+
+    Args:
+        gt_dir: As in `accumulated_evaluate`.
+        pred_dir: As in `accumulated_evaluate`.
+        suffixes: What follows the sequence's name in that of its ground truth and prediction.
+        maps: Folders that the paths of their maps are relative to.
 
     Raises:
         VadlocError: A folder has no such file, or a sequence has only one of its two.
     """
-    pairs = json_folders_to_pairs(gt_dir, pred_dir, gt_suffix, pred_suffix)
-    maps = _MapFolders.of(gt_maps, pred_maps)
-    return [partial(_load_json, *pair, name, maps) for name, pair in pairs.items()]
+    pairs = json_folders_to_pairs(gt_dir, pred_dir, suffixes)
+    folders = _MapFolders.of(*maps)
+    return [partial(_load_json, *pair, name, folders) for name, pair in pairs.items()]
 
 
 def json_folders_to_pairs(
-    gt_dir: PathLike, pred_dir: PathLike, gt_suffix: str = "", pred_suffix: str = ""
+    gt_dir: PathLike, pred_dir: PathLike, suffixes: tuple[str, str]
 ) -> dict[str, tuple[Path, Path]]:
     """Ground truth and prediction of each sequence of two folders, in natural order.
+
+    Arguments are those of `json_folders_to_loads`.
 
     Raises:
         VadlocError: A folder has no such file, or a sequence has only one of its two.
     """
-    truths = _list_json(Path(gt_dir), gt_suffix)
-    predictions = _list_json(Path(pred_dir), pred_suffix)
+    truths = _list_json(Path(gt_dir), suffixes[0])
+    predictions = _list_json(Path(pred_dir), suffixes[1])
     _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
     return {name: (truth, predictions[name]) for name, truth in truths.items()}
 

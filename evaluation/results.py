@@ -166,31 +166,42 @@ def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
 def summary_to_text(summary: dict[str, Any]) -> str:
     """The main numbers as a small table for the terminal."""
     lines = [f"{label:<20}{_text(summary[name])}" for label, name in MAIN_NUMBERS.items()]
-    counts = summary["counts"]
+    counts, bases = summary["counts"], _bases(summary)
+    found = f"{counts['regions']} regions, {counts['tracks']} tracks"
+    where = f", from {_place(bases[0][1])}" if _stands_on_one(summary) else ""
     lines.append(
-        f"rule {summary['rule']}; {counts['frames']} frames, {counts['regions']} regions, "
-        f"{counts['tracks']} tracks in {counts['sequences']} sequences"
+        f"rule {summary['rule']}; {counts['frames']} frames, {found} in {counts['sequences']} "
+        f"sequences{where}"
     )
     return "\n".join([*lines, *basis_lines(summary)])
 
 
 def basis_lines(summary: dict[str, Any]) -> list[str]:
     """What the numbers stand on, where that is not one ground truth of the whole test set."""
-    lines = []
+    lines, bases = [], _bases(summary)
     if summary["part_of"] is not None:
-        names = list(dict.fromkeys(n for b in _bases(summary) for n in b[1]["sequences"]))
+        names = list(dict.fromkeys(name for _, basis in bases for name in basis["sequences"]))
         lines.append(
             f"a part of the test set: {len(names)} of {summary['part_of']} sequences "
             f"({shorten(', '.join(names), 60, placeholder=' ...')})"
         )
-    if len(_bases(summary)) > 1 or None in summary["stands_on"].values():
+    if not _stands_on_one(summary):
         lines += [
             f"{', '.join(criteria)}: {basis['frames']} frames in {len(basis['sequences'])} "
-            f"sequences, from {basis['ground_truth']} ({basis['format']}"
-            f"{', derived' if basis['derived'] else ''})"
-            for criteria, basis in _bases(summary)
+            f"sequences, from {_place(basis)}"
+            for criteria, basis in bases
         ]
     return lines
+
+
+def _stands_on_one(summary: dict[str, Any]) -> bool:
+    """Whether all criteria stand on one ground truth."""
+    return len(_bases(summary)) == 1 and None not in summary["stands_on"].values()
+
+
+def _place(basis: dict[str, Any]) -> str:
+    derived = ", derived" if basis["derived"] else ""
+    return f"{basis['ground_truth']} ({basis['format']}{derived})"
 
 
 def _bases(summary: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:

@@ -335,4 +335,4 @@ def _known_keys(table: tuple[str, ...]) -> str:
     for key in (key for key in table if not key.isdecimal()):
         annotation = model.model_fields[key].annotation
         model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
-    return ", ".join(key for key in model.model_fields if key != "path")
+    return ", ".join(key for key in model.model_fields if (*table, key) != ("path",))

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from evaluation.api import Load, PathLike, evaluate_sequences, json_folders_to_loads, json_to_load
+from evaluation.api import PathLike, evaluate_sequences, json_folders_to_loads, json_to_load
 from evaluation.criteria import CriteriaOptions
 from evaluation.curves import SSVAD_THRESHOLDS, RateCurve, states_at
+from evaluation.each_sequence import Load
 from evaluation.formats.ssvad_json import Prediction
 from evaluation.ground_truth import GroundTruth
 
@@ -74,14 +75,9 @@ def accumulated_evaluate(
     Raises:
         VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
     """
-    loads = json_folders_to_loads(
-        gt_dir,
-        pred_dir,
-        gt_name_suffix,
-        pred_name_suffix,
-        gt_score_maps_root_dir,
-        pred_score_maps_root_dir,
-    )
+    suffixes = gt_name_suffix, pred_name_suffix
+    maps = gt_score_maps_root_dir, pred_score_maps_root_dir
+    loads = json_folders_to_loads(gt_dir, pred_dir, suffixes, maps)
     return _evaluated(loads, alpha=alpha, beta=beta, show_progress=show_progress)
 
 
@@ -98,7 +94,7 @@ def result_to_eight(result: dict[str, Any]) -> dict[str, float]:
         ``frame_roc_auc``, ``frame_eer``, ``frame_thresh_at_eer``, the same for ``pixel``,
         ``region_roc_auc`` and ``track_roc_auc``; NaN for what is undefined.
     """
-    eight = {}
+    eight: dict[str, float] = {}
     for level in ("frame", "pixel"):
         names = (f"{level}_roc_auc", f"{level}_eer", f"{level}_thresh_at_eer")
         eight |= zip(names, _roc_numbers(_curve_of(result, level)), strict=True)

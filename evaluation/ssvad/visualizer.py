@@ -133,7 +133,7 @@ def visualize_dir(
         VadlocError: As `visualize`, or a sequence has only one of its two files.
     """
     _warn_of(_Look(line_thickness, text_scale, text_thickness, overlay_alpha))
-    pairs = json_folders_to_pairs(gt_dir, pred_dir, gt_name_suffix, pred_name_suffix)
+    pairs = json_folders_to_pairs(gt_dir, pred_dir, (gt_name_suffix, pred_name_suffix))
     for truth, prediction in tqdm(pairs.values(), unit="sequence", disable=not show_progress):
         visualize(
             truth,
