@@ -91,7 +91,7 @@ def draw_sequence(
     from vadloc.regions import RegionGrid
 
     truth: dict[str, Any] = {"anomalous_frames": {}, "regions": {}}
-    if config.dataset.ground_truth is not None:
+    if config.ground_truths:
         truth = artifacts.evaluation("frame_labels.json").load()
     explained = artifacts.explanations(sequence).load()
     scores = artifacts.scores(sequence).load()

@@ -128,7 +128,7 @@ class ReportWriter:
         """Read all but the frames."""
         explained = [artifacts.explanations(s.name).load() for s in artifacts.sequences("test")]
         bands = {}
-        if config.dataset.ground_truth is not None:
+        if config.ground_truths:
             bands = artifacts.evaluation("frame_labels.json").load()["anomalous_frames"]
         scene = Scene.of(config, artifacts)
         check_explained(explained, scene)

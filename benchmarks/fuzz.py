@@ -290,7 +290,7 @@ def read_results(folder: Path) -> None:
     with redirect_stdout(io.StringIO()):
         evaluate_scores.print_summary(artifacts)
     for sequence in artifacts.sequences("test"):
-        evaluate_scores.load_scores(artifacts, sequence.name)
+        evaluate_scores.load_scores(artifacts, artifacts.ground_truths[0], sequence.name)
         next(visualize_anomalies.draw_sequence(config, artifacts, sequence.name)[1])
     per_hour = config.model_copy(update={"alarms": Alarms(false_alarms_per_hour=5)})
     calibration.alarm_threshold(per_hour, replace(artifacts, config=per_hour))

@@ -11,41 +11,25 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from evaluation.criteria import (
-    CriteriaOptions,
-    CriteriaResult,
-    SequenceStatistics,
-    combine,
-    frame_statistics,
-    sequence_statistics,
-)
+from evaluation.criteria import CriteriaOptions
+from evaluation.each_sequence import Boxes, Load, Source, evaluate_each, summarize
 from evaluation.formats import find_reader, ssvad_json
 from evaluation.formats.context import one_spelling
 from evaluation.formats.files import visible_entries
 from evaluation.ground_truth import GroundTruth
-from evaluation.loading import Load, TruthFolder, folder_to_loads, frames_of
-from evaluation.painting import boxes_to_map
+from evaluation.loading import TruthFolder, folder_to_loads, frames_of
 from evaluation.pairing import check_pairs
 from evaluation.predictions import KnownSize, list_folder, size_of
-from evaluation.results import result_to_curves, result_to_summary
-from evaluation.scores import BoxScores
-from vadloc.cli import thread_count
-from vadloc.errors import UsageError, VadlocError, some_of
+from vadloc.errors import VadlocError, some_of
 from vadloc.frames import natural_key
 
 logger = logging.getLogger(__name__)
 PathLike: TypeAlias = str | Path
-Boxes: TypeAlias = Literal["regions", "map"]
-BOXES = ("regions", "map")
 
 
 def evaluate(
@@ -89,9 +73,9 @@ def evaluate(
         VadlocError: A file or an option is unusable; the message says which and why.
     """
     options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
-    maps = _MapFolders.of(gt_score_maps_root_dir, pred_score_maps_root_dir)
-    load = partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
-    return evaluate_sequences([load], options=options, boxes=boxes)
+    load = json_to_load(gt_path, pred_path, gt_score_maps_root_dir, pred_score_maps_root_dir)
+    source = Source(str(gt_path), "json")
+    return evaluate_sequences([load], options=options, boxes=boxes, source=source)
 
 
 def accumulated_evaluate(
@@ -143,13 +127,16 @@ def accumulated_evaluate(
         VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
     """
     options = _options(alpha, beta, connectivity, pixel_share, dual_share, rule, alarm_threshold)
-    truths = _list_json(Path(gt_dir), gt_name_suffix)
-    predictions = _list_json(Path(pred_dir), pred_name_suffix)
-    _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
-    maps = _MapFolders.of(gt_score_maps_root_dir, pred_score_maps_root_dir)
-    loads = [partial(_load_json, truths[name], predictions[name], name, maps) for name in truths]
+    suffixes = gt_name_suffix, pred_name_suffix
+    maps = gt_score_maps_root_dir, pred_score_maps_root_dir
+    loads = json_folders_to_loads(gt_dir, pred_dir, suffixes, maps)
     return evaluate_sequences(
-        loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
+        loads,
+        options=options,
+        boxes=boxes,
+        jobs=jobs,
+        show_progress=show_progress,
+        source=Source(str(gt_dir), "json"),
     )
 
 
@@ -212,6 +199,7 @@ def evaluate_folder(
         jobs=jobs,
         show_progress=show_progress,
         plots=plots,
+        source=Source(str(gt_dir), gt_format),
     )
 
 
@@ -238,6 +226,7 @@ def evaluate_sequences(
     jobs: int = 1,
     show_progress: bool = False,
     plots: Path | None = None,
+    source: Source | None = None,
 ) -> dict[str, Any]:
     """Evaluate sequences; how many are done side by side has no effect on the result.
 
@@ -250,6 +239,7 @@ def evaluate_sequences(
         jobs: Number of sequences side by side, in processes.
         show_progress: Whether to show a bar on stderr.
         plots: As in `evaluate_folder`.
+        source: What the summary says of the ground truth.
 
     Returns:
         As `evaluate`.
@@ -260,125 +250,7 @@ def evaluate_sequences(
     parts = evaluate_each(
         loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
     )
-    return summarize(parts, options=options, plots=plots)
-
-
-class Evaluated(NamedTuple):
-    """One evaluated sequence.
-
-    Attributes:
-        statistics: What it adds to the criteria of all sequences.
-        frame_scores: ``(frames,)``, for figures.
-        truth: Its ground truth; masks, which take most of the memory, are left out.
-        cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
-    """
-
-    statistics: SequenceStatistics
-    frame_scores: NDArray[np.floating[Any]]
-    truth: GroundTruth
-    cut_boxes: int = 0
-
-
-def evaluate_each(
-    loads: Sequence[Load],
-    *,
-    options: CriteriaOptions,
-    boxes: Boxes = "regions",
-    jobs: int = 1,
-    show_progress: bool = False,
-) -> list[Evaluated]:
-    """The first half of `evaluate_sequences`: each sequence by itself."""
-    if boxes not in BOXES:
-        raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}, expected 1 or more")
-    parts: list[Evaluated] = []
-    outcomes = _outcomes(loads, options, boxes, min(jobs, len(loads)))
-    for outcome in _with_bar(outcomes, len(loads), shown=show_progress):
-        if isinstance(outcome, VadlocError):
-            raise outcome
-        parts.append(outcome)
-    return parts
-
-
-def summarize(
-    parts: Sequence[Evaluated], *, options: CriteriaOptions, plots: Path | None = None
-) -> dict[str, Any]:
-    """The second half of `evaluate_sequences`: all sequences together."""
-    result = combine([part.statistics for part in parts], options=options)
-    if plots is not None:
-        _save_plots(plots, result, parts)
-    content = result_to_dict(result, derived=any(part.truth.derived for part in parts))
-    content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
-    content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
-    thresholds = {part.truth.mask_threshold for part in parts}
-    for threshold in thresholds - {None}:
-        logger.info("masks: pixels are anomalous from level %g on", threshold)
-        content["options"]["mask_threshold"] = threshold
-    return content
-
-
-def _save_plots(folder: Path, result: CriteriaResult, parts: Sequence[Evaluated]) -> None:
-    """Curves, and the scores over time with the threshold of the frame level's EER."""
-    from evaluation.plots import save_evaluation_plots, save_score_plots
-
-    save_evaluation_plots(folder, result)
-    scores = {p.statistics.events.sequence: (p.frame_scores, p.truth.anomalous) for p in parts}
-    threshold = result.frame.eer_threshold.value
-    save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
-
-
-def result_to_dict(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
-    """The summary of a result together with its curves."""
-    return {**result_to_summary(result, derived=derived), "curves": result_to_curves(result)}
-
-
-def _outcomes(
-    loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
-) -> Iterable[Evaluated | VadlocError]:
-    """What `_outcome` makes of each sequence, in their order."""
-    if jobs <= 1:
-        return (_outcome(load, options, boxes) for load in loads)
-    from joblib import Parallel, delayed
-
-    pool = Parallel(n_jobs=jobs, return_as="generator")
-    done: Iterable[Evaluated | VadlocError] = pool(
-        delayed(_outcome)(load, options, boxes) for load in loads
-    )
-    return done
-
-
-def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | VadlocError:
-    """What came of a sequence, or what went wrong."""
-    try:
-        prediction, truth = load()
-        scores = prediction.scores
-        if boxes == "map" and isinstance(scores, BoxScores):
-            scores = boxes_to_map(scores)
-        if scores is not None:
-            own = prediction.frame_score
-            statistics = sequence_statistics(
-                scores, truth, frame_scores=own, options=options, threads=thread_count()
-            )
-        elif prediction.frame_score is not None:
-            statistics = frame_statistics(prediction.frame_score, truth)
-        else:
-            raise VadlocError(f"{prediction.sequence}: a prediction without any score")
-    except VadlocError as error:
-        return error
-    own = prediction.frame_score
-    shown = statistics.events.frame_score if own is None else own
-    return Evaluated(statistics, shown, replace(truth, masks=None), prediction.cut_boxes)
-
-
-def _with_bar(
-    outcomes: Iterable[Evaluated | VadlocError], total: int, *, shown: bool
-) -> Iterable[Evaluated | VadlocError]:
-    if not shown:
-        return outcomes
-    from tqdm import tqdm
-
-    return tqdm(outcomes, total=total, desc="evaluation", unit="sequence")
+    return summarize([(source or Source(), parts)], options=options, plots=plots)
 
 
 def _options(
@@ -414,6 +286,55 @@ class _MapFolders(NamedTuple):
             None if truth is None else Path(truth),
             None if prediction is None else Path(prediction),
         )
+
+
+def json_to_load(
+    gt_path: PathLike,
+    pred_path: PathLike,
+    gt_maps: PathLike | None = None,
+    pred_maps: PathLike | None = None,
+) -> Load:
+    """What opens a pair of JSON files; arguments as the first ones of `evaluate`."""
+    maps = _MapFolders.of(gt_maps, pred_maps)
+    return partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
+
+
+def json_folders_to_loads(
+    gt_dir: PathLike,
+    pred_dir: PathLike,
+    suffixes: tuple[str, str] = ("", ""),
+    maps: tuple[PathLike | None, PathLike | None] = (None, None),
+) -> list[Load]:
+    """What opens each pair of two folders.
+
+    Args:
+        gt_dir: As in `accumulated_evaluate`.
+        pred_dir: As in `accumulated_evaluate`.
+        suffixes: What follows the sequence's name in that of its ground truth and prediction.
+        maps: Folders that the paths of their maps are relative to.
+
+    Raises:
+        VadlocError: A folder has no such file, or a sequence has only one of its two.
+    """
+    pairs = json_folders_to_pairs(gt_dir, pred_dir, suffixes)
+    folders = _MapFolders.of(*maps)
+    return [partial(_load_json, *pair, name, folders) for name, pair in pairs.items()]
+
+
+def json_folders_to_pairs(
+    gt_dir: PathLike, pred_dir: PathLike, suffixes: tuple[str, str]
+) -> dict[str, tuple[Path, Path]]:
+    """Ground truth and prediction of each sequence of two folders, in natural order.
+
+    Arguments are those of `json_folders_to_loads`.
+
+    Raises:
+        VadlocError: A folder has no such file, or a sequence has only one of its two.
+    """
+    truths = _list_json(Path(gt_dir), suffixes[0])
+    predictions = _list_json(Path(pred_dir), suffixes[1])
+    _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
+    return {name: (truth, predictions[name]) for name, truth in truths.items()}
 
 
 def _load_json(

@@ -2,8 +2,8 @@
 
     python -m evaluation.compute_auc region_fpr.npy region_tpr.npy
 
-joins the points by straight lines between false positive rates 0 and 1, by the rule of the
-evaluation (``envelope`` by default).
+between false positive rates 0 and 1, by a rule of the evaluation: ``envelope``, the default, or
+``hold`` for region and track curves, ``roc`` for those of frame, pixel and dual pixel level.
 """
 
 from pathlib import Path
@@ -19,6 +19,7 @@ from vadloc.storage import npy_to_array
 
 HIGHEST_FPR = 1e9
 """No frame has so many false positives."""
+RULES = ("envelope", "hold", "roc")
 ROUNDING = 1e-6
 """What sums of float32 shares may be above 1."""
 
@@ -29,12 +30,12 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
     Args:
         fpr: ``(k,)`` false positive rates in the order of falling thresholds.
         tpr: ``(k,)`` true positive rates.
-        rule: ``envelope`` or ``hold``; the other rules need the thresholds as well.
+        rule: One of ``RULES``; the other rules need the thresholds as well.
 
     Raises:
         VadlocError: The points do not make a curve.
     """
-    from evaluation.curves import RateCurve, area_under
+    from evaluation.curves import RateCurve, area_under, roc_area
 
     if fpr.ndim != 1 or fpr.shape != tpr.shape or not len(fpr):
         raise VadlocError(
@@ -48,7 +49,14 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
             f"{tpr.min():g} to {tpr.max():g}; expected none below 0, and the latter up to 1"
         )
     thresholds = -np.arange(len(fpr), dtype=np.float64)
-    return area_under(RateCurve(thresholds, fpr, tpr, thresholds[-1]), rule=rule).value
+    curve = RateCurve(thresholds, fpr, tpr, thresholds[-1])
+    if rule != "roc":
+        return area_under(curve, rule=rule).value
+    if np.any(np.diff(fpr) < 0):
+        raise VadlocError(
+            "false positive rates fall; rule roc is for curves of frame, pixel and dual pixel level"
+        )
+    return roc_area(curve).value
 
 
 def run(fpr: Path, tpr: Path, *, rule: str = "envelope") -> float:
@@ -76,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = CommandParser(description="Print the area under a stored curve.")
     parser.add_argument("fpr", type=Path, help="false positive rates, .npy")
     parser.add_argument("tpr", type=Path, help="true positive rates, .npy")
-    parser.add_argument("--rule", choices=["envelope", "hold"], default="envelope")
+    parser.add_argument("--rule", choices=RULES, default="envelope")
     add_verbose_option(parser)
     args = parser.parse_args(argv)
     with exit_status(verbose=args.verbose):

@@ -5,7 +5,7 @@ done side by side; ``evaluate_maps`` does both. Everything is exact: curves have
 score that makes a difference, on cells weighted by their pixel areas.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -26,16 +26,35 @@ from evaluation.curves import (
     detection_curve,
     equal_error_rate,
     falling_thresholds,
+    roc_area,
     share,
 )
 from evaluation.ground_truth import GroundTruth
 from evaluation.pixel_levels import PixelLevels
 from evaluation.scores import BoxScores, Scores
 from evaluation.sweep import box_events, sequence_events
+from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import VadlocError
 
 NO_ANOMALOUS = "no anomalous frame"
 NO_NORMAL = "no normal frame"
+NOT_SERVED = "no ground truth of the evaluated sequences serves it"
+FIELDS: dict[Criterion, tuple[str, ...]] = {
+    "frame": (
+        "frame",
+        "frame_macro_auc",
+        "frame_macro_eer",
+        "frame_auc_by_sequence",
+        "average_precision",
+        "false_alarm_rate",
+        "normal_frame_count",
+        "anomalous_frame_count",
+    ),
+    "pixel": ("pixel", "dual_pixel", "frames_without_pixels"),
+    "region": ("detection", "region_auc"),
+    "track": ("track_detection", "track_auc"),
+}
+"""What a ground truth that serves a criterion decides of a `CriteriaResult`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +135,7 @@ class RocResult:
 
     Attributes:
         curve: True positive rate over false positive rate at every distinct score.
-        auc: Area under it (best rate reachable, straight lines between points).
+        auc: Area under it (`curves.roc_area`); area rules have no effect on it.
         eer: Error rate where FPR = 1 - TPR.
         eer_threshold: Highest threshold whose point lies on or past that.
     """
@@ -133,7 +152,8 @@ class CriteriaResult:
 
     Attributes:
         options: The options it was computed with.
-        detection: Region and track curves.
+        detection: Region curve (and the track curve, if one ground truth serves both).
+        track_detection: Track curve.
         region_auc: Area under the region curve (RBDC under rule ``envelope``).
         track_auc: Area under the track curve (TBDC).
         frame: Frame level, all frames together (micro).
@@ -152,6 +172,7 @@ class CriteriaResult:
 
     options: CriteriaOptions
     detection: DetectionCurve
+    track_detection: DetectionCurve
     region_auc: Value
     track_auc: Value
     frame: RocResult
@@ -303,6 +324,7 @@ def combine(
     result = CriteriaResult(
         options=options,
         detection=detection,
+        track_detection=detection,
         region_auc=area_under(detection.region, rule=options.rule),
         track_auc=area_under(detection.track, rule=options.rule),
         frame=roc_result(frames),
@@ -318,7 +340,27 @@ def combine(
         frames_without_pixels=sum(s.frames_without_pixels for s in statistics),
     )
     unplaced = [s.events.sequence for s in statistics if not s.places_known]
-    return _without_places(result, unplaced[0]) if unplaced else result
+    if not unplaced:
+        return result
+    reason = f"{unplaced[0]} has frame scores only, which do not say where"
+    return without(result, ("region", "track", "pixel"), reason)
+
+
+def merge(results: Sequence[tuple[Collection[Criterion], CriteriaResult]]) -> CriteriaResult:
+    """One result that has each criterion from where it is served.
+
+    Args:
+        results: Each with the criteria that are to be taken from it; no criterion twice, and all
+            with the same options.
+
+    Returns:
+        The result; criteria that none serves are undefined.
+    """
+    merged = without(results[0][1], CRITERIA, NOT_SERVED)
+    for criteria, result in results:
+        names = [name for criterion in criteria for name in FIELDS[criterion]]
+        merged = replace(merged, **{name: getattr(result, name) for name in names})
+    return merged
 
 
 def roc_curve(frames: RankedFrames) -> RateCurve:
@@ -347,7 +389,7 @@ def roc_result(frames: RankedFrames) -> RocResult:
     """Curve, area and equal error rate of a frame-wise criterion."""
     curve = roc_curve(frames)
     eer, threshold = equal_error_rate(curve)
-    return RocResult(curve, area_under(curve), eer, threshold)
+    return RocResult(curve, roc_area(curve), eer, threshold)
 
 
 def average_precision(frames: RankedFrames) -> Value:
@@ -391,29 +433,39 @@ def _ranked(
     return RankedFrames(frame_scores[~truth.anomalous], found, ones, len(found))
 
 
-def _without_places(result: CriteriaResult, sequence: str) -> CriteriaResult:
-    """Only the frame level of a result, because of a sequence without places."""
-    reason = f"{sequence} has frame scores only, which do not say where"
+def without(result: CriteriaResult, criteria: Collection[Criterion], reason: str) -> CriteriaResult:
+    """A result with some criteria undefined.
+
+    Args:
+        result: Any result.
+        criteria: Which ones.
+        reason: Why.
+    """
     nan = np.full(1, np.nan)
     nothing = Value.undefined(reason)
     curve = RateCurve(np.full(1, np.inf), nan, nan, reason=reason)
-    undefined = RocResult(curve, nothing, nothing, nothing)
-    detection = replace(
-        result.detection,
-        thresholds=curve.thresholds,
-        false_positives_per_frame=nan,
-        region_rate=nan,
-        track_rate=nan,
-        reason=reason,
+    undefined: dict[str, Any] = dict.fromkeys(
+        ("region_auc", "track_auc", "frame_macro_auc", "frame_macro_eer", "average_precision"),
+        nothing,
     )
-    return replace(
-        result,
-        detection=detection,
-        region_auc=nothing,
-        track_auc=nothing,
-        pixel=undefined,
-        dual_pixel=undefined,
+    undefined |= dict.fromkeys(
+        ("frame", "pixel", "dual_pixel"), RocResult(curve, nothing, nothing, nothing)
     )
+    undefined |= {"false_alarm_rate": nothing, "frame_auc_by_sequence": {}}
+    undefined |= dict.fromkeys(
+        ("normal_frame_count", "anomalous_frame_count", "frames_without_pixels"), 0
+    )
+    for name in ("detection", "track_detection"):
+        undefined[name] = replace(
+            getattr(result, name),
+            thresholds=curve.thresholds,
+            false_positives_per_frame=nan,
+            region_rate=nan,
+            track_rate=nan,
+            reason=reason,
+        )
+    names = [name for criterion in criteria for name in FIELDS[criterion]]
+    return replace(result, **{name: undefined[name] for name in names})
 
 
 def _joined(parts: Sequence[RankedFrames]) -> RankedFrames:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from vadloc.errors import VadlocError
 
 FloatArray = NDArray[np.float64]
+SSVAD_THRESHOLDS = np.linspace(1.01, -0.01, 103)
+"""Of py-ssvad-metrics, for scores in 0..1."""
 NO_REGIONS = "no ground-truth region in the test set"
 
 
@@ -209,7 +211,7 @@ def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
     Returns:
         A curve whose element ``i`` is the state at ``thresholds[i]``.
     """
-    state = _states_at(curve.thresholds, thresholds)
+    state = states_at(curve.thresholds, thresholds)
     return DetectionCurve(
         thresholds=thresholds,
         false_positives_per_frame=curve.false_positives_per_frame[state],
@@ -223,24 +225,49 @@ def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
 
 
 def envelope_path(curve: RateCurve) -> RateCurve:
-    """The best rate reachable at each false positive rate or less, as a path of points.
+    """The best rate reachable at each false positive rate or less: the corners of a staircase.
 
     False positives can merge and found regions can be lost as the threshold falls, so neither axis
-    is monotone. Points are put in the order of their false positive rate (equal ones by rate) and
-    each rate is lifted to the highest before it.
+    is monotone. A corner is a point that finds more than every point with as few false positives;
+    from there on its rate holds until the next corner.
 
     Args:
-        curve: Any curve.
+        curve: Any curve that is defined.
 
     Returns:
-        As many points, both axes not decreasing. The threshold of a point is one at which its rate
-        is reached, with no more false positives.
+        The corners, both axes strictly rising, the first one at rate 0 unless something is found
+        without any false positive. The threshold of a corner is that of its point.
     """
-    order = np.lexsort((curve.rate, curve.fpr))
-    rate = np.maximum.accumulate(curve.rate[order])
-    reached = np.where(curve.rate[order] == rate, np.arange(len(rate)), 0)
-    threshold = curve.thresholds[order][np.maximum.accumulate(reached)]
-    return RateCurve(threshold, curve.fpr[order], rate, curve.lowest_score, curve.reason)
+    order = np.lexsort((-curve.rate, curve.fpr))
+    rate = curve.rate[order]
+    best_before = np.append(-np.inf, np.maximum.accumulate(rate)[:-1])
+    corner = order[rate > best_before]
+    return RateCurve(
+        curve.thresholds[corner],
+        curve.fpr[corner],
+        curve.rate[corner],
+        curve.lowest_score,
+        curve.reason,
+    )
+
+
+def roc_path(curve: RateCurve) -> RateCurve:
+    """The best rate so far at each point of a ROC curve, whose false positive rate never falls.
+
+    A frame once found stays found, except at the dual pixel level. Points are joined by straight
+    lines, which counts a tie of a normal and an anomalous frame as half, as the AUC of a ranking
+    does.
+
+    Args:
+        curve: Rate over the share of normal frames that raise an alarm.
+
+    Returns:
+        As many points in the same order. The threshold of a point is one at which its rate is
+        reached, with no more false positives.
+    """
+    rate = np.maximum.accumulate(curve.rate)
+    reached = np.maximum.accumulate(np.where(curve.rate == rate, np.arange(len(rate)), 0))
+    return RateCurve(curve.thresholds[reached], curve.fpr, rate, curve.lowest_score, curve.reason)
 
 
 def area_to_one(fpr: FloatArray, rate: FloatArray, *, hold: bool) -> float:
@@ -267,14 +294,14 @@ def area_to_one(fpr: FloatArray, rate: FloatArray, *, hold: bool) -> float:
 
 
 def envelope(curve: RateCurve) -> float:
-    """Area under the best rate reachable at each false positive rate; our own rule.
+    """Area of the staircase "best rate reachable at FPR <= x" for x in 0..1; our own rule.
 
-    Isolated false alarms never raise it as long as neither axis falls along the sweep, as for
-    boxes. Where regions merge, a false alarm can push a poor point past a better one and so
-    straighten the line before it.
+    A point that finds no more with no fewer false positives than another has no effect on it, and
+    a further false positive never raises it.
     """
     path = envelope_path(curve)
-    return area_to_one(path.fpr, path.rate, hold=True)
+    edges = np.minimum(np.append(path.fpr, np.inf), 1.0)
+    return float(np.sum(path.rate * np.diff(edges)))
 
 
 def hold(curve: RateCurve) -> float:
@@ -300,7 +327,7 @@ def ssvad(curve: RateCurve) -> float:
     103 thresholds from 1.01 down to -0.01; points above 1 false positive per frame are dropped, the
     others sorted (stable) and joined by straight lines, without anything added at either end.
     """
-    state = _states_at(curve.thresholds, np.linspace(1.01, -0.01, 103))
+    state = states_at(curve.thresholds, SSVAD_THRESHOLDS)
     state = state[curve.fpr[state] <= 1]
     state = state[np.argsort(curve.fpr[state], kind="stable")]
     return float(np.trapezoid(curve.rate[state], curve.fpr[state]))
@@ -315,7 +342,7 @@ def grid100(curve: RateCurve) -> float:
     if len(curve.thresholds) < 2:
         return float("nan")
     thresholds = np.linspace(curve.thresholds[1], curve.lowest_score, 100)
-    state = _states_at(curve.thresholds, thresholds)
+    state = states_at(curve.thresholds, thresholds)
     state = state[np.argsort(curve.fpr[state], kind="stable")]
     fpr, rate = curve.fpr[state], curve.rate[state]
     if fpr[-1] < 1:
@@ -360,11 +387,33 @@ def area_under(curve: RateCurve, *, rule: str = "envelope") -> Value:
     return Value(area)
 
 
+def roc_area(curve: RateCurve) -> Value:
+    """Area under a ROC curve: ordinary trapezoids under the best rate so far (see `roc_path`).
+
+    Where no found frame is lost again, it is the share of pairs of an anomalous and a normal frame
+    that the scores put in order, half of the ties.
+
+    Args:
+        curve: Rate over the share of normal frames, up to where all of them raise an alarm.
+
+    Returns:
+        The area in 0..1, or NaN with the curve's reason.
+    """
+    if curve.reason is not None:
+        return Value.undefined(curve.reason)
+    path = roc_path(curve)
+    return Value(area_to_one(path.fpr, path.rate, hold=True))
+
+
 def equal_error_rate(curve: RateCurve) -> tuple[Value, Value]:
     """Where the false positive rate equals the share missed, ``FPR = 1 - TPR``.
 
+    A ROC curve jumps from point to point, so that hardly ever a point lies there; as for its area,
+    straight lines join the points. Between two thresholds this is what choosing one of them at
+    random for each frame would give.
+
     Args:
-        curve: Rate over the share of normal frames; the best rate reachable is used.
+        curve: Rate over the share of normal frames; the best rate so far is used.
 
     Returns:
         ``(rate, threshold)``: the error rate, interpolated on the straight pieces of the curve,
@@ -373,7 +422,7 @@ def equal_error_rate(curve: RateCurve) -> tuple[Value, Value]:
     """
     if curve.reason is not None:
         return Value.undefined(curve.reason), Value.undefined(curve.reason)
-    path = envelope_path(curve)
+    path = roc_path(curve)
     excess = path.fpr + path.rate - 1
     past = int(np.searchsorted(excess, 0.0))
     if past == len(excess):
@@ -390,7 +439,7 @@ def check_share(name: str, value: float) -> None:
         raise VadlocError(f"{name} is {value}, expected a share above 0 and at most 1")
 
 
-def _states_at(event_thresholds: FloatArray, thresholds: FloatArray) -> NDArray[np.intp]:
+def states_at(event_thresholds: FloatArray, thresholds: FloatArray) -> NDArray[np.intp]:
     """Index of the last event at or above each threshold."""
     return np.searchsorted(-event_thresholds, -thresholds, side="right") - 1
 

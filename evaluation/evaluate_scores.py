@@ -11,14 +11,14 @@ evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.formats import READERS
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifacts import EVALUATE, SCHEMAS, TRUTH_CLAIM, Artifact, Artifacts
 from vadloc.cli import (
     Stage,
     artifacts_of,
@@ -27,19 +27,19 @@ from vadloc.cli import (
     stage_main,
     stage_parser,
 )
-from vadloc.config import Config
+from vadloc.config import Config, GroundTruthSource
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 from vadloc.stage_reports import stage_report
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
     from evaluation.criteria import CriteriaOptions
+    from evaluation.each_sequence import Load, Source
     from evaluation.formats.ssvad_json import Prediction
     from evaluation.ground_truth import GroundTruth
-    from evaluation.loading import Load
     from evaluation.scores import ScoreMap
 
-COMMAND = "evaluation.evaluate_scores"
+COMMAND = EVALUATE
 FRAME_LABELS = "frame_labels.json"
 """For the report, which stands before the evaluation and may not import its readers."""
 CURVES = ("region", "track", "frame", "pixel", "dual_pixel")
@@ -52,7 +52,8 @@ EPILOG = (
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     """Summary and curves; the summary is written last."""
     names = [f"{curve}_{axis}.npy" for curve in CURVES for axis in ("fpr", "tpr", "thresholds")]
-    return [artifacts.evaluation(name) for name in ("summary.json", FRAME_LABELS, *names)]
+    known = ("summary.json", FRAME_LABELS, TRUTH_CLAIM)
+    return [artifacts.evaluation(name) for name in (*known, *names)]
 
 
 def run(
@@ -63,7 +64,7 @@ def run(
     overwrite: bool = False,
     jobs: int = 1,
 ) -> Path:
-    """Evaluate all test sequences.
+    """Evaluate all test sequences, or the part of them that ``artifacts`` names.
 
     Returns:
         Path of ``summary.json``.
@@ -71,8 +72,14 @@ def run(
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
     """
-    from evaluation.api import evaluate_each, summarize
     from evaluation.criteria import CriteriaOptions
+    from evaluation.each_sequence import (
+        FRAME_FIRST,
+        PLACES_FIRST,
+        evaluate_each,
+        summarize,
+        truths_by_sequence,
+    )
 
     files = outputs(artifacts, dataset)
     summary = files[0]
@@ -80,23 +87,68 @@ def run(
         return summary.path
     report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", summary.stamp)
     with report as counts:
-        loads = loads_of_test_set(artifacts)
+        check_test_set(artifacts)
         options = CriteriaOptions(**config.evaluation.model_dump())
-        parts = evaluate_each(loads, options=options, jobs=jobs)
-        content = summarize(parts, options=options, plots=summary.path.parent / "plots")
-        content["ground_truth_derived"] |= config.dataset.ground_truth_derived
+        loads = loads_by_source([artifacts])
+        artifacts.evaluation(TRUTH_CLAIM).save({"schema": SCHEMAS["ground_truth"]})
+        evaluated = [(s, evaluate_each(part, options=options, jobs=jobs)) for s, part in loads]
+        content = summarize(evaluated, options=options, plots=summary.path.parent / "plots")
+        if artifacts.is_part():
+            content["part_of"] = len(artifacts.sequences("test"))
         for name, curve in content.pop("curves").items():
             artifacts.evaluation(f"{name}.npy").save(curve)
         write_tables(summary.path.parent, content)
-        labels = truths_to_frame_labels(part.truth for part in parts)
+        labels = truths_to_frame_labels(
+            truths_by_sequence(evaluated, FRAME_FIRST), truths_by_sequence(evaluated, PLACES_FIRST)
+        )
         artifacts.evaluation(FRAME_LABELS).save(labels)
         summary.save(content)
         counts.update(content["counts"])
     return summary.path
 
 
-def truths_to_frame_labels(truths: Iterable["GroundTruth"]) -> dict[str, Any]:
+def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["Load"]]]:
+    """Every ground truth, and what opens each of the sequences that it covers.
+
+    Args:
+        scenes: Results of one or more configs; ground truths that serve the same criteria are put
+            together.
+
+    Raises:
+        VadlocError: A config names no ground truth, or none that covers the evaluated part.
+    """
+    from evaluation.each_sequence import Source
+
+    found: dict[tuple[str, ...], tuple[Source, list[Load]]] = {}
+    for artifacts in scenes:
+        for source in artifacts.ground_truths:
+            covered = artifacts.covered(source)
+            counts = _count_frames(artifacts, source) if covered else None
+            loads: list[Load] = [
+                partial(load_pair, artifacts, source, s.name, frame_counts=counts) for s in covered
+            ]
+            if loads:
+                key = tuple(sorted(source.criteria))
+                new = Source(source.path, source.format, source.derived, tuple(source.criteria))
+                old, others = found.get(key, (new, []))
+                derived = old.derived or source.derived
+                found[key] = old._replace(derived=derived), [*others, *loads]
+    if not found:
+        raise VadlocError(
+            f"{scenes[0].config.path}: no ground truth covers {', '.join(scenes[0].part)}; "
+            "[[ground_truth]] sequences says which ones it covers"
+        )
+    return list(found.values())
+
+
+def truths_to_frame_labels(
+    labelled: Mapping[str, "GroundTruth"], placed: Mapping[str, "GroundTruth"]
+) -> dict[str, Any]:
     """The annotation of each test sequence, for pages and pictures that show it beside detections.
+
+    Args:
+        labelled: Ground truth of each sequence, whose frame labels count.
+        placed: The same, whose regions count.
 
     Returns:
         ``anomalous_frames``: for each sequence the first and last 0-based frame of each anomalous
@@ -105,71 +157,79 @@ def truths_to_frame_labels(truths: Iterable["GroundTruth"]) -> dict[str, Any]:
     """
     from evaluation.plots import runs
 
-    stretches, regions = {}, {}
-    for truth in truths:
-        stretches[truth.sequence] = [[first, end - 1] for first, end in runs(truth.anomalous)]
-        regions[truth.sequence] = {
+    stretches = {
+        name: [[first, end - 1] for first, end in runs(truth.anomalous)]
+        for name, truth in labelled.items()
+    }
+    regions = {
+        name: {
             "frame": truth.frame.tolist(),
             "track": truth.track.tolist(),
             "box_xyxy_px": truth.box_xyxy_px.tolist(),
         }
+        for name, truth in placed.items()
+    }
     schema = SCHEMAS["evaluation"]
     return {"schema": schema, "anomalous_frames": stretches, "regions": regions}
 
 
-def loads_of_test_set(artifacts: Artifacts) -> "list[Load]":
-    """What opens scores and ground truth of each test sequence, all of them annotated.
-
-    Raises:
-        VadlocError: As `check_test_set`.
-    """
-    check_test_set(artifacts)
-    counts, sequences = _count_frames(artifacts), artifacts.sequences("test")
-    return [partial(load_pair, artifacts, s.name, frame_counts=counts) for s in sequences]
-
-
 def check_test_set(artifacts: Artifacts) -> None:
-    """Compare what is annotated with the test sequences.
+    """Compare what is annotated with the test sequences, for each ground truth.
 
     Raises:
         VadlocError: A sequence has one of the two and lacks the other.
     """
     from evaluation.pairing import check_pairs
 
-    names = [sequence.name for sequence in artifacts.sequences("test")]
-    gt_format = artifacts.config.dataset.ground_truth_format
-    check_pairs(artifacts.ground_truth, gt_format, names, what="test video")
+    for source in artifacts.ground_truths:
+        check_pairs(
+            artifacts.truth_folder(source),
+            source.format,
+            [sequence.name for sequence in artifacts.covered(source)],
+            what="test video",
+            is_part=artifacts.is_part() or bool(source.sequences),
+        )
 
 
-def _count_frames(artifacts: Artifacts) -> dict[str, int] | None:
-    """Frames of all test sequences, where one file annotates all."""
+def _count_frames(artifacts: Artifacts, source: GroundTruthSource) -> dict[str, int] | None:
+    """Frames of all sequences that a ground truth covers, where one file annotates all."""
     from evaluation.pairing import counts_if_needed
 
+    names = source.sequences or [sequence.name for sequence in artifacts.sequences("test")]
     return counts_if_needed(
-        artifacts.config.dataset.ground_truth_format,
-        artifacts.ground_truth,
-        [sequence.name for sequence in artifacts.sequences("test")],
+        source.format,
+        artifacts.truth_folder(source),
+        names,
         lambda name: int(artifacts.score_details(name).load()["frame_count"]),
     )
 
 
 def load_pair(
-    artifacts: Artifacts, sequence: str, *, frame_counts: Mapping[str, int] | None = None
+    artifacts: Artifacts,
+    source: GroundTruthSource,
+    sequence: str,
+    *,
+    frame_counts: Mapping[str, int] | None = None,
 ) -> tuple["Prediction", "GroundTruth"]:
-    """The same as `load_scores`, as `evaluation.api.evaluate_sequences` takes it."""
+    """The same as `load_scores`, as `evaluation.each_sequence.evaluate_each` takes it."""
     from evaluation.formats.ssvad_json import Prediction
 
-    scores, truth = load_scores(artifacts, sequence, frame_counts=frame_counts)
+    scores, truth = load_scores(artifacts, source, sequence, frame_counts=frame_counts)
     return Prediction(sequence, scores.frame_count, scores, None), truth
 
 
 def load_scores(
-    artifacts: Artifacts, sequence: str, *, frame_counts: Mapping[str, int] | None = None
+    artifacts: Artifacts,
+    source: GroundTruthSource,
+    sequence: str,
+    *,
+    frame_counts: Mapping[str, int] | None = None,
 ) -> tuple["ScoreMap", "GroundTruth"]:
     """Score map and ground truth of one test sequence.
 
     Args:
         artifacts: The results.
+        source: The ground truth.
         sequence: Its name.
         frame_counts: Frames of all test sequences, where one file annotates all.
     """
@@ -177,7 +237,6 @@ def load_scores(
     from evaluation.pairing import context_of
     from evaluation.scores import ScoreMap
 
-    dataset = artifacts.config.dataset
     details = artifacts.score_details(sequence).load()
     scores = ScoreMap(
         sequence=sequence,
@@ -187,9 +246,8 @@ def load_scores(
         height_px=details["frame_height_px"],
         width_px=details["frame_width_px"],
     )
-    read = find_reader(dataset.ground_truth_format)
-    truth = read(
-        artifacts.ground_truth,
+    truth = find_reader(source.format)(
+        artifacts.truth_folder(source),
         sequence,
         frame_count=scores.frame_count,
         height_px=scores.height_px,
@@ -197,7 +255,7 @@ def load_scores(
         context=context_of(
             artifacts.sequence("test", sequence),
             counts=frame_counts,
-            mask_threshold=dataset.ground_truth_mask_threshold,
+            mask_threshold=source.mask_threshold,
         ),
     )
     return scores, truth
@@ -307,6 +365,12 @@ def main(argv: list[str] | None = None) -> None:
 def _config_main(words: list[str]) -> None:
     parser = stage_parser("Evaluate score maps against the ground truth.", sequences=False)
     parser.epilog = EPILOG
+    parser.add_argument(
+        "--sequences",
+        nargs="+",
+        metavar="NAME",
+        help="evaluate these test sequences only, into a folder of their own; default: all",
+    )
     _add_all_rules(parser)
     args = parser.parse_args(words)
     stage_main(Stage(COMMAND, partial(run, jobs=args.jobs), outputs), args)

@@ -1,11 +1,12 @@
 """Predictions and ground truth in folders: what opens a pair of them, and what each may know."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from evaluation.each_sequence import Load
 from evaluation.formats import find_reader, ssvad_json
 from evaluation.formats.context import Context, one_spelling
 from evaluation.ground_truth import GroundTruth
@@ -14,8 +15,6 @@ from evaluation.predictions import KnownSize, open_prediction, size_of
 from vadloc.errors import VadlocError, some_of
 from vadloc.frames import Sequence as FrameSequence
 
-Load: TypeAlias = Callable[[], tuple[ssvad_json.Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
 SIZELESS_FORMATS = ("frame_labels",)
 """Formats that say nothing about places, so that the size of the frames has no effect."""
 

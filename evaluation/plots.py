@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from evaluation.criteria import CriteriaResult, RocResult
-from evaluation.curves import RateCurve, Value, envelope_path
+from evaluation.curves import RateCurve, Value, envelope_path, roc_path
 from vadloc.storage import replacing
 
 STYLE: Any = [
@@ -77,8 +77,8 @@ CHANCE_COLOUR = "0.6"
 def plot_roc(axes: Axes, roc: RocResult, *, label: str, line: LineStyle = FIRST) -> None:
     """Share of anomalous frames found over share of normal frames that raise an alarm.
 
-    Shows the best rate reachable (what the area is taken under), the equal error rate as a point,
-    and the line of chance.
+    Shows the best rate so far (what the area is taken under), the equal error rate as a point, and
+    the line of chance.
 
     Args:
         axes: Where to draw.
@@ -86,7 +86,7 @@ def plot_roc(axes: Axes, roc: RocResult, *, label: str, line: LineStyle = FIRST)
         label: Name of the curve in the legend, which adds the area.
         line: How it looks.
     """
-    path = envelope_path(roc.curve)
+    path = roc_path(roc.curve)
     x, y = thinned(path.fpr, path.rate)
     name = f"{label}: {_words('AUC', roc.auc)}"
     axes.plot(x, y, color=line.colour, linestyle=line.dashes, label=name, zorder=3)
@@ -112,7 +112,7 @@ def plot_detection(
     """Share of regions or tracks found over false positives per frame, from 0 to 1.
 
     Faint points are the sweep itself, one for each threshold; the line is the best rate reachable
-    at each number of false positives (the path of rule ``envelope``), carried flat to 1.
+    at each number of false positives: the staircase under which rule ``envelope`` takes its area.
 
     Args:
         axes: Where to draw.
@@ -135,13 +135,21 @@ def plot_detection(
         rasterized=True,
     )
     axes.scatter([], [], s=16, c="0.7", linewidths=0, label=EVERY_THRESHOLD)
-    path = envelope_path(curve)
-    x, y = thinned(np.append(path.fpr, max(1.0, path.fpr[-1])), np.append(path.rate, path.rate[-1]))
+    x, y = thinned(*_staircase(curve))
     name = f"{label}: {_words('area', area)}" + (f" ({rule})" if rule != "envelope" else "")
     axes.plot(x, y, color=line.colour, linestyle=line.dashes, label=name, zorder=3)
     _frame_rates(axes)
     axes.set_xlabel("false positives per frame")
     axes.set_ylabel("detection rate")
+
+
+def _staircase(curve: RateCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends of the level and upright pieces of the envelope, from (0, 0) to the right edge."""
+    if curve.reason is not None:
+        return curve.fpr, curve.rate
+    path = envelope_path(curve)
+    x = np.concatenate([[0.0], path.fpr.repeat(2), [max(1.0, path.fpr[-1])]])
+    return x, np.append([0.0, 0.0], path.rate.repeat(2))
 
 
 def plot_scores(
@@ -236,11 +244,10 @@ def save_evaluation_plots(folder: Path, result: CriteriaResult) -> list[Path]:
         plot_roc(axes, result.pixel, label="pixel level")
         plot_roc(axes, result.dual_pixel, label="dual pixel level", line=SECOND)
         detection, axes = _square_figure()
-        curves, rule = result.detection, result.options.rule
-        plot_detection(axes, curves.region, result.region_auc, label="regions (RBDC)", rule=rule)
-        plot_detection(
-            axes, curves.track, result.track_auc, label="tracks (TBDC)", rule=rule, line=SECOND
-        )
+        region, track = result.detection.region, result.track_detection.track
+        rule = result.options.rule
+        plot_detection(axes, region, result.region_auc, label="regions (RBDC)", rule=rule)
+        plot_detection(axes, track, result.track_auc, label="tracks (TBDC)", rule=rule, line=SECOND)
         figures = {"roc_frame": frame, "roc_pixel": pixel, "detection": detection}
         return [
             path for name, figure in figures.items() for path in save_figure(figure, folder / name)

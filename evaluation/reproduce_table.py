@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evaluation.evaluate_scores import loads_of_test_set
+from evaluation.evaluate_scores import loads_by_source
 from evaluation.preparation import LAYOUTS
 from evaluation.preparation.scenes import find_configs
 from vadloc.artifacts import Artifacts
@@ -175,8 +175,8 @@ def _why_not_run(name: str, scenes: Sequence[Artifacts]) -> str:
 
 def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict[str, Any]:
     """The summary of all sequences of all scenes, evaluated as one test set."""
-    from evaluation.api import evaluate_sequences
     from evaluation.criteria import CriteriaOptions
+    from evaluation.each_sequence import evaluate_each, summarize
 
     settings = {**scenes[0].config.evaluation.model_dump(), "rule": rule}
     for other in scenes[1:]:
@@ -185,8 +185,10 @@ def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict
                 f"{other.config.path}: its [evaluation] differs from that of "
                 f"{scenes[0].config.path}; scenes of one dataset are evaluated together"
             )
-    loads = [load for artifacts in scenes for load in loads_of_test_set(artifacts)]
-    return evaluate_sequences(loads, options=CriteriaOptions(**settings), jobs=jobs)
+    options = CriteriaOptions(**settings)
+    loads = loads_by_source(scenes)
+    evaluated = [(s, evaluate_each(part, options=options, jobs=jobs)) for s, part in loads]
+    return summarize(evaluated, options=options)
 
 
 def _command(
@@ -232,7 +234,8 @@ def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
     ours, difference, frames = "not run", "", ""
     if outcome.summary is not None:
         number = outcome.summary[value.metric]
-        frames = str(outcome.summary["counts"]["frames"])
+        basis = outcome.summary["stands_on"][value.metric.split("_")[0]]
+        frames = "" if basis is None else str(basis["frames"])
         ours = "undefined" if number is None else f"{100 * number:.2f}"
         difference = "" if number is None else f"{100 * number - value.published_percent:+.2f}"
         if number is not None and _why_not_comparable(value, outcome):

@@ -1,7 +1,9 @@
 """What an evaluation leaves behind: a summary and the curves behind every number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as package_version
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.criteria import CriteriaResult
 from evaluation.curves import AREA_RULES, RateCurve, Value, area_under
+from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import counted
 
 MAIN_NUMBERS = {
@@ -21,6 +24,8 @@ MAIN_NUMBERS = {
     "dual pixel AUC": "dual_pixel_roc_auc",
 }
 """The numbers of a table, by what papers call them."""
+NUMBER_ENDINGS = ("_auc", "_eer", "_precision", "_rate")
+"""How the names of numbers in a summary end."""
 DEFINITIONS = {
     "detected region": "component of {score >= t} in one frame",
     "found region": "annotated region with IoU >= beta to some detected region of its frame",
@@ -33,6 +38,33 @@ DEFINITIONS = {
     "dual_pixel_roc_auc": "in addition the dual share of what is detected is anomalous",
     "eer": "the point of the curve where FPR = 1 - TPR",
 }
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the numbers of a criterion stand on.
+
+    Attributes:
+        ground_truth: File or folder of the annotation.
+        format: Its format.
+        derived: Whether its regions or tracks were computed, not annotated.
+        frames: Number of frames of each evaluated sequence.
+    """
+
+    ground_truth: str
+    format: str
+    derived: bool
+    frames: dict[str, int]
+
+    def content(self) -> dict[str, Any]:
+        """As the summary has it."""
+        return {
+            "ground_truth": self.ground_truth,
+            "format": self.format,
+            "derived": self.derived,
+            "sequences": list(self.frames),
+            "frames": sum(self.frames.values()),
+        }
 
 
 def result_to_values(result: CriteriaResult) -> dict[str, Value]:
@@ -51,19 +83,22 @@ def result_to_values(result: CriteriaResult) -> dict[str, Value]:
     }
 
 
-def result_to_summary(result: CriteriaResult, *, derived: bool) -> dict[str, Any]:
+def result_to_summary(
+    result: CriteriaResult, stands_on: Mapping[Criterion, Basis]
+) -> dict[str, Any]:
     """The content of ``summary.json``: numbers, counts, options and definitions.
 
     What is undefined is ``None`` and has its reason under ``undefined``.
 
     Args:
         result: All criteria.
-        derived: Whether regions or tracks of any ground truth were computed, not annotated.
+        stands_on: What each criterion stands on; those that are not in it are undefined.
     """
     values = result_to_values(result)
     by_sequence = result.frame_auc_by_sequence
     named = values | {f"frame_roc_auc of {name}": value for name, value in by_sequence.items()}
     options = result.options
+    frames = {name: count for basis in stands_on.values() for name, count in basis.frames.items()}
     return {
         **{name: _number(value) for name, value in values.items()},
         "frame_roc_auc_by_sequence": {n: _number(value) for n, value in by_sequence.items()},
@@ -79,15 +114,17 @@ def result_to_summary(result: CriteriaResult, *, derived: bool) -> dict[str, Any
             "alarm_threshold": options.alarm_threshold,
         },
         "counts": {
-            "sequences": len(by_sequence),
-            "frames": result.detection.frame_count,
+            "sequences": len(frames),
+            "frames": sum(frames.values()),
             "normal_frames": result.normal_frame_count,
             "anomalous_frames": result.anomalous_frame_count,
             "anomalous_frames_without_pixels": result.frames_without_pixels,
-            "regions": result.detection.region_count,
-            "tracks": result.detection.track_count,
+            "regions": result.detection.region_count if "region" in stands_on else 0,
+            "tracks": result.track_detection.track_count if "track" in stands_on else 0,
         },
-        "ground_truth_derived": derived,
+        "part_of": None,
+        "stands_on": {c: stands_on[c].content() if c in stands_on else None for c in CRITERIA},
+        "ground_truth_derived": any(basis.derived for basis in stands_on.values()),
         "definitions": DEFINITIONS,
         "versions": {name: package_version(name) for name in ("vadloc", "numpy", "numba")},
     }
@@ -95,7 +132,10 @@ def result_to_summary(result: CriteriaResult, *, derived: bool) -> dict[str, Any
 
 def areas_by_rule(result: CriteriaResult) -> dict[str, dict[str, float | None]]:
     """Region and track area under every rule, ``None`` where undefined."""
-    curves = {"region_roc_auc": result.detection.region, "track_roc_auc": result.detection.track}
+    curves = {
+        "region_roc_auc": result.detection.region,
+        "track_roc_auc": result.track_detection.track,
+    }
     return {
         rule: {name: _number(area_under(curve, rule=rule)) for name, curve in curves.items()}
         for rule in AREA_RULES
@@ -111,7 +151,7 @@ def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
     """
     curves: dict[str, RateCurve] = {
         "region": result.detection.region,
-        "track": result.detection.track,
+        "track": result.track_detection.track,
         "frame": result.frame.curve,
         "pixel": result.pixel.curve,
         "dual_pixel": result.dual_pixel.curve,
@@ -127,33 +167,92 @@ def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
 def summary_to_text(summary: dict[str, Any]) -> str:
     """The main numbers as a small table for the terminal."""
     lines = [f"{label:<20}{_text(summary[name], digits=3)}" for label, name in MAIN_NUMBERS.items()]
-    counts = summary["counts"]
+    counts, bases = summary["counts"], _bases(summary)
     things = [counted(counts[f"{noun}s"], noun) for noun in ("frame", "region", "track")]
-    where = counted(counts["sequences"], "sequence")
-    lines.append(f"rule {summary['rule']}; {', '.join(things)} in {where}")
-    return "\n".join(lines)
+    where = f", from {_place(bases[0][1])}" if _stands_on_one(summary) else ""
+    lines.append(
+        f"rule {summary['rule']}; {', '.join(things)} in "
+        f"{counted(counts['sequences'], 'sequence')}{where}"
+    )
+    return "\n".join([*lines, *basis_lines(summary)])
+
+
+def basis_lines(summary: dict[str, Any]) -> list[str]:
+    """What the numbers stand on, where that is not one ground truth of the whole test set."""
+    lines, bases = [], _bases(summary)
+    if summary["part_of"] is not None:
+        names = list(dict.fromkeys(name for _, basis in bases for name in basis["sequences"]))
+        lines.append(
+            f"a part of the test set: {len(names)} of {summary['part_of']} sequences "
+            f"({shorten(', '.join(names), 60, placeholder=' ...')})"
+        )
+    if not _stands_on_one(summary):
+        lines += [
+            f"{', '.join(criteria)}: {counted(basis['frames'], 'frame')} in "
+            f"{counted(len(basis['sequences']), 'sequence')}, from {_place(basis)}"
+            for criteria, basis in bases
+        ]
+    return lines
+
+
+def _stands_on_one(summary: dict[str, Any]) -> bool:
+    """Whether all criteria stand on one ground truth."""
+    return len(_bases(summary)) == 1 and None not in summary["stands_on"].values()
+
+
+def _place(basis: dict[str, Any]) -> str:
+    derived = ", derived" if basis["derived"] else ""
+    return f"{basis['ground_truth']} ({basis['format']}{derived})"
+
+
+def _bases(summary: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
+    """Criteria that stand on the same, together."""
+    found: list[tuple[list[str], dict[str, Any]]] = []
+    for criterion, basis in summary["stands_on"].items():
+        same = [criteria for criteria, other in found if other == basis]
+        if same:
+            same[0].append(criterion)
+        elif basis is not None:
+            found.append(([criterion], basis))
+    return found
 
 
 def summary_to_csv(summary: dict[str, Any]) -> str:
-    """All numbers as rows ``name,value``; undefined ones have no value."""
-    names = [name for name, value in summary.items() if isinstance(value, float) or value is None]
-    rows = (f"{name},{'' if summary[name] is None else repr(summary[name])}" for name in names)
-    return "\n".join(["name,value", *rows]) + "\n"
+    """All numbers as rows ``name,value,sequences,frames``; undefined ones have no value."""
+    names = [n for n in summary if n.endswith(NUMBER_ENDINGS)]
+    return "\n".join(["name,value,sequences,frames", *(_csv_row(summary, n) for n in names)]) + "\n"
+
+
+def _csv_row(summary: dict[str, Any], name: str) -> str:
+    value = summary[name]
+    basis = summary["stands_on"][criterion_of(name)]
+    counts = ("", "") if basis is None else (len(basis["sequences"]), basis["frames"])
+    return f"{name},{'' if value is None else repr(value)},{counts[0]},{counts[1]}"
+
+
+def criterion_of(name: str) -> Criterion:
+    """The criterion that a number of the summary belongs to."""
+    for criterion in ("pixel", "region", "track"):
+        if name.removeprefix("dual_").startswith(criterion):
+            return criterion
+    return "frame"
 
 
 def summary_to_markdown(summary: dict[str, Any]) -> str:
     """The main numbers as a Markdown table of one row."""
     numbers = [_text(summary[name]) for name in MAIN_NUMBERS.values()]
     rule = "|".join("---:" for _ in numbers)
-    return f"| {' | '.join(MAIN_NUMBERS)} |\n|{rule}|\n| {' | '.join(numbers)} |\n"
+    notes = "".join(f"\n{line}\n" for line in basis_lines(summary))
+    return f"| {' | '.join(MAIN_NUMBERS)} |\n|{rule}|\n| {' | '.join(numbers)} |\n{notes}"
 
 
 def summary_to_latex(summary: dict[str, Any]) -> str:
     """The main numbers as a LaTeX table of one row, in percent as papers print them."""
     numbers = [summary[name] for name in MAIN_NUMBERS.values()]
     cells = ["--" if number is None else f"{100 * number:.2f}" for number in numbers]
+    notes = "".join(f"% {line}\n" for line in basis_lines(summary))
     return (
-        f"\\begin{{tabular}}{{{'r' * len(cells)}}}\n"
+        f"{notes}\\begin{{tabular}}{{{'r' * len(cells)}}}\n"
         f"{' & '.join(MAIN_NUMBERS)} \\\\\n\\hline\n{' & '.join(cells)} \\\\\n"
         "\\end{tabular}\n"
     )

@@ -18,7 +18,7 @@ from evaluation.scores import BoxScores, ScoreMap
 from vadloc import drawing
 from vadloc.drawing import Colour, ColourScale, RgbImage
 from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import Sequence, read_frames, sequence_size
+from vadloc.frames import Sequence, read_frames, read_picture, sequence_size
 from vadloc.storage import read_array, read_json
 
 READABLE_HEIGHT_PX = 360
@@ -37,12 +37,19 @@ class Files(NamedTuple):
         truth: JSON, or the folder that the reader of another format takes.
         prediction: JSON or ``.npy``.
         frames: Folder of frames or video.
+        pictures: The picture of each frame, in place of ``frames``.
+        truth_maps: Folder that the paths of maps in a JSON of ground truth are relative to;
+            ``None`` for that of the JSON.
+        prediction_maps: The same for the prediction.
     """
 
     name: str
     truth: Path | None
     prediction: Path | None
     frames: Path | None
+    pictures: tuple[Path, ...] | None = None
+    truth_maps: Path | None = None
+    prediction_maps: Path | None = None
 
 
 class Look(NamedTuple):
@@ -114,7 +121,7 @@ def read_annotated(
     """
     prediction, size, truth = None, None, None
     if files.prediction is not None:
-        prediction, size = _read_prediction(files.prediction, files.name)
+        prediction, size = _read_prediction(files, files.prediction)
     if files.truth is not None:
         truth = _read_truth(files, files.truth, ground_truth_format, size, mask_threshold)
         size = SequenceSize(truth.frame_count, truth.height_px, truth.width_px)
@@ -123,12 +130,13 @@ def read_annotated(
     return Annotated(files, size, truth, prediction)
 
 
-def _read_prediction(path: Path, sequence: str) -> tuple[Prediction, SequenceSize]:
+def _read_prediction(files: Files, path: Path) -> tuple[Prediction, SequenceSize]:
     if path.suffix == ".npy":
-        scores = read_score_map(path, sequence)
-        prediction = Prediction(sequence, scores.frame_count, scores, None)
+        scores = read_score_map(path, files.name)
+        prediction = Prediction(files.name, scores.frame_count, scores, None)
         return prediction, SequenceSize(scores.frame_count, scores.height_px, scores.width_px)
-    return read_prediction(path, sequence=sequence), read_document(path).size
+    prediction = read_prediction(path, sequence=files.name, maps=files.prediction_maps)
+    return prediction, read_document(path).size
 
 
 def _read_truth(
@@ -141,7 +149,13 @@ def _read_truth(
     """Ground truth; formats other than JSON need the size of the frames from elsewhere."""
     if ground_truth_format == "json":
         frames = None if files.frames is None else _frame_source(files)
-        return read_ground_truth(path, sequence=files.name, size=size, context=context_of(frames))
+        return read_ground_truth(
+            path,
+            sequence=files.name,
+            size=size,
+            maps=files.truth_maps,
+            context=context_of(frames),
+        )
     read = find_reader(ground_truth_format)
     size = size or SequenceSize(*sequence_size(_frame_source(files)))
     frames = None if files.frames is None else _frame_source(files)
@@ -180,15 +194,16 @@ def draw_frames(annotated: Annotated, look: Look) -> Iterator[RgbImage]:
 def _pictures(annotated: Annotated) -> Iterator[RgbImage]:
     """The frames, or a dark background as often."""
     files, (frame_count, height, width) = annotated.files, annotated.size
-    if files.frames is None:
+    if files.frames is None and files.pictures is None:
         dark = np.full((height, width, 3), DARK_GREY, np.uint8)
         yield from (dark for _ in range(frame_count))
         return
     count = 0
-    for picture in read_frames(_frame_source(files), colour="rgb"):
+    for picture in _frames_of(files):
         if picture.shape != (height, width, 3):
+            where = files.frames or (files.pictures or ())[count]
             raise VadlocError(
-                f"{files.frames}: frames of {picture.shape[1]} x {picture.shape[0]} px, but "
+                f"{where}: frames of {picture.shape[1]} x {picture.shape[0]} px, but "
                 f"{files.prediction or files.truth} speaks of {width} x {height} px"
             )
         count += 1
@@ -199,6 +214,12 @@ def _pictures(annotated: Annotated) -> Iterator[RgbImage]:
             f"{files.frames}: {count} frames, but {files.prediction or files.truth} speaks of "
             f"{frame_count}; are they of the same sequence?"
         )
+
+
+def _frames_of(files: Files) -> Iterator[RgbImage]:
+    if files.pictures is None:
+        return read_frames(_frame_source(files), colour="rgb")
+    return (read_picture(path, colour="rgb") for path in files.pictures)
 
 
 def _draw_frame(

@@ -104,6 +104,11 @@ def visualize(
         raise UsageError(NOTHING)
     prediction = None if pred_path is None else _map_beside(pred_path)
     files = Files(sequence or named.stem, gt_path, prediction, frames)
+    return show_files(files, out_path, options)
+
+
+def show_files(files: "Files", out_path: Path, options: ViewOptions) -> Path:
+    """The same for a sequence whose files were found elsewhere."""
     _check_absent(out_path, overwrite=options.overwrite)
     return _show(files, out_path, _look([files], options), options)
 

@@ -38,7 +38,7 @@ missing("extract_test", "feature_extraction.extract_features", "--split", "test"
 missing("select", "exemplar_selection.select_exemplars")
 missing("merge", "exemplar_selection.merge_exemplars")
 missing("score", "anomaly_detection.score_anomalies")
-if artifacts.config.dataset.ground_truth is not None:
+if artifacts.config.ground_truths:
     missing("evaluate", "evaluation.evaluate_scores")
 if artifacts.config.alarms.threshold is None:
     missing("calibrate", "anomaly_detection.calibration")

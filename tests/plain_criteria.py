@@ -8,6 +8,8 @@ small videos to compare on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -156,16 +158,23 @@ def pair_auc(normal: list[float], anomalous: list[float]) -> float:
 
 
 def envelope_area(points: list[tuple[float, float]]) -> float:
-    """Area under straight lines through (FPR, best rate so far), up to FPR 1, flat at the end."""
+    """Area of "best rate at FPR <= x": piece by piece between all rates, each asked by itself."""
+    edges = sorted({0.0, 1.0, *(fpr for fpr, _ in points if fpr < 1)})
+    area = Fraction(0)
+    for left, right in pairwise(edges):
+        best = max((rate for fpr, rate in points if fpr <= left), default=0.0)
+        area += Fraction(best) * (Fraction(right) - Fraction(left))
+    return float(area)
+
+
+def roc_area(points: list[tuple[float, float]]) -> float:
+    """Area under straight lines through (FPR, best rate so far), points in falling thresholds."""
     area, x, best = 0.0, 0.0, 0.0
-    for fpr, rate in [*sorted(points), (float("inf"), 0.0)]:
+    for fpr, rate in points:
         height = max(best, rate)
-        if fpr > 1:
-            at_one = best if fpr == float("inf") else best + (height - best) * (1 - x) / (fpr - x)
-            return area + (1 - x) * (best + at_one) / 2
         area += (fpr - x) * (best + height) / 2
         x, best = fpr, height
-    raise AssertionError("the last point lies beyond 1")
+    return area + (1 - x) * best
 
 
 def _mean(values: list[bool]) -> float:

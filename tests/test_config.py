@@ -128,6 +128,42 @@ def test_values_that_do_not_fit_together(
     assert [word for word in words if word not in message] == []
 
 
+TABLE = '[[ground_truth]]\npath = "Test"\n'
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        (TABLE, ["named twice", "[dataset] ground_truth", "[[ground_truth]]"]),
+        (TABLE * 2, ["'frame' is served 2 times"]),
+        (TABLE + 'criteria = ["frame", "frame"]\n', ["'frame' is served 2 times"]),
+        (TABLE + "criteria = []\n", ["[[ground_truth]] number 1: criteria: ", "at least 1 item"]),
+        (
+            TABLE + 'criteria = ["frame"]\n' + TABLE + 'criteria = ["regions"]\n',
+            ["[[ground_truth]] number 2: criteria.0: ", "'regions'", "'track'"],
+        ),
+        (TABLE + 'format = "mask"\n', ["[[ground_truth]] number 1: format: 'mask'", "'masks'"]),
+        (TABLE + 'criterion = ["frame"]\n', ["number 1: criterion: unknown key; known: path, f"]),
+        (TABLE.replace("Test", "../x"), ["number 1: path: '../x'", "below the datasets folder"]),
+        ("[[ground_truth]]\n", ["[[ground_truth]] number 1: path: missing"]),
+        ('[ground_truth]\npath = "Test"\n', ["ground_truth: ", "list"]),
+    ],
+)
+def test_ground_truths_out_of_place(tmp_path: Path, tables: str, words: list[str]) -> None:
+    named_there = "named twice" in words
+    text = CONFIG if named_there else CONFIG.replace('ground_truth = "Test"\n', "")
+    message = refusal(tmp_path, text + tables)
+    assert [word for word in words if word not in message] == []
+
+
+def test_one_ground_truth_has_a_short_form(tmp_path: Path) -> None:
+    [short] = load(tmp_path, CONFIG).ground_truths
+    text = CONFIG.replace('ground_truth = "Test"\n', "")
+    assert load(tmp_path, text + TABLE).ground_truths == (short,)
+    assert short.criteria == ["frame", "pixel", "region", "track"]
+    assert load(tmp_path, text).ground_truths == ()
+
+
 def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path, changed("size_px", "0").replace('"Train"', '"/x"'))
     assert "size_px" in message

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from plain_criteria import Video, counts, envelope_area, map_videos
 
@@ -18,6 +19,7 @@ from evaluation.curves import (
     detection_curve,
     envelope_path,
     equal_error_rate,
+    roc_area,
 )
 from evaluation.sweep import sequence_events
 from vadloc.errors import VadlocError
@@ -122,7 +124,7 @@ def test_no_detection_at_all_is_an_area_of_zero() -> None:
     )
 
 
-# FPR 0 .25 .5 .75 1; areas counted in boxes of a drawing.
+# FPR 0 .25 .5 .75 1; areas counted in boxes of a drawing: a rate holds from its point to the right.
 @pytest.mark.parametrize(
     ("points", "area"),
     [
@@ -130,15 +132,16 @@ def test_no_detection_at_all_is_an_area_of_zero() -> None:
         pytest.param([(0, 1)], 1, id="perfect"),
         pytest.param([(0, 1), (1, 0)], 1, id="perfect, then a flood"),
         pytest.param([(0.5, 0), (0.5, 1)], 0.5, id="steep"),
-        pytest.param([(1, 1)], 0.5, id="straight"),
-        pytest.param([(2, 1)], 0.25, id="crosses 1 half way up"),
-        pytest.param([(0.5, 0.5), (1.5, 1)], 0.125 + 0.3125, id="crosses 1 after a bend"),
-        pytest.param([(0.5, 0.5)], 0.125 + 0.25, id="flat to 1"),
-        pytest.param([(0.5, 0.5), (0.75, 0.25)], 0.125 + 0.25, id="dominated point is lifted"),
-        pytest.param([(0.5, 0.5), (0.75, 0.5), (1, 1)], 0.125 + 0.125 + 0.1875, id="a step"),
-        pytest.param([(0.5, 0.5), (0.75, 0.25), (1, 1)], 0.4375, id="lifted, not dropped"),
-        pytest.param([(0.75, 0.25), (0.5, 0.5), (1, 1)], 0.4375, id="false positives merged"),
-        pytest.param([(0, 0.5), (3, 0.5), (0.5, 1)], 0.5 * 0.75 + 0.5, id="merged after 1"),
+        pytest.param([(0.5, 1)], 0.5, id="nothing before the first point"),
+        pytest.param([(1, 1)], 0, id="found only where the axis ends"),
+        pytest.param([(2, 1)], 0, id="found only beyond 1"),
+        pytest.param([(0.5, 0.5), (1.5, 1)], 0.25, id="beyond 1 after a step"),
+        pytest.param([(0.5, 0.5)], 0.25, id="flat to 1"),
+        pytest.param([(0.5, 0.5), (0.75, 0.25)], 0.25, id="a dominated point"),
+        pytest.param([(0.5, 0.5), (0.75, 0.5), (1, 1)], 0.25, id="a step at the end"),
+        pytest.param([(0.5, 0.5), (0.75, 0.75)], 0.125 + 0.1875, id="two steps"),
+        pytest.param([(0.75, 0.25), (0.5, 0.5), (0.75, 1)], 0.375, id="false positives merged"),
+        pytest.param([(0, 0.5), (3, 0.5), (0.5, 1)], 0.25 + 0.5, id="merged after 1"),
     ],
 )
 def test_envelope_of_drawn_curves(points: list[tuple[float, float]], area: float) -> None:
@@ -148,10 +151,55 @@ def test_envelope_of_drawn_curves(points: list[tuple[float, float]], area: float
     assert envelope_area(plain) == pytest.approx(area, abs=1e-15)
 
 
-def test_envelope_path_names_thresholds_that_reach_its_rates() -> None:
-    path = envelope_path(curve((0.25, 0.5), (0.5, 0.25), (0.75, 1.0)))
-    assert path.rate.tolist() == [0, 0.5, 0.5, 1.0]
-    assert path.thresholds == pytest.approx([np.inf, 0.9, 0.9, 0.7])
+def test_the_corners_of_the_envelope_are_points_of_the_sweep() -> None:
+    path = envelope_path(curve((0.5, 0.25), (0.25, 0.5), (0.5, 0.5), (0.75, 1.0), (0.75, 0.75)))
+    assert path.fpr.tolist() == [0, 0.25, 0.75]
+    assert path.rate.tolist() == [0, 0.5, 1.0]
+    assert path.thresholds == pytest.approx([np.inf, 0.8, 0.6])
+
+
+def test_a_line_between_points_does_not_count() -> None:
+    # A further false alarm pushes (.25, 0) behind (.25, .5); a straight line to (.25, .5) in place
+    # of the rise at .25 would make that a gain of 1/16.
+    before = curve((0.25, 0), (0.25, 0.5), (0.5, 0.5))
+    after = curve((0.5, 0), (0.25, 0.5), (0.5, 0.5))
+    assert area_under(before).value == area_under(after).value == 0.375
+
+
+POINTS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 8)), min_size=1, max_size=12).map(
+    lambda points: [(fpr / 8, rate / 8) for fpr, rate in points]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(POINTS)
+def test_envelope_equals_the_best_rate_asked_piece_by_piece(
+    points: list[tuple[float, float]],
+) -> None:
+    assert area_under(curve(*points)).value == pytest.approx(
+        envelope_area([(0.0, 0.0), *points]), abs=1e-12
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(POINTS, st.data())
+def test_a_dominated_point_changes_nothing(
+    points: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    fpr, rate = data.draw(st.sampled_from([(0.0, 0.0), *points]))
+    worse = fpr + data.draw(st.integers(0, 8)) / 8, rate * data.draw(st.integers(0, 8)) / 8
+    place = data.draw(st.integers(0, len(points)))
+    more = [*points[:place], worse, *points[place:]]
+    assert area_under(curve(*more)).value == area_under(curve(*points)).value
+
+
+@settings(max_examples=200, deadline=None)
+@given(POINTS, st.data())
+def test_more_false_positives_never_raise_the_envelope(
+    points: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    more = [(fpr + data.draw(st.integers(0, 4)) / 16, rate) for fpr, rate in points]
+    assert area_under(curve(*more)).value <= area_under(curve(*points)).value
 
 
 @pytest.mark.parametrize(
@@ -230,6 +278,21 @@ def test_equal_error_rate_of_drawn_curves(
     value, at = equal_error_rate(curve(*points))
     assert value.value == pytest.approx(rate, abs=1e-15)
     assert at.value == pytest.approx(threshold)
+
+
+@pytest.mark.parametrize(
+    ("points", "area"),
+    [
+        pytest.param([(0, 1), (1, 1)], 1, id="perfect"),
+        pytest.param([(1, 1)], 0.5, id="all tied: half of the pairs"),
+        pytest.param([(0.5, 0), (0.5, 1), (1, 1)], 0.5, id="steps"),
+        pytest.param([(0, 0.5), (1, 1)], 0.75, id="the last half tied"),
+        pytest.param([(0, 1), (0.5, 0.5), (1, 0)], 1, id="found and lost again"),
+        pytest.param([(0.5, 1), (0.5, 0), (1, 0)], 0.75, id="lost where it was found"),
+    ],
+)
+def test_roc_area_of_drawn_curves(points: list[tuple[float, float]], area: float) -> None:
+    assert roc_area(curve(*points)).value == area
 
 
 def test_equal_error_rate_is_undefined_where_it_is_not_reached() -> None:

@@ -281,8 +281,9 @@ def test_tables_hold_the_numbers_of_the_summary(tmp_path: Path) -> None:
     main(words(tmp_path, "--output", str(tmp_path / "out")))
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     rows = (tmp_path / "out/summary.csv").read_text().splitlines()
-    table = dict(row.split(",") for row in rows[1:])
-    assert rows[0] == "name,value"
+    assert rows[0] == "name,value,sequences,frames"
+    assert {tuple(row.split(",")[2:]) for row in rows[1:]} == {("2", "12")}
+    table = dict(row.split(",")[:2] for row in rows[1:])
     assert {name: float(value) for name, value in table.items()} == {
         name: value for name, value in summary.items() if isinstance(value, float)
     }
@@ -300,7 +301,7 @@ def test_an_undefined_number_is_null_and_empty(tmp_path: Path) -> None:
     main(words(tmp_path, "--output", str(tmp_path / "out")))
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["region_roc_auc"] is None
-    assert "\nregion_roc_auc,\n" in (tmp_path / "out/summary.csv").read_text()
+    assert "\nregion_roc_auc,,1,6\n" in (tmp_path / "out/summary.csv").read_text()
     assert " undefined " in (tmp_path / "out/summary.md").read_text()
     assert " -- " in (tmp_path / "out/summary.tex").read_text()
 

@@ -24,9 +24,12 @@ from tiny_scene import (
 
 import evaluation.formats
 from evaluation import evaluate_scores
+from evaluation.compute_auc import main as compute_auc_main
+from evaluation.compute_auc import run as compute_auc
 from evaluation.results import DEFINITIONS
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
+from vadloc.errors import VadlocError
 
 COLUMNS = {"Test0": 10, "Test1": 40}
 MAIN_AREAS = ["frame_roc_auc", "region_roc_auc", "track_roc_auc", "pixel_roc_auc"]
@@ -151,17 +154,18 @@ def test_a_config_can_say_that_rows_were_derived(scene: Path, tmp_path: Path) ->
 
 def test_compute_auc_prints_the_area_of_the_summary(scene: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(3)
-    maps = {n: perfect_scores(x) + random.random((24, 6, 8)) for n, x in COLUMNS.items()}
+    maps = {n: perfect_scores(x) / 4 + random.random((24, 6, 8)) for n, x in COLUMNS.items()}
     save_scores(scene, tmp_path, {name: m.astype(np.float32) for name, m in maps.items()})
     summary = evaluate(scene, tmp_path)
     folder = tmp_path / "tiny" / "evaluation" / "momentum"
-    for curve in ("region", "track"):
+    rules = {"region": "envelope", "track": "envelope", "frame": "roc", "dual_pixel": "roc"}
+    for curve, rule in rules.items():
         files = [folder / f"{curve}_{axis}.npy" for axis in ("fpr", "tpr")]
-        printed = run("evaluation.compute_auc", *files)
-        assert printed.returncode == 0, printed.stderr
         expected = summary[f"{curve}_roc_auc"]
-        assert float(printed.stdout) == pytest.approx(expected, abs=1e-6)
+        assert compute_auc(*files, rule=rule) == pytest.approx(expected, abs=1e-12)
         assert 0 < expected < 1
+    printed = run("evaluation.compute_auc", *files, "--rule", "roc")
+    assert printed.stdout == f"{expected:.6f}\n", printed.stderr
 
 
 def test_what_is_undefined_is_null_with_its_reason(scene: Path, tmp_path: Path) -> None:
@@ -231,12 +235,10 @@ def test_curves_that_are_none(
     tpr: NDArray[Any],
     words: str,
 ) -> None:
-    from evaluation.compute_auc import main
-
     np.save(tmp_path / "fpr.npy", fpr)
     np.save(tmp_path / "tpr.npy", tpr)
     with pytest.raises(SystemExit) as caught:
-        main([str(tmp_path / "fpr.npy"), str(tmp_path / "tpr.npy")])
+        compute_auc_main([str(tmp_path / "fpr.npy"), str(tmp_path / "tpr.npy")])
     assert caught.value.code == 1
     assert len(caplog.messages) == 1
     assert words in caplog.messages[0]
@@ -250,9 +252,6 @@ def test_curves_that_are_no_arrays(tmp_path: Path, content: bytes | None) -> Non
     path = tmp_path / "fpr.npy"
     if content is not None:
         path.write_bytes(content)
-    from evaluation.compute_auc import run as compute_auc
-    from vadloc.errors import VadlocError
-
     with pytest.raises(VadlocError) as caught:
         compute_auc(path, path)
     assert str(caught.value).startswith(f"{path}: ")
@@ -260,9 +259,14 @@ def test_curves_that_are_no_arrays(tmp_path: Path, content: bytes | None) -> Non
 
 
 def test_area_of_a_drawn_curve(tmp_path: Path) -> None:
-    # (0, 0) (0, 0.5) (0.5, 0.5) (1, 1): a step of half height, then a slope: 0.25 + 0.375. The
-    # envelope holds the best rate so far, and joins its points by straight lines.
+    # (0, 0) (0, 0.5) (0.5, 0.5) (1, 1): a step of half height. The envelope holds the best rate so
+    # far; the straight line of a ROC curve adds a triangle of 0.125.
     np.save(tmp_path / "fpr.npy", [0, 0, 0.5, 1])
     np.save(tmp_path / "tpr.npy", [0, 0.5, 0.5, 1])
-    done = run("evaluation.compute_auc", tmp_path / "fpr.npy", tmp_path / "tpr.npy")
-    assert done.stdout == "0.625000\n", done.stderr
+    files = [tmp_path / "fpr.npy", tmp_path / "tpr.npy"]
+    done = run("evaluation.compute_auc", *files)
+    assert done.stdout == "0.500000\n", done.stderr
+    assert compute_auc(*files, rule="roc") == 0.625
+    np.save(tmp_path / "fpr.npy", [0, 0.5, 0.25, 1])
+    with pytest.raises(VadlocError, match=r"tpr\.npy: false positive rates fall; rule roc is for"):
+        compute_auc(*files, rule="roc")

@@ -67,7 +67,8 @@ def test_ped2_can_be_read_and_evaluated_where_its_config_says(tmp_path: Path) ->
     assert [frame[0, 0] for frame in frames] == [31, 32, 33]
     size = {"frame_count": 3, "height_px": 8, "width_px": 8}
     for form in (artifacts.config.dataset.ground_truth_format, "masks", "frame_labels"):
-        truth = find_reader(form)(artifacts.ground_truth, "Test001", **size)
+        folder = artifacts.truth_folder(artifacts.ground_truths[0])
+        truth = find_reader(form)(folder, "Test001", **size)
         assert truth.anomalous.tolist() == [False, True, True]
 
 
@@ -189,7 +190,7 @@ def test_shanghaitech_has_a_folder_and_a_config_for_each_scene(tmp_path: Path) -
     truths = [
         find_reader(form)(place, "02_0128", frame_count=2, height_px=8, width_px=8)
         for form, place in (
-            ("shanghaitech", artifacts.ground_truth),
+            ("shanghaitech", artifacts.truth_folder(artifacts.ground_truths[0])),
             ("frame_masks", folder / "02/pixel_masks"),
             ("frame_masks", folder / "02/frame_masks"),
         )

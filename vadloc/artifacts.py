@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from vadloc import storage
-from vadloc.config import Config
+from vadloc.config import Config, GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
 from vadloc.frames import Sequence, frame_listing, list_sequences
 from vadloc.versions import VERSIONS, WEIGHTS, extractors_of
@@ -36,7 +36,8 @@ SCHEMAS = {
     "exemplars": 2,
     "merged": 2,
     "scores": 1,
-    "evaluation": 1,
+    "evaluation": 2,
+    "ground_truth": 1,
     "report": 2,
     "calibration": 1,
     "explanations": 1,
@@ -45,6 +46,10 @@ SCHEMAS = {
 """Raise the number of a kind whenever its content or the computation behind it changes; that of
 ``video`` when videos are decoded otherwise, which leaves the features of pictures valid."""
 
+EVALUATE = "evaluation.evaluate_scores"
+TRUTH_CLAIM = "ground_truth.json"
+TRUTH_HASH = 6
+"""Digits of a hash in the name of a folder."""
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".joblib": storage.read_joblib,
     ".npy": storage.read_array,
@@ -150,6 +155,7 @@ class Artifacts:
         datasets: Folder below which the paths of the config lie.
         version: Version of the method; ``None`` takes the config's.
         alarm_options: Options on the command line that stand above the config's ``[alarms]``.
+        part: Test sequences that alone are evaluated; empty for all. No other stage looks at it.
     """
 
     config: Config
@@ -157,6 +163,7 @@ class Artifacts:
     datasets: Path = Path("datasets")
     version: str = ""
     alarm_options: tuple[str, ...] = ()
+    part: tuple[str, ...] = ()
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -205,18 +212,46 @@ class Artifacts:
         raise VadlocError(f"no {split} sequence {name!r}; there are {names}")
 
     @property
-    def ground_truth(self) -> Path:
-        """Folder of the annotation.
+    def ground_truths(self) -> tuple[GroundTruthSource, ...]:
+        """All annotation of the config.
 
         Raises:
             VadlocError: The config names none.
         """
-        if self.config.dataset.ground_truth is None:
+        if not self.config.ground_truths:
             raise VadlocError(
-                f"{self.config.path}: [dataset] ground_truth is not set; there is nothing to "
-                "evaluate against"
+                f"{self.config.path}: neither [dataset] ground_truth nor [[ground_truth]] is set; "
+                "there is nothing to evaluate against"
             )
-        return self.datasets / self.config.dataset.ground_truth
+        return self.config.ground_truths
+
+    def covered(self, source: GroundTruthSource) -> list[Sequence]:
+        """The test sequences that an annotation covers, of the part that is evaluated.
+
+        Raises:
+            UsageError: Its table or the part names a sequence that is not there.
+        """
+        sequences = self.sequences("test")
+        names = [sequence.name for sequence in sequences]
+        for where, wanted in (
+            (f"{self.config.path}: [[ground_truth]] sequences", source.sequences),
+            ("--sequences", self.part),
+        ):
+            unknown = [name for name in wanted if name not in names]
+            if unknown:
+                raise UsageError(
+                    f"{where}: no test sequence {unknown[0]!r}; there are {', '.join(names)}"
+                )
+        within = set(source.sequences or names) & set(self.part or names)
+        return [sequence for sequence in sequences if sequence.name in within]
+
+    def is_part(self) -> bool:
+        """Whether less than all test sequences are evaluated, by choice."""
+        return bool(self.part) and {s.name for s in self.sequences("test")} != set(self.part)
+
+    def truth_folder(self, source: GroundTruthSource) -> Path:
+        """Where an annotation lies."""
+        return self.datasets / source.path
 
     def features(self, extractor: str, split: Split, sequence: str) -> Artifact:
         """Features of one sequence by one extractor."""
@@ -294,7 +329,7 @@ class Artifacts:
         words = ["--sequence", sequence, *self.alarm_options]
         words += ["--frames-out"] if form == "frames" else []
         return Artifact(
-            self._versioned(
+            self._by_truth(
                 "views", f"{sequence}.mp4" if form == "video" else f"{sequence}/view.json"
             ),
             self._views_stamp(sequence),
@@ -302,20 +337,26 @@ class Artifacts:
         )
 
     def evaluation(self, name: str) -> Artifact:
-        """A file of the evaluation: ``summary.json`` or a curve."""
+        """A file of the evaluation: ``summary.json`` or a curve.
+
+        The folder ``evaluation/<version>`` belongs to the ground truth that was evaluated into it
+        first, which its ``ground_truth.json`` says; see `_truth_suffix`.
+        """
+        part = ["--sequences", *self.part] if self.is_part() else []
+        claim = name == TRUTH_CLAIM
         return Artifact(
-            self._versioned("evaluation", name),
-            self._evaluation_stamp(),
-            self._command("evaluation.evaluate_scores"),
-            name.removesuffix(".json"),
+            self._by_truth("evaluation", name),
+            self._truth_identity() if claim else self._evaluation_stamp(),
+            self._command(EVALUATE, *part),
+            "" if claim else name.removesuffix(".json"),
         )
 
     def report_page(self, *, single_file: bool = False) -> Artifact:
         """The report: ``index.html`` of a folder that is made as a whole, or one file beside it."""
-        folder = self.folder / "report"
+        folder = self._by_truth("report", "index.html").parent
         single = ("--single-file",) if single_file else ()
         return Artifact(
-            folder / f"{self.version}.html" if single else folder / self.version / "index.html",
+            folder.with_name(f"{folder.name}.html") if single else folder / "index.html",
             self._report_stamp(),
             self._command("anomaly_detection.write_report", *single, *self.alarm_options),
         )
@@ -334,11 +375,44 @@ class Artifacts:
         return self.folder / "proposed_regions.png"
 
     def report(self, command: str, unit: str) -> Path:
-        """The stage report of one unit of work."""
+        """The stage report of one unit of work, ``<version>/...``; its own for each evaluation."""
+        if command == EVALUATE:
+            unit = unit.replace(self.version, self.version + self._truth_suffix(), 1)
         return self.folder / "reports" / command / f"{unit}.json"
 
     def _versioned(self, kind: str, name: str) -> Path:
         return self.folder / kind / self.version / name
+
+    def _by_truth(self, kind: str, name: str) -> Path:
+        """As `_versioned`, for what depends on the ground truth."""
+        return self.folder / kind / f"{self.version}{self._truth_suffix()}" / name
+
+    def _truth_suffix(self) -> str:
+        """What follows the version in the folders of what depends on the ground truth.
+
+        Nothing for the ground truth that was evaluated first, ``.<formats>-<hash>`` for any other,
+        and ``.part-<hash>`` where only some sequences are evaluated.
+        """
+        if not self.config.ground_truths:
+            return ""
+        identity = self._truth_identity()
+        if self.is_part():
+            return f".part-{identity[:TRUTH_HASH]}"
+        claim = self.folder / "evaluation" / self.version / TRUTH_CLAIM
+        try:
+            owner = storage.read_stamp(claim) if claim.is_file() else identity
+        except storage.DamagedFileError:
+            owner = identity
+        if owner == identity:
+            return ""
+        formats = dict.fromkeys(source.format for source in self.config.ground_truths)
+        return f".{'+'.join(formats)}-{identity[:TRUTH_HASH]}"
+
+    def _truth_identity(self) -> str:
+        """Hash of which ground truth is evaluated for what, on which sequences."""
+        sources = [source.model_dump(exclude={"derived"}) for source in self.config.ground_truths]
+        part = sorted(self.part) if self.is_part() else []
+        return _hash("ground_truth", sources, part)
 
     def _scores_file(self, sequence: str, suffix: str) -> Artifact:
         return Artifact(
@@ -415,28 +489,38 @@ class Artifacts:
         return _hash("explanations", *inputs, dataset.frames_per_second, alarms)
 
     def _views_stamp(self, sequence: str) -> str:
-        truth = self.config.dataset.ground_truth and self._evaluation_stamp()
-        return _hash("views", self._explanations_stamp(sequence), truth)
+        return _hash("views", self._explanations_stamp(sequence), self._truth_stamp())
+
+    def _truth_stamp(self) -> str | None:
+        """The stamp of the evaluation; ``None`` if there is none."""
+        return self._evaluation_stamp() if self.config.ground_truths else None
 
     def _evaluation_stamp(self) -> str:
         def hashed() -> str:
-            test = [self._scores_stamp(s.name) for s in self.sequences("test")]
-            truth = [
-                (str(file.relative_to(self.ground_truth)), file.stat().st_size)
-                for file in sorted(self.ground_truth.rglob("*"))
+            inputs = []
+            for source in self.ground_truths:
+                scores = [self._scores_stamp(s.name) for s in self.covered(source)]
+                inputs += [scores, self._truth_files(source), source.model_dump()]
+            return _hash("evaluation", *inputs, self.config.evaluation)
+
+        return self._once(("evaluation", self.part), hashed)
+
+    def _truth_files(self, source: GroundTruthSource) -> list[tuple[str, int]]:
+        """Names and sizes of all files of an annotation."""
+
+        def listed() -> list[tuple[str, int]]:
+            folder = self.truth_folder(source)
+            return [
+                (str(file.relative_to(folder)), file.stat().st_size)
+                for file in sorted(folder.rglob("*"))
                 if file.is_file()
             ]
-            dataset = self.config.dataset
-            form: tuple[Any, ...] = dataset.ground_truth_format, dataset.ground_truth_derived
-            if dataset.ground_truth_mask_threshold is not None:
-                form += (dataset.ground_truth_mask_threshold,)
-            return _hash("evaluation", *test, *truth, *form, self.config.evaluation)
 
-        return self._once("evaluation", hashed)
+        return self._once(("truth", source.path), listed)
 
     def _report_stamp(self) -> str:
         explained = [self.explanations(s.name).stamp for s in self.sequences("test")]
-        truth = self.config.dataset.ground_truth and self._evaluation_stamp()
+        truth = self._truth_stamp()
         rate = self.config.dataset.frames_per_second
         inputs = [*explained, self._merged_stamp(), truth, rate]
         return _hash("report", *inputs, self.config.report)

@@ -253,7 +253,12 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
             config = config.model_copy(update={"alarms": Alarms(**{name: value})})
             given = f"--{name.replace('_', '-')}", str(value)
     return Artifacts(
-        config, args.results, args.datasets, version=args.version or "", alarm_options=given
+        config,
+        args.results,
+        args.datasets,
+        version=args.version or "",
+        alarm_options=given,
+        part=tuple(getattr(args, "sequences", None) or ()),
     )
 
 

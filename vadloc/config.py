@@ -32,6 +32,9 @@ GroundTruthFormat = Literal[
     "street_scene",
     "ubnormal",
 ]
+Criterion = Literal["frame", "pixel", "region", "track"]
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
+"""What a ground truth can serve; ``pixel`` is both pixel levels."""
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 
@@ -43,8 +46,35 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class GroundTruthSource(_Table):
+    """One annotation of the test sequences, and the criteria that are computed from it.
+
+    Attributes:
+        path: Its folder, relative to the datasets folder.
+        format: How it is written.
+        derived: Whether the annotated regions or tracks were computed from masks, which files of
+            rows cannot say: such numbers are not comparable with published ones.
+        criteria: What it serves.
+        sequences: The test sequences that it covers; empty for all.
+        mask_threshold: Level from which a pixel of a mask is anomalous; without it masks of more
+            than two levels are refused.
+    """
+
+    path: InsidePath
+    format: GroundTruthFormat = "street_scene"
+    derived: bool = False
+    criteria: list[Criterion] = Field(default=list(CRITERIA), min_length=1)
+    sequences: list[str] = []
+    mask_threshold: float | None = None
+
+
 class Dataset(_Table):
-    """Where the video and its annotation lie, relative to the datasets folder."""
+    """Where the video and its annotation lie, relative to the datasets folder.
+
+    Attributes:
+        ground_truth: With the three keys after it the short form of one ``[[ground_truth]]`` that
+            serves all criteria.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     train: InsidePath
@@ -52,11 +82,7 @@ class Dataset(_Table):
     ground_truth: InsidePath | None = None
     ground_truth_format: GroundTruthFormat = "street_scene"
     ground_truth_derived: bool = False
-    """Whether the annotated regions or tracks were computed from masks, which files of rows cannot
-    say: such numbers are not comparable with published ones."""
     ground_truth_mask_threshold: float | None = None
-    """Level from which a pixel of a mask is anomalous; without it masks of more than two levels are
-    refused."""
     frames_per_second: float = Field(gt=0)
 
 
@@ -212,6 +238,7 @@ class Config(_Table):
     path: Path = Field(exclude=True)
     version: str = "momentum"
     dataset: Dataset
+    ground_truth: list[GroundTruthSource] = []
     regions: Regions
     features: Features = Features()
     distance: Distance = Distance()
@@ -226,6 +253,37 @@ class Config(_Table):
         if self.version not in VERSIONS:
             raise ValueError(f"version = {self.version!r}: expected one of {sorted(VERSIONS)}")
         return self
+
+    @model_validator(mode="after")
+    def _one_ground_truth_a_criterion(self) -> "Config":
+        if self.ground_truth and self.dataset.ground_truth is not None:
+            raise ValueError(
+                "ground truth is named twice, by [dataset] ground_truth and by [[ground_truth]]; "
+                "keep one of them"
+            )
+        served = [criterion for source in self.ground_truth for criterion in source.criteria]
+        for criterion in CRITERIA:
+            if served.count(criterion) > 1:
+                raise ValueError(
+                    f"[[ground_truth]] criteria: {criterion!r} is served {served.count(criterion)} "
+                    "times; each criterion stands on one ground truth"
+                )
+        return self
+
+    @property
+    def ground_truths(self) -> tuple[GroundTruthSource, ...]:
+        """All annotation there is, in the order of the config; empty if there is none."""
+        dataset = self.dataset
+        if dataset.ground_truth is None:
+            return tuple(self.ground_truth)
+        return (
+            GroundTruthSource(
+                path=dataset.ground_truth,
+                format=dataset.ground_truth_format,
+                derived=dataset.ground_truth_derived,
+                mask_threshold=dataset.ground_truth_mask_threshold,
+            ),
+        )
 
 
 def load_config(path: Path) -> Config:
@@ -257,7 +315,7 @@ def _first_line(path: Path, error: ValidationError) -> str:
     problems = []
     for item in error.errors():
         keys = tuple(one_line(key, limit=80) for key in item["loc"])
-        name = f"[{keys[0]}] {'.'.join(keys[1:])}" if len(keys) > 1 else ".".join(keys)
+        name = _key_name(keys)
         if item["type"] == "extra_forbidden":
             problems.append(f"{name}: unknown key; known: {_known_keys(keys[:-1])}")
         elif item["type"] == "missing":
@@ -270,9 +328,16 @@ def _first_line(path: Path, error: ValidationError) -> str:
     return f"{path}: " + "; ".join(problems[:SHOWN_PROBLEMS]) + more
 
 
+def _key_name(keys: tuple[str, ...]) -> str:
+    """A key as one finds it in the file; tables of a list are counted from 1."""
+    if len(keys) > 1 and keys[1].isdecimal():
+        return f"[[{keys[0]}]] number {int(keys[1]) + 1}: {'.'.join(keys[2:])}".rstrip(": ")
+    return f"[{keys[0]}] {'.'.join(keys[1:])}" if len(keys) > 1 else ".".join(keys)
+
+
 def _known_keys(table: tuple[str, ...]) -> str:
     model: Any = Config
-    for key in table:
+    for key in (key for key in table if not key.isdecimal()):
         annotation = model.model_fields[key].annotation
         model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
-    return ", ".join(key for key in model.model_fields if key != "path")
+    return ", ".join(key for key in model.model_fields if (*table, key) != ("path",))

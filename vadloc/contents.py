@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from vadloc.config import Criterion
 from vadloc.errors import one_line
 from vadloc.storage import DamagedFileError
 
@@ -303,6 +304,16 @@ class Counts(_Content):
     tracks: int
 
 
+class Basis(_Content):
+    """What a criterion stands on."""
+
+    ground_truth: str
+    format: str
+    derived: bool
+    sequences: list[str]
+    frames: int
+
+
 class Summary(_Content):
     """The numbers of an evaluation that commands print again."""
 
@@ -316,6 +327,8 @@ class Summary(_Content):
     rule: str
     areas_by_rule: dict[str, dict[str, float | None]]
     counts: Counts
+    part_of: int | None
+    stands_on: dict[Criterion, Basis | None]
 
 
 CONTENTS: dict[str, Any] = {

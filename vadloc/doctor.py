@@ -10,16 +10,16 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
-from vadloc.config import Config
+from vadloc.config import Config, GroundTruthSource
 from vadloc.console import CommandParser
-from vadloc.errors import VadlocError, counted, one_line
+from vadloc.errors import UsageError, VadlocError, counted, one_line
 from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
 from vadloc.numbering import naming_findings
 from vadloc.rate_checks import SPLITS, contradictions
@@ -154,36 +154,39 @@ def _same_folder(artifacts: Artifacts) -> list[str]:
 
 def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) -> Iterator[str]:
     """A finding for each test sequence whose annotation is missing or does not fit its frames."""
+    tests = {e.sequence.name: e for e in examinations if e.split == "test"}
+    for source in artifacts.config.ground_truths:
+        try:
+            covered = [s.name for s in artifacts.covered(source) if s.name in tests]
+            yield from _check_source(artifacts, source, {name: tests[name] for name in covered})
+        except VadlocError as error:
+            yield str(error)
+
+
+def _check_source(
+    artifacts: Artifacts, source: GroundTruthSource, tests: dict[str, Examination]
+) -> Iterator[str]:
+    """The same for one ground truth and the sequences that it covers."""
     from evaluation.formats import find_reader
     from evaluation.pairing import context_of, counts_if_needed, left_out
 
-    dataset = artifacts.config.dataset
-    if dataset.ground_truth is None:
-        return
-    read = find_reader(dataset.ground_truth_format)
-    tests = {e.sequence.name: e for e in examinations if e.split == "test"}
-    folder, gt_format = artifacts.ground_truth, dataset.ground_truth_format
-    try:
-        yield from left_out(folder, gt_format, tests, what="test video")
-        counts = counts_if_needed(
-            gt_format, folder, list(tests), lambda name: len(tests[name].digests)
-        )
-    except VadlocError as error:
-        yield str(error)
-        return
+    read, folder = find_reader(source.format), artifacts.truth_folder(source)
+    if len(tests) == len(artifacts.sequences("test")):
+        yield from left_out(folder, source.format, tests, what="test video")
+    counts = counts_if_needed(
+        source.format, folder, list(tests), lambda name: len(tests[name].digests)
+    )
     for test in (e for e in tests.values() if e.size_px):
         height, width = test.size_px or (0, 0)
         try:
             read(
-                artifacts.ground_truth,
+                folder,
                 test.sequence.name,
                 frame_count=len(test.digests),
                 height_px=height,
                 width_px=width,
                 context=context_of(
-                    test.sequence,
-                    counts=counts,
-                    mask_threshold=dataset.ground_truth_mask_threshold,
+                    test.sequence, counts=counts, mask_threshold=source.mask_threshold
                 ),
             )
         except VadlocError as error:
@@ -257,17 +260,40 @@ def try_extraction(
         yield f"{examination.label}: extraction fails on its first frames: {kind}{one_line(error)}"
 
 
-def examine_all(artifacts: Artifacts, *, jobs: int, device: str | None) -> list[Examination]:
+def chosen_sequences(
+    artifacts: Artifacts, names: Collection[str] | None = None
+) -> list[tuple[Sequence, Split]]:
+    """The sequences of both splits, or those of some names.
+
+    Raises:
+        UsageError: There is no sequence of a name.
+    """
+    every = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    known = [sequence.name for sequence, _ in every]
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise UsageError(f"--sequences: no sequence {unknown[0]!r}; there are {', '.join(known)}")
+    return [(s, split) for s, split in every if not names or s.name in names]
+
+
+def examine_all(
+    artifacts: Artifacts,
+    *,
+    jobs: int,
+    device: str | None,
+    names: Collection[str] | None = None,
+) -> list[Examination]:
     """Read all sequences and try their extraction, several side by side.
 
     Args:
         artifacts: The results.
         jobs: Sequences side by side.
         device: Where networks run; ``None`` where they cannot, and nothing is tried.
+        names: Names of the sequences; ``None`` for all.
     """
     from joblib import Parallel, delayed
 
-    work = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    work = chosen_sequences(artifacts, names)
     tried = device and partial(
         try_extraction, artifacts.config, extractors_of(artifacts.version), device
     )
@@ -304,11 +330,14 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
 
 
 def _overview(artifacts: Artifacts, examinations: list[Examination], device: str) -> str:
-    counts = {s: [len(e.digests) for e in examinations if e.split == s] for s in SPLITS}
-    parts = [
-        f"{split} {counted(len(n), 'sequence')}, {counted(sum(n), 'frame')}"
-        for split, n in counts.items()
-    ]
+    parts = []
+    for split in SPLITS:
+        counts = [len(e.digests) for e in examinations if e.split == split]
+        every = len(artifacts.sequences(split))
+        shown = counted(len(counts), "sequence")
+        if len(counts) < every:
+            shown = f"{len(counts)} of {counted(every, 'sequence')}"
+        parts.append(f"{split} {shown}, {counted(sum(counts), 'frame')}")
     needed = needed_bytes(artifacts, examinations) / 2**20
     return (
         f"{artifacts.config.dataset.name}: {'; '.join(parts)}; about {needed:.0f} MiB of results; "
@@ -320,6 +349,13 @@ def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = CommandParser(description="Check a dataset before hours are spent on it.")
     add_shared_options(parser)
+    parser.add_argument(
+        "--sequences",
+        dest="names",
+        nargs="+",
+        metavar="NAME",
+        help="only these training and test sequences; default: all",
+    )
     args = parser.parse_args(argv)
     with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
@@ -330,7 +366,7 @@ def main(argv: list[str] | None = None) -> None:
             device = "cannot run"
             unusable.append(str(error))
         choice = None if unusable else args.device
-        examinations = examine_all(artifacts, jobs=args.jobs, device=choice)
+        examinations = examine_all(artifacts, jobs=args.jobs, device=choice, names=args.names)
         findings = [*diagnose(artifacts, examinations), *unusable]
         emit(_overview(artifacts, examinations, device))
         emit("\n".join(findings) if findings else "nothing wrong was found")

@@ -32,7 +32,7 @@ def stages(config: Config, *, device: str = "auto") -> list[Stage]:
         "exemplar_selection.merge_exemplars",
         "anomaly_detection.score_anomalies",
     ]
-    if config.dataset.ground_truth is not None:
+    if config.ground_truths:
         modules.append("evaluation.evaluate_scores")
     if config.alarms.threshold is None:
         modules.append("anomaly_detection.calibration")
@@ -51,12 +51,12 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         log_unread(artifacts, "train", "test")
-        if artifacts.config.dataset.ground_truth is not None:
+        if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").check_test_set(artifacts)
         for stage in stages(artifacts.config, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))
-        if artifacts.config.dataset.ground_truth is not None:
+        if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
             emit(f"summary: {artifacts.evaluation('summary.json').path}")
         explain = importlib.import_module("anomaly_detection.explain_anomalies")

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from evaluation.formats.arrays import map_array
 from evaluation.formats.pictures import open_picture
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
+from vadloc.storage import npy_to_array
 
 NPY_DTYPES = ("float32", "float64", "bool")
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -61,6 +62,30 @@ def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32
             f"{path}: score {scores[y, x]} at x = {x}, y = {y}; expected numbers from 0 to 1"
         )
     return scores
+
+
+def map_size(path: Path) -> tuple[int, int]:
+    """Height and width of a map, from its header.
+
+    Raises:
+        VadlocError: It is missing, unreadable or no map.
+    """
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        from PIL import Image
+
+        try:
+            with Image.open(path, formats=("TIFF",)) as picture:
+                return picture.height, picture.width
+        except (OSError, ValueError) as error:
+            raise VadlocError(f"{path}: not a readable TIFF picture ({one_line(error)})") from None
+    try:
+        with path.open("rb") as file:
+            shape = npy_to_array(file, path).shape
+    except OSError as error:
+        raise VadlocError(f"{path}: cannot read ({error.strerror})") from None
+    if len(shape) != 2:
+        raise VadlocError(f"{path}: an array of shape {shape}, expected (height, width)")
+    return int(shape[0]), int(shape[1])
 
 
 def _read_tiff(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32]:

@@ -58,7 +58,8 @@ class Frame(_Part):
 
     Attributes:
         frame_id: 1-based number.
-        frame_filepath: Its picture; not used.
+        frame_filename: Its picture, in older files; for `evaluation.ssvad` only.
+        frame_filepath: Its picture; for `evaluation.ssvad` only.
         video_time_sec: Its time in seconds; not used.
         anomaly_track_id: Track of the frame's regions, -1 for none.
         frame_level_score: Score of the frame; in ground truth 0 or 1.
@@ -67,6 +68,7 @@ class Frame(_Part):
     """
 
     frame_id: Annotated[int, Field(gt=0, le=MAX_COUNT)]
+    frame_filename: str | None = None
     frame_filepath: str | None = None
     video_time_sec: Annotated[float, Field(ge=0)] | None = None
     anomaly_track_id: _Track | None = None

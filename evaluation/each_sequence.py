@@ -1,0 +1,234 @@
+"""Each sequence by itself, several side by side, and then all of them together."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.criteria import (
+    CriteriaOptions,
+    CriteriaResult,
+    SequenceStatistics,
+    combine,
+    frame_statistics,
+    merge,
+    sequence_statistics,
+)
+from evaluation.formats.ssvad_json import Prediction
+from evaluation.ground_truth import GroundTruth
+from evaluation.painting import boxes_to_map
+from evaluation.results import Basis, result_to_curves, result_to_summary
+from evaluation.scores import BoxScores
+from vadloc.cli import thread_count
+from vadloc.config import CRITERIA, Criterion
+from vadloc.errors import UsageError, VadlocError
+from vadloc.frames import natural_key
+
+logger = logging.getLogger(__name__)
+Boxes: TypeAlias = Literal["regions", "map"]
+Load: TypeAlias = Callable[[], tuple[Prediction, GroundTruth]]
+"""Opens the prediction and the ground truth of one sequence."""
+BOXES = ("regions", "map")
+FRAME_FIRST: tuple[Criterion, ...] = ("frame",)
+PLACES_FIRST: tuple[Criterion, ...] = ("region", "track", "pixel")
+
+
+class Source(NamedTuple):
+    """A ground truth of some sequences.
+
+    Attributes:
+        ground_truth: Where it was read from, for the summary.
+        format: A key of `evaluation.formats.READERS`, for the summary.
+        derived: Whether regions or tracks were computed, though its files do not say so.
+        criteria: What is computed from it.
+    """
+
+    ground_truth: str = ""
+    format: str = ""
+    derived: bool = False
+    criteria: tuple[Criterion, ...] = CRITERIA
+
+
+class Evaluated(NamedTuple):
+    """One evaluated sequence.
+
+    Attributes:
+        statistics: What it adds to the criteria of all sequences.
+        frame_scores: ``(frames,)``, for figures.
+        truth: Its ground truth; masks, which take most of the memory, are left out.
+        cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
+    """
+
+    statistics: SequenceStatistics
+    frame_scores: NDArray[np.floating[Any]]
+    truth: GroundTruth
+    cut_boxes: int = 0
+
+
+def evaluate_each(
+    loads: Sequence[Load],
+    *,
+    options: CriteriaOptions,
+    boxes: Boxes = "regions",
+    jobs: int = 1,
+    show_progress: bool = False,
+) -> list[Evaluated]:
+    """The first half of `evaluation.api.evaluate_sequences`: each sequence by itself.
+
+    Arguments are those of that function.
+
+    Raises:
+        VadlocError: That of the first sequence that cannot be evaluated.
+    """
+    if boxes not in BOXES:
+        raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, expected 1 or more")
+    parts: list[Evaluated] = []
+    outcomes = _outcomes(loads, options, boxes, min(jobs, len(loads)))
+    for outcome in _with_bar(outcomes, len(loads), shown=show_progress):
+        if isinstance(outcome, VadlocError):
+            raise outcome
+        parts.append(outcome)
+    return parts
+
+
+def summarize(
+    evaluated: Sequence[tuple[Source, Sequence[Evaluated]]],
+    *,
+    options: CriteriaOptions,
+    plots: Path | None = None,
+) -> dict[str, Any]:
+    """The second half of `evaluation.api.evaluate_sequences`: all sequences together.
+
+    Args:
+        evaluated: The sequences of each ground truth; no two serve the same criterion. Criteria
+            that none serves are undefined.
+        options: Options of the criteria.
+        plots: As in `evaluation.api.evaluate_folder`.
+
+    Returns:
+        As `evaluation.api.evaluate`.
+    """
+    results = [
+        (source.criteria, combine([part.statistics for part in parts], options=options))
+        for source, parts in evaluated
+    ]
+    result = merge(results)
+    if plots is not None:
+        _save_plots(plots, result, evaluated)
+    stands_on = {
+        criterion: _basis(source, parts)
+        for source, parts in evaluated
+        for criterion in source.criteria
+    }
+    content = {**result_to_summary(result, stands_on), "curves": result_to_curves(result)}
+    _add_adjustments(content, [part for _, parts in evaluated for part in parts])
+    return content
+
+
+def _add_adjustments(content: dict[str, Any], parts: Sequence[Evaluated]) -> None:
+    """What was done to annotation and predictions before they were compared."""
+    content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
+    content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
+    for threshold in {part.truth.mask_threshold for part in parts} - {None}:
+        logger.info("masks: pixels are anomalous from level %g on", threshold)
+        content["options"]["mask_threshold"] = threshold
+
+
+def _basis(source: Source, parts: Sequence[Evaluated]) -> Basis:
+    return Basis(
+        ground_truth=source.ground_truth,
+        format=source.format,
+        derived=source.derived or any(part.truth.derived for part in parts),
+        frames={part.truth.sequence: part.truth.frame_count for part in parts},
+    )
+
+
+def _save_plots(
+    folder: Path,
+    result: CriteriaResult,
+    evaluated: Sequence[tuple[Source, Sequence[Evaluated]]],
+) -> None:
+    """Curves, and the scores over time with the threshold of the frame level's EER."""
+    from evaluation.plots import save_evaluation_plots, save_score_plots
+
+    save_evaluation_plots(folder, result)
+    truths = truths_by_sequence(evaluated, FRAME_FIRST)
+    scores = {
+        part.truth.sequence: (part.frame_scores, truths[part.truth.sequence].anomalous)
+        for _, parts in evaluated
+        for part in parts
+    }
+    threshold = result.frame.eer_threshold.value
+    save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
+
+
+def truths_by_sequence(
+    evaluated: Sequence[tuple[Source, Sequence[Evaluated]]], order: Sequence[Criterion]
+) -> dict[str, GroundTruth]:
+    """One ground truth of each sequence: of the source that serves what comes first.
+
+    Args:
+        evaluated: As in `summarize`.
+        order: Criteria; those that are not in it come last.
+    """
+    found: dict[str, GroundTruth] = {}
+    for criterion in (*order, *CRITERIA):
+        for source, parts in evaluated:
+            if criterion in source.criteria:
+                for part in parts:
+                    found.setdefault(part.truth.sequence, part.truth)
+    return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
+
+
+def _outcomes(
+    loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
+) -> Iterable[Evaluated | VadlocError]:
+    """What `_outcome` makes of each sequence, in their order."""
+    if jobs <= 1:
+        return (_outcome(load, options, boxes) for load in loads)
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=jobs, return_as="generator")
+    done: Iterable[Evaluated | VadlocError] = pool(
+        delayed(_outcome)(load, options, boxes) for load in loads
+    )
+    return done
+
+
+def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | VadlocError:
+    """What came of a sequence, or what went wrong."""
+    try:
+        prediction, truth = load()
+        scores = prediction.scores
+        if boxes == "map" and isinstance(scores, BoxScores):
+            scores = boxes_to_map(scores)
+        if scores is not None:
+            own = prediction.frame_score
+            statistics = sequence_statistics(
+                scores, truth, frame_scores=own, options=options, threads=thread_count()
+            )
+        elif prediction.frame_score is not None:
+            statistics = frame_statistics(prediction.frame_score, truth)
+        else:
+            raise VadlocError(f"{prediction.sequence}: a prediction without any score")
+    except VadlocError as error:
+        return error
+    own = prediction.frame_score
+    shown = statistics.events.frame_score if own is None else own
+    return Evaluated(statistics, shown, replace(truth, masks=None), prediction.cut_boxes)
+
+
+def _with_bar(
+    outcomes: Iterable[Evaluated | VadlocError], total: int, *, shown: bool
+) -> Iterable[Evaluated | VadlocError]:
+    if not shown:
+        return outcomes
+    from tqdm import tqdm
+
+    return tqdm(outcomes, total=total, desc="evaluation", unit="sequence")

@@ -1,0 +1,184 @@
+"""``visualize`` and ``visualize_dir`` with the arguments of py-ssvad-metrics.
+
+They draw as `evaluation.visualize` does: arguments about the thickness of lines, the size of texts
+and the opacity of colours are taken and have no effect, which a warning says if they are given.
+"""
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from evaluation.api import PathLike, json_folders_to_pairs
+from evaluation.formats.ssvad_document import Document, read_document
+from evaluation.views import Files
+from evaluation.visualize_annotations import ViewOptions, show_files
+from vadloc.errors import VadlocError
+
+FRAMES_PER_SECOND = 25.0
+"""Of the video, where neither the caller nor the ground truth says it."""
+
+
+class _Look(NamedTuple):
+    """Arguments of both functions from ``line_thickness`` to ``overlay_alpha``."""
+
+    line_thickness: float = 1
+    text_scale: float = 1.0
+    text_thickness: float = 1.0
+    overlay_alpha: float = 0.4
+
+
+def visualize(
+    gt_path: PathLike,
+    pred_path: PathLike,
+    out_dir: PathLike | None = None,
+    video_fps: float | None = None,
+    gt_score_maps_root_dir: PathLike | None = None,
+    pred_score_maps_root_dir: PathLike | None = None,
+    images_root_dir: PathLike | None = None,
+    show_image: bool = True,
+    line_thickness: float = 1,
+    text_scale: float = 1.0,
+    text_thickness: float = 1.0,
+    overlay_alpha: float = 0.4,
+    threshold: float = 0.0,
+) -> str:
+    """Draw one sequence as a video, which replaces one that exists.
+
+    Args:
+        gt_path: JSON of the ground truth.
+        pred_path: JSON of the prediction.
+        out_dir: Folder of the video; by default that of ``pred_path``.
+        video_fps: Frames per second; by default the ground truth's, or 25.
+        gt_score_maps_root_dir: Folder that the paths of maps in the ground truth are relative to;
+            by default that of the file.
+        pred_score_maps_root_dir: The same for the prediction.
+        images_root_dir: The same for the pictures that the ground truth names.
+        show_image: Draw on the pictures, or else on a dark background.
+        line_thickness: Without effect.
+        text_scale: Without effect.
+        text_thickness: Without effect.
+        overlay_alpha: Without effect.
+        threshold: Boxes that score less are left out, parts of maps that score it are outlined;
+            0 shows all boxes.
+
+    Returns:
+        Path of the video.
+
+    Raises:
+        VadlocError: A file or picture is missing or unusable, or they disagree.
+    """
+    _warn_of(_Look(line_thickness, text_scale, text_thickness, overlay_alpha))
+    folder = Path(pred_path).parent if out_dir is None else Path(out_dir)
+    target = folder / f"{Path(pred_path).stem}.mp4"
+    document = read_document(Path(gt_path))
+    pictures = _pictures(Path(gt_path), document, images_root_dir) if show_image else None
+    files = Files(
+        Path(pred_path).stem,
+        Path(gt_path),
+        Path(pred_path),
+        None,
+        pictures,
+        _path(gt_score_maps_root_dir),
+        _path(pred_score_maps_root_dir),
+    )
+    options = ViewOptions(
+        threshold=threshold or None,
+        frames_per_second=video_fps or document.frame_rate or FRAMES_PER_SECOND,
+        overwrite=True,
+    )
+    return str(show_files(files, target, options))
+
+
+def visualize_dir(
+    gt_dir: PathLike,
+    pred_dir: PathLike,
+    out_dir: PathLike | None = None,
+    video_fps: float | None = None,
+    gt_name_suffix: str = "",
+    pred_name_suffix: str = "",
+    gt_score_maps_root_dir: PathLike | None = None,
+    pred_score_maps_root_dir: PathLike | None = None,
+    images_root_dir: PathLike | None = None,
+    show_image: bool = True,
+    line_thickness: float = 1,
+    text_scale: float = 1.0,
+    text_thickness: float = 1.0,
+    overlay_alpha: float = 0.4,
+    threshold: float = 0.0,
+    show_progress: bool = True,
+) -> None:
+    """Draw all sequences of two folders, each as `visualize` does.
+
+    Args:
+        gt_dir: Folder of ``<sequence><gt_name_suffix>.json``.
+        pred_dir: Folder of ``<sequence><pred_name_suffix>.json``.
+        out_dir: As in `visualize`, like all that follow but the two suffixes.
+        video_fps: As in `visualize`.
+        gt_name_suffix: What follows the sequence's name in the ground truth's.
+        pred_name_suffix: The same for the predictions.
+        gt_score_maps_root_dir: As in `visualize`.
+        pred_score_maps_root_dir: As in `visualize`.
+        images_root_dir: As in `visualize`.
+        show_image: As in `visualize`.
+        line_thickness: Without effect.
+        text_scale: Without effect.
+        text_thickness: Without effect.
+        overlay_alpha: Without effect.
+        threshold: As in `visualize`.
+        show_progress: Whether to show a bar on stderr.
+
+    Raises:
+        VadlocError: As `visualize`, or a sequence has only one of its two files.
+    """
+    _warn_of(_Look(line_thickness, text_scale, text_thickness, overlay_alpha))
+    pairs = json_folders_to_pairs(gt_dir, pred_dir, (gt_name_suffix, pred_name_suffix))
+    for truth, prediction in tqdm(pairs.values(), unit="sequence", disable=not show_progress):
+        visualize(
+            truth,
+            prediction,
+            out_dir,
+            video_fps,
+            gt_score_maps_root_dir,
+            pred_score_maps_root_dir,
+            images_root_dir,
+            show_image=show_image,
+            threshold=threshold,
+        )
+
+
+def _path(path: PathLike | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _warn_of(look: _Look) -> None:
+    """Name the arguments that were given and have no effect."""
+    given = [
+        name
+        for name, value, default in zip(look._fields, look, _Look(), strict=True)
+        if value != default
+    ]
+    if given:
+        warnings.warn(
+            f"{', '.join(given)}: without effect, this package draws in its own way", stacklevel=3
+        )
+
+
+def _pictures(path: Path, document: Document, root: PathLike | None) -> tuple[Path, ...]:
+    """The picture of each frame.
+
+    Raises:
+        VadlocError: A frame names none.
+    """
+    folder = path.parent if root is None else Path(root)
+    found = []
+    for frame in document.frames:
+        name = frame.frame_filepath or frame.frame_filename
+        if name is None:
+            raise VadlocError(
+                f"{path}, frame {frame.frame_id}: no frame_filepath, which names its picture; "
+                "show_image=False draws without pictures"
+            )
+        found.append(folder / name)
+    return tuple(found)
