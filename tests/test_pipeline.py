@@ -443,7 +443,7 @@ def test_without_ground_truth_a_run_ends_with_scores(scene: Path, results: Path)
     done = run("vadloc.run", *words)
     assert done.returncode == 0, done.stderr
     assert not (results / "tiny" / "evaluation").exists()
-    assert "ground_truth is not set" in one_line(run(EVALUATE, *words), status=1)
+    assert "there is nothing to evaluate against" in one_line(run(EVALUATE, *words), status=1)
 
 
 def test_a_reader_that_stops_early_is_no_error(scene: Path, results: Path) -> None:
