@@ -35,7 +35,8 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
     Raises:
         VadlocError: The points do not make a curve.
     """
-    from evaluation.curves import RateCurve, area_under, roc_area
+    from evaluation.areas import area_under, roc_area
+    from evaluation.curves import RateCurve
 
     if fpr.ndim != 1 or fpr.shape != tpr.shape or not len(fpr):
         raise VadlocError(

@@ -13,20 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.areas import area_rule, area_under, equal_error_rate, roc_area
 from evaluation.basins import check_connectivity
 from evaluation.curves import (
     DetectionCurve,
     Events,
     RateCurve,
     Value,
-    area_rule,
-    area_under,
     check_share,
     counts_at,
     detection_curve,
-    equal_error_rate,
     falling_thresholds,
-    roc_area,
     share,
 )
 from evaluation.ground_truth import GroundTruth
@@ -67,7 +64,7 @@ class CriteriaOptions:
         connectivity: 8 or 4, how cells form detected regions; without effect on boxes.
         pixel_share: Least share of a frame's anomalous pixels that must be detected (pixel level).
         dual_share: Least share of the detected pixels that must be anomalous (dual pixel level).
-        rule: How region and track curves become areas, a key of ``curves.AREA_RULES``.
+        rule: How region and track curves become areas, a key of ``areas.AREA_RULES``.
         alarm_threshold: Score from which a frame raises an alarm, for the false alarm rate.
     """
 
@@ -135,7 +132,7 @@ class RocResult:
 
     Attributes:
         curve: True positive rate over false positive rate at every distinct score.
-        auc: Area under it (`curves.roc_area`); area rules have no effect on it.
+        auc: Area under it (`areas.roc_area`); area rules have no effect on it.
         eer: Error rate where FPR = 1 - TPR.
         eer_threshold: Highest threshold whose point lies on or past that.
     """

@@ -19,8 +19,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from evaluation.areas import envelope_path, roc_path
 from evaluation.criteria import CriteriaResult, RocResult
-from evaluation.curves import RateCurve, Value, envelope_path, roc_path
+from evaluation.curves import RateCurve, Value
 from vadloc.storage import replacing
 
 STYLE: Any = [

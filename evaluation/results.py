@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.areas import AREA_RULES, area_under
 from evaluation.criteria import CriteriaResult
-from evaluation.curves import AREA_RULES, RateCurve, Value, area_under
+from evaluation.curves import RateCurve, Value
 from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import counted
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.areas import AREA_RULES, area_under
 from evaluation.criteria import combine, sequence_statistics
-from evaluation.curves import AREA_RULES, area_under
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import BoxScores, ScoreMap, Scores
 from vadloc.cli import emit, exit_status

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from tiny_scene import CONFIG, one_line, run
 
-from evaluation.curves import AREA_RULES
+from evaluation.areas import AREA_RULES
 from evaluation.formats import READERS
 from vadloc.config import AreaRule, Config, GroundTruthFormat, load_config
 from vadloc.errors import UsageError

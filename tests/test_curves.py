@@ -9,18 +9,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from plain_criteria import Video, counts, envelope_area, map_videos
 
-from evaluation.curves import (
+from evaluation.areas import (
     AREA_RULES,
-    NO_REGIONS,
-    Events,
-    RateCurve,
     area_under,
-    curve_at,
-    detection_curve,
     envelope_path,
     equal_error_rate,
     roc_area,
 )
+from evaluation.curves import NO_REGIONS, Events, RateCurve, curve_at, detection_curve
 from evaluation.sweep import sequence_events
 from vadloc.errors import VadlocError
 

@@ -410,9 +410,11 @@ class Artifacts:
 
     def _truth_identity(self) -> str:
         """Hash of which ground truth is evaluated for what, on which sequences."""
-        sources = [source.model_dump(exclude={"derived"}) for source in self.config.ground_truths]
-        part = sorted(self.part) if self.is_part() else []
-        return _hash("ground_truth", sources, part)
+        sources = sorted(
+            (sorted(source.criteria), source.path, source.format, sorted(source.sequences))
+            for source in self.config.ground_truths
+        )
+        return _hash("ground_truth", sources, sorted(self.part) if self.is_part() else [])
 
     def _scores_file(self, sequence: str, suffix: str) -> Artifact:
         return Artifact(
