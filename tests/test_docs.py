@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -255,10 +256,11 @@ def test_files_that_pages_and_sources_name_exist() -> None:
 def config_keys(model: type[BaseModel] = Config) -> Iterator[str]:
     """Every key of a config that is no table."""
     for name, field in model.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from config_keys(annotation)
-        elif name != "path":
+        types = (field.annotation, *get_args(field.annotation))
+        tables = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
+        for table in tables:
+            yield from config_keys(table)
+        if not tables and name != "path":
             yield name
 
 
