@@ -4,7 +4,7 @@
 
 Each fault must end in the very bytes of an undisturbed run, or in one clear line that names the
 file; never in a traceback, a partial file under a final name, or another number. The table it
-prints is the README's. The full disk is a small tmpfs, which only root can mount.
+prints stands in benchmarks/README.md. The full disk is a small tmpfs, which only root can mount.
 
 Damaged is every file below ``results/`` that carries a checksum or, as those of the report, is
 listed with one; all that programs read must carry one. The others are for people: plots and tables

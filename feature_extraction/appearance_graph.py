@@ -26,7 +26,7 @@ regions of Ped2 are 32 pixels of the video."""
 BLOCKS: Final = 17
 """Inverted residual blocks of MobileNetV2 (Sandler et al., CVPR 2018, table 2). The widening
 convolution after them, made for a thousand classes, is left out: eight are told apart as well
-without it (``benchmarks/README.md``)."""
+without it (``benchmarks/DECISIONS.md``)."""
 
 HALVING: Final = frozenset({2, 4, 7, 14})
 """Those blocks, numbered from 1, whose depthwise convolution has stride 2."""

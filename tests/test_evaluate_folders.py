@@ -369,15 +369,15 @@ def test_json_predictions_may_keep_their_maps_beside_them(tmp_path: Path) -> Non
     assert list(found["frame_roc_auc_by_sequence"]) == ["a"]
 
 
-README = Path(__file__).parent.parent / "evaluation" / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "evaluation.md"
 
 
-def test_the_commands_of_the_readme_run_as_printed(tmp_path: Path) -> None:
-    blocks = re.findall(r"```(bash|python)\n(.*?)```", README.read_text(), re.DOTALL)
+def test_the_commands_of_the_page_run_as_printed(tmp_path: Path) -> None:
+    blocks = re.findall(r"```(bash|python)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (first, commands), (second, program) = blocks[:2]
     assert (first, second) == ("bash", "python")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(README.parent.parent)}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(PAGE.parent.parent)}
 
     def output_of(*words: str) -> str:
         done = subprocess.run(
@@ -392,8 +392,8 @@ def test_the_commands_of_the_readme_run_as_printed(tmp_path: Path) -> None:
     assert output_of(sys.executable, "-c", program) == "1.0 1.0 1.0\n"
 
 
-def test_the_readme_names_all_formats_and_prints_the_present_table() -> None:
-    text = README.read_text()
+def test_the_page_names_all_formats_and_prints_the_present_table() -> None:
+    text = PAGE.read_text()
     assert cases_to_markdown(all_cases()) in text
     for name in READERS:
         assert f"\n| `{name}` | " in text

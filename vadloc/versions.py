@@ -28,7 +28,7 @@ VERSIONS: Final[dict[str, tuple[str, ...]]] = {
 """Version to its components, in the order of their columns; ``appearance_motion`` is EVAL."""
 
 WEIGHTS: Final[dict[str, dict[str, float]]] = {"appearance_momentum": {"appearance": 0.25}}
-"""w_k of a version's components where it is not 1; chosen on two scenes, see benchmarks/README."""
+"""w_k of a version's components where it is not 1; chosen as benchmarks/DECISIONS.md says."""
 
 
 def extractors_of(version: str) -> tuple[str, ...]:
