@@ -191,9 +191,8 @@ def evaluate_folder(
     if unread and not is_part:
         logger.warning("%s: not read, since of no known kind: %s", folder, some_of(unread))
     seen = {} if frames is None else frames_of(names, Path(frames))
-    loads = folder_to_loads(truth, predictions, names, seen, size_px)
     return evaluate_sequences(
-        loads,
+        folder_to_loads(truth, predictions, names, seen, size_px),
         options=options or CriteriaOptions(),
         boxes=boxes,
         jobs=jobs,

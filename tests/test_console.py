@@ -16,7 +16,7 @@ from anomaly_detection import visualize_anomalies, write_report
 from evaluation.results import summary_to_text
 from vadloc import console
 from vadloc.artifacts import Artifacts
-from vadloc.config import load_config
+from vadloc.config import CRITERIA, load_config
 from vadloc.console import duration, progress
 from vadloc.stage_reports import counts_to_words
 
@@ -197,11 +197,20 @@ def test_one_of_everything_in_a_summary() -> None:
         ],
         0.89751,
     )
-    summary = {**numbers, "rule": "envelope", "counts": {f"{name}s": 1 for name in names}}
+    basis = {"ground_truth": "Test", "format": "masks", "derived": True, "frames": 1}
+    summary = {
+        **numbers,
+        "rule": "envelope",
+        "counts": {f"{name}s": 1 for name in names},
+        "part_of": None,
+        "stands_on": {key: {**basis, "sequences": ["Test001"]} for key in CRITERIA},
+    }
     lines = summary_to_text({**summary, "frame_eer": None}).splitlines()
     assert lines[0] == "frame AUC (micro)   0.898"
     assert lines[2] == "frame EER           undefined"
-    assert lines[-1] == "rule envelope; 1 frame, 1 region, 1 track in 1 sequence"
+    assert lines[-1] == (
+        "rule envelope; 1 frame, 1 region, 1 track in 1 sequence, from Test (masks, derived)"
+    )
 
 
 def test_reports_of_other_extractors_and_forms_are_kept(scene: Path, tmp_path: Path) -> None:

@@ -382,7 +382,7 @@ def test_real_ped2_gives_the_rows_that_are_known(datasets: Path, tmp_path: Path)
             target.symlink_to(path)
     result = prepare(LAYOUTS["ped2"], [source], datasets=tmp_path)
     assert result.placed == 2550 + 2 * 2010
-    assert any("2410 regions, 21 tracks" in note for note in result.notes)
+    assert any("2410 regions and 21 tracks" in note for note in result.notes)
     for sequence in ("Test003", "Test008", "Test012"):
         size = {"frame_count": len(list((datasets / "ped2/Test" / sequence).glob("*.jpg")))}
         ours, known = (
