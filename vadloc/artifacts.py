@@ -2,8 +2,13 @@
 
 No other module knows a file name. A *stamp* is a hash of exactly what an artifact depends on: the
 schema of its kind, the config tables that its stage reads, and the stamps of its inputs, down to
-the names and sizes of the frame files. It is computed from config and dataset alone, so that every
-stage can tell whether what it finds is what it would make, without trusting the file.
+the names and the content of the files of frames, annotation and weights. It is computed from config
+and dataset alone, so that every stage can tell whether what it finds is what it would make, without
+trusting the file.
+
+What is in the files of the dataset is remembered under ``inputs/``, see `vadloc.digests`. A stamp
+is computed when something is compared with it: what is missing needs none, and no frame is read
+to list it.
 
 Features are kept one file an extractor and sequence (and not one file a sequence), so that adding
 a component, or a version that needs another one, leaves all that exists valid.
@@ -14,15 +19,18 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from vadloc import storage
-from vadloc.config import Config
+from vadloc.annotation_files import annotation_files
+from vadloc.config import Config, GroundTruthFormat
+from vadloc.digests import digests_of
 from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import Sequence, frame_listing, list_sequences
+from vadloc.frames import Sequence, frame_files, list_sequences
 from vadloc.versions import VERSIONS, WEIGHTS, extractors_of
 from vadloc.weights import weights_digest
 
@@ -64,15 +72,20 @@ class Artifact:
 
     Attributes:
         path: Where it is or will be.
-        stamp: What its stamp must be under the present config and dataset.
+        make_stamp: Computes `stamp`; not called as long as the file is missing.
         command: The command line that makes it.
         kind: What it holds, a key of ``contents.CONTENTS``; empty if no program reads it again.
     """
 
     path: Path
-    stamp: str
+    make_stamp: Callable[[], str]
     command: str
     kind: str = ""
+
+    @cached_property
+    def stamp(self) -> str:
+        """What its stamp must be under the present config and dataset."""
+        return self.make_stamp()
 
     def is_done(self, *, overwrite: bool = False) -> bool:
         """Whether it exists as the present config would make it.
@@ -89,8 +102,8 @@ class Artifact:
             raise VadlocError(f"{detail}; make it again: {self.command} --overwrite")
         if state == "stale" and not overwrite:
             raise VadlocError(
-                f"{self.path}: made from another config, other frames or another release "
-                f"({detail}); to replace it: {self.command} --overwrite"
+                f"{self.path}: made from another config, other frames or annotation, or by "
+                f"another release ({detail}); to replace it: {self.command} --overwrite"
             )
         return state == "done"
 
@@ -219,10 +232,17 @@ class Artifacts:
         return self.datasets / self.config.dataset.ground_truth
 
     def features(self, extractor: str, split: Split, sequence: str) -> Artifact:
-        """Features of one sequence by one extractor."""
+        """Features of one sequence by one extractor.
+
+        Raises:
+            VadlocError: There are none yet, and it is not certain what the frames are.
+        """
+        path = self.folder / "features" / extractor / split / f"{sequence}.joblib"
+        if not path.is_file():  # which frames there are is clear before any work
+            self._once(("listed", split, sequence), partial(self._check_listing, split, sequence))
         return Artifact(
-            self.folder / "features" / extractor / split / f"{sequence}.joblib",
-            self._features_stamp(extractor, split, sequence),
+            path,
+            partial(self._features_stamp, extractor, split, sequence),
             self._command(
                 "feature_extraction.extract_features", "--split", split, "--sequence", sequence
             ),
@@ -233,7 +253,7 @@ class Artifacts:
         """The divisors Z_k of the distance, from the features of all training sequences."""
         return Artifact(
             self._versioned("exemplars", "scales.joblib"),
-            self._scales_stamp(),
+            self._scales_stamp,
             self._command("exemplar_selection.select_exemplars"),
             "scales",
         )
@@ -242,7 +262,7 @@ class Artifacts:
         """Exemplars of one training sequence."""
         return Artifact(
             self._versioned("exemplars", f"{sequence}.joblib"),
-            self._exemplars_stamp(sequence),
+            partial(self._exemplars_stamp, sequence),
             self._command("exemplar_selection.select_exemplars", "--sequence", sequence),
             "exemplars",
         )
@@ -251,7 +271,7 @@ class Artifacts:
         """The model: exemplars of all training sequences."""
         return Artifact(
             self._versioned("exemplars", "merged.joblib"),
-            self._merged_stamp(),
+            self._merged_stamp,
             self._command("exemplar_selection.merge_exemplars"),
             "merged",
         )
@@ -268,7 +288,7 @@ class Artifacts:
         """False alarms of one training sequence at every threshold, by the other sequences."""
         return Artifact(
             self._versioned("calibration", f"{sequence}.joblib"),
-            self._calibration_stamp(sequence),
+            partial(self._calibration_stamp, sequence),
             self._command("anomaly_detection.calibration", "--sequence", sequence),
             "calibration",
         )
@@ -278,7 +298,7 @@ class Artifacts:
         options = "--sequence", sequence, *self.alarm_options
         return Artifact(
             self._versioned("explanations", f"{sequence}.json"),
-            self._explanations_stamp(sequence),
+            partial(self._explanations_stamp, sequence),
             self._command("anomaly_detection.explain_anomalies", *options),
             "explanations",
         )
@@ -297,7 +317,7 @@ class Artifacts:
             self._versioned(
                 "views", f"{sequence}.mp4" if form == "video" else f"{sequence}/view.json"
             ),
-            self._views_stamp(sequence),
+            partial(self._views_stamp, sequence),
             self._command("anomaly_detection.visualize_anomalies", *words),
         )
 
@@ -305,7 +325,7 @@ class Artifacts:
         """A file of the evaluation: ``summary.json`` or a curve."""
         return Artifact(
             self._versioned("evaluation", name),
-            self._evaluation_stamp(),
+            self._evaluation_stamp,
             self._command("evaluation.evaluate_scores"),
             name.removesuffix(".json"),
         )
@@ -316,14 +336,14 @@ class Artifacts:
         single = ("--single-file",) if single_file else ()
         return Artifact(
             folder / f"{self.version}.html" if single else folder / self.version / "index.html",
-            self._report_stamp(),
+            self._report_stamp,
             self._command("anomaly_detection.write_report", *single, *self.alarm_options),
         )
 
     def report_files(self) -> Artifact:
         """The list of all files of the report's folder, with their digests."""
         page = self.report_page()
-        return Artifact(page.path.with_name("files.json"), page.stamp, page.command)
+        return Artifact(page.path.with_name("files.json"), page.make_stamp, page.command)
 
     def gallery(self, region: int) -> Path:
         """Picture of a region's exemplars."""
@@ -343,7 +363,7 @@ class Artifacts:
     def _scores_file(self, sequence: str, suffix: str) -> Artifact:
         return Artifact(
             self._versioned("scores", f"{sequence}.{suffix}"),
-            self._scores_stamp(sequence),
+            partial(self._scores_stamp, sequence),
             self._command("anomaly_detection.score_anomalies", "--sequence", sequence),
             "scores" if suffix == "npy" else "score_details",
         )
@@ -369,11 +389,32 @@ class Artifacts:
         return self._once(("weights", network), lambda: weights_digest(weights, network))
 
     def _frames_stamp(self, split: Split, sequence: str) -> str:
-        def listed() -> str:
-            found = self.sequence(split, sequence)
-            return _hash("video" if found.is_video else "frames", *frame_listing(found))
+        return self._once(("frames", split, sequence), lambda: self._hash_frames(split, sequence))
 
-        return self._once(("frames", split, sequence), listed)
+    def _hash_frames(self, split: Split, sequence: str) -> str:
+        found = self.sequence(split, sequence)
+        files = {file.name: file for file in frame_files(found)}
+        digests = digests_of(files, self._input_record("frames", split, sequence))
+        return _hash("video" if found.is_video else "frames", *digests.items())
+
+    def _check_listing(self, split: Split, sequence: str) -> None:
+        frame_files(self.sequence(split, sequence))
+
+    def check_frames(self, split: Split, sequence: str) -> None:
+        """Compare the frames of a sequence with those of its stamp, after they have been read.
+
+        Raises:
+            VadlocError: They are others by now.
+        """
+        if self._hash_frames(split, sequence) != self._frames_stamp(split, sequence):
+            raise VadlocError(
+                f"{self.sequence(split, sequence).path}: changed while it was read; give the "
+                "command again when nothing writes to it"
+            )
+
+    def _input_record(self, kind: str, *names: str) -> Path:
+        """Where the digests of input files are remembered; see `vadloc.digests`."""
+        return self.folder.joinpath("inputs", kind, *names[:-1], f"{names[-1]}.json")
 
     def _all_features_stamp(self, split: Split, sequence: str) -> str:
         extractors = extractors_of(self.version)
@@ -421,18 +462,20 @@ class Artifacts:
     def _evaluation_stamp(self) -> str:
         def hashed() -> str:
             test = [self._scores_stamp(s.name) for s in self.sequences("test")]
-            truth = [
-                (str(file.relative_to(self.ground_truth)), file.stat().st_size)
-                for file in sorted(self.ground_truth.rglob("*"))
-                if file.is_file()
-            ]
             dataset = self.config.dataset
             form: tuple[Any, ...] = dataset.ground_truth_format, dataset.ground_truth_derived
             if dataset.ground_truth_mask_threshold is not None:
                 form += (dataset.ground_truth_mask_threshold,)
+            truth = self._truth_digests(dataset.ground_truth_format)
             return _hash("evaluation", *test, *truth, *form, self.config.evaluation)
 
         return self._once("evaluation", hashed)
+
+    def _truth_digests(self, gt_format: GroundTruthFormat) -> list[tuple[str, str]]:
+        """Names and digests of the files of the annotation that are read."""
+        folder, names = self.ground_truth, [s.name for s in self.sequences("test")]
+        record = self._input_record("ground_truth", *folder.relative_to(self.datasets).parts)
+        return list(digests_of(annotation_files(gt_format, folder, names), record).items())
 
     def _report_stamp(self) -> str:
         explained = [self.explanations(s.name).stamp for s in self.sequences("test")]

@@ -431,6 +431,8 @@ def _results(
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    if units:  # what its stamp shares with the others' is computed here, not by each worker
+        _ = stage.outputs(artifacts, units[0])[0].stamp
     pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
     try:
         yield from pool(delayed(_run_unit)(stage, artifacts, unit, options) for unit in units)
