@@ -16,24 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 from formats_helpers import MAKERS, SIZE, sequence_of
-from tiny_scene import one_line, run, run_scene, scene_options
-from evaluation.formats import READERS
+
+from evaluation.formats import MODULES, READERS
 from feature_extraction import extract_features
 from vadloc import digests
-from vadloc.annotation_files import annotation_files
+from vadloc.annotation_files import PLACES, annotation_files
 from vadloc.artifacts import Artifact, Artifacts
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
 from vadloc.storage import read_json, write_json
 
-LONG_AGO_S = 1_500_000_000
 STAGES = ("features", "exemplars", "scores", "explanations", "evaluation", "report")
-
-
-def age(folder: Path, *, seconds: int = LONG_AGO_S) -> None:
-    """Let all files have been written long ago, each at its own time."""
-    for number, path in enumerate(sorted(p for p in folder.rglob("*") if p.is_file())):
-        os.utime(path, (seconds + number, seconds + number))
 
 
 def artifacts_of(scene: Path, results: Path) -> Artifacts:
@@ -67,12 +60,10 @@ def stale(scene: Path, results: Path) -> set[str]:
 
 
 @pytest.fixture
-def old(scene: Path, tmp_path: Path) -> Path:
-    """A copy of the scene that a test may spoil, written long ago."""
-    copy = tmp_path / "scene"
-    shutil.copytree(scene, copy)
-    age(copy)
-    return copy
+def old(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the scene that a test may spoil, and that counts as written long ago."""
+    monkeypatch.setattr(digests, "SETTLED_NS", -(10**9))
+    return shutil.copytree(scene, tmp_path / "scene")
 
 
 @pytest.fixture
@@ -160,7 +151,6 @@ def test_a_copy_of_the_dataset_asks_for_nothing(
     old: Path, results: Path, tmp_path: Path, read: list[str]
 ) -> None:
     shutil.copytree(old, tmp_path / "copy", copy_function=shutil.copyfile)  # new times
-    age(tmp_path / "copy", seconds=LONG_AGO_S + 1000)
     assert stale(tmp_path / "copy", results) == set()
     assert len(read) == 2 * 24 + 1 + 2 * 24 + 2  # frames, a video, frames, annotation
     read.clear()
@@ -173,31 +163,35 @@ def test_touched_files_are_read_again_and_found_the_same(
 ) -> None:
     assert stale(old, results) == set()
     assert read == []
-    os.utime(old / "Test" / "Test0" / "003.png", (LONG_AGO_S - 1, LONG_AGO_S - 1))
-    os.utime(old / "Test" / "Test0" / "Test0_gt.txt")  # now: its time may still stay the same
-    assert stale(old, results) == set()
-    assert stale(old, results) == set()
-    assert sorted(read) == ["003.png", "Test0_gt.txt", "Test0_gt.txt"]
+    for name in ("003.png", "Test0_gt.txt"):
+        (old / "Test" / "Test0" / name).touch()
+    for _ in range(2):
+        assert stale(old, results) == set()
+        assert sorted(read) == ["003.png", "Test0_gt.txt"], "once"
 
 
-def test_files_written_in_the_same_moment_are_not_trusted(old: Path, results: Path) -> None:
-    """Two writes within one step of the clock of files have one time."""
+def test_files_that_were_just_written_are_not_trusted(
+    old: Path, results: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writes within one step of the clock of files would have one time."""
+    monkeypatch.setattr(digests, "SETTLED_NS", 60 * 10**9)
+    (old / "Test" / "Test0" / "003.png").touch()
+    for count in (1, 2):
+        assert stale(old, results) == set()
+        assert read == count * ["003.png"]
+    monkeypatch.setattr(digests, "SETTLED_NS", -(10**9))
+    for _ in range(2):
+        assert stale(old, results) == set()
+        assert read == 3 * ["003.png"], "now it is recorded"
+
+
+def test_noise_of_the_same_size_and_time_is_stale(old: Path, results: Path) -> None:
+    """As where an archive with one time for all files is unpacked over another."""
     frame = old / "Test" / "Test0" / "003.png"
-    os.utime(frame)
     before = frame.stat()
-    assert stale(old, results) == set()
     overwrite_with_noise(frame)
     os.utime(frame, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert "features/Test0" in stale(old, results)
-
-
-def test_the_time_of_a_file_is_trusted(old: Path, results: Path) -> None:
-    """What is promised: bytes that were changed under the old time are not looked at."""
-    frame = old / "Test" / "Test0" / "003.png"
-    before = frame.stat()
-    overwrite_with_noise(frame)
-    os.utime(frame, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert stale(old, results) == set()
 
 
 def test_what_is_missing_is_listed_without_reading_anything(
@@ -273,13 +267,14 @@ def test_results_that_cannot_be_written_to_are_looked_at(
 def test_a_killed_writer_leaves_the_record_as_it_was(old: Path, results: Path) -> None:
     record = results / "tiny" / "inputs" / "frames" / "test" / "Test0.json"
     before = record.read_bytes()
-    os.utime(old / "Test" / "Test0" / "003.png", (LONG_AGO_S - 1, LONG_AGO_S - 1))
+    (old / "Test" / "Test0" / "003.png").touch()
     script = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from vadloc.digests import digests_of\n"
+        "from vadloc import digests\n"
+        "digests.SETTLED_NS = -(10**9)\n"
         "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "folder = Path(sys.argv[1])\n"
-        "digests_of({f.name: f for f in sorted(folder.glob('*.png'))}, Path(sys.argv[2]))\n"
+        "digests.digests_of({f.name: f for f in sorted(folder.glob('*.png'))}, Path(sys.argv[2]))\n"
     )
     words = [sys.executable, "-c", script, str(old / "Test" / "Test0"), str(record)]
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
@@ -345,3 +340,45 @@ def test_files_that_count_are_those_that_the_format_opens(
     READERS[name](tmp_path, sequence, **SIZE)
     below = {Path(path) for path in opened if Path(path).is_relative_to(tmp_path)}
     assert set(annotation_files(name, tmp_path, [sequence]).values()) == below
+
+
+def test_every_format_says_what_it_reads() -> None:
+    assert set(PLACES) == set(MODULES)
+
+
+def test_maps_that_a_json_names_count(tmp_path: Path) -> None:
+    names = ["maps/1.npy", "../outside.npy", "/etc/passwd", "none.npy", "\\u0000.npy", "maps"]
+    (tmp_path / "gt" / "maps").mkdir(parents=True)
+    for path in ("gt/maps/1.npy", "gt/maps/2.npy", "outside.npy"):
+        (tmp_path / path).write_bytes(b"map")
+    frames = ",".join(f'{{"pixel_level_scores_map" : "{name}"}}' for name in names)
+    (tmp_path / "gt" / "a_gt.json").write_text(f"[{frames}]")
+    found = annotation_files("json", tmp_path / "gt", ["a"])
+    assert found == {name: tmp_path / "gt" / name for name in ("a_gt.json", "maps/1.npy")}
+
+
+def test_the_first_place_is_read_and_no_other(tmp_path: Path) -> None:
+    clip = tmp_path / "Scene1" / "scene_1_a_annotations"
+    clip.mkdir(parents=True)
+    for name in ("scene_1_a_tracks.txt", "scene_1_a_0001_gt.png", "scene_1_a_0001.png"):
+        (clip / name).write_bytes(b"")
+    at = "Scene1/scene_1_a_annotations/scene_1_a_"
+    found = annotation_files("ubnormal", tmp_path, ["scene_1_a"])
+    assert list(found) == [f"{at}0001_gt.png", f"{at}tracks.txt"]
+    (clip / "scene_1_a_new_tracks.txt").write_bytes(b"")
+    found = annotation_files("ubnormal", tmp_path, ["scene_1_a", "scene"])
+    assert list(found) == [f"{at}0001_gt.png", f"{at}new_tracks.txt"]
+
+
+def test_labels_of_all_sequences_count(tmp_path: Path) -> None:
+    (tmp_path / "labels.npy").write_bytes(b"")
+    assert list(annotation_files("frame_labels", tmp_path, ["a", "b"])) == ["labels.npy"]
+    (tmp_path / "a.txt").write_text("0")
+    (tmp_path / "b.TXT").write_text("0")
+    assert list(annotation_files("frame_labels", tmp_path, ["a", "b"])) == ["a.txt", "b.TXT"]
+
+
+def test_other_spellings_are_found_and_nothing_in_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "Cafe\u0301_gt.txt").write_text("")
+    assert len(annotation_files("street_scene", tmp_path, ["Caf\u00e9"])) == 1
+    assert annotation_files("street_scene", tmp_path / "none", ["Caf\u00e9"]) == {}

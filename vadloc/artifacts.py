@@ -239,7 +239,8 @@ class Artifacts:
         """
         path = self.folder / "features" / extractor / split / f"{sequence}.joblib"
         if not path.is_file():  # which frames there are is clear before any work
-            self._once(("listed", split, sequence), partial(self._check_listing, split, sequence))
+            listing = self.sequence(split, sequence)
+            self._once(("listed", split, sequence), lambda: len(frame_files(listing)))
         return Artifact(
             path,
             partial(self._features_stamp, extractor, split, sequence),
@@ -396,9 +397,6 @@ class Artifacts:
         files = {file.name: file for file in frame_files(found)}
         digests = digests_of(files, self._input_record("frames", split, sequence))
         return _hash("video" if found.is_video else "frames", *digests.items())
-
-    def _check_listing(self, split: Split, sequence: str) -> None:
-        frame_files(self.sequence(split, sequence))
 
     def check_frames(self, split: Split, sequence: str) -> None:
         """Compare the frames of a sequence with those of its stamp, after they have been read.

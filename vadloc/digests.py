@@ -1,9 +1,13 @@
 """What is in input files, found out again only of those that were touched.
 
-A *record* is a JSON file below the results. Of each input file it holds size, modification time
-and SHA-256, as they were when the file was read. As long as size and time are those, the file is
-not read again. A record is a cache and nothing more: without it, or where it is damaged or cannot
-be written, the files are read, with the same result.
+A *record* is a JSON file below the results. Of each input file it holds the size, the times of
+change and the SHA-256, as they were when the file was read. As long as size and times are those,
+the file is not read again. A record is a cache and nothing more: without it, or where it is damaged
+or cannot be written, the files are read, with the same result.
+
+There are two times: of the content, which programs may set, and of the file's entry on the disk,
+which they may not. Archives give all files one time of content, and uncompressed pictures have one
+size: only the second time tells then that others were unpacked in their place.
 """
 
 import hashlib
@@ -21,8 +25,8 @@ from vadloc.storage import read_json, write_json
 
 logger = logging.getLogger(__name__)
 SETTLED_NS = 2 * 10**9
-"""Modification times have steps, the coarsest (FAT) of 2 s. A file that was written less than this
-ago may be written once more without another time; it is not recorded yet."""
+"""Times of files have steps, the coarsest (FAT) of 2 s. A file that was changed less than this ago
+may be changed once more without another time; it is not recorded yet."""
 ANNOUNCED_BYTES = 1 << 30
 """Reading so much takes long enough to say so."""
 _STAMP = "0000000000000001"
@@ -53,8 +57,9 @@ def digests_of(files: Mapping[str, Path], record: Path) -> dict[str, str]:
     for name in unread:
         digests[name] = file_digest(files[name])
         after = files[name].stat()
-        if _state(after) != _state(found[name]) or after.st_mtime_ns > now_ns - SETTLED_NS:
-            del found[name]  # its digest is not known to be that of this time
+        is_settled = max(after.st_mtime_ns, after.st_ctime_ns) <= now_ns - SETTLED_NS
+        if not is_settled or _state(after) != _state(found[name]):
+            del found[name]
     entries = {name: f"{_state(status)} {digests[name]}" for name, status in found.items()}
     if entries != known:
         with suppress(VadlocError, OSError):
@@ -76,7 +81,7 @@ def file_digest(path: Path) -> str:
 
 
 def _read_record(record: Path) -> dict[str, str]:
-    """The entries of a record, ``<size> <modification time in ns> <digest>`` by name."""
+    """The entries of a record, ``<size> <time of content> <of entry> <digest>`` by name."""
     try:
         content = read_json(record)
     except (VadlocError, OSError):
@@ -94,7 +99,7 @@ def _known_digest(entry: str | None, status: stat_result) -> str:
 
 
 def _state(status: stat_result) -> str:
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def _announce(record: Path, size_bytes: int) -> None:
