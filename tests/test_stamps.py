@@ -4,9 +4,11 @@ The files of results are empty here: only their stamps are looked at.
 """
 
 import errno
+import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from feature_extraction import extract_features
 from vadloc import digests
 from vadloc.annotation_files import PLACES, annotation_files
 from vadloc.artifacts import Artifact, Artifacts
+from vadloc.cli import RunOptions, run_units
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
 from vadloc.storage import read_json, write_json
@@ -283,6 +286,27 @@ def test_a_killed_writer_leaves_the_record_as_it_was(old: Path, results: Path) -
     assert stale(old, results) == set()
     assert list(record.parent.glob(".*.part")) == [], "the next one clears up"
     assert record.read_bytes() != before
+
+
+def test_leftovers_of_records_go_with_the_next_stage(old: Path, results: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    folder = results / "tiny" / "inputs" / "frames" / "test"
+    left = folder / f".Test0.json.{socket.gethostname()}.{dead}.part"
+    left.write_bytes(b"{")
+    run_units(extract_features.stage("train"), artifacts_of(old, results), [], RunOptions())
+    assert not left.exists()
+
+
+def test_reading_a_lot_is_said(
+    old: Path, results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(digests, "ANNOUNCED_BYTES", 1000)
+    (old / "Test" / "Test0" / "003.png").touch()
+    assert stale(old, results) == set()
+    [line] = caplog.messages
+    assert line == "reading 0.0 GiB of inputs that are new or were touched (Test0)"
 
 
 def test_frames_that_change_while_they_are_read_are_refused(

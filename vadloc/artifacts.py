@@ -184,6 +184,11 @@ class Artifacts:
         return self.results / self.config.dataset.name
 
     @property
+    def inputs(self) -> Path:
+        """Where the digests of input files are remembered; see `vadloc.digests`."""
+        return self.folder / "inputs"
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Feature components of the version, in the order of their columns."""
         return VERSIONS[self.version]
@@ -411,8 +416,7 @@ class Artifacts:
             )
 
     def _input_record(self, kind: str, *names: str) -> Path:
-        """Where the digests of input files are remembered; see `vadloc.digests`."""
-        return self.folder.joinpath("inputs", kind, *names[:-1], f"{names[-1]}.json")
+        return self.inputs.joinpath(kind, *names[:-1], f"{names[-1]}.json")
 
     def _all_features_stamp(self, split: Split, sequence: str) -> str:
         extractors = extractors_of(self.version)
@@ -464,16 +468,19 @@ class Artifacts:
             form: tuple[Any, ...] = dataset.ground_truth_format, dataset.ground_truth_derived
             if dataset.ground_truth_mask_threshold is not None:
                 form += (dataset.ground_truth_mask_threshold,)
-            truth = self._truth_digests(dataset.ground_truth_format)
+            names = [s.name for s in self.sequences("test")]
+            truth = self._truth_digests(self.ground_truth, dataset.ground_truth_format, names)
             return _hash("evaluation", *test, *truth, *form, self.config.evaluation)
 
         return self._once("evaluation", hashed)
 
-    def _truth_digests(self, gt_format: GroundTruthFormat) -> list[tuple[str, str]]:
-        """Names and digests of the files of the annotation that are read."""
-        folder, names = self.ground_truth, [s.name for s in self.sequences("test")]
-        record = self._input_record("ground_truth", *folder.relative_to(self.datasets).parts)
-        return list(digests_of(annotation_files(gt_format, folder, names), record).items())
+    def _truth_digests(
+        self, folder: Path, gt_format: GroundTruthFormat, sequences: list[str]
+    ) -> list[tuple[str, str]]:
+        """Names and digests of the files of an annotation that are read."""
+        names = gt_format, *folder.relative_to(self.datasets).parts
+        record = self._input_record("ground_truth", *names)
+        return list(digests_of(annotation_files(gt_format, folder, sequences), record).items())
 
     def _report_stamp(self) -> str:
         explained = [self.explanations(s.name).stamp for s in self.sequences("test")]

@@ -417,7 +417,8 @@ def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> No
 def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
     """Where the stage writes; what killed processes left there goes even if nothing is to do."""
     outputs = (output for unit in units for output in stage.outputs(artifacts, unit))
-    return {artifacts.report(stage.command, "").parent, *(output.path.parent for output in outputs)}
+    reports = artifacts.report(stage.command, "").parent
+    return {artifacts.inputs, reports, *(output.path.parent for output in outputs)}
 
 
 def _results(
