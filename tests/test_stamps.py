@@ -371,7 +371,14 @@ def test_every_format_says_what_it_reads() -> None:
 
 
 def test_maps_that_a_json_names_count(tmp_path: Path) -> None:
-    names = ["maps/1.npy", "../outside.npy", "/etc/passwd", "none.npy", "\\u0000.npy", "maps"]
+    names = [
+        "maps/1.npy",
+        "../outside.npy",
+        f"{tmp_path}/outside.npy",
+        "none.npy",
+        "\\u0000.npy",
+        "maps",
+    ]
     (tmp_path / "gt" / "maps").mkdir(parents=True)
     for path in ("gt/maps/1.npy", "gt/maps/2.npy", "outside.npy"):
         (tmp_path / path).write_bytes(b"map")
