@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from formats_helpers import MAKERS, SIZE, sequence_of
 
+from anomaly_detection import score_anomalies
 from evaluation.formats import MODULES, READERS
 from feature_extraction import extract_features
 from vadloc import digests
@@ -26,7 +27,7 @@ from vadloc.annotation_files import PLACES, annotation_files
 from vadloc.artifacts import Artifact, Artifacts
 from vadloc.cli import RunOptions, run_units
 from vadloc.config import load_config
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.storage import read_json, write_json
 
 STAGES = ("features", "exemplars", "scores", "explanations", "evaluation", "report")
@@ -207,6 +208,20 @@ def test_what_is_missing_is_listed_without_reading_anything(
     )
     assert read == []
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("state", ["fresh", "half done"])
+def test_missing_weights_are_named_before_any_work(
+    old: Path, results: Path, tmp_path: Path, state: str
+) -> None:
+    lines = (old / "tiny.toml").read_text() + "[features.motion]\nweights = 'none.safetensors'\n"
+    (old / "tiny.toml").write_text(lines)
+    results = results if state == "half done" else tmp_path / "none"
+    artifacts = Artifacts(load_config(old / "tiny.toml"), results, old, version="motion")
+    with pytest.raises(UsageError, match=r"none\.safetensors does not exist"):
+        run_units(extract_features.stage("train"), artifacts, ["Train0"], RunOptions())
+    with pytest.raises(UsageError, match=r"none\.safetensors does not exist"):
+        run_units(score_anomalies.STAGE, artifacts, ["Test0"], RunOptions())
 
 
 def damage(record: Path) -> None:

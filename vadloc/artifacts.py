@@ -240,10 +240,12 @@ class Artifacts:
         """Features of one sequence by one extractor.
 
         Raises:
-            VadlocError: There are none yet, and it is not certain what the frames are.
+            UsageError: There are none yet, and the network's weights are missing.
+            VadlocError: There are none yet, and it is not certain which frame a picture is.
         """
         path = self.folder / "features" / extractor / split / f"{sequence}.joblib"
-        if not path.is_file():  # which frames there are is clear before any work
+        if not path.is_file():  # what can be seen without reading frames is seen before any work
+            self._extractor_settings(extractor)
             listing = self.sequence(split, sequence)
             self._once(("listed", split, sequence), lambda: len(frame_files(listing)))
         return Artifact(
@@ -385,11 +387,15 @@ class Artifacts:
         return shlex.join(words)
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
-        settings = getattr(self.config.features, extractor).model_dump()
-        if "weights" in settings:  # what is in the file counts, not where it lies
-            settings["weights"] = self._weights_digest(extractor, settings["weights"])
+        settings = self._extractor_settings(extractor)
         frames = self._frames_stamp(split, sequence)
         return _hash("features", extractor, frames, self.config.regions, settings)
+
+    def _extractor_settings(self, extractor: str) -> dict[str, Any]:
+        settings: dict[str, Any] = getattr(self.config.features, extractor).model_dump()
+        if "weights" in settings:  # what is in the file counts, not where it lies
+            settings["weights"] = self._weights_digest(extractor, settings["weights"])
+        return settings
 
     def _weights_digest(self, network: str, weights: str) -> str:
         return self._once(("weights", network), lambda: weights_digest(weights, network))

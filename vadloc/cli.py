@@ -369,6 +369,7 @@ def run_units(
         _complete_reports(stage, artifacts, [unit for unit in units if unit not in todo])
     if todo:
         _check_writable(artifacts.folder)
+        _compute_shared_stamps(stage, artifacts, todo[0])
     errors: dict[str, str] = {}
     words = stage.label, stage.label.rpartition(".")[2]
     with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
@@ -380,6 +381,20 @@ def run_units(
                 errors[unit] = error
         _raise_errors([errors[unit] for unit in todo if unit in errors], len(units))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _compute_shared_stamps(stage: Stage, artifacts: Artifacts, unit: str) -> None:
+    """Compute the stamp of one unit, so that workers are given what it shares with all others.
+
+    Raises:
+        UsageError: Weights that the config names are missing.
+    """
+    try:
+        _ = stage.outputs(artifacts, unit)[0].stamp
+    except UsageError:
+        raise
+    except (VadlocError, OSError):  # of the frames of this unit, which says so when it is run
+        return
 
 
 def _check_writable(folder: Path) -> None:
@@ -432,8 +447,6 @@ def _results(
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    if units:  # what its stamp shares with the others' is computed here, not by each worker
-        _ = stage.outputs(artifacts, units[0])[0].stamp
     pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
     try:
         yield from pool(delayed(_run_unit)(stage, artifacts, unit, options) for unit in units)
