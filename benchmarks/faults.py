@@ -8,7 +8,8 @@ prints stands in benchmarks/README.md. The full disk is a small tmpfs, which onl
 
 Damaged is every file below ``results/`` that carries a checksum or, as those of the report, is
 listed with one; all that programs read must carry one. The others are for people: plots and tables
-of the evaluation, and the ``reports/`` of the commands, which no command reads again.
+of the evaluation, the ``reports/`` of the commands, which no command reads again, and the records
+below ``inputs/``, without which inputs are read once more.
 """
 
 import argparse
@@ -43,6 +44,8 @@ MOST_KILLS = 30
 """Of one run, before it may end: each comes a sixth of the way at most."""
 Outcomes = Iterator[str]
 """The outcome of one case after the other; a kill that is no case of its own is `KILLED`."""
+TIMED = frozenset({"reports", "inputs"})
+"""Folders of results that hold times."""
 READ_BY_PROGRAMS = (".joblib", ".npy", ".json")
 
 
@@ -110,8 +113,8 @@ def is_temporary(path: str) -> bool:
 
 
 def digests(results: Path) -> dict[str, str]:
-    """SHA-256 of every result but the reports; temporary files count too."""
-    files = [f for f in results.rglob("*") if f.is_file() and "reports" not in f.parts]
+    """SHA-256 of every result but `TIMED`; temporary files count too."""
+    files = [f for f in results.rglob("*") if f.is_file() and TIMED.isdisjoint(f.parts)]
     return {str(f.relative_to(results)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
@@ -214,9 +217,9 @@ def artifacts_below(results: Path) -> list[Artifact]:
     """
     found = []
     for path in sorted(results.rglob("*")):
-        if path.is_file() and "reports" not in path.parts:
+        if path.is_file() and TIMED.isdisjoint(path.parts):
             try:
-                found.append(Artifact(path, storage.read_stamp(path), "the command"))
+                found.append(Artifact(path, partial(str, storage.read_stamp(path)), "command"))
             except VadlocError:
                 assert path.suffix not in READ_BY_PROGRAMS, f"{path} has no checksum"
     return found

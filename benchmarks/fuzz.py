@@ -266,6 +266,7 @@ def make_results(folder: Path) -> None:
     for stage in all_stages(artifacts):
         run_units(stage, artifacts, stage.units(artifacts), RunOptions())
     shutil.rmtree(artifacts.folder / "reports")
+    shutil.rmtree(artifacts.inputs, ignore_errors=True)  # of files this young there are none
 
 
 def results_below(folder: Path) -> Artifacts:

@@ -74,8 +74,9 @@ def run_command(words: list[str]) -> tuple[float, float]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every result but the reports, which hold times."""
-    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and "reports" not in f.parts]
+    """SHA-256 of every result but reports and records of inputs, which hold times."""
+    timed = {"reports", "inputs"}
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and timed.isdisjoint(f.parts)]
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 

@@ -110,7 +110,7 @@ def synthetic_artifacts(
 ) -> tuple[Path, Artifacts]:
     """A config and the results of sequences whose features are there and whose frames are not.
 
-    Stamps look at names and sizes of frame files alone, so that one empty file a sequence will do.
+    Stamps look at the names and bytes of frame files alone: one empty file a sequence will do.
     """
     name = f"volumes_{volumes}_{prototypes}"
     version = "appearance_momentum"

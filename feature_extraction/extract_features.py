@@ -114,6 +114,7 @@ def run(
             }
             frames = artifacts.sequence(split, sequence)
             contents = frames_to_features(config, frames, tuple(todo), device=device)
+            artifacts.check_frames(split, sequence)
             for name, file in todo.items():
                 file.save(contents[name])
                 counts[name].update(_count(contents[name]), extractors=len(todo))

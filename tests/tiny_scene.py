@@ -131,7 +131,8 @@ def one_line(done: subprocess.CompletedProcess[str], *, status: int) -> str:
 
 
 def artifact_bytes(results: Path) -> dict[str, bytes]:
-    """All artifacts by relative path, without the reports (they hold times)."""
+    """All artifacts by relative path, without reports and records of inputs (they hold times)."""
     files = [file for file in results.rglob("*") if file.is_file()]
     relative = {str(file.relative_to(results)): file for file in files}
-    return {name: f.read_bytes() for name, f in relative.items() if "reports/" not in name}
+    timed = "reports/", "inputs/"
+    return {n: f.read_bytes() for n, f in relative.items() if not any(t in n for t in timed)}

@@ -2,8 +2,13 @@
 
 No other module knows a file name. A *stamp* is a hash of exactly what an artifact depends on: the
 schema of its kind, the config tables that its stage reads, and the stamps of its inputs, down to
-the names and sizes of the frame files. It is computed from config and dataset alone, so that every
-stage can tell whether what it finds is what it would make, without trusting the file.
+the names and the content of the files of frames, annotation and weights. It is computed from config
+and dataset alone, so that every stage can tell whether what it finds is what it would make, without
+trusting the file.
+
+What is in the files of the dataset is remembered under ``inputs/``, see `vadloc.digests`. A stamp
+is computed when something is compared with it: what is missing needs none, and no frame is read
+to list it.
 
 Features are kept one file an extractor and sequence (and not one file a sequence), so that adding
 a component, or a version that needs another one, leaves all that exists valid.
@@ -14,15 +19,18 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from vadloc import storage
+from vadloc.annotation_files import annotation_files
 from vadloc.config import Config, GroundTruthSource
+from vadloc.digests import digests_of
 from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import Sequence, frame_listing, list_sequences
+from vadloc.frames import Sequence, frame_files, list_sequences
 from vadloc.versions import VERSIONS, WEIGHTS, extractors_of
 from vadloc.weights import weights_digest
 
@@ -69,15 +77,20 @@ class Artifact:
 
     Attributes:
         path: Where it is or will be.
-        stamp: What its stamp must be under the present config and dataset.
+        make_stamp: Computes `stamp`; not called as long as the file is missing.
         command: The command line that makes it.
         kind: What it holds, a key of ``contents.CONTENTS``; empty if no program reads it again.
     """
 
     path: Path
-    stamp: str
+    make_stamp: Callable[[], str]
     command: str
     kind: str = ""
+
+    @cached_property
+    def stamp(self) -> str:
+        """What its stamp must be under the present config and dataset."""
+        return self.make_stamp()
 
     def is_done(self, *, overwrite: bool = False) -> bool:
         """Whether it exists as the present config would make it.
@@ -94,8 +107,8 @@ class Artifact:
             raise VadlocError(f"{detail}; make it again: {self.command} --overwrite")
         if state == "stale" and not overwrite:
             raise VadlocError(
-                f"{self.path}: made from another config, other frames or another release "
-                f"({detail}); to replace it: {self.command} --overwrite"
+                f"{self.path}: made from another config, other frames or annotation, or by "
+                f"another release ({detail}); to replace it: {self.command} --overwrite"
             )
         return state == "done"
 
@@ -178,6 +191,11 @@ class Artifacts:
         return self.results / self.config.dataset.name
 
     @property
+    def inputs(self) -> Path:
+        """Where the digests of input files are remembered; see `vadloc.digests`."""
+        return self.folder / "inputs"
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Feature components of the version, in the order of their columns."""
         return VERSIONS[self.version]
@@ -254,10 +272,20 @@ class Artifacts:
         return self.datasets / source.path
 
     def features(self, extractor: str, split: Split, sequence: str) -> Artifact:
-        """Features of one sequence by one extractor."""
+        """Features of one sequence by one extractor.
+
+        Raises:
+            UsageError: There are none yet, and the network's weights are missing.
+            VadlocError: There are none yet, and it is not certain which frame a picture is.
+        """
+        path = self.folder / "features" / extractor / split / f"{sequence}.joblib"
+        if not path.is_file():  # what can be seen without reading frames is seen before any work
+            self._extractor_settings(extractor)
+            listing = self.sequence(split, sequence)
+            self._once(("listed", split, sequence), lambda: len(frame_files(listing)))
         return Artifact(
-            self.folder / "features" / extractor / split / f"{sequence}.joblib",
-            self._features_stamp(extractor, split, sequence),
+            path,
+            partial(self._features_stamp, extractor, split, sequence),
             self._command(
                 "feature_extraction.extract_features", "--split", split, "--sequence", sequence
             ),
@@ -268,7 +296,7 @@ class Artifacts:
         """The divisors Z_k of the distance, from the features of all training sequences."""
         return Artifact(
             self._versioned("exemplars", "scales.joblib"),
-            self._scales_stamp(),
+            self._scales_stamp,
             self._command("exemplar_selection.select_exemplars"),
             "scales",
         )
@@ -277,7 +305,7 @@ class Artifacts:
         """Exemplars of one training sequence."""
         return Artifact(
             self._versioned("exemplars", f"{sequence}.joblib"),
-            self._exemplars_stamp(sequence),
+            partial(self._exemplars_stamp, sequence),
             self._command("exemplar_selection.select_exemplars", "--sequence", sequence),
             "exemplars",
         )
@@ -286,7 +314,7 @@ class Artifacts:
         """The model: exemplars of all training sequences."""
         return Artifact(
             self._versioned("exemplars", "merged.joblib"),
-            self._merged_stamp(),
+            self._merged_stamp,
             self._command("exemplar_selection.merge_exemplars"),
             "merged",
         )
@@ -303,7 +331,7 @@ class Artifacts:
         """False alarms of one training sequence at every threshold, by the other sequences."""
         return Artifact(
             self._versioned("calibration", f"{sequence}.joblib"),
-            self._calibration_stamp(sequence),
+            partial(self._calibration_stamp, sequence),
             self._command("anomaly_detection.calibration", "--sequence", sequence),
             "calibration",
         )
@@ -313,7 +341,7 @@ class Artifacts:
         options = "--sequence", sequence, *self.alarm_options
         return Artifact(
             self._versioned("explanations", f"{sequence}.json"),
-            self._explanations_stamp(sequence),
+            partial(self._explanations_stamp, sequence),
             self._command("anomaly_detection.explain_anomalies", *options),
             "explanations",
         )
@@ -332,7 +360,7 @@ class Artifacts:
             self._by_truth(
                 "views", f"{sequence}.mp4" if form == "video" else f"{sequence}/view.json"
             ),
-            self._views_stamp(sequence),
+            partial(self._views_stamp, sequence),
             self._command("anomaly_detection.visualize_anomalies", *words),
         )
 
@@ -346,7 +374,7 @@ class Artifacts:
         claim = name == TRUTH_CLAIM
         return Artifact(
             self._by_truth("evaluation", name),
-            self._truth_identity() if claim else self._evaluation_stamp(),
+            self._truth_identity if claim else self._evaluation_stamp,
             self._command(EVALUATE, *part),
             "" if claim else name.removesuffix(".json"),
         )
@@ -357,14 +385,14 @@ class Artifacts:
         single = ("--single-file",) if single_file else ()
         return Artifact(
             folder.with_name(f"{folder.name}.html") if single else folder / "index.html",
-            self._report_stamp(),
+            self._report_stamp,
             self._command("anomaly_detection.write_report", *single, *self.alarm_options),
         )
 
     def report_files(self) -> Artifact:
         """The list of all files of the report's folder, with their digests."""
         page = self.report_page()
-        return Artifact(page.path.with_name("files.json"), page.stamp, page.command)
+        return Artifact(page.path.with_name("files.json"), page.make_stamp, page.command)
 
     def gallery(self, region: int) -> Path:
         """Picture of a region's exemplars."""
@@ -419,7 +447,7 @@ class Artifacts:
     def _scores_file(self, sequence: str, suffix: str) -> Artifact:
         return Artifact(
             self._versioned("scores", f"{sequence}.{suffix}"),
-            self._scores_stamp(sequence),
+            partial(self._scores_stamp, sequence),
             self._command("anomaly_detection.score_anomalies", "--sequence", sequence),
             "scores" if suffix == "npy" else "score_details",
         )
@@ -435,21 +463,42 @@ class Artifacts:
         return shlex.join(words)
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
-        settings = getattr(self.config.features, extractor).model_dump()
-        if "weights" in settings:  # what is in the file counts, not where it lies
-            settings["weights"] = self._weights_digest(extractor, settings["weights"])
+        settings = self._extractor_settings(extractor)
         frames = self._frames_stamp(split, sequence)
         return _hash("features", extractor, frames, self.config.regions, settings)
+
+    def _extractor_settings(self, extractor: str) -> dict[str, Any]:
+        settings: dict[str, Any] = getattr(self.config.features, extractor).model_dump()
+        if "weights" in settings:  # what is in the file counts, not where it lies
+            settings["weights"] = self._weights_digest(extractor, settings["weights"])
+        return settings
 
     def _weights_digest(self, network: str, weights: str) -> str:
         return self._once(("weights", network), lambda: weights_digest(weights, network))
 
     def _frames_stamp(self, split: Split, sequence: str) -> str:
-        def listed() -> str:
-            found = self.sequence(split, sequence)
-            return _hash("video" if found.is_video else "frames", *frame_listing(found))
+        return self._once(("frames", split, sequence), lambda: self._hash_frames(split, sequence))
 
-        return self._once(("frames", split, sequence), listed)
+    def _hash_frames(self, split: Split, sequence: str) -> str:
+        found = self.sequence(split, sequence)
+        files = {file.name: file for file in frame_files(found)}
+        digests = digests_of(files, self._input_record("frames", split, sequence))
+        return _hash("video" if found.is_video else "frames", *digests.items())
+
+    def check_frames(self, split: Split, sequence: str) -> None:
+        """Compare the frames of a sequence with those of its stamp, after they have been read.
+
+        Raises:
+            VadlocError: They are others by now.
+        """
+        if self._hash_frames(split, sequence) != self._frames_stamp(split, sequence):
+            raise VadlocError(
+                f"{self.sequence(split, sequence).path}: changed while it was read; give the "
+                "command again when nothing writes to it"
+            )
+
+    def _input_record(self, kind: str, *names: str) -> Path:
+        return self.inputs.joinpath(kind, *names[:-1], f"{names[-1]}.json")
 
     def _all_features_stamp(self, split: Split, sequence: str) -> str:
         extractors = extractors_of(self.version)
@@ -501,24 +550,22 @@ class Artifacts:
         def hashed() -> str:
             inputs = []
             for source in self.ground_truths:
-                scores = [self._scores_stamp(s.name) for s in self.covered(source)]
-                inputs += [scores, self._truth_files(source), source.model_dump()]
+                names = [sequence.name for sequence in self.covered(source)]
+                scores = [self._scores_stamp(name) for name in names]
+                inputs += [scores, self._truth_digests(source, names), source.model_dump()]
             return _hash("evaluation", *inputs, self.config.evaluation)
 
         return self._once(("evaluation", self.part), hashed)
 
-    def _truth_files(self, source: GroundTruthSource) -> list[tuple[str, int]]:
-        """Names and sizes of all files of an annotation."""
-
-        def listed() -> list[tuple[str, int]]:
-            folder = self.truth_folder(source)
-            return [
-                (str(file.relative_to(folder)), file.stat().st_size)
-                for file in sorted(folder.rglob("*"))
-                if file.is_file()
-            ]
-
-        return self._once(("truth", source.path), listed)
+    def _truth_digests(
+        self, source: GroundTruthSource, sequences: list[str]
+    ) -> list[tuple[str, str]]:
+        """Names and digests of the files of an annotation that are read."""
+        folder = self.truth_folder(source)
+        record = self._input_record(
+            "ground_truth", source.format, *PurePosixPath(source.path).parts
+        )
+        return list(digests_of(annotation_files(source.format, folder, sequences), record).items())
 
     def _report_stamp(self) -> str:
         explained = [self.explanations(s.name).stamp for s in self.sequences("test")]

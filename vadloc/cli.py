@@ -374,6 +374,7 @@ def run_units(
         _complete_reports(stage, artifacts, [unit for unit in units if unit not in todo])
     if todo:
         _check_writable(artifacts.folder)
+        _compute_shared_stamps(stage, artifacts, todo[0])
     errors: dict[str, str] = {}
     words = stage.label, stage.label.rpartition(".")[2]
     with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
@@ -385,6 +386,20 @@ def run_units(
                 errors[unit] = error
         _raise_errors([errors[unit] for unit in todo if unit in errors], len(units))
     return [stage.outputs(artifacts, unit)[0].path for unit in units]
+
+
+def _compute_shared_stamps(stage: Stage, artifacts: Artifacts, unit: str) -> None:
+    """Compute the stamp of one unit, so that workers are given what it shares with all others.
+
+    Raises:
+        UsageError: Weights that the config names are missing.
+    """
+    try:
+        _ = stage.outputs(artifacts, unit)[0].stamp
+    except UsageError:
+        raise
+    except (VadlocError, OSError):  # of the frames of this unit, which says so when it is run
+        return
 
 
 def _check_writable(folder: Path) -> None:
@@ -422,7 +437,8 @@ def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> No
 def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
     """Where the stage writes; what killed processes left there goes even if nothing is to do."""
     outputs = (output for unit in units for output in stage.outputs(artifacts, unit))
-    return {artifacts.report(stage.command, "").parent, *(output.path.parent for output in outputs)}
+    reports = artifacts.report(stage.command, "").parent
+    return {artifacts.inputs, reports, *(output.path.parent for output in outputs)}
 
 
 def _results(

@@ -132,10 +132,13 @@ def list_frame_files(folder: Path) -> list[Path]:
     return files
 
 
-def frame_listing(sequence: Sequence) -> list[tuple[str, int]]:
-    """Name and size in bytes of every file of a sequence: its identity for stamps."""
-    files = [sequence.path] if sequence.is_video else list_frame_files(sequence.path)
-    return [(file.name, file.stat().st_size) for file in files]
+def frame_files(sequence: Sequence) -> list[Path]:
+    """Every file of a sequence, in order.
+
+    Raises:
+        VadlocError: As `list_frame_files`.
+    """
+    return [sequence.path] if sequence.is_video else list_frame_files(sequence.path)
 
 
 def read_frames(sequence: Sequence, *, colour: Colour = "grey") -> Iterator[NDArray[np.uint8]]:
