@@ -7,6 +7,7 @@ import numpy as np
 
 from vadloc.sample_scene.people import WALK, Clothes, Cyclist, Gait, Person
 from vadloc.sample_scene.shapes import Colour, scaled
+from vadloc.sample_scene.things import Group
 from vadloc.sample_scene.vehicles import HATCHBACK, SALOON, VAN, Car, CarBody
 
 _TOPS: Final[tuple[Colour, ...]] = (
@@ -54,3 +55,8 @@ def car(rng: np.random.Generator) -> Car:
     """A car or van."""
     body: CarBody = _BODIES[int(rng.integers(len(_BODIES)))]
     return Car(body, choose(rng, PAINTS))
+
+
+def pair(rng: np.random.Generator) -> Group:
+    """Two people side by side."""
+    return Group(((person(rng), 0.0, 0.38), (person(rng), float(rng.uniform(-0.2, 0.2)), -0.38)))

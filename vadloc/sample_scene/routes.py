@@ -350,3 +350,40 @@ def passing(
     start = (at_s - at_m / speed_m_per_s) * clock.frames_per_second
     halts = ((at_m, halt_s),) if halt_s else ()
     return Route(np.array(corners_m), speed_m_per_s, start, clock, halts, corner_m)
+
+
+MakeAnomaly = Callable[[np.random.Generator, int, Clock], Actor]
+"""Makes an actor with a track number."""
+
+
+def write_sequences(
+    training_and_tests: tuple[int, Sequence[Sequence[MakeAnomaly]]],
+    streams: Sequence[Stream],
+    seed: int,
+    clock: Clock,
+    density: float,
+    extras: Callable[[Clock, int], list[Actor]] = lambda _clock, _number: [],
+) -> list[Script]:
+    """Scripts of sequences with the same traffic, those of training without anomalies.
+
+    Args:
+        training_and_tests: Number of training sequences, and the anomalies of each test sequence.
+        streams: Normal traffic.
+        seed: Of it.
+        clock: Length and rate of each sequence.
+        density: How many times as much traffic there is as in the streams.
+        extras: Makes normal actors that belong to no stream, of a sequence's number.
+    """
+    training, tests = training_and_tests
+    casts = [((), f"Train{number + 1:03d}") for number in range(training)]
+    casts += [(makes, f"Test{number + 1:03d}") for number, makes in enumerate(tests)]
+    scripts = []
+    for number, (makes, name) in enumerate(casts):
+        rng = np.random.default_rng([seed, number])
+        actors = [make(rng, track, clock) for track, make in enumerate(makes)]
+        actors += extras(clock, number)
+        for stream in streams:
+            headway = tuple(seconds / density for seconds in stream.headway_s)
+            actors += fill(replace(stream, headway_s=headway), actors, clock, rng)
+        scripts.append(Script(name, number, tuple(actors), clock))
+    return scripts
