@@ -89,6 +89,15 @@ class Backdrop:
     from_the_side: bool = False
 
 
+def paint(shapes: Sequence[Shape], depth_m: float, camera: Camera) -> NDArray[np.float32]:
+    """Picture ``(height, width, 3)`` of all that lies behind everyone; black where nothing does."""
+    picture = np.zeros((camera.height_px, camera.width_px, 3), np.float32)
+    layer = shapes_to_layer(shapes, depth_m, camera)
+    if layer is not None:
+        picture[layer.place] = layer.colour
+    return picture
+
+
 def floor(x0_m: float, x1_m: float, near_m: float, far_m: float, colour: Colour) -> Shape:
     """A rectangle on the ground."""
     corners = [(x0_m, far_m, 0), (x1_m, far_m, 0), (x1_m, near_m, 0), (x0_m, near_m, 0)]

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.sample_scene.shapes import Drawing, Point, Shape, shapes_to_points
+from vadloc.sample_scene.shapes import Colour, Drawing, Point, Shape, shapes_to_points
 
 Point2 = tuple[float, float]
 """Metres forward and metres up, in the plane in which a figure moves."""
@@ -105,3 +105,10 @@ def circle(centre: Point2, radius_m: float, turn: float, count: int) -> list[Poi
     return [
         (centre[0] + radius_m * math.cos(a), centre[1] + radius_m * math.sin(a)) for a in angles
     ]
+
+
+def disc(centre: Point2, left_m: float, radius_m: float, colour: Colour, pose: Pose) -> Shape:
+    """A disc in the plane of motion; seen from the side it is drawn round."""
+    if pose.eye_m is None:
+        return Shape(beside([centre], left_m), colour, 2 * radius_m)
+    return Shape(beside(circle(centre, radius_m, 0.0, 14), left_m), colour)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vadloc.sample_scene.people import Clothes
-from vadloc.sample_scene.poses import Figure, Point2, Pose, beside, circle, resized, step
+from vadloc.sample_scene.poses import Figure, Point2, Pose, beside, circle, disc, resized, step
 from vadloc.sample_scene.shapes import Colour, Point, Shape, scaled
 
 _TYRE: Final[Colour] = (30, 30, 32)
@@ -167,7 +167,7 @@ class Cart:
             for f in (0.7, -0.9)
             for left in (-0.55, 0.55)
         ]
-        wheels = [Shape(beside([hub], near), _TYRE, 0.52) for hub in hubs]
+        wheels = [disc(hub, near, 0.26, _TYRE, pose) for hub in hubs]
         spokes = [
             Shape(beside([hub, end], near), _STEEL, 0.05)
             for hub in hubs
@@ -216,7 +216,8 @@ class Board:
 
     def shapes(self, pose: Pose) -> list[Shape]:
         """The deck."""
-        return [Shape([(-0.4, 0.0, 0.09), (0.4, 0.0, 0.09)], (70, 44, 30), 0.16)]
+        deck = [Shape([(-0.4, 0.0, 0.09), (0.4, 0.0, 0.09)], (70, 44, 30), 0.16)]
+        return pose.from_far_to_near(deck)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from vadloc.sample_scene.poses import Point2, Pose, beside, circle
+from vadloc.sample_scene.poses import Point2, Pose, beside, circle, disc
 from vadloc.sample_scene.shapes import Colour, Point, Shape, scaled
 
 _TYRE: Final[Colour] = (26, 26, 28)
@@ -96,7 +96,7 @@ class Car:
             *self._top(near, from_front=pose.eye_m is not None and pose.eye_from_figure_m[0] > 0),
             *self._side(near),
             *self._lamps(near),
-            *self._wheels(near, pose.distance_m),
+            *self._wheels(near, pose),
         ]
 
     def _on(self, points: Sequence[Point2], side: int) -> list[Point]:
@@ -137,16 +137,16 @@ class Car:
             Shape(self._on([(rear, 0.7)], near), (190, 26, 24), 0.17),
         ]
 
-    def _wheels(self, near: int, distance_m: float) -> list[Shape]:
+    def _wheels(self, near: int, pose: Pose) -> list[Shape]:
         """Turning wheels in dark arches."""
         left_m, shapes = 0.89 * near, []
         for forward in self.body.wheels:
             hub = (forward, 0.32)
-            spokes = circle(hub, 0.19, distance_m / 0.32, 5)
+            spokes = circle(hub, 0.19, pose.distance_m / 0.32, 5)
             shapes += [
-                Shape(beside([hub], left_m), (18, 18, 20), 0.8),
-                Shape(beside([hub], left_m), _TYRE, 0.64),
-                Shape(beside([hub], left_m), (168, 170, 174), 0.4),
+                disc(hub, left_m, 0.4, (18, 18, 20), pose),
+                disc(hub, left_m, 0.32, _TYRE, pose),
+                disc(hub, left_m, 0.2, (168, 170, 174), pose),
                 *(Shape(beside([hub, end], left_m), (92, 94, 98), 0.05) for end in spokes),
             ]
         return shapes

@@ -13,13 +13,14 @@ from vadloc.sample_scene.backdrop import (
     floor,
     grain,
     leaves,
+    paint,
     post,
     post_layers,
     still_shadows,
     tree,
 )
 from vadloc.sample_scene.camera import Camera, Sun
-from vadloc.sample_scene.shapes import Colour, Shape, in_three_channels, scaled, shapes_to_layer
+from vadloc.sample_scene.shapes import Colour, Shape, in_three_channels, scaled
 
 CAMERA: Final = Camera(320, 240, 640.0, 16.5, (160.0, -136.0))
 SUN: Final[Sun] = (0.75, 0.3)
@@ -62,9 +63,7 @@ def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
     rng = np.random.default_rng([seed, 1000])
     scale = camera.focal_px / CAMERA.focal_px
     flat = [*_houses(rng), *_pavements(rng), *_road(), *_lawn(rng)]
-    base = shapes_to_layer(flat, FACADE_M, camera)
-    if base is None:
-        raise RuntimeError("the street lies outside the picture")
+    base = paint(flat, FACADE_M, camera)
     trees = [
         found
         for x_m in (-10.6, -3.3, 4.6, 10.2)
@@ -74,7 +73,7 @@ def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
         trees += bush(rng, x_m, depth_m, camera, scale=scale)
     posts = _furniture()
     shadows = still_shadows([_tree_shadows(rng), *posts], camera, SUN, 1.2 * scale)
-    ground = base.colour * in_three_channels(grain(rng, camera, scale) * (1 - 0.4 * shadows))
+    ground = base * in_three_channels(grain(rng, camera, scale) * (1 - 0.4 * shadows))
     layers = post_layers(posts, camera)
     return Backdrop(
         camera, ground, tuple(trees), layers, SUN, softness_px=scale, from_the_side=True

@@ -11,13 +11,14 @@ from vadloc.sample_scene.backdrop import (
     floor,
     grain,
     ground_grain,
+    paint,
     post,
     post_layers,
     still_shadows,
     tree,
 )
 from vadloc.sample_scene.camera import Camera, Sun
-from vadloc.sample_scene.shapes import Colour, Shape, in_three_channels, scaled, shapes_to_layer
+from vadloc.sample_scene.shapes import Colour, Shape, in_three_channels, scaled
 
 CAMERA: Final = Camera(238, 158, 300.0, 9.0, (119.0, 79.0), tilt=0.42)
 SUN: Final[Sun] = (0.8, 0.25)
@@ -42,12 +43,8 @@ def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
     """Build the walkway; nobody may change the arrays of the result."""
     rng = np.random.default_rng([seed, 2000])
     scale = camera.focal_px / CAMERA.focal_px
-    base = shapes_to_layer([*_lawns(rng), *_paving(rng)], ENDS_M[1], camera)
-    if base is None:
-        raise RuntimeError("the walkway lies outside the picture")
-    trees = [
-        found for foot in _TREES for found in tree(rng, foot, 3.9, 2.0, camera, scale=scale)
-    ]
+    base = paint([*_lawns(rng), *_paving(rng)], ENDS_M[1], camera)
+    trees = [found for foot in _TREES for found in tree(rng, foot, 3.9, 2.0, camera, scale=scale)]
     for x_m, depth_m in _BUSHES:
         trees += bush(rng, x_m, depth_m, camera, scale=scale)
     posts = _furniture()
@@ -55,7 +52,7 @@ def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
     shadows = still_shadows([*posts, *crowns], camera, SUN, 1.2 * scale)
     texture = ground_grain(rng, camera, ((0.25, 0.05), (1.2, 0.05), (6.0, 0.05)))
     texture *= grain(rng, camera, scale) * (1 - 0.4 * shadows)
-    ground = base.colour * in_three_channels(texture)
+    ground = base * in_three_channels(texture)
     layers = post_layers(posts, camera)
     return Backdrop(camera, ground, tuple(trees), layers, SUN, softness_px=0.8 * scale)
 
@@ -103,4 +100,8 @@ def _bench(x_m: float, depth_m: float) -> list[Shape]:
         Shape([(x_m, depth_m + along, 0.0), (x_m, depth_m + along, 0.45)], (60, 60, 60), 0.1)
         for along in (0.2, 1.6)
     ]
-    return [*legs, Shape(seat, wood, 0.45), Shape([(x, d, z + 0.35) for x, d, z in seat], wood, 0.1)]
+    return [
+        *legs,
+        Shape(seat, wood, 0.45),
+        Shape([(x, d, z + 0.35) for x, d, z in seat], wood, 0.1),
+    ]
