@@ -27,7 +27,7 @@ from vadloc.sample_scene.shapes import (
     shapes_to_layer,
 )
 
-CAMERA: Final = Camera(320, 240, 250.0, 4.6, (160.0, 120.0), tilt=0.47)
+CAMERA: Final = Camera(320, 240, 205.0, 4.6, (160.0, 120.0), tilt=0.47)
 SUN: Final[Sun] = (0.16, -0.1)
 """Lamps hang high, somewhat to the left."""
 
@@ -155,9 +155,9 @@ def _barriers() -> list[list[Shape]]:
     corners = [(x0, far), (x1, far), (x1, near), (x0, near), (x0, far)]
     fences = [
         *itertools.pairwise(corners),
-        ((-7.3, 5.5), (-7.3, 12.6)),
-        ((-5.7, 5.5), (-5.7, 12.6)),
-        ((EXIT_X_M - 1.1, 3.5), (EXIT_X_M - 1.1, 14.5)),
+        ((-7.3, 6.6), (-7.3, 12.6)),
+        ((-5.7, 6.6), (-5.7, 12.6)),
+        ((EXIT_X_M - 1.1, 6.6), (EXIT_X_M - 1.1, 14.5)),
     ]
     statue: list[Shape] = [
         post(-1.1, 11.5, 0.8, (150, 148, 142), 1.0),

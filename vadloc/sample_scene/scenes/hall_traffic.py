@@ -29,7 +29,7 @@ _DOOR_X_M: Final = sum(DOOR_M) / 2
 _QUEUE_X_M: Final = -6.5
 _QUEUE_STEP_M: Final = 1.0
 _QUEUE_STEP_S: Final = 6.0
-_WAITING: Final = ((-9.6, 8.0), (-9.2, 9.4), (-9.9, 10.8), (9.9, 8.5), (9.6, 10.0), (10.0, 11.5))
+_WAITING: Final = ((-8.3, 9.0), (-8.6, 10.4), (-8.4, 11.8), (5.6, 13.2), (5.9, 14.6), (5.3, 11.9))
 """Where people stand and wait."""
 
 
@@ -53,9 +53,9 @@ def _through_the_door(rng: np.random.Generator, *, end_x_m: float, way: int) -> 
 
 
 def _across(rng: np.random.Generator, *, way: int) -> NDArray[np.float64]:
-    """Through the front of the hall from side to side; the way out is passed before it begins."""
-    start, end = rng.uniform(2.6, 4.4, 2)
-    return np.array([(-10.0, 5.0 + start / 4), (-5.0, start), (5.0, end), (12.0, end)][::way])
+    """Through the front of the hall from side to side."""
+    depths = rng.uniform(3.4, 5.8, 4)
+    return np.column_stack([(-12.0, -4.0, 4.0, 12.0), depths])[::way]
 
 
 def _way_out(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -119,8 +119,8 @@ def _door(script: Script) -> Actor:
 
 
 def _runner(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    way = [(-10.0, 6.0), (-5.0, 3.6), (5.0, 3.4), (12.0, 3.4)]
-    route = passing(way, 3.4, clock, at_m=10.0, at_s=0.3 * clock.seconds)
+    way = [(-12.0, 5.0), (12.0, 4.6)]
+    route = passing(way, 3.4, clock, at_m=12.0, at_s=0.3 * clock.seconds)
     return Actor(person(rng, RUN), route, Anomaly(track, "runs", "person", ("speed",)))
 
 
@@ -139,8 +139,8 @@ def _wrong_way(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 
 
 def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    way = [(-10.0, 5.8), (-5.0, 3.4), (5.0, 3.2), (12.0, 3.2)]
-    route = passing(way, 1.1, clock, at_m=10.5, at_s=0.7 * clock.seconds)
+    way = [(-12.0, 4.4), (12.0, 5.4)]
+    route = passing(way, 1.1, clock, at_m=12.5, at_s=0.7 * clock.seconds)
     anomaly = Anomaly(track, "a wheelchair", "person", ("kind",))
     return Actor(Wheelchair(clothes(rng)), route, anomaly)
 
@@ -156,7 +156,7 @@ def _inside_the_ropes(rng: np.random.Generator, track: int, clock: Clock) -> Act
 
 
 def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    way = [(12.0, 3.6), (5.0, 3.6), (-5.0, 4.0), (-10.0, 5.5)]
+    way = [(12.0, 4.4), (-12.0, 4.8)]
     route = passing(way, 1.5, clock, at_m=12.0, at_s=0.75 * clock.seconds)
     figure = Dog(float(rng.uniform(1.0, 1.15)))
     return Actor(figure, route, Anomaly(track, "a dog in the hall", "dog", ("kind",)))
@@ -174,8 +174,8 @@ def _standing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 
 
 def _machine(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    way = [(-10.0, 6.0), (-5.0, 4.2), (5.0, 4.0), (12.0, 4.0)]
-    route = passing(way, 1.1, clock, at_m=11.0, at_s=0.75 * clock.seconds)
+    way = [(-12.0, 5.2), (12.0, 5.2)]
+    route = passing(way, 1.1, clock, at_m=12.0, at_s=0.75 * clock.seconds)
     figure = Cart(choose(rng, PAINTS), clothes(rng))
     return Actor(figure, route, Anomaly(track, "a cart in the hall", "car", ("kind",)))
 
