@@ -126,7 +126,7 @@ def checked(options: Options) -> Options:
         raise UsageError(f"--seed {options.seed}: expected 0 or more")
     for name, value, least, largest in (
         ("frames-per-second", options.frames_per_second, 1, 120),
-        ("seconds", options.seconds, 4, 600),
+        ("seconds", options.seconds, 1, 600),
         ("noise", options.noise, 0, 50),
         ("shake", options.shake_px, 0, 10),
         ("density", options.density, 0.1, 5),

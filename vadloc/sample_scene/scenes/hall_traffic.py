@@ -175,14 +175,14 @@ def _standing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 
 def _machine(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     way = [(-12.0, 5.2), (12.0, 5.2)]
-    route = passing(way, 1.1, clock, at_m=12.0, at_s=0.75 * clock.seconds)
+    route = passing(way, 1.1, clock, at_m=12.0, at_s=0.5 * clock.seconds)
     figure = Cart(choose(rng, PAINTS), clothes(rng))
     return Actor(figure, route, Anomaly(track, "a cart in the hall", "car", ("kind",)))
 
 
 def _cyclist(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     way = [(3.0, WALL_M + 1.2), (3.8, 14.5), (3.6, 1.4)]
-    route = passing(way, 2.2, clock, at_m=8.0, at_s=0.9 * clock.seconds)
+    route = passing(way, 2.2, clock, at_m=8.0, at_s=0.62 * clock.seconds)
     anomaly = Anomaly(track, "cycles in the hall", "cyclist", ("kind", "speed"))
     return Actor(cyclist(rng), route, anomaly)
 

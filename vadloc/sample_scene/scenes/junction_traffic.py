@@ -143,15 +143,15 @@ def _racer(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 
 
 def _cart(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    put = _drive(_WAYS["away"], 4.5, clock, at_m=20, share=0.3)
+    put = _drive(_WAYS["away"], 4.5, clock, at_m=20, share=0.75)
     anomaly = Anomaly(track, "a cart on the street", "car", ("kind",))
     return put(Cart(choose(rng, PAINTS), clothes(rng)), anomaly)
 
 
 def _stopped(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Stands in the middle of the junction for a while."""
-    way, halt_s = _WAYS["right"], 0.4 * clock.seconds
-    put = _drive(way, 5.5, clock, at_m=27.0, share=0.45, halt_s=halt_s)
+    way, halt_s = _WAYS["right"], 0.3 * clock.seconds
+    put = _drive(way, 5.5, clock, at_m=27.0, share=0.5, halt_s=halt_s)
     causes = "standing", "speed"
     anomaly = Anomaly(track, "stands on the junction", "car", causes, standing=True)
     return put(Car(SALOON, choose(rng, PAINTS)), anomaly)
@@ -159,7 +159,7 @@ def _stopped(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 
 def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     way = [(_X1, _LEFT), (_X0, _LEFT)]
-    put = _drive(way, 1.7, clock, at_m=33.0, share=0.45)
+    put = _drive(way, 1.7, clock, at_m=12.0, share=0.45)
     causes = "kind", "place", "speed"
     figure = Dog(float(rng.uniform(1.1, 1.2)))
     return put(figure, Anomaly(track, "a dog on the street", "dog", causes))
@@ -167,7 +167,7 @@ def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 
 def _left(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """A suitcase that stands in the gutter."""
-    seconds = 0.3 * clock.seconds, 0.9 * clock.seconds
+    seconds = 0.4 * clock.seconds, 0.95 * clock.seconds
     spot = Spot((AWAY_M[0] + 0.35, 29.8), 0.5, clock, seconds)
     anomaly = Anomaly(track, "a suitcase left on the street", "thing", LEFT)
     return Actor(Suitcase(choose(rng, PAINTS), 1.2), spot, anomaly, solid=False)
@@ -176,13 +176,13 @@ def _left(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 def _u_turn(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Comes from the left and turns back."""
     way = [(_X0, _RIGHT), (-8.0, _RIGHT), (-8.0, _LEFT), (_X0, _LEFT)]
-    put = _drive(way, 3.5, clock, at_m=20.0, share=0.3)
+    put = _drive(way, 3.5, clock, at_m=20.0, share=0.65)
     anomaly = Anomaly(track, "turns round before the junction", "car", ("direction", "speed"))
     return put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)
 
 
 def _slow(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    put = _drive(_WAYS["left"], 1.4, clock, at_m=32.0, share=0.75)
+    put = _drive(_WAYS["left"], 1.8, clock, at_m=12.0, share=0.45)
     anomaly = Anomaly(track, "drives at walking pace", "car", ("speed",))
     return put(Car(SALOON, choose(rng, PAINTS)), anomaly)
 

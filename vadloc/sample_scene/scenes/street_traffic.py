@@ -139,34 +139,34 @@ def _runner(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
 def _on_the_lawn(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Walks along the lawn where nobody walks."""
     figure = person(rng)
-    route = Route(_across(figure, 30.0, 1), 1.1, _start(clock, -20.0), clock)
+    route = Route(_across(figure, 30.0, 1), 1.1, _start(clock, 60.0), clock)
     return Actor(figure, route, Anomaly(track, "walks on the lawn", "person", ("place",)))
 
 
 def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Trots along the near pavement."""
     figure = Dog(float(rng.uniform(0.9, 1.1)))
-    route = Route(_across(figure, 34.75, -1), 1.3, _start(clock, -10.0), clock)
+    route = Route(_across(figure, 34.75, -1), 1.3, _start(clock, 62.0), clock)
     return Actor(figure, route, Anomaly(track, "a dog alone on the pavement", "dog", ("kind",)))
 
 
 def _slow_car(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Creeps along the far lane."""
     figure = Car(SALOON, choose(rng, PAINTS))
-    route = Route(_across(figure, _FAR_CAR_M, -1), 1.3, _start(clock, -45.0), clock)
+    route = Route(_across(figure, _FAR_CAR_M, -1), 1.6, _start(clock, 72.0), clock)
     return Actor(figure, route, Anomaly(track, "drives at walking pace", "car", ("speed",)))
 
 
 def _bag(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Stands on the near pavement from some moment on."""
-    spot = Spot((float(rng.uniform(1.5, 3.0)), 34.75), 0.3, clock, (clock.seconds * 0.35, 1e9))
+    spot = Spot((float(rng.uniform(1.5, 3.0)), 34.75), 0.3, clock, (clock.seconds * 0.4, 1e9))
     what = "a suitcase left on the pavement"
     return Actor(Suitcase(choose(rng, PAINTS)), spot, Anomaly(track, what, "thing", LEFT))
 
 
 def _waiting(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     """Stands in the bike lane."""
-    seconds = clock.seconds * 0.2, clock.seconds * 0.75
+    seconds = clock.seconds * 0.45, clock.seconds * 0.95
     spot = Spot((float(rng.uniform(-4.0, -2.0)), _BIKE_M), -1.0, clock, seconds)
     causes = "place", "standing", "kind"
     return Actor(person(rng), spot, Anomaly(track, "stands in the bike lane", "person", causes))
