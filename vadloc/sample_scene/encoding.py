@@ -46,7 +46,8 @@ def video_writer(path: Path, frames_per_second: float, kbit_per_s: int) -> Itera
         stream.options = {"preset": "medium", "g": "50", "threads": "1"}
 
         def write(_: int, image: NDArray[np.uint8]) -> None:
-            stream.height, stream.width = image.shape[:2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = image.shape[:2]
             kind = "gray" if image.ndim == 2 else "rgb24"
             _encode(container, stream, av.VideoFrame.from_ndarray(image, format=kind))
 

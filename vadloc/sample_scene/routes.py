@@ -270,14 +270,39 @@ class Script:
     clock: Clock
 
 
-def meet(one: Actor, other: Actor, clearance_m: float) -> bool:
-    """Whether two actors ever come closer to each other than this."""
-    if not (one.solid and other.solid):
-        return False
-    (centres, radius), (others, other_radius) = one.discs_m, other.discs_m
-    apart = np.linalg.norm(centres[:, :, None] - others[:, None], axis=-1)
-    with np.errstate(invalid="ignore"):
-        return bool((apart < radius + other_radius + clearance_m).any())
+class Crowd:
+    """The discs of many actors, to see whether another one fits between them."""
+
+    def __init__(self, actors: Sequence[Actor]) -> None:
+        self._parts = [_discs(actor) for actor in actors if actor.solid]
+
+    def add(self, actor: Actor) -> None:
+        """One actor more."""
+        self._parts = [*self._joined(), _discs(actor)]
+
+    def _joined(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        if len(self._parts) < 2:
+            return self._parts
+        centres, radii = zip(*self._parts, strict=True)
+        self._parts = [(np.concatenate(centres, axis=1), np.concatenate(radii))]
+        return self._parts
+
+    def meets(self, actor: Actor, clearance_m: float) -> bool:
+        """Whether an actor ever comes closer to one of them than this."""
+        if not (actor.solid and self._parts):
+            return False
+        [(others, radii)] = self._joined()
+        centres, [radius, *_] = _discs(actor)
+        there = np.isfinite(centres[:, 0, 0])
+        apart = centres[there, :, None] - others[there, None]
+        reach = radii + radius + clearance_m
+        return bool(((apart**2).sum(axis=-1) < reach**2).any())
+
+
+def _discs(actor: Actor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(frame_count, n, 2)`` centres of an actor's discs and ``(n,)`` their radii."""
+    centres, radius = actor.discs_m
+    return centres, np.full(centres.shape[1], radius)
 
 
 Make = Callable[[np.random.Generator], Figure]
@@ -312,15 +337,17 @@ def fill(
 ) -> list[Actor]:
     """Actors of one stream that keep clear of ``others`` and of each other."""
     actors: list[Actor] = []
+    crowd = Crowd(others)
     seconds = -60.0 - float(rng.uniform(0, stream.headway_s[1]))
     while seconds < clock.seconds:
         actor = _join(stream, seconds, clock, rng)
         if np.isnan(actor.route.places_m).all():
             seconds += float(rng.uniform(*stream.headway_s))
-        elif any(meet(actor, other, stream.clearance_m) for other in (*others, *actors)):
+        elif crowd.meets(actor, stream.clearance_m):
             seconds += 0.5
         else:
             actors.append(actor)
+            crowd.add(actor)
             seconds += float(rng.uniform(*stream.headway_s))
     return actors
 

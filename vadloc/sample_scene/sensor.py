@@ -78,7 +78,7 @@ class Exposure:
             return gain * self._clouds(seconds)
         if self.sensor.light == "gain":
             hunting = _between_knots([self.seed, self.number, 5], seconds / 2.5)[0]
-            return gain * (1 + _GAIN_STEP * float(np.round(2.5 * np.clip(hunting, -2, 2))))
+            return gain * (1 + _GAIN_STEP * float(np.round(2.5 * np.clip(hunting, -1.6, 1.6))))
         return gain
 
     def _clouds(self, seconds: float) -> float:
