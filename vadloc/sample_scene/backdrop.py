@@ -130,8 +130,10 @@ def ground_grain(
     factor = np.ones(rows.shape, np.float32)
     for size_m, strength in grains:
         tile = cv2.GaussianBlur(rng.standard_normal((512, 512)).astype(np.float32), (0, 0), 1.5)
-        places = [np.mod(axis / size_m * 2, 512).astype(np.float32) for axis in (x_m, depth_m)]
-        seen = cv2.remap(tile, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        across, along = (
+            np.mod(axis / size_m * 2, 512).astype(np.float32) for axis in (x_m, depth_m)
+        )
+        seen = cv2.remap(tile, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         blur = np.clip(size_m * camera.px_per_ground_m(depth_m), 0, 1).astype(np.float32)
         factor += strength * blur * seen / tile.std()
     return factor

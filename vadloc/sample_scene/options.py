@@ -2,14 +2,15 @@
 
 import re
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from vadloc.errors import UsageError
 
 SMALL_NAME: Final = "sample"
 """The scene without any options: few sequences, the same pictures in every version."""
 
-LIGHTS: Final = ("steady", "sudden", "gain")
+Light = Literal["steady", "sudden", "gain"]
+LIGHTS: Final = get_args(Light)
 LEAST_SIDE_PX: Final = 64
 LARGEST_SIDE_PX: Final = 4096
 
@@ -68,7 +69,7 @@ class Options:
     grey: bool = False
     noise: float = 2.0
     shake_px: float = 0.0
-    light: str = "steady"
+    light: Light = "steady"
     density: float = 1.0
     kbit_per_s: int = 0
     seed: int = field(default=0, kw_only=True)

@@ -1,7 +1,7 @@
 """Who moves where and when: routes, actors, and traffic that keeps clear of itself."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Protocol
@@ -270,99 +270,6 @@ class Script:
     clock: Clock
 
 
-class Crowd:
-    """The discs of many actors, to see whether another one fits between them."""
-
-    def __init__(self, actors: Sequence[Actor]) -> None:
-        self._parts = [_discs(actor) for actor in actors if actor.solid]
-
-    def add(self, actor: Actor) -> None:
-        """One actor more."""
-        self._parts = [*self._joined(), _discs(actor)]
-
-    def _joined(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        if len(self._parts) < 2:
-            return self._parts
-        centres, radii = zip(*self._parts, strict=True)
-        self._parts = [(np.concatenate(centres, axis=1), np.concatenate(radii))]
-        return self._parts
-
-    def meets(self, actor: Actor, clearance_m: float) -> bool:
-        """Whether an actor ever comes closer to one of them than this."""
-        if not (actor.solid and self._parts):
-            return False
-        [(others, radii)] = self._joined()
-        centres, [radius, *_] = _discs(actor)
-        there = np.isfinite(centres[:, 0, 0])
-        apart = centres[there, :, None] - others[there, None]
-        reach = radii + radius + clearance_m
-        return bool(((apart**2).sum(axis=-1) < reach**2).any())
-
-
-def _discs(actor: Actor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """``(frame_count, n, 2)`` centres of an actor's discs and ``(n,)`` their radii."""
-    centres, radius = actor.discs_m
-    return centres, np.full(centres.shape[1], radius)
-
-
-Make = Callable[[np.random.Generator], Figure]
-MakeWay = Callable[[np.random.Generator], NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Traffic of one kind.
-
-    Attributes:
-        make: Makes a figure.
-        way: Makes the corners of a route.
-        speed_m_per_s: Slowest and fastest.
-        headway_s: Shortest and longest time between two starts.
-        corner_m: As of the routes.
-        halt: Distance in metres, share of actors that halt there, least and most seconds.
-        clearance_m: Distance that is kept from others.
-    """
-
-    make: Make
-    way: MakeWay
-    speed_m_per_s: tuple[float, float]
-    headway_s: tuple[float, float]
-    corner_m: float = 0.6
-    halt: tuple[float, float, float, float] | None = None
-    clearance_m: float = 0.15
-
-
-def fill(
-    stream: Stream, others: Sequence[Actor], clock: Clock, rng: np.random.Generator
-) -> list[Actor]:
-    """Actors of one stream that keep clear of ``others`` and of each other."""
-    actors: list[Actor] = []
-    crowd = Crowd(others)
-    seconds = -60.0 - float(rng.uniform(0, stream.headway_s[1]))
-    while seconds < clock.seconds:
-        actor = _join(stream, seconds, clock, rng)
-        if np.isnan(actor.route.places_m).all():
-            seconds += float(rng.uniform(*stream.headway_s))
-        elif crowd.meets(actor, stream.clearance_m):
-            seconds += 0.5
-        else:
-            actors.append(actor)
-            crowd.add(actor)
-            seconds += float(rng.uniform(*stream.headway_s))
-    return actors
-
-
-def _join(stream: Stream, seconds: float, clock: Clock, rng: np.random.Generator) -> Actor:
-    """One actor of a stream that starts at a time."""
-    corners, halts = stream.way(rng), ()
-    if stream.halt is not None and rng.random() < stream.halt[1]:
-        halts = ((stream.halt[0], float(rng.uniform(*stream.halt[2:]))),)
-    speed = float(rng.uniform(*stream.speed_m_per_s))
-    start = seconds * clock.frames_per_second
-    route = Route(corners, speed, start, clock, halts, stream.corner_m)
-    return Actor(stream.make(rng), route)
-
-
 def passing(
     corners_m: Sequence[tuple[float, float]],
     speed_m_per_s: float,
@@ -377,40 +284,3 @@ def passing(
     start = (at_s - at_m / speed_m_per_s) * clock.frames_per_second
     halts = ((at_m, halt_s),) if halt_s else ()
     return Route(np.array(corners_m), speed_m_per_s, start, clock, halts, corner_m)
-
-
-MakeAnomaly = Callable[[np.random.Generator, int, Clock], Actor]
-"""Makes an actor with a track number."""
-
-
-def write_sequences(
-    training_and_tests: tuple[int, Sequence[Sequence[MakeAnomaly]]],
-    streams: Sequence[Stream],
-    seed: int,
-    clock: Clock,
-    density: float,
-    extras: Callable[[Clock, int], list[Actor]] = lambda _clock, _number: [],
-) -> list[Script]:
-    """Scripts of sequences with the same traffic, those of training without anomalies.
-
-    Args:
-        training_and_tests: Number of training sequences, and the anomalies of each test sequence.
-        streams: Normal traffic.
-        seed: Of it.
-        clock: Length and rate of each sequence.
-        density: How many times as much traffic there is as in the streams.
-        extras: Makes normal actors that belong to no stream, of a sequence's number.
-    """
-    training, tests = training_and_tests
-    casts = [((), f"Train{number + 1:03d}") for number in range(training)]
-    casts += [(makes, f"Test{number + 1:03d}") for number, makes in enumerate(tests)]
-    scripts = []
-    for number, (makes, name) in enumerate(casts):
-        rng = np.random.default_rng([seed, number])
-        actors = [make(rng, track, clock) for track, make in enumerate(makes)]
-        actors += extras(clock, number)
-        for stream in streams:
-            headway = tuple(seconds / density for seconds in stream.headway_s)
-            actors += fill(replace(stream, headway_s=headway), actors, clock, rng)
-        scripts.append(Script(name, number, tuple(actors), clock))
-    return scripts

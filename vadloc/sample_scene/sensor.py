@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vadloc.sample_scene.options import Light
 from vadloc.sample_scene.shapes import in_three_channels
-
-Light = Literal["steady", "sudden", "gain"]
 
 _DRIFT_PERIODS_S: Final = (41.0, 17.0)
 _JITTER_HZ: Final = 3.0

@@ -6,6 +6,16 @@ from dataclasses import dataclass
 from vadloc.sample_scene.backdrop import Backdrop
 from vadloc.sample_scene.camera import Camera
 from vadloc.sample_scene.routes import Clock, Script
+from vadloc.sample_scene.scenes import (
+    hall,
+    hall_traffic,
+    junction,
+    junction_traffic,
+    street,
+    street_traffic,
+    walkway,
+    walkway_traffic,
+)
 
 
 @dataclass(frozen=True)
@@ -26,16 +36,9 @@ class Scene:
 
 def scene_named(name: str) -> Scene:
     """A scene by its name in ``options.SCENES``."""
-    if name == "street":
-        from vadloc.sample_scene.scenes import street as place
-        from vadloc.sample_scene.scenes import street_traffic as traffic
-    elif name == "walkway":
-        from vadloc.sample_scene.scenes import walkway as place
-        from vadloc.sample_scene.scenes import walkway_traffic as traffic
-    elif name == "junction":
-        from vadloc.sample_scene.scenes import junction as place
-        from vadloc.sample_scene.scenes import junction_traffic as traffic
-    else:
-        from vadloc.sample_scene.scenes import hall as place
-        from vadloc.sample_scene.scenes import hall_traffic as traffic
-    return Scene(place.CAMERA, place.build, traffic.write_scripts)
+    return {
+        "street": Scene(street.CAMERA, street.build, street_traffic.write_scripts),
+        "walkway": Scene(walkway.CAMERA, walkway.build, walkway_traffic.write_scripts),
+        "junction": Scene(junction.CAMERA, junction.build, junction_traffic.write_scripts),
+        "hall": Scene(hall.CAMERA, hall.build, hall_traffic.write_scripts),
+    }[name]

@@ -178,4 +178,4 @@ def _fence(start: tuple[float, float], end: tuple[float, float]) -> list[list[Sh
         middle = ((x + next_x) / 2, (depth + next_depth) / 2, 0.66)
         rope = Shape([(x, depth, 0.86), middle, (next_x, next_depth, 0.86)], _ROPE, 0.06)
         parts.append([post(x, depth, 0.95, _STEEL, 0.08), rope])
-    return [*parts, [post(*places[-1], 0.95, _STEEL, 0.08)]]
+    return [*parts, [post(*end, 0.95, _STEEL, 0.08)]]

@@ -9,21 +9,10 @@ from numpy.typing import NDArray
 from vadloc.sample_scene.casting import PAINTS, choose, clothes, cyclist, pair, person
 from vadloc.sample_scene.people import RUN
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import (
-    LEFT,
-    Actor,
-    Anomaly,
-    Clock,
-    MakeAnomaly,
-    Route,
-    Script,
-    Spot,
-    Stream,
-    passing,
-    write_sequences,
-)
+from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, Spot, passing
 from vadloc.sample_scene.scenes.hall import COUNTER_M, DOOR_M, EXIT_X_M, ROPED_M, WALL_M
 from vadloc.sample_scene.things import Cart, Dog, Group, SlidingDoor, Suitcase, Wheelchair
+from vadloc.sample_scene.traffic import MakeAnomaly, Stream, write_sequences
 
 _DOOR_X_M: Final = sum(DOOR_M) / 2
 _QUEUE_X_M: Final = -6.5

@@ -9,20 +9,10 @@ from numpy.typing import NDArray
 
 from vadloc.sample_scene.casting import PAINTS, car, choose, clothes, pair, person
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import (
-    LEFT,
-    Actor,
-    Anomaly,
-    Clock,
-    MakeAnomaly,
-    Script,
-    Spot,
-    Stream,
-    passing,
-    write_sequences,
-)
+from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Script, Spot, passing
 from vadloc.sample_scene.scenes.junction import ACROSS_M, AWAY_M, ENDS_M, PAVEMENT_M, SIDES_M
 from vadloc.sample_scene.things import Cart, Dog, Suitcase
+from vadloc.sample_scene.traffic import MakeAnomaly, Stream, write_sequences
 from vadloc.sample_scene.vehicles import HATCHBACK, SALOON, Car
 
 _RIGHT: Final = 0.75 * ACROSS_M[0] + 0.25 * ACROSS_M[1]

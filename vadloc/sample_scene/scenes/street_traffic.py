@@ -1,6 +1,6 @@
 """Who moves through the street, where and when."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -56,7 +56,11 @@ _LANES: Final = (
     *(_Lane("person", depth, (0.8, 1.1), (9, 15)) for depth in (37.0, 35.5, 34.0, 32.5)),
 )
 
-_FIGURES: Final = {"person": person, "cyclist": cyclist, "car": car}
+_FIGURES: Final[dict[str, Callable[[np.random.Generator], Figure]]] = {
+    "person": person,
+    "cyclist": cyclist,
+    "car": car,
+}
 
 
 def _denser(lane: _Lane, density: float) -> _Lane:

@@ -1,6 +1,5 @@
 """Who is on the walkway."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -10,20 +9,10 @@ from numpy.typing import NDArray
 from vadloc.sample_scene.casting import PAINTS, choose, clothes, cyclist, pair, person
 from vadloc.sample_scene.people import GLIDE, RUN, Cyclist
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import (
-    LEFT,
-    Actor,
-    Anomaly,
-    Clock,
-    Route,
-    Script,
-    Spot,
-    Stream,
-    passing,
-    write_sequences,
-)
+from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, Spot, passing
 from vadloc.sample_scene.scenes.walkway import ENDS_M, LEFT_M, PATH_M, RIGHT_M, SIDE_M
 from vadloc.sample_scene.things import Board, Cart, Dog, Group, Suitcase, Wheelchair
+from vadloc.sample_scene.traffic import MakeAnomaly, Stream, write_sequences
 
 _MIDDLE_M: Final = sum(PATH_M) / 2
 _WALKWAY: Final = (LEFT_M, RIGHT_M, 0.0, 100.0)
@@ -147,8 +136,7 @@ def _crossing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     return Actor(person(rng), route, Anomaly(track, "walks across", "person", causes, (_PATH,)))
 
 
-Make = Callable[[np.random.Generator, int, Clock], Actor]
-_TESTS: Final[tuple[tuple[Make, ...], ...]] = (
+_TESTS: Final[tuple[tuple[MakeAnomaly, ...], ...]] = (
     (_cyclist, _cart),
     (_skater, _on_the_lawn),
     (_runner, _wheelchair),
