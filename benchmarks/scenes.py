@@ -126,7 +126,7 @@ def measure(config: dict[str, Any], datasets: Path, results: Path, jobs: int) ->
     path = results / "config.toml"
     path.write_text(to_toml(config))
     options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]
-    run_stages((*EXTRACTION, *LATER), [*options, "--jobs", str(jobs)])
+    run_stages((*EXTRACTION, *LATER), [*options, "--jobs", str(jobs), "--overwrite"])
     return criteria(results)
 
 
