@@ -13,6 +13,9 @@ _TYRE: Final[Colour] = (30, 30, 32)
 _STEEL: Final[Colour] = (150, 152, 156)
 _LIGHT: Final = {"top": 1.12, "front": 0.82, "back": 0.82, "left": 0.92, "right": 0.7}
 
+BEHIND_M: Final = 0.55
+"""Suitcases are pulled so far behind."""
+
 Extent = tuple[float, float]
 """Least and largest metres along an axis."""
 
@@ -250,6 +253,33 @@ class Group:
             for figure, ahead, beside_m in parts
             for shape in figure.shapes(pose)
         ]
+
+
+@dataclass(frozen=True)
+class Leaver:
+    """Somebody who pulls a suitcase until a time, and goes on without it.
+
+    Attributes:
+        person: Who it is.
+        suitcase: What is left.
+        until_s: Time of it, in the sequence.
+    """
+
+    person: Figure
+    suitcase: Figure
+    until_s: float
+
+    @property
+    def footprint_m(self) -> tuple[float, float]:
+        """Length and width in metres."""
+        return 1.2, 0.8
+
+    def shapes(self, pose: Pose) -> list[Shape]:
+        """Shapes of the person, with the suitcase behind as long as it is there."""
+        parts = [(self.person, 0.0, 0.0)]
+        if pose.seconds < self.until_s:
+            parts.append((self.suitcase, -BEHIND_M, -0.2))
+        return Group(tuple(parts)).shapes(pose)
 
 
 def moved(shape: Shape, forward_m: float, left_m: float) -> Shape:

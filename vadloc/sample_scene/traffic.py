@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vadloc.sample_scene.casting import PAINTS, choose, person
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import Actor, Clock, Route, Script
+from vadloc.sample_scene.routes import Actor, Anomaly, Clock, Route, Script, Spot, passing
+from vadloc.sample_scene.things import BEHIND_M, Leaver, Suitcase
 
 
 class Crowd:
@@ -110,8 +112,40 @@ def _denser(stream: Stream, density: float) -> Stream:
     return replace(stream, headway_s=(shortest / density, longest / density))
 
 
-MakeAnomaly = Callable[[np.random.Generator, int, Clock], Actor]
-"""Makes an actor with a track number."""
+MakeAnomaly = Callable[[np.random.Generator, int, Clock], Sequence[Actor]]
+"""Makes an actor with a track number, and those that belong to it."""
+
+
+def leave_suitcase(
+    rng: np.random.Generator,
+    way: Sequence[tuple[float, float]],
+    clock: Clock,
+    seconds: tuple[float, float],
+    anomaly: Anomaly,
+) -> list[Actor]:
+    """Somebody walks straight along, halts in the middle of the way, goes on without a suitcase.
+
+    Args:
+        rng: Of their looks.
+        way: First and last point.
+        clock: Of the sequence.
+        seconds: When it is left, and when it is gone.
+        anomaly: Of the suitcase.
+    """
+    ends = np.array(way)
+    step = ends[1] - ends[0]
+    half_m = float(np.linalg.norm(step)) / 2
+    ahead = step / (2 * half_m)
+    halt_s = 1.6
+    at_s = seconds[0] - halt_s / 2
+    route = passing(list(way), 1.2, clock, at_m=half_m, at_s=at_s, halt_s=halt_s)
+    x_m, depth_m = ends.mean(axis=0) - BEHIND_M * ahead - 0.2 * np.array([-ahead[1], ahead[0]])
+    place_m = float(x_m), float(depth_m)
+    heading = float(np.arctan2(ahead[1], ahead[0]))
+    case = Suitcase(choose(rng, PAINTS))
+    spot = Spot(place_m, heading, clock, seconds)
+    left = Actor(case, spot, anomaly)
+    return [left, Actor(Leaver(person(rng), case, seconds[0]), route)]
 
 
 def write_sequences(
@@ -140,7 +174,7 @@ def write_sequences(
     scripts = []
     for number, (makes, name) in enumerate(casts):
         rng = np.random.default_rng([seed, number])
-        actors = [make(rng, track, clock) for track, make in enumerate(makes)]
+        actors = [actor for track, make in enumerate(makes) for actor in make(rng, track, clock)]
         actors += extras(clock, number)
         for stream in streams:
             actors += fill(_denser(stream, density), actors, clock, rng)

@@ -12,7 +12,12 @@ from vadloc.sample_scene.poses import Figure
 from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, Spot, passing
 from vadloc.sample_scene.scenes.hall import COUNTER_M, DOOR_M, EXIT_X_M, ROPED_M, WALL_M
 from vadloc.sample_scene.things import Cart, Dog, Group, SlidingDoor, Suitcase, Wheelchair
-from vadloc.sample_scene.traffic import MakeAnomaly, Stream, write_sequences
+from vadloc.sample_scene.traffic import (
+    MakeAnomaly,
+    Stream,
+    leave_suitcase,
+    write_sequences,
+)
 
 _DOOR_X_M: Final = sum(DOOR_M) / 2
 _QUEUE_X_M: Final = -6.5
@@ -107,51 +112,51 @@ def _door(script: Script) -> Actor:
     return Actor(SlidingDoor(DOOR_M[1] - DOOR_M[0], openings), spot, solid=False)
 
 
-def _runner(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _runner(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(-12.0, 5.0), (12.0, 4.6)]
     route = passing(way, 3.4, clock, at_m=12.0, at_s=0.3 * clock.seconds)
-    return Actor(person(rng, RUN), route, Anomaly(track, "runs", "person", ("speed",)))
+    return [Actor(person(rng, RUN), route, Anomaly(track, "runs", "person", ("speed",)))]
 
 
-def _suitcase(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    seconds = 0.45 * clock.seconds, 0.95 * clock.seconds
-    spot = Spot((1.4, 9.0), 0.5, clock, seconds)
+def _suitcase(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
+    """Somebody leaves it."""
     anomaly = Anomaly(track, "a suitcase that nobody minds", "thing", LEFT)
-    return Actor(Suitcase(choose(rng, PAINTS)), spot, anomaly)
+    seconds = 0.45 * clock.seconds, 0.95 * clock.seconds
+    return leave_suitcase(rng, [(-9.2, 6.0), (12.0, 6.0)], clock, seconds, anomaly)
 
 
-def _wrong_way(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _wrong_way(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(EXIT_X_M, 1.4), (EXIT_X_M, 15.2), (11.5, 15.6)]
     route = passing(way, 1.2, clock, at_m=6.0, at_s=0.35 * clock.seconds)
     anomaly = Anomaly(track, "walks up the way out", "person", ("direction",))
-    return Actor(person(rng), route, anomaly)
+    return [Actor(person(rng), route, anomaly)]
 
 
-def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(-12.0, 4.4), (12.0, 5.4)]
     route = passing(way, 1.1, clock, at_m=12.5, at_s=0.7 * clock.seconds)
     anomaly = Anomaly(track, "a wheelchair", "person", ("kind",))
-    return Actor(Wheelchair(clothes(rng)), route, anomaly)
+    return [Actor(Wheelchair(clothes(rng)), route, anomaly)]
 
 
-def _inside_the_ropes(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _inside_the_ropes(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Steps over the ropes and walks past the statue."""
     x0, x1, near, _ = ROPED_M
     way = [(-3.6, 1.4), (-3.2, near + 0.4), (x1 - 0.3, near + 0.5), (x1 + 1.2, 5.0), (1.5, 1.4)]
     route = passing(way, 0.9, clock, at_m=9.5, at_s=0.3 * clock.seconds)
     outside = ((-20.0, x0, 0.0, 30.0), (x1, 20.0, 0.0, 30.0), (-20.0, 20.0, 0.0, near))
     anomaly = Anomaly(track, "is inside the ropes", "person", ("place",), outside)
-    return Actor(person(rng), route, anomaly)
+    return [Actor(person(rng), route, anomaly)]
 
 
-def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(12.0, 4.4), (-12.0, 4.8)]
     route = passing(way, 1.5, clock, at_m=12.0, at_s=0.75 * clock.seconds)
     figure = Dog(float(rng.uniform(1.0, 1.15)))
-    return Actor(figure, route, Anomaly(track, "a dog in the hall", "dog", ("kind",)))
+    return [Actor(figure, route, Anomaly(track, "a dog in the hall", "dog", ("kind",)))]
 
 
-def _standing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _standing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Comes through the door and stops where everybody walks."""
     way = [(10.0, WALL_M + 1.2), (2.4, WALL_M + 1.2), (2.4, 14.5), (3.4, 1.4)]
     halt_s = 0.5 * clock.seconds
@@ -159,21 +164,21 @@ def _standing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
     route = passing(way, 1.2, clock, at_m=16.5, at_s=at_s, halt_s=halt_s)
     causes = "standing", "speed"
     anomaly = Anomaly(track, "stands in the way", "person", causes, standing=True)
-    return Actor(person(rng), route, anomaly)
+    return [Actor(person(rng), route, anomaly)]
 
 
-def _machine(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _machine(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(-12.0, 5.2), (12.0, 5.2)]
     route = passing(way, 1.1, clock, at_m=12.0, at_s=0.5 * clock.seconds)
     figure = Cart(choose(rng, PAINTS), clothes(rng))
-    return Actor(figure, route, Anomaly(track, "a cart in the hall", "car", ("kind",)))
+    return [Actor(figure, route, Anomaly(track, "a cart in the hall", "car", ("kind",)))]
 
 
-def _cyclist(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _cyclist(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(3.0, WALL_M + 1.2), (3.8, 14.5), (3.6, 1.4)]
     route = passing(way, 2.2, clock, at_m=8.0, at_s=0.62 * clock.seconds)
     anomaly = Anomaly(track, "cycles in the hall", "cyclist", ("kind", "speed"))
-    return Actor(cyclist(rng), route, anomaly)
+    return [Actor(cyclist(rng), route, anomaly)]
 
 
 _TESTS: Final[tuple[tuple[MakeAnomaly, ...], ...]] = (

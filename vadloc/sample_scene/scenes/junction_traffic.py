@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from vadloc.sample_scene.casting import PAINTS, car, choose, clothes, pair, person
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Script, Spot, passing
+from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Script, passing
 from vadloc.sample_scene.scenes.junction import ACROSS_M, AWAY_M, ENDS_M, PAVEMENT_M, SIDES_M
-from vadloc.sample_scene.things import Cart, Dog, Suitcase
-from vadloc.sample_scene.traffic import MakeAnomaly, Stream, write_sequences
+from vadloc.sample_scene.things import Cart, Dog
+from vadloc.sample_scene.traffic import (
+    MakeAnomaly,
+    Stream,
+    leave_suitcase,
+    write_sequences,
+)
 from vadloc.sample_scene.vehicles import HATCHBACK, SALOON, Car
 
 _RIGHT: Final = 0.75 * ACROSS_M[0] + 0.25 * ACROSS_M[1]
@@ -103,78 +108,78 @@ def _drive(
     return lambda figure, anomaly: Actor(figure, route, anomaly)
 
 
-def _wrong_way(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _wrong_way(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     put = _drive([(_X1, _RIGHT), (_X0, _RIGHT)], 6.0, clock, at_m=27, share=0.3)
     anomaly = Anomaly(track, "drives the wrong way", "car", ("direction",))
-    return put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)
+    return [put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)]
 
 
-def _diagonal(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _diagonal(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Walks over the middle of the junction."""
     way = [(-12.0, 17.2), (-4.6, 17.2), (4.6, 26.8), (14.0, 26.8)]
     put = _drive(way, 1.5, clock, at_m=14.0, share=0.7)
     strips = ((_X0, _X1, 0.0, ACROSS_M[0]), (_X0, _X1, ACROSS_M[1], 60.0))
     anomaly = Anomaly(track, "walks over the middle", "person", ("place", "direction"), strips)
-    return put(person(rng), anomaly)
+    return [put(person(rng), anomaly)]
 
 
-def _on_the_pavement(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _on_the_pavement(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """A car that takes the far pavement."""
     depth_m = ACROSS_M[1] + PAVEMENT_M / 2
     put = _drive([(_X0, depth_m), (_X1, depth_m)], 5.5, clock, at_m=27, share=0.25)
     anomaly = Anomaly(track, "drives on the pavement", "car", ("place", "kind", "speed"))
-    return put(Car(SALOON, choose(rng, PAINTS)), anomaly)
+    return [put(Car(SALOON, choose(rng, PAINTS)), anomaly)]
 
 
-def _racer(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _racer(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     put = _drive(_WAYS["left"], 13.0, clock, at_m=27, share=0.65)
     anomaly = Anomaly(track, "drives twice as fast", "car", ("speed",))
-    return put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)
+    return [put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)]
 
 
-def _cart(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _cart(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     put = _drive(_WAYS["away"], 4.5, clock, at_m=20, share=0.75)
     anomaly = Anomaly(track, "a cart on the street", "car", ("kind",))
-    return put(Cart(choose(rng, PAINTS), clothes(rng)), anomaly)
+    return [put(Cart(choose(rng, PAINTS), clothes(rng)), anomaly)]
 
 
-def _stopped(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _stopped(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Stands in the middle of the junction for a while."""
     way, halt_s = _WAYS["right"], 0.3 * clock.seconds
     put = _drive(way, 5.5, clock, at_m=27.0, share=0.5, halt_s=halt_s)
     causes = "standing", "speed"
     anomaly = Anomaly(track, "stands on the junction", "car", causes, standing=True)
-    return put(Car(SALOON, choose(rng, PAINTS)), anomaly)
+    return [put(Car(SALOON, choose(rng, PAINTS)), anomaly)]
 
 
-def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     way = [(_X1, _LEFT), (_X0, _LEFT)]
     put = _drive(way, 1.7, clock, at_m=12.0, share=0.45)
     causes = "kind", "place", "speed"
     figure = Dog(float(rng.uniform(1.1, 1.2)))
-    return put(figure, Anomaly(track, "a dog on the street", "dog", causes))
+    return [put(figure, Anomaly(track, "a dog on the street", "dog", causes))]
 
 
-def _left(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    """A suitcase that stands in the gutter."""
+def _left(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
+    """Somebody leaves it on the pavement."""
+    x_m = AWAY_M[1] + 0.4 * PAVEMENT_M
+    anomaly = Anomaly(track, "a suitcase left on the pavement", "thing", LEFT)
     seconds = 0.4 * clock.seconds, 0.95 * clock.seconds
-    spot = Spot((AWAY_M[0] + 0.35, 29.8), 0.5, clock, seconds)
-    anomaly = Anomaly(track, "a suitcase left on the street", "thing", LEFT)
-    return Actor(Suitcase(choose(rng, PAINTS), 1.2), spot, anomaly, solid=False)
+    return leave_suitcase(rng, [(x_m, -32.0), (x_m, _D1)], clock, seconds, anomaly)
 
 
-def _u_turn(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _u_turn(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Comes from the left and turns back."""
     way = [(_X0, _RIGHT), (-8.0, _RIGHT), (-8.0, _LEFT), (_X0, _LEFT)]
     put = _drive(way, 3.5, clock, at_m=20.0, share=0.65)
     anomaly = Anomaly(track, "turns round before the junction", "car", ("direction", "speed"))
-    return put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)
+    return [put(Car(HATCHBACK, choose(rng, PAINTS)), anomaly)]
 
 
-def _slow(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _slow(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     put = _drive(_WAYS["left"], 1.8, clock, at_m=12.0, share=0.45)
     anomaly = Anomaly(track, "drives at walking pace", "car", ("speed",))
-    return put(Car(SALOON, choose(rng, PAINTS)), anomaly)
+    return [put(Car(SALOON, choose(rng, PAINTS)), anomaly)]
 
 
 _TESTS: Final[tuple[tuple[MakeAnomaly, ...], ...]] = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vadloc.sample_scene.casting import PAINTS, car, choose, clothes, cyclist, person
 from vadloc.sample_scene.people import RUN, Person
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, Spot
+from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, passing
 from vadloc.sample_scene.scenes.street import (
     BIKE_LANE_M,
     CAMERA,
@@ -18,7 +18,8 @@ from vadloc.sample_scene.scenes.street import (
     FAR_KERB_M,
     NEAR_KERB_M,
 )
-from vadloc.sample_scene.things import Dog, Suitcase
+from vadloc.sample_scene.things import Dog
+from vadloc.sample_scene.traffic import leave_suitcase
 from vadloc.sample_scene.vehicles import HATCHBACK, SALOON, Car
 
 CLOCK: Final = Clock(200, 15)
@@ -109,71 +110,81 @@ def _start(clock: Clock, frame: float) -> float:
     return frame * clock.frames_per_second / CLOCK.frames_per_second
 
 
-def _jaywalker(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _jaywalker(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Walks along the far pavement, crosses the road, goes on along the near pavement."""
     way = [(-8.6, 49.2), (-4.5, 49.0), (0.5, 37.6), (2.5, 36.3), (12.0, 36.2)]
     route = Route(np.array(way), 1.6, _start(clock, 4.0), clock)
     what, causes = "crosses the road on foot", ("place", "direction")
     forbidden = NEAR_KERB_M, FAR_KERB_M
-    return Actor(person(rng), route, Anomaly(track, what, "person", causes, forbidden_m=forbidden))
+    return [
+        Actor(person(rng), route, Anomaly(track, what, "person", causes, forbidden_m=forbidden))
+    ]
 
 
-def _pavement_cyclist(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _pavement_cyclist(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Rides to the left along the near pavement."""
     figure = cyclist(rng)
     route = Route(_across(figure, 34.75, -1), 3.0, _start(clock, 80.0), clock)
     what, causes = "cycles on the pavement", ("kind", "speed", "place")
-    return Actor(figure, route, Anomaly(track, what, "cyclist", causes))
+    return [Actor(figure, route, Anomaly(track, what, "cyclist", causes))]
 
 
-def _wrong_way_car(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _wrong_way_car(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Drives to the left in the near lane."""
     figure = Car(HATCHBACK, choose(rng, PAINTS))
     route = Route(_across(figure, _NEAR_CAR_M, -1), 5.2, _start(clock, 62.0), clock)
-    return Actor(figure, route, Anomaly(track, "drives the wrong way", "car", ("direction",)))
+    return [Actor(figure, route, Anomaly(track, "drives the wrong way", "car", ("direction",)))]
 
 
-def _runner(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _runner(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Runs to the right along the near pavement, three times as fast as people walk."""
     figure = Person(clothes(rng), gait=RUN)
     route = Route(_across(figure, 34.75, 1), 2.8, _start(clock, 85.0), clock)
-    return Actor(figure, route, Anomaly(track, "runs", "person", ("speed",)))
+    return [Actor(figure, route, Anomaly(track, "runs", "person", ("speed",)))]
 
 
-def _on_the_lawn(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _on_the_lawn(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Walks along the lawn where nobody walks."""
     figure = person(rng)
     route = Route(_across(figure, 30.0, 1), 1.1, _start(clock, 60.0), clock)
-    return Actor(figure, route, Anomaly(track, "walks on the lawn", "person", ("place",)))
+    return [Actor(figure, route, Anomaly(track, "walks on the lawn", "person", ("place",)))]
 
 
-def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Trots along the near pavement."""
     figure = Dog(float(rng.uniform(0.9, 1.1)))
     route = Route(_across(figure, 34.75, -1), 1.3, _start(clock, 62.0), clock)
-    return Actor(figure, route, Anomaly(track, "a dog alone on the pavement", "dog", ("kind",)))
+    return [Actor(figure, route, Anomaly(track, "a dog alone on the pavement", "dog", ("kind",)))]
 
 
-def _slow_car(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _slow_car(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Creeps along the far lane."""
     figure = Car(SALOON, choose(rng, PAINTS))
     route = Route(_across(figure, _FAR_CAR_M, -1), 1.6, _start(clock, 72.0), clock)
-    return Actor(figure, route, Anomaly(track, "drives at walking pace", "car", ("speed",)))
+    return [Actor(figure, route, Anomaly(track, "drives at walking pace", "car", ("speed",)))]
 
 
-def _bag(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    """Stands on the near pavement from some moment on."""
-    spot = Spot((float(rng.uniform(1.5, 3.0)), 34.75), 0.3, clock, (clock.seconds * 0.4, 1e9))
-    what = "a suitcase left on the pavement"
-    return Actor(Suitcase(choose(rng, PAINTS)), spot, Anomaly(track, what, "thing", LEFT))
+def _bag(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
+    """Somebody leaves a suitcase on the near pavement."""
+    x_m = float(rng.uniform(1.5, 3.0))
+    anomaly = Anomaly(track, "a suitcase left on the pavement", "thing", LEFT)
+    seconds = clock.seconds * 0.4, 1e9
+    way = [(x_m - 15.0, 34.75), (x_m + 15.0, 34.75)]
+    return leave_suitcase(rng, way, clock, seconds, anomaly)
 
 
-def _waiting(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    """Stands in the bike lane."""
-    seconds = clock.seconds * 0.45, clock.seconds * 0.95
-    spot = Spot((float(rng.uniform(-4.0, -2.0)), _BIKE_M), -1.0, clock, seconds)
-    causes = "place", "standing", "kind"
-    return Actor(person(rng), spot, Anomaly(track, "stands in the bike lane", "person", causes))
+def _waiting(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
+    """Steps from the pavement into the bike lane, stands there and goes back."""
+    x_m = float(rng.uniform(-4.0, -2.0))
+    way = [(-11.0, 37.2), (x_m, 37.2), (x_m, _BIKE_M), (x_m + 0.3, 37.0), (12.0, 37.0)]
+    at_m = x_m + 11.0 + _BIKE_M - 37.2
+    at_s, halt_s = 0.45 * clock.seconds, 0.35 * clock.seconds
+    route = passing(way, 1.2, clock, at_m=at_m, at_s=at_s, halt_s=halt_s)
+    causes = "standing", "place", "kind"
+    what, forbidden = "stands in the bike lane", (NEAR_KERB_M, BIKE_LANE_M)
+    return [
+        Actor(person(rng), route, Anomaly(track, what, "person", causes, forbidden_m=forbidden))
+    ]
 
 
 _SEQUENCES: Final = {
@@ -198,7 +209,8 @@ def write_scripts(seed: int, clock: Clock = CLOCK, density: float = 1.0) -> list
 
 def _write_script(name: str, number: int, seed: int, clock: Clock, density: float) -> Script:
     rng = np.random.default_rng([seed, number])
-    actors = [anomaly(rng, track, clock) for track, anomaly in enumerate(_SEQUENCES[name])]
+    makes = enumerate(_SEQUENCES[name])
+    actors = [actor for track, make in makes for actor in make(rng, track, clock)]
     for lane in _LANES:
         actors += _lane_traffic(_denser(lane, density), actors, number, clock, rng)
     return Script(name, number, tuple(actors), clock)

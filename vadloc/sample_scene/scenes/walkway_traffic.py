@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 from vadloc.sample_scene.casting import PAINTS, choose, clothes, cyclist, pair, person
 from vadloc.sample_scene.people import GLIDE, RUN, Cyclist
 from vadloc.sample_scene.poses import Figure
-from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, Spot, passing
+from vadloc.sample_scene.routes import LEFT, Actor, Anomaly, Clock, Route, Script, passing
 from vadloc.sample_scene.scenes.walkway import ENDS_M, LEFT_M, PATH_M, RIGHT_M, SIDE_M
-from vadloc.sample_scene.things import Board, Cart, Dog, Group, Suitcase, Wheelchair
-from vadloc.sample_scene.traffic import MakeAnomaly, Stream, write_sequences
+from vadloc.sample_scene.things import Board, Cart, Dog, Group, Wheelchair
+from vadloc.sample_scene.traffic import (
+    MakeAnomaly,
+    Stream,
+    leave_suitcase,
+    write_sequences,
+)
 
 _MIDDLE_M: Final = sum(PATH_M) / 2
 _WALKWAY: Final = (LEFT_M, RIGHT_M, 0.0, 100.0)
@@ -65,75 +70,75 @@ def _straight(
     return passing(way, speed, clock, at_m=at_m, at_s=at_s, halt_s=halt_s)
 
 
-def _cyclist(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _cyclist(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     route = _straight(0.4, 1, 4.2, clock, depth_m=16, share=0.52)
-    return Actor(cyclist(rng), route, Anomaly(track, "cycles", "cyclist", ("speed", "kind")))
+    return [Actor(cyclist(rng), route, Anomaly(track, "cycles", "cyclist", ("speed", "kind")))]
 
 
-def _slow_cyclist(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _slow_cyclist(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     figure = Cyclist(clothes(rng), choose(rng, PAINTS))
     route = _straight(2.1, -1, 2.1, clock, depth_m=26, share=0.24)
-    return Actor(figure, route, Anomaly(track, "cycles slowly", "cyclist", ("kind", "speed")))
+    return [Actor(figure, route, Anomaly(track, "cycles slowly", "cyclist", ("kind", "speed")))]
 
 
-def _cart(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _cart(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     figure = Cart(choose(rng, PAINTS), clothes(rng))
     route = _straight(2.6, -1, 1.7, clock, depth_m=46, share=0.6)
-    return Actor(figure, route, Anomaly(track, "a cart among walkers", "car", ("kind",)))
+    return [Actor(figure, route, Anomaly(track, "a cart among walkers", "car", ("kind",)))]
 
 
-def _skater(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _skater(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     figure = Group(((Board(), 0.0, 0.0), (person(rng, GLIDE), 0.0, 0.0)))
     route = _straight(1.0, -1, 2.6, clock, depth_m=26, share=0.25)
-    return Actor(figure, route, Anomaly(track, "skates", "person", ("speed",)))
+    return [Actor(figure, route, Anomaly(track, "skates", "person", ("speed",)))]
 
 
-def _on_the_lawn(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _on_the_lawn(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     route = _straight(-5.2, -1, 1.2, clock, depth_m=22, share=0.2)
     what = "walks on the lawn"
     anomaly = Anomaly(track, what, "person", ("place",), (_WALKWAY, _PATH))
-    return Actor(person(rng), route, anomaly)
+    return [Actor(person(rng), route, anomaly)]
 
 
-def _runner(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _runner(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     route = _straight(-1.4, 1, 3.1, clock, depth_m=22, share=0.6)
-    return Actor(person(rng, RUN), route, Anomaly(track, "runs", "person", ("speed",)))
+    return [Actor(person(rng, RUN), route, Anomaly(track, "runs", "person", ("speed",)))]
 
 
-def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     route = _straight(3.6, 1, 1.2, clock, depth_m=18, share=0.68)
     anomaly = Anomaly(track, "a wheelchair among walkers", "person", ("kind",))
-    return Actor(Wheelchair(clothes(rng)), route, anomaly)
+    return [Actor(Wheelchair(clothes(rng)), route, anomaly)]
 
 
-def _suitcase(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
-    """Somebody has left it."""
-    spot = Spot((3.2, 19.0), 0.4, clock, (0.42 * clock.seconds, 0.95 * clock.seconds))
+def _suitcase(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
+    """Somebody leaves it."""
     anomaly = Anomaly(track, "a suitcase left on the walkway", "thing", LEFT)
-    return Actor(Suitcase(choose(rng, PAINTS), 1.2), spot, anomaly)
+    seconds = 0.42 * clock.seconds, 0.95 * clock.seconds
+    return leave_suitcase(rng, [(3.2, -26.0), (3.2, 64.0)], clock, seconds, anomaly)
 
 
-def _dog(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     route = _straight(-0.6, 1, 1.5, clock, depth_m=18, share=0.62)
     figure = Dog(float(rng.uniform(1.0, 1.2)))
-    return Actor(figure, route, Anomaly(track, "a dog alone", "dog", ("kind",)))
+    return [Actor(figure, route, Anomaly(track, "a dog alone", "dog", ("kind",)))]
 
 
-def _standing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _standing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Stops in the middle and goes on later."""
     halt_s = 0.35 * clock.seconds
     route = _straight(0.2, 1, 1.2, clock, depth_m=19, share=0.15, halt_s=halt_s)
     causes = "standing", "speed"
     anomaly = Anomaly(track, "stands in the way", "person", causes, standing=True)
-    return Actor(person(rng), route, anomaly)
+    return [Actor(person(rng), route, anomaly)]
 
 
-def _crossing(rng: np.random.Generator, track: int, clock: Clock) -> Actor:
+def _crossing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
     """Goes across from lawn to lawn."""
     way = [(-SIDE_M, 21.5), (SIDE_M, 22.5)]
     route = passing(way, 1.3, clock, at_m=SIDE_M, at_s=0.2 * clock.seconds)
     causes = "direction", "place"
-    return Actor(person(rng), route, Anomaly(track, "walks across", "person", causes, (_PATH,)))
+    return [Actor(person(rng), route, Anomaly(track, "walks across", "person", causes, (_PATH,)))]
 
 
 _TESTS: Final[tuple[tuple[MakeAnomaly, ...], ...]] = (
