@@ -239,7 +239,7 @@ SPEED_PX = {Person: (0.65, 1.55), Cyclist: (2.5, 4.0), Car: (4.0, 7.0)}
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_normal_traffic_keeps_its_place_direction_and_speed(seed: int) -> None:
-    for script in street_traffic.write_scripts(seed):
+    for script in street_traffic.write_scripts(seed)[:6]:  # in the last one a suitcase is left
         for actor, seen in normal_moves(script):
             depth_m = float(actor.route.places_m[np.isfinite(actor.route.places_m[:, 1])][0, 1])
             step_px = float(np.diff(seen[:, 0]).mean())
@@ -273,7 +273,7 @@ def test_training_covers_every_lane_and_both_directions_of_the_pavements() -> No
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_nobody_walks_or_drives_through_another(seed: int) -> None:
-    for script in street_traffic.write_scripts(seed):
+    for script in street_traffic.write_scripts(seed)[:6]:  # in the last one a suitcase is left
         for one, other in combinations(script.actors, 2):
             reach = np.add(one.figure.footprint_m, other.figure.footprint_m) / 2
             apart = np.abs(one.route.places_m - other.route.places_m)
