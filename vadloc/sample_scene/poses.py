@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -49,7 +50,7 @@ class Pose:
             return 1 if self.heading[0] >= 0 else -1
         return 1 if self.eye_from_figure_m[1] < 0 else -1
 
-    @property
+    @cached_property
     def eye_from_figure_m(self) -> Point:
         """The camera, in metres forward, left and up from the figure."""
         if self.eye_m is None:
@@ -63,13 +64,15 @@ class Pose:
         """Shapes of a figure in the order in which this camera sees them."""
         if self.eye_m is None:
             return shapes
-        return sorted(shapes, key=lambda shape: -math.dist(middle(shape), self.eye_from_figure_m))
+        eye_m = self.eye_from_figure_m
+        return sorted(shapes, key=lambda shape: -math.dist(middle(shape), eye_m))
 
 
 def middle(shape: Shape) -> Point:
     """Mean of the points of a shape."""
-    forward, left, up = (sum(axis) / len(axis) for axis in zip(*shape.points_m, strict=True))
-    return forward, left, up
+    count = len(shape.points_m)
+    forward, left, up = zip(*shape.points_m, strict=True)
+    return sum(forward) / count, sum(left) / count, sum(up) / count
 
 
 class Figure(Protocol):
