@@ -12,8 +12,8 @@ from vadloc.artifacts import SCHEMAS, Artifacts, Split
 from vadloc.config import load_config
 from vadloc.frames import Sequence, read_frames
 from vadloc.sample_scene.film import shoot
-from vadloc.sample_scene.street import build_street
-from vadloc.sample_scene.traffic import write_scripts
+from vadloc.sample_scene.scenes.street import build
+from vadloc.sample_scene.scenes.street_traffic import write_scripts
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 NOISE_LEVELS = 2.0
@@ -63,7 +63,7 @@ def write_config(
 def rendered_frames(number: int) -> Iterator[NDArray[np.uint8]]:
     """The street of the sample scene in one of its five sequences, RGB."""
     frames = itertools.cycle(range(RENDERED))
-    for shot in shoot(write_scripts(SEED)[number], build_street(SEED), frames, seed=SEED):
+    for shot in shoot(write_scripts(SEED)[number], build(SEED), frames, seed=SEED):
         yield shot.image
 
 

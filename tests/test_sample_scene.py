@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 
 import vadloc.sample_scene as sample_scene
 from vadloc.errors import UsageError, VadlocError
-from vadloc.sample_scene import film, street, traffic
-from vadloc.sample_scene.camera import HEIGHT_PX, WIDTH_PX, cast_on_ground, half_width_m, project
-from vadloc.sample_scene.figures import Car, Cyclist, Person
+from vadloc.sample_scene import encoding, files, film, options
+from vadloc.sample_scene.camera import cast_on_ground
+from vadloc.sample_scene.people import Cyclist, Person
+from vadloc.sample_scene.routes import Actor, Clock, Route, Script
+from vadloc.sample_scene.scenes import street, street_traffic
+from vadloc.sample_scene.scenes.street import CAMERA
 from vadloc.sample_scene.shapes import Layer, Shape, shapes_to_layer
-from vadloc.sample_scene.traffic import Actor, Route, Script
+from vadloc.sample_scene.vehicles import Car
+
+WIDTH_PX, HEIGHT_PX = 320, 240
+FRAME_COUNT = street_traffic.CLOCK.frame_count
+SMALL = files.SEQUENCES["sample"][0]
 
 ANOMALIES = {  # track, frames in which the whole figure is to be seen
     ("Test001", 0): (60, 110),
@@ -32,15 +39,16 @@ ANOMALIES = {  # track, frames in which the whole figure is to be seen
 
 
 def script_named(name: str, seed: int = 0) -> Script:
-    return next(script for script in traffic.write_scripts(seed) if script.name == name)
+    return next(script for script in street_traffic.write_scripts(seed) if script.name == name)
 
 
 def shoot(script: Script, *frames: int, seed: int = 0) -> list[film.Shot]:
-    return list(film.shoot(script, street.build_street(seed), frames, seed=seed))
+    return list(film.shoot(script, street.build(seed), frames, seed=seed))
 
 
 def render(datasets: Path, *, seed: int = 0, overwrite: bool = False, jobs: int = 1) -> Path:
-    return sample_scene._render(datasets, seed=seed, overwrite=overwrite, frame_count=2, jobs=jobs)
+    two_frames = replace(options.usual_options("street", seed), seconds=2 / 15)
+    return files.render(two_frames, datasets, overwrite=overwrite, jobs=jobs)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -57,12 +65,14 @@ def files_in(folder: Path) -> dict[str, bytes]:
 def test_camera_projects_by_similar_triangles() -> None:
     # 64 m away one metre is 640 / 64 = 10 px; the camera hangs 16.5 m above the ground.
     points = np.array([[0.0, 64.0, 0.0], [3.0, 64.0, 0.0], [-2.0, 64.0, 1.5]])
-    np.testing.assert_allclose(project(points), [[160, 29], [190, 29], [140, 14]])
-    assert half_width_m(64.0) == 16.0
+    np.testing.assert_allclose(CAMERA.project(points), [[160, 29], [190, 29], [140, 14]])
+    assert CAMERA.half_width_m(64.0) == 16.0
 
 
 def test_shadow_lies_on_the_ground_to_the_right_and_behind() -> None:
-    np.testing.assert_allclose(cast_on_ground(np.array([[1.0, 40.0, 2.0]])), [[2.5, 40.6, 0.0]])
+    np.testing.assert_allclose(
+        cast_on_ground(np.array([[1.0, 40.0, 2.0]]), street.SUN), [[2.5, 40.6, 0.0]]
+    )
 
 
 # Drawing
@@ -71,7 +81,7 @@ def test_shadow_lies_on_the_ground_to_the_right_and_behind() -> None:
 def test_rectangle_covers_its_pixels_and_half_of_those_on_its_edge() -> None:
     # At 64 m the pixel columns 150..159 and half of 160, rows 19..28.
     corners = [(-1.0, 64.0, 1.0), (0.05, 64.0, 1.0), (0.05, 64.0, 0.0), (-1.0, 64.0, 0.0)]
-    layer = shapes_to_layer([Shape(corners, (200.0, 100.0, 50.0))], 64.0)
+    layer = shapes_to_layer([Shape(corners, (200.0, 100.0, 50.0))], 64.0, CAMERA)
     assert layer is not None
     opacity = np.zeros((HEIGHT_PX, WIDTH_PX), np.float32)
     opacity[layer.place] = layer.opacity[..., 0]
@@ -85,7 +95,7 @@ def test_rectangle_covers_its_pixels_and_half_of_those_on_its_edge() -> None:
 
 
 def test_what_lies_outside_the_picture_has_no_layer() -> None:
-    assert shapes_to_layer([Shape([(40.0, 50.0, 0.0)], (9, 9, 9), 1.0)], 50.0) is None
+    assert shapes_to_layer([Shape([(40.0, 50.0, 0.0)], (9, 9, 9), 1.0)], 50.0, CAMERA) is None
 
 
 def opaque(left: int, top: int, width: int, height: int, depth_m: float) -> Layer:
@@ -93,19 +103,28 @@ def opaque(left: int, top: int, width: int, height: int, depth_m: float) -> Laye
     return Layer(left, top, 90 * ones, ones, depth_m)
 
 
+def regions_of(
+    picture: NDArray[np.float32], layers: list[tuple[Layer, int | None]]
+) -> list[film.Region]:
+    window = film._Window(0, 0.0, 0.0)
+    found = [film._visible_to_region(v, window) for v in film._lay(picture, layers)]
+    return [region for region in found if region is not None]
+
+
 def test_region_is_what_nearer_objects_leave_visible() -> None:
     behind, before = opaque(30, 20, 10, 10, 50.0), opaque(28, 10, 6, 40, 40.0)
     picture = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.float32)
     for layers in ([(before, None), (behind, 3)], [(behind, 3), (before, None)]):
-        assert film._lay(picture, layers) == [film.Region(3, (34, 20, 40, 30))]
-    assert film._lay(picture, [(behind, None), (before, 1)]) == [film.Region(1, (28, 10, 34, 50))]
+        assert regions_of(picture, layers) == [film.Region(3, (34, 20, 40, 30))]
+    [region] = regions_of(picture, [(behind, None), (before, 1)])
+    assert region == film.Region(1, (28, 10, 34, 50))
 
 
 @pytest.mark.parametrize(("hidden_columns", "regions"), [(8, 1), (9, 0)])
 def test_fewer_than_20_visible_pixels_are_no_region(hidden_columns: int, regions: int) -> None:
     behind, before = opaque(30, 20, 10, 10, 50.0), opaque(30, 20, hidden_columns, 10, 40.0)
     picture = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.float32)
-    assert len(film._lay(picture, [(behind, 0), (before, None)])) == regions
+    assert len(regions_of(picture, [(behind, 0), (before, None)])) == regions
 
 
 # Ground truth against pixels
@@ -147,7 +166,7 @@ def test_box_is_tight_around_the_pixels_an_anomaly_changes(
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_test_scripts_have_two_tracks_and_normal_frames(seed: int) -> None:
-    for script in traffic.write_scripts(seed):
+    for script in street_traffic.write_scripts(seed)[:SMALL]:
         frames_of_track = {
             actor.track: anomalous_frames(actor)
             for actor in script.actors
@@ -159,18 +178,18 @@ def test_test_scripts_have_two_tracks_and_normal_frames(seed: int) -> None:
         assert sorted(frames_of_track) == [0, 1]
         assert min(len(frames) for frames in frames_of_track.values()) >= 40
         anomalous = set.union(*frames_of_track.values())
-        assert len(anomalous) <= 0.7 * traffic.FRAME_COUNT
+        assert len(anomalous) <= 0.7 * FRAME_COUNT
 
 
 def anomalous_frames(actor: Actor) -> set[int]:
     """Frames in which the middle of an actor is to be seen where it must not be."""
-    poses = {frame: actor.route.pose(frame) for frame in range(traffic.FRAME_COUNT)}
+    poses = {frame: actor.route.pose(frame) for frame in range(FRAME_COUNT)}
     return {
         frame
         for frame, pose in poses.items()
         if pose is not None
         and actor.is_anomalous(pose)
-        and abs(pose.ground_m[0]) < half_width_m(float(pose.ground_m[1]))
+        and abs(pose.ground_m[0]) < CAMERA.half_width_m(float(pose.ground_m[1]))
     }
 
 
@@ -178,7 +197,7 @@ def test_jaywalker_is_anomalous_on_the_road_only() -> None:
     jaywalker = next(a for a in script_named("Test001").actors if a.track == 0)
     anomalous = anomalous_frames(jaywalker)
     depth_m = jaywalker.route.places_m[:, 1]
-    on_road = {f for f in range(traffic.FRAME_COUNT) if 38.0 <= depth_m[f] <= 48.2}
+    on_road = {f for f in range(FRAME_COUNT) if 38.0 <= depth_m[f] <= 48.2}
     assert anomalous == on_road
     assert np.isfinite(depth_m[[min(on_road) - 1, max(on_road) + 1]]).all()
 
@@ -186,7 +205,7 @@ def test_jaywalker_is_anomalous_on_the_road_only() -> None:
 def test_ground_truth_rows_state_the_regions(tmp_path: Path) -> None:
     script = script_named("Test002")
     (tmp_path / "Test" / "Test002").mkdir(parents=True)
-    rows = sample_scene._render_part(script, range(110, 112), tmp_path, 0)
+    rows = files._render_part(script, range(110, 112), tmp_path, options.usual_options("street"))
     shots = shoot(script, 110, 111)
     expected = [(shot.frame, region) for shot in shots for region in shot.regions]
     assert len(rows) == len(expected) == 4
@@ -209,7 +228,7 @@ def normal_moves(script: Script) -> Iterator[tuple[Actor, NDArray[np.float64]]]:
     """Normal actors and their visible picture points ``(n, 2)`` in successive frames."""
     for actor in script.actors:
         places = actor.route.places_m[np.isfinite(actor.route.places_m).all(axis=1)]
-        seen = project(np.column_stack([places, np.zeros(len(places))]))
+        seen = CAMERA.project(np.column_stack([places, np.zeros(len(places))]))
         seen = seen[(seen[:, 0] >= 0) & (seen[:, 0] < WIDTH_PX)]
         if actor.track is None and len(seen) > 1:
             yield actor, seen
@@ -220,9 +239,9 @@ SPEED_PX = {Person: (0.65, 1.55), Cyclist: (2.5, 4.0), Car: (4.0, 7.0)}
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_normal_traffic_keeps_its_place_direction_and_speed(seed: int) -> None:
-    for script in traffic.write_scripts(seed):
+    for script in street_traffic.write_scripts(seed)[:6]:  # in the last one a suitcase is left
         for actor, seen in normal_moves(script):
-            depth_m = float(actor.route.corners_m[0, 1])
+            depth_m = float(actor.route.places_m[np.isfinite(actor.route.places_m[:, 1])][0, 1])
             step_px = float(np.diff(seen[:, 0]).mean())
             slowest, fastest = SPEED_PX[type(actor.figure)]
             assert slowest <= abs(step_px) <= fastest
@@ -238,9 +257,9 @@ def test_normal_traffic_keeps_its_place_direction_and_speed(seed: int) -> None:
 
 def test_training_covers_every_lane_and_both_directions_of_the_pavements() -> None:
     visited: set[tuple[str, bool, int]] = set()
-    for script in traffic.write_scripts(0)[:3]:
+    for script in street_traffic.write_scripts(0)[:3]:
         for actor, seen in normal_moves(script):
-            depth_m = float(actor.route.corners_m[0, 1])
+            depth_m = float(actor.route.places_m[np.isfinite(actor.route.places_m[:, 1])][0, 1])
             part = ("near", "bike", "near lane", "far lane", "far")[
                 int(np.searchsorted([38, 40.4, 44.4, 48.2], depth_m))
             ]
@@ -254,7 +273,7 @@ def test_training_covers_every_lane_and_both_directions_of_the_pavements() -> No
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_nobody_walks_or_drives_through_another(seed: int) -> None:
-    for script in traffic.write_scripts(seed):
+    for script in street_traffic.write_scripts(seed)[:6]:  # in the last one a suitcase is left
         for one, other in combinations(script.actors, 2):
             reach = np.add(one.figure.footprint_m, other.figure.footprint_m) / 2
             apart = np.abs(one.route.places_m - other.route.places_m)
@@ -262,7 +281,12 @@ def test_nobody_walks_or_drives_through_another(seed: int) -> None:
 
 
 def test_route_goes_round_corners_at_constant_speed() -> None:
-    route = Route(np.array([[0.0, 40.0], [6.0, 40.0], [6.0, 48.0]]), 1.5, first_frame=10.0)
+    route = Route(
+        np.array([[0.0, 40.0], [6.0, 40.0], [6.0, 48.0]]),
+        1.5,
+        first_frame=10.0,
+        clock=Clock(200, 15),
+    )
     assert route.pose(9) is None
     places = route.places_m
     np.testing.assert_allclose(places[40], [3.0, 40.0])  # 2 s at 1.5 m/s
@@ -285,7 +309,10 @@ def test_pixels_follow_the_seed_and_nothing_else() -> None:
 
 
 def test_noise_is_gaussian_and_its_own_in_each_frame() -> None:
-    one, other = (shot.image.astype(np.float64) for shot in shoot(Script("Empty", 0, ()), 0, 1))
+    one, other = (
+        shot.image.astype(np.float64)
+        for shot in shoot(Script("Empty", 0, (), Clock(200, 15)), 0, 1)
+    )
     walls = (one - other)[:12]  # above the trees nothing moves
     # Two independent noises of deviation 2, each rounded (variance 1/12).
     assert math.isclose(walls.std(), math.sqrt(2 * (4 + 1 / 12)), rel_tol=0.05)
@@ -303,6 +330,7 @@ def test_bytes_depend_on_the_seed_alone(tmp_path: Path) -> None:
     assert names == sorted(
         [
             "sample.json",
+            "causes.json",
             "Test/Test001/Test001_gt.txt",
             "Test/Test002/Test002_gt.txt",
             *(f"Train/Train00{n}/00{frame}.jpg" for n in (1, 2, 3) for frame in (1, 2)),
@@ -339,11 +367,11 @@ def test_other_or_incomplete_scene_is_refused_then_replaced(tmp_path: Path, spoi
 
 
 def test_failed_render_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, shot: film.Shot) -> None:
+    def fail(path: Path, image: NDArray[np.uint8]) -> None:
         if path.parent.name == "Test001":
             raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(sample_scene, "_write_frame", fail)
+    monkeypatch.setattr(encoding, "write_picture", fail)
     with pytest.raises(VadlocError, match=r"No space left on device; .*--datasets"):
         render(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -377,10 +405,13 @@ def test_main_prints_the_folder_and_fails_in_one_line(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(sample_scene, "_FRAME_COUNT", 1)
+    short = replace(options.SCENES["street"], frames_per_second=1, seconds=1)
+    monkeypatch.setitem(options.SCENES, "street", short)
     arguments = ["--datasets", str(tmp_path)]
     sample_scene.main(arguments)
-    assert capsys.readouterr().out == f"{tmp_path / 'sample'}\n"
+    command = f"python -m vadloc.run --config configs/sample.toml --datasets {tmp_path}"
+    said = f"{tmp_path / 'sample'}\nconfig: configs/sample.toml\nnext: {command}\n"
+    assert capsys.readouterr().out == said
     with pytest.raises(SystemExit) as failed:
         sample_scene.main([*arguments, "--seed", "7"])
     assert failed.value.code == 1

@@ -1,40 +1,31 @@
-"""A small street under a fixed camera, rendered: something to try every command on.
+"""Rendered scenes under a fixed camera, with ground truth: something to try every command on.
 
-``python -m vadloc.sample_scene`` writes three training sequences with normal traffic and two test
+    python -m vadloc.sample_scene
+    python -m vadloc.sample_scene --scene walkway --light sudden --name walkway_sudden
+
+Without options it is a small street: three training sequences with normal traffic and two test
 sequences in which somebody crosses the road, a bicycle is on the pavement, a car goes the wrong way
-and somebody runs, with their ground truth.
+and somebody runs.
 """
 
-import json
-import logging
-import os
-import shutil
-import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import argparse
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
-from vadloc.console import CommandParser, add_verbose_option, progress
-from vadloc.errors import UsageError, VadlocError
+from vadloc.console import CommandParser, add_verbose_option
+from vadloc.sample_scene.files import config_path, render
+from vadloc.sample_scene.options import (
+    LIGHTS,
+    SCENES,
+    SMALL_NAME,
+    Options,
+    checked,
+    usual_options,
+)
 
-if TYPE_CHECKING:
-    from vadloc.sample_scene.film import Shot
-    from vadloc.sample_scene.traffic import Script
-
-__all__ = ["main", "render_sample_scene"]
-
-logger = logging.getLogger(__name__)
-
-_SCHEMA: Final = 1
-"""Raised whenever the pictures change."""
-
-_FRAME_COUNT: Final = 200
-_FRAMES_PER_JOB: Final = 50
-_JPEG_QUALITY: Final = 92
-_SPLITS: Final = ("Train", "Test")
-_STAMP: Final = "sample.json"
+__all__ = ["main", "render_sample_scene", "render_scene"]
 
 
 def render_sample_scene(datasets: Path, *, seed: int = 0, overwrite: bool = False) -> Path:
@@ -55,169 +46,99 @@ def render_sample_scene(datasets: Path, *, seed: int = 0, overwrite: bool = Fals
     Raises:
         VadlocError: Other sequences are in the way, or the files cannot be written.
     """
-    return _render(datasets, seed=seed, overwrite=overwrite, frame_count=_FRAME_COUNT, jobs=2)
+    return render_scene(usual_options("street", seed), datasets, overwrite=overwrite)
+
+
+def render_scene(
+    options: Options,
+    datasets: Path,
+    *,
+    overwrite: bool = False,
+    jobs: int = 2,
+    origin: str = "vadloc.sample_scene",
+) -> Path:
+    """Render any scene of the family, unless it is there already.
+
+    Args:
+        options: Which.
+        datasets: Folder of all data sets; made if missing.
+        overwrite: Whether to replace other or incomplete sequences.
+        jobs: Processes; they change no byte.
+        origin: The command line, for the config's comment.
+
+    Returns:
+        The folder of the data set.
+
+    Raises:
+        VadlocError: Options do not go together, other sequences are in the way, or the files cannot
+            be written.
+    """
+    return render(checked(options), datasets, overwrite=overwrite, jobs=jobs, origin=origin)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Command line of the sample scene; prints the folder that it wrote."""
-    parser = CommandParser(description=__doc__)
-    parser.add_argument("--datasets", type=Path, default=Path("datasets"), metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other traffic")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
-    add_verbose_option(parser)
-    args = parser.parse_args(argv)
+    """Command line of the sample scene; prints its folder, its config and what to do next."""
+    words = sys.argv[1:] if argv is None else argv
+    args = _parser().parse_args(words)
+    origin = shlex.join(["python", "-m", "vadloc.sample_scene", *words])
     from vadloc.cli import emit, exit_status
 
     with exit_status(verbose=args.verbose):
-        emit(str(render_sample_scene(args.datasets, seed=args.seed, overwrite=args.overwrite)))
+        options = checked(_options_of(args))
+        scene = render(
+            options, args.datasets, overwrite=args.overwrite, jobs=args.jobs, origin=origin
+        )
+        config = config_path(options, args.datasets)
+        command = ["python", "-m", "vadloc.run", "--config", str(config)]
+        if args.datasets != Path("datasets"):
+            command += ["--datasets", str(args.datasets)]
+        emit(f"{scene}\nconfig: {config}\nnext: {shlex.join(command)}")
 
 
-def _render(datasets: Path, *, seed: int, overwrite: bool, frame_count: int, jobs: int) -> Path:
-    """Render into a temporary folder beside the data set, then move the result to its place."""
-    if seed < 0:
-        raise UsageError(f"--seed {seed}: expected 0 or more")
-    scene = datasets / "sample"
-    stamp = {"schema": _SCHEMA, "seed": seed, "frames": frame_count}
-    if _is_complete(scene, stamp):
-        if not overwrite:
-            logger.info("%s: already there, seed %d", scene, seed)
-            return scene
-    elif not overwrite:
-        _refuse_existing(scene, seed)
-    try:
-        with _temporary_folder(datasets) as folder:
-            _render_sequences(folder, seed=seed, frame_count=frame_count, jobs=jobs)
-            (folder / _STAMP).write_text(json.dumps(stamp) + "\n", encoding="utf-8")
-            _move_into_place(folder, scene)
-    except OSError as error:
-        raise VadlocError(
-            f"{error.filename or datasets}: {error.strerror or error}; "
-            "name a folder with room to write in with --datasets"
-        ) from error
-    return scene
+def _options_of(args: argparse.Namespace) -> Options:
+    """What the command line asks for; a street that differs from the small scene is ``street``."""
+    usual = usual_options(args.scene, args.seed)
+    given = {
+        name: value
+        for name, value in vars(args).items()
+        if name in Options.__dataclass_fields__ and value is not None
+    }
+    options = replace(usual, **given)
+    if args.name is None and options.is_small and options != usual:
+        return replace(options, name="street")
+    return options
 
 
-def _is_complete(scene: Path, stamp: dict[str, int]) -> bool:
-    """Whether all files of this seed are there; the stamp is the last file to arrive."""
-    try:
-        found = json.loads((scene / _STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    frames = sum(1 for split in _SPLITS for _ in (scene / split).glob("*/*.jpg"))
-    truths = sum(1 for _ in (scene / "Test").glob("*/*_gt.txt"))
-    return bool(found == stamp and (frames, truths) == (5 * stamp["frames"], 2))
+def _size(text: str) -> tuple[int, int]:
+    width, x, height = text.partition("x")
+    if not (x and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT, such as 640x480")
+    return int(width), int(height)
 
 
-def _refuse_existing(scene: Path, seed: int) -> None:
-    for folder in (scene / split for split in _SPLITS):
-        if folder.exists():
-            raise VadlocError(
-                f"{folder}: exists but is not the complete sample scene of seed {seed}; "
-                "--overwrite replaces it"
-            )
-
-
-@contextmanager
-def _temporary_folder(datasets: Path) -> Iterator[Path]:
-    """A new folder on the file system of the data sets, removed in the end."""
-    datasets.mkdir(parents=True, exist_ok=True)
-    prefix = f".sample.{socket.gethostname()}.{os.getpid()}."
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=datasets))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _move_into_place(folder: Path, scene: Path) -> None:
-    """Exchange the sequences; other files of the data set, such as its README, stay."""
-    scene.mkdir(exist_ok=True)
-    (scene / _STAMP).unlink(missing_ok=True)
-    for split in _SPLITS:
-        if (scene / split).exists():
-            (scene / split).rename(folder / f"old {split}")
-        (folder / split).rename(scene / split)
-    (folder / _STAMP).replace(scene / _STAMP)
-
-
-def _render_sequences(folder: Path, *, seed: int, frame_count: int, jobs: int) -> None:
-    """Write all frames and the ground truth; frames are independent: ``jobs`` changes no byte."""
-    from joblib import Parallel, delayed
-
-    from vadloc.sample_scene.traffic import write_scripts
-
-    parts = [
-        (script, range(frame_count)[first : first + _FRAMES_PER_JOB])
-        for script in write_scripts(seed)
-        for first in range(0, frame_count, _FRAMES_PER_JOB)
-    ]
-    for script, _ in parts:
-        _sequence_folder(folder, script).mkdir(parents=True, exist_ok=True)
-    rows = []
-    with progress("vadloc.sample_scene", "sample_scene", total=len(parts), noun="part") as shown:
-        work = (delayed(_render_part)(*part, folder, seed) for part in parts)
-        for part_rows in Parallel(n_jobs=jobs, return_as="generator")(work):
-            rows.append(part_rows)
-            shown.step()
-    for (script, _), part_rows in zip(parts, rows, strict=True):
-        _append_ground_truth(_sequence_folder(folder, script), part_rows)
-
-
-def _sequence_folder(folder: Path, script: "Script") -> Path:
-    return folder / script.name.rstrip("0123456789") / script.name
-
-
-def _render_part(script: "Script", frames: range, folder: Path, seed: int) -> list[str]:
-    """Write some frames of a sequence; returns their rows of ground truth."""
-    from vadloc.sample_scene.film import shoot
-    from vadloc.sample_scene.street import build_street
-
-    rows: list[str] = []
-    with _one_opencv_thread():
-        for shot in shoot(script, build_street(seed), frames, seed=seed):
-            _write_frame(_sequence_folder(folder, script) / _frame_name(shot.frame), shot)
-            rows += _shot_to_rows(shot)
-    return rows
-
-
-@contextmanager
-def _one_opencv_thread() -> Iterator[None]:
-    """OpenCV's own threads would only fight with the other process over small pictures."""
-    import cv2
-
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
-
-
-def _append_ground_truth(sequence: Path, rows: list[str]) -> None:
-    """Add rows to the ground truth of a test sequence."""
-    if sequence.parent.name == "Test":
-        with (sequence / f"{sequence.name}_gt.txt").open("a", encoding="utf-8") as file:
-            file.writelines(f"{row}\n" for row in rows)
-
-
-def _frame_name(frame: int) -> str:
-    """File name of a frame; frames count from 0, files from 1."""
-    return f"{frame + 1:03d}.jpg"
-
-
-def _write_frame(path: Path, shot: "Shot") -> None:
-    import cv2
-
-    bgr = cv2.cvtColor(shot.image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    path.write_bytes(data.tobytes())
-
-
-def _shot_to_rows(shot: "Shot") -> list[str]:
-    """Rows ``file track x_center y_center width height`` of the regions of a frame."""
-    rows = []
-    for region in shot.regions:
-        x0, y0, x1, y1 = region.box_xyxy_px
-        centre = f"{(x0 + x1) / 2:g} {(y0 + y1) / 2:g}"
-        rows.append(f"{_frame_name(shot.frame)} {region.track} {centre} {x1 - x0} {y1 - y0}")
-    return rows
+def _parser() -> CommandParser:
+    parser = CommandParser(description=__doc__)
+    add = parser.add_argument
+    add("--datasets", type=Path, default=Path("datasets"), metavar="DIR")
+    add("--scene", choices=SCENES, default="street", help="street from the side, walkway along its "
+        "length, junction from above, hall indoors; default: %(default)s")  # fmt: skip
+    add("--name", help=f"of the data set; default: the scene's, or {SMALL_NAME} without options")
+    add("--seed", type=int, default=0, help="another seed, other traffic")
+    add("--overwrite", action="store_true", help="replace what is there")
+    add("--jobs", type=int, default=2, metavar="N", help="processes; they change no byte")
+    add("--size", type=_size, dest="size_px", metavar="WxH", help="of frames, in pixels")
+    add("--frames-per-second", type=float, metavar="X", help="5 to 30 are usual")
+    add("--seconds", type=float, metavar="X", help="length of a sequence")
+    colour = parser.add_mutually_exclusive_group()
+    colour.add_argument("--grey", action="store_true", default=None, help="pictures without colour")
+    colour.add_argument("--colour", action="store_false", dest="grey", help="with colour")
+    add("--noise", type=float, metavar="X", help="of the sensor: standard deviation in grey levels")
+    add("--shake", type=float, dest="shake_px", metavar="PX",
+        help="the camera jitters by this standard deviation, and drifts farther")  # fmt: skip
+    add("--light", choices=LIGHTS, help="sudden: clouds come and go at once; gain: an automatic "
+        "gain that hunts; default: steady")  # fmt: skip
+    add("--density", type=float, metavar="X", help="times as much traffic as usual")
+    add("--mp4", type=int, dest="kbit_per_s", metavar="KBIT",
+        help="write videos of so many kbit/s instead of pictures")  # fmt: skip
+    add_verbose_option(parser)
+    return parser

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.sample_scene.camera import HEIGHT_PX, WIDTH_PX, cast_on_ground, project, px_per_m
+from vadloc.sample_scene.camera import NEAREST_M, Camera, Sun, cast_on_ground
 
 Colour = tuple[float, float, float]
 """Red, green, blue in 0..255."""
@@ -99,13 +99,15 @@ def scaled(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-def drawing_to_layer(drawing: Drawing, depth_m: float) -> Layer | None:
+def drawing_to_layer(drawing: Drawing, depth_m: float, camera: Camera) -> Layer | None:
     """Picture of one object; None when nothing of it lies in the frame."""
-    points_px, scale = project(drawing.points_m), px_per_m(drawing.points_m[:, 1])
+    if camera.distance_m(drawing.points_m).min() < NEAREST_M:
+        return None
+    points_px, scale = camera.project(drawing.points_m), camera.px_per_m(drawing.points_m)
     margin_px = 1 + max(shape.width_m for shape in drawing.shapes) * scale.max() / 2
     first = np.maximum(np.floor(points_px.min(axis=0) - margin_px).astype(int), 0)
     last = np.ceil(points_px.max(axis=0) + margin_px).astype(int)
-    width, height = (np.minimum(last, (WIDTH_PX, HEIGHT_PX)) - first).tolist()
+    width, height = (np.minimum(last, (camera.width_px, camera.height_px)) - first).tolist()
     if width <= 0 or height <= 0:
         return None
     large = np.zeros((height * _OVERSAMPLING, width * _OVERSAMPLING, 4), np.uint8)
@@ -127,22 +129,25 @@ def in_three_channels(gray: cv2.typing.MatLike) -> NDArray[np.float32]:
     return np.asarray(cv2.merge([gray, gray, gray]), np.float32)
 
 
-def shapes_to_layer(shapes: Sequence[Shape], depth_m: float) -> Layer | None:
+def shapes_to_layer(shapes: Sequence[Shape], depth_m: float, camera: Camera) -> Layer | None:
     """Picture of shapes that lie in the world."""
-    return drawing_to_layer(Drawing(shapes, shapes_to_points(shapes)), depth_m)
+    return drawing_to_layer(Drawing(shapes, shapes_to_points(shapes)), depth_m, camera)
 
 
 def drawings_to_shadow(
-    drawings: Sequence[Drawing], softness_px: float = 1.0
+    drawings: Sequence[Drawing], camera: Camera, sun: Sun, softness_px: float = 1.0
 ) -> NDArray[np.float32]:
     """Soft shadow of objects on the ground, ``(height, width)`` float32: 0 sunlit, 1 shaded."""
-    large = np.zeros((HEIGHT_PX * _SHADOW_OVERSAMPLING, WIDTH_PX * _SHADOW_OVERSAMPLING), np.uint8)
+    size_px = camera.width_px, camera.height_px
+    large = np.zeros([side * _SHADOW_OVERSAMPLING for side in size_px[::-1]], np.uint8)
     for drawing in drawings:
-        points_m = cast_on_ground(drawing.points_m)
-        scale = px_per_m(points_m[:, 1])
-        _draw(large, drawing.shapes, project(points_m), scale, oversampling=_SHADOW_OVERSAMPLING)
+        points_m = cast_on_ground(drawing.points_m, sun)
+        if camera.distance_m(points_m).min() < NEAREST_M:
+            continue
+        points_px, scale = camera.project(points_m), camera.px_per_m(points_m)
+        _draw(large, drawing.shapes, points_px, scale, oversampling=_SHADOW_OVERSAMPLING)
     shaded = (large > 0).astype(np.float32)
-    small = cv2.resize(shaded, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(shaded, size_px, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (0, 0), softness_px), np.float32)
 
 
