@@ -210,7 +210,7 @@ def test_options_in_sentences_exist(monkeypatch: pytest.MonkeyPatch) -> None:
         (page, option)
         for page, text in pages().items()
         for span in spans(text)
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", span)
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", span)
         if option not in known and not of_programs.fullmatch(option)
     }
     assert unknown == set()
