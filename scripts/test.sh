@@ -5,4 +5,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 ruff check .
 ruff format --check .
 mypy
-pytest --numprocesses auto --dist worksteal "$@"
+# One thread each: threads of tests that run side by side only wait for one another.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} pytest --numprocesses auto --dist worksteal "$@"
