@@ -150,6 +150,12 @@ def test_times_whose_fractions_are_not_padded_are_findings() -> None:
     assert finding.startswith("cam_7.5.png is taken to be before cam_7.25.png, since")
 
 
+def test_times_that_count_as_one_number_are_no_copies(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{7 + n / 16}.png" for n in range(30)))
+    said = frames_refusal(tmp_path)
+    assert said.endswith("if these are times, give their fractions equally many digits")
+
+
 def test_names_too_long_for_results_are_refused(tmp_path: Path) -> None:
     (tmp_path / f"{'x' * 160}.mp4").touch()
     assert len(list_sequences(tmp_path)) == 1

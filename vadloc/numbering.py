@@ -50,10 +50,10 @@ def check_names(folder: Path, names: list[str]) -> None:
             twice.append(f"{known} and {name}")
     if twice:
         more = f" (and so {len(twice) - 1} more)" if len(twice) > 1 else ""
-        raise VadlocError(
-            f"{folder}: {one_line(twice[0])} have the same number{more}; keep one picture of each "
-            "frame"
-        )
+        remedy = "keep one picture of each frame"
+        if all(_DECIMAL.search(PurePath(name).stem) for name in names):
+            remedy += "; if these are times, give their fractions equally many digits"
+        raise VadlocError(f"{folder}: {one_line(twice[0])} have the same number{more}; {remedy}")
 
 
 def naming_findings(names: list[str]) -> Iterator[str]:
