@@ -92,6 +92,7 @@ def test_keys_out_of_place(tmp_path: Path, text: str, words: list[str]) -> None:
         ("frames_per_volume", "1"),
         ("frame_stride", "0"),
         ("frames_per_second", "0"),
+        ("frames_per_second", "2000"),
         ("frames_per_second", "nan"),
         ("frames_per_second", "inf"),
         ("frames_per_second", '"10"'),
@@ -186,6 +187,13 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 )
 def test_not_toml(tmp_path: Path, text: str | bytes) -> None:
     assert "not a TOML file" in refusal(tmp_path, text)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    shipped = CONFIGS[0].read_bytes()
+    (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbf" + shipped)
+    marked = load_config(tmp_path / "marked.toml")
+    assert marked.dataset == load_config(CONFIGS[0]).dataset
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from vadloc import console
 from vadloc.artifacts import Artifacts
 from vadloc.config import CRITERIA, load_config
 from vadloc.console import duration, progress
+from vadloc.errors import about_file
 from vadloc.stage_reports import counts_to_words
 
 STAGES = [
@@ -272,3 +273,9 @@ def test_results_that_cannot_be_written_are_noticed_before_work(
     [line] = done.stderr.splitlines()
     assert line.endswith(f"{tmp_path}/file/tiny: cannot write (Not a directory); --results DIR "
                          "names another folder")  # fmt: skip
+
+
+def test_what_the_system_says_of_a_file_begins_with_the_file() -> None:
+    denied = PermissionError(13, "Permission denied", "a/b.mp4")
+    assert about_file(denied) == "a/b.mp4: Permission denied; give yourself the right to it"
+    assert about_file(OSError("no disk")) == "no disk"

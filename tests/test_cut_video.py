@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from films import write_film
 from tiny_scene import save_video
 
 from vadloc.cut_video import Entry, cut_place, cut_video
@@ -61,6 +62,12 @@ def _save(path: Path, frames: np.ndarray, codec: str) -> None:
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
         container.mux(stream.encode())
+
+
+def test_a_part_that_could_not_be_read_again_is_refused(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "raw.avi", "rawvideo", "yuv420p")
+    with pytest.raises(VadlocError, match="cut the video with ffmpeg"):
+        cut_video(path, tmp_path / "a.avi", tmp_path / "b.avi", share=0.5)
 
 
 def test_without_key_frames_nothing_is_cut(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ import pytest
 from films import HEIGHT_PX, LEVELS, RATE, WIDTH_PX, grey_frames, levels_of, write_film
 from numpy.typing import NDArray
 
-from vadloc.decoding import VIDEO_SUFFIXES, Colour, frame_times_s, read_video, video_info
+from vadloc.decoding import (
+    VIDEO_SUFFIXES,
+    Colour,
+    frame_times_s,
+    read_video,
+    video_info,
+    video_streams,
+)
 from vadloc.errors import VadlocError
 from vadloc.frames import Sequence as Frames
 from vadloc.frames import list_sequences, read_frames, sequence_size, sequence_times_s
@@ -323,6 +330,7 @@ BEHIND = {".mp4": b"udta", ".mov": b"udta", ".wmv": ASF_INDEX}
 """What stands behind all frames, if it stands behind them, and is not needed for them."""
 REASONS = (
     "cut off",
+    "not readable as a video",
     "decoding failed",
     "no video stream in it",
     "no frame in it",
@@ -473,6 +481,24 @@ def test_no_regular_file(tmp_path: Path) -> None:
     assert "no regular file" in refusal(tmp_path / "b.mp4")
 
 
+def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    assert refusal(tmp_path / "a.mp4").endswith("an empty file; copy it again, or remove it")
+
+
+def test_video_streams_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        for _ in range(2):
+            stream = container.add_stream("ffv1", RATE)
+            stream.height, stream.width, stream.pix_fmt = HEIGHT_PX, WIDTH_PX, "gray"
+        for stream in container.streams.video:
+            for frame in grey_frames(LEVELS[:2], HEIGHT_PX, WIDTH_PX):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    assert video_streams(path) == 2
+
+
 def test_only_sound(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream("libopus", 48000)
@@ -491,7 +517,7 @@ def test_only_sound(tmp_path: Path) -> None:
 def test_text_that_names_other_files_is_no_video(tmp_path: Path, suffix: str, text: str) -> None:
     write_film(tmp_path / "real.mkv")
     (tmp_path / f"a{suffix}").write_text(text)
-    assert "decoding failed after 0 frames" in refusal(tmp_path / f"a{suffix}")
+    assert "not readable as a video" in refusal(tmp_path / f"a{suffix}")
 
 
 def test_all_suffixes_are_sequences(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ from tiny_scene import (
     scene_options,
 )
 
+from vadloc.artifacts import Artifacts
+from vadloc.config import load_config
+from vadloc.doctor import check_space
 from vadloc.errors import VadlocError
 from vadloc.frames import list_frame_files, list_sequences, natural_key
 from vadloc.numbering import naming_findings
@@ -86,6 +89,7 @@ def test_a_folder_without_frames_says_what_it_holds(tmp_path: Path) -> None:
     )
 
 
+ARABIC = str.maketrans("0123456789", "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669")
 WITHOUT_FINDINGS = {
     "UCSD": [f"{n:03d}.tif" for n in range(1, 181)],
     "words before": [f"frame{n:03d}.png" for n in range(30)],
@@ -95,6 +99,9 @@ WITHOUT_FINDINGS = {
     "dates and times": [f"2024-01-02_10-{n // 60:02d}-{n % 60:02d}.jpg" for n in range(200)],
     "a frame and a time of exposure": [f"f{n:04d}_{1700000000 + 33 * n}.jpg" for n in range(30)],
     "milliseconds": [f"{t // 1000}.{t % 1000:03d}.png" for t in range(0, 9000, 40)],
+    "arabic digits": [f"{n}.png".translate(ARABIC) for n in range(1, 30)],
+    "scene and frame": [f"1.{n}.png" for n in range(1, 30)],
+    "halves of a second": [f"{n / 2}.png" for n in range(30)],
     "no numbers": ["front.png", "middle.png", "rear.png"],
     "one": ["7.png"],
 }
@@ -135,6 +142,32 @@ def test_pictures_named_otherwise_are_findings(odd: list[str], said: str) -> Non
     names = sorted([*(f"{n:03d}.png" for n in range(1, 21)), *odd], key=natural_key)
     [finding] = naming_findings(names)
     assert finding.startswith(said)
+
+
+def test_times_whose_fractions_are_not_padded_are_findings() -> None:
+    names = sorted((f"cam_{7 + n / 16}.png" for n in range(30)), key=natural_key)
+    [finding] = naming_findings(names)
+    assert finding.startswith("cam_7.5.png is taken to be before cam_7.25.png, since")
+
+
+def test_times_that_count_as_one_number_are_no_copies(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{7 + n / 16}.png" for n in range(30)))
+    said = frames_refusal(tmp_path)
+    assert said.endswith("if these are times, give their fractions equally many digits")
+
+
+def test_names_too_long_for_results_are_refused(tmp_path: Path) -> None:
+    (tmp_path / f"{'x' * 160}.mp4").touch()
+    assert len(list_sequences(tmp_path)) == 1
+    (tmp_path / f"{'ü' * 81}.mp4").touch()
+    with pytest.raises(VadlocError, match="a name of 162 bytes; results are named after it"):
+        list_sequences(tmp_path)
+
+
+def test_a_file_in_the_place_of_a_split_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "Train").touch()
+    with pytest.raises(VadlocError, match="Train: a file, no folder; it should hold"):
+        list_sequences(tmp_path / "Train")
 
 
 def test_a_folder_without_sequences_says_what_it_holds(tmp_path: Path) -> None:
@@ -230,3 +263,12 @@ def test_an_empty_folder_stops_before_work(scene: Path, tmp_path: Path) -> None:
     line = one_line(run("vadloc.run", *scene_options(here, tmp_path / "results")), status=1)
     assert "Train/empty: a sequence without frames; it is empty" in line
     assert "not read" not in run_scene("vadloc.doctor", scene, tmp_path / "other")
+
+
+def test_doctor_finds_a_file_in_the_place_of_the_results(scene: Path, tmp_path: Path) -> None:
+    here = copy_scene(scene, tmp_path / "scene")
+    (here / "file").touch()
+    artifacts = Artifacts(load_config(here / "tiny.toml"), here / "file", here)
+    assert next(check_space(artifacts, [])).endswith(
+        "file: a file where results need a folder; --results DIR names another folder"
+    )

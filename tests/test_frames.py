@@ -304,7 +304,7 @@ def test_folders_without_sequences(tmp_path: Path) -> None:
     with pytest.raises(VadlocError, match="no sequence in it"):
         list_sequences(tmp_path)
     for path in (tmp_path / "no", Path(__file__)):
-        with pytest.raises(VadlocError, match=r"no such folder.*--datasets") as caught:
+        with pytest.raises(VadlocError, match=r"no (such )?folder.*--datasets") as caught:
             list_sequences(path)
         assert str(path) in str(caught.value)
 
@@ -330,7 +330,8 @@ def test_videos_that_are_cut_off_are_refused(tmp_path: Path, suffix: str, codec:
     for share in (0, 0.02, 0.3, 0.6, 0.9):
         part.write_bytes(data[: int(share * len(data))])
         message = refusal(part)
-        assert "cut off" in message or "decoding failed" in message
+        reasons = ("an empty file", "cut off", "not readable as a video", "decoding failed")
+        assert any(reason in message for reason in reasons)
 
 
 def test_a_video_without_its_last_frame_is_refused(tmp_path: Path) -> None:
@@ -342,12 +343,12 @@ def test_a_video_without_its_last_frame_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
 @pytest.mark.parametrize(
-    "text", ["hello\n" * 9, "", "ffconcat version 1.0\nfile real.mkv\n", "1\n00:00:01,0 --> 1\nx\n"]
+    "text", ["hello\n" * 9, "ffconcat version 1.0\nfile real.mkv\n", "1\n00:00:01,0 --> 1\nx\n"]
 )
 def test_text_is_no_video(tmp_path: Path, suffix: str, text: str) -> None:
     save_video(tmp_path / "real.mkv", film(seed=0))
     (tmp_path / f"a{suffix}").write_text(text)
-    assert "decoding failed after 0 frames" in refusal(tmp_path / f"a{suffix}")
+    assert "not readable as a video" in refusal(tmp_path / f"a{suffix}")
 
 
 def test_damaged_videos_are_read_or_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from films import RATE, grey_frames, write_film
 from numpy.typing import NDArray
 from tiny_scene import save_frames, save_video
 
@@ -13,7 +14,7 @@ from vadloc import new_dataset
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError
-from vadloc.frames import list_sequences, read_frames
+from vadloc.frames import Sequence, list_sequences, read_frames
 from vadloc.given_video import find_given
 
 HEIGHT_PX, WIDTH_PX = 64, 96
@@ -176,12 +177,17 @@ def test_what_does_not_fit_together_is_refused(
     save_video(place / "small.mkv", film(0)[:, :48])
     (place / "damaged.mkv").write_bytes(monday.read_bytes()[:100])
     (place / "notes.txt").write_text("text")
+    (place / "webp").mkdir()
+    (place / "webp/0.webp").touch()
+    (place / f"{'x' * 170}.mkv").touch()
     cases = {
         "given for training and for test": ["--train", monday, "--test", monday],
         "given twice": ["--train", monday, monday, "--test", tuesday],
         "96 x 48 px, those of": ["--train", monday, "--test", place / "small.mkv"],
         "damaged.mkv: ": ["--train", place / "damaged.mkv", "--test", monday],
         "notes.txt: not a video": ["--train", place / "notes.txt", "--test", monday],
+        "holds only 0.webp; a sequence is": ["--train", place / "webp", "--test", monday],
+        "a name of 170 bytes": ["--train", place / f"{'x' * 170}.mkv", "--test", monday],
         "no such file or folder": ["--train", place / "nowhere", "--test", monday],
         "go together": ["--train", monday, "--test", tuesday, "--format", "json"],
     }
@@ -197,6 +203,29 @@ def test_rates_that_differ_are_said(place: Path, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.WARNING):
         assert new_dataset.frame_rate(sequences, 25) == (25, "as given")
     assert "2 of 2 videos have another rate than 25" in caplog.text
+
+
+def test_the_rate_is_that_of_ordinary_steps(tmp_path: Path) -> None:
+    ticks = [n for n in range(16) if n % 4]
+    path = write_film(tmp_path / "holes.mp4", ticks=ticks, frames=grey_frames(ticks, 32, 48))
+    rate, _ = new_dataset.frame_rate([Sequence("holes", path)], None)
+    assert rate == RATE
+
+
+def test_the_rate_of_pictures_is_one_that_videos_can_have(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as status:
+        make(
+            "gate", "--train", place / "frames", "--hold-back", "0.5", "--frames-per-second", "1e9"
+        )
+    assert status.value.code == 2
+    assert "expected 0.001 to 1000 frames per second" in capsys.readouterr().err
+
+
+def test_a_name_of_nothing_but_points(tmp_path: Path) -> None:
+    (tmp_path / "....mp4").touch()
+    assert [s.name for s in find_given([tmp_path / "....mp4"], "--test").sequences] == ["video"]
 
 
 def test_videos_of_one_name_get_their_folders_names(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from vadloc.artifacts import Artifact, Artifacts, Split
 from vadloc.config import Alarms, load_config
 from vadloc.console import CommandParser, add_verbose_option, progress, start_logging
-from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.errors import UsageError, VadlocError, about_file, counted
 from vadloc.stage_reports import write_report
 from vadloc.storage import remove_leftovers
 from vadloc.unread import log_unread
@@ -314,7 +314,7 @@ def exit_status(log_file: Path | None = None, *, verbose: bool = False) -> Itera
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:  # no permission, a link to nowhere, a disk that fails
-        logger.error("%s", error)
+        logger.error("%s", about_file(error))
         sys.exit(1)
 
 
@@ -469,6 +469,8 @@ def _run_unit(
     start_logging(options.log_file, verbose=options.verbose)
     try:
         stage.run(artifacts.config, artifacts, unit, overwrite=options.overwrite)
-    except (VadlocError, OSError) as error:
+    except VadlocError as error:
         return unit, str(error)
+    except OSError as error:
+        return unit, about_file(error)
     return unit, ""

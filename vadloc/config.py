@@ -83,7 +83,7 @@ class Dataset(_Table):
     ground_truth_format: GroundTruthFormat = "street_scene"
     ground_truth_derived: bool = False
     ground_truth_mask_threshold: float | None = None
-    frames_per_second: float = Field(gt=0)
+    frames_per_second: float = Field(ge=0.001, le=1000)
 
 
 class Regions(_Table):
@@ -294,11 +294,15 @@ def load_config(path: Path) -> Config:
             message names file, key, value and what was expected.
     """
     try:
-        with path.open("rb") as file:
-            content = tomli.load(file)
+        # Windows editors put a byte order mark before the text.
+        content = tomli.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(
             f"{path}: cannot read the config ({error.strerror}); the shipped ones are in configs/"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path}: not a TOML file in UTF-8, as byte {error.start} shows; save it in UTF-8"
         ) from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, endless numbers
         raise UsageError(f"{path}: not a TOML file: {one_line(error)}") from None

@@ -5,7 +5,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vadloc.decoding import open_video
+from vadloc.decoding import open_video, video_info
 from vadloc.errors import VadlocError, one_line
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def _write(
                     time = getattr(packet, name)
                     setattr(packet, name, time if time is None else time - start)
                 container.mux(packet)
-    except (av.FFmpegError, ValueError) as error:
+        video_info(path)  # raw video in AVI is written, but so that nobody can read it
+    except (av.FFmpegError, ValueError, VadlocError) as error:
         raise VadlocError(
             f"{path.name}: cannot be written without encoding it anew ({one_line(error)}); cut the "
             "video with ffmpeg, and give the parts as --train and --test"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError, one_line
+from vadloc.errors import VadlocError, counted, one_line
 from vadloc.truncation import missing_bytes
 
 if TYPE_CHECKING:
@@ -152,6 +152,19 @@ def sample_video(
                 return
 
 
+def video_streams(path: Path) -> int:
+    """How many video streams a file has, the pictures of covers not counted; one is read.
+
+    Raises:
+        VadlocError: The file cannot be read.
+    """
+    from av.stream import Disposition
+
+    with open_video(path) as video:
+        streams = video.container.streams.video
+        return sum(not stream.disposition & Disposition.attached_pic for stream in streams)
+
+
 def frame_times_s(path: Path, *, frame_count: int | None = None) -> NDArray[np.float64]:
     """Presentation time of every frame that ``read_video`` yields.
 
@@ -241,6 +254,8 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
 
     if not path.is_file():  # a named pipe would be waited for
         raise VadlocError(f"{path}: no regular file; restore the video or remove it")
+    if not path.stat().st_size:
+        raise VadlocError(f"{path}: an empty file; copy it again, or remove it")
     video = None
     try:
         # Without "file:", a colon in the name would be read as the end of a protocol's name.
@@ -253,11 +268,14 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
             yield video
     except VadlocError:
         raise
+    except PermissionError:
+        raise VadlocError(f"{path}: no permission to read it; give yourself the right") from None
     except Exception as error:  # a damaged video can fail in any way
-        count = video.frame_count if video else 0
-        raise VadlocError(
-            f"{path}: decoding failed after {count} frames: {one_line(error)}; {_REMEDY}"
-        ) from None
+        failed = "not readable as a video"
+        if video:
+            failed = f"decoding failed after {counted(video.frame_count, 'frame')}"
+        reason = one_line(getattr(error, "strerror", None) or error)
+        raise VadlocError(f"{path}: {failed}: {reason}; {_REMEDY}") from None
 
 
 def _check(video: OpenVideo) -> None:

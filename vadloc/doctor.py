@@ -19,7 +19,8 @@ from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config, GroundTruthSource
 from vadloc.console import CommandParser
-from vadloc.errors import UsageError, VadlocError, counted, one_line
+from vadloc.decoding import video_streams
+from vadloc.errors import UsageError, VadlocError, about_file, counted, one_line
 from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
 from vadloc.numbering import naming_findings
 from vadloc.rate_checks import SPLITS, contradictions
@@ -70,14 +71,20 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
         times_s = sequence_times_s(sequence)
         if times_s is not None:
             found.rate = describe_rate(times_s)
+        if sequence.is_video and (count := video_streams(sequence.path)) > 1:
+            found.findings.append(
+                f"{found.label}: {count} video streams, of which players show one, and one is "
+                "read; make a file of each that is meant (ffmpeg -i OLD -map 0:v:1 -c copy NEW)"
+            )
         if not sequence.is_video:
             names = [file.name for file in list_frame_files(sequence.path)]
             found.findings += (f"{found.label}: {text}" for text in naming_findings(names))
         for frame in read_frames(sequence):
             found.size_px = (frame.shape[0], frame.shape[1])
             found.digests.append(hashlib.blake2b(frame.tobytes(), digest_size=12).digest())
-    except VadlocError as error:
-        found.findings.append(f"{found.label}: {error}")
+    except (VadlocError, OSError) as error:
+        said = about_file(error) if isinstance(error, OSError) else str(error)
+        found.findings.append(f"{found.label}: {said}")
         found.is_unreadable = True
         return found
     found.findings += _frame_findings(found, frames_per_volume)
@@ -213,11 +220,13 @@ def check_space(artifacts: Artifacts, examinations: list[Examination]) -> Iterat
     folder = artifacts.results.absolute()
     while not folder.exists():
         folder = folder.parent
+    if not folder.is_dir():
+        yield f"{folder}: a file where results need a folder; --results DIR names another folder"
     free, needed = shutil.disk_usage(folder).free, needed_bytes(artifacts, examinations)
     if not os.access(folder, os.W_OK):
         yield f"{folder}: no permission to write; --results DIR names another folder"
     if needed > free:
-        yield f"{folder}: {free / 2**20:.0f} MiB free, about {needed / 2**20:.0f} MiB needed"
+        yield f"{folder}: {free / 2**20:.2f} MiB free, about {needed / 2**20:.2f} MiB needed"
 
 
 def find_device(artifacts: Artifacts, choice: str) -> str:

@@ -27,6 +27,14 @@ def one_line(text: object, *, limit: int = 300) -> str:
     return safe + "..." * (len(line) > limit)
 
 
+def about_file(error: OSError) -> str:
+    """What the system says of a file, in the order of our messages."""
+    if error.filename is None:
+        return one_line(error)
+    remedy = "; give yourself the right to it" if isinstance(error, PermissionError) else ""
+    return f"{one_line(error.filename)}: {error.strerror}{remedy}"
+
+
 def some_of(words: Sequence[str], *, limit: int = 3) -> str:
     """The first of several names, and how many more there are.
 

@@ -1,5 +1,6 @@
 """Sequences of frames: folders of pictures and video files, read one frame at a time."""
 
+import os
 import re
 import unicodedata
 import warnings
@@ -19,13 +20,15 @@ from vadloc.numbering import check_names
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 """What file managers put beside the files of others."""
+LONGEST_NAME_BYTES = 160
+"""Of the 255 that file systems allow; temporary results add suffix, machine and process."""
 _PILLOW_MODE: dict[Colour, str] = {"grey": "L", "rgb": "RGB"}
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """Sort key under which ``2.jpg`` stands before ``10.jpg``."""
-    parts = re.split(r"([0-9]+)", name)
-    return tuple((int(p), "") if p.isascii() and p.isdigit() else (-1, p) for p in parts)
+    parts = re.split(r"(\d+)", name)  # digits of any script
+    return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts)
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,9 @@ def list_sequences(folder: Path) -> list[Sequence]:
         VadlocError: The folder is missing, holds no sequence, one name twice or a broken link.
     """
     if not folder.is_dir():
+        what = "a file, no folder" if folder.exists() else "no such folder"
         raise VadlocError(
-            f"{folder}: no such folder; it should hold one folder of frames or one video for each "
+            f"{folder}: {what}; it should hold one folder of frames or one video for each "
             "sequence. --datasets says where the folders of the config lie"
         )
     entries = [e for e in folder.iterdir() if not is_hidden(e.name)]
@@ -78,8 +82,24 @@ def list_sequences(folder: Path) -> list[Sequence]:
     if not found:
         raise VadlocError(f"{folder}: no sequence in it; {_instead(entries)}")
     found.sort(key=lambda s: (natural_key(s.name), s.path.name))
+    for sequence in found:
+        check_name_length(sequence)
     _check_unique(folder, found)
     return found
+
+
+def check_name_length(sequence: Sequence) -> None:
+    """Refuse a name after which no result can be named.
+
+    Raises:
+        VadlocError: It is too long.
+    """
+    count = len(os.fsencode(sequence.name))
+    if count > LONGEST_NAME_BYTES:
+        raise VadlocError(
+            f"{sequence.path}: a name of {count} bytes; results are named after it, which leaves "
+            f"{LONGEST_NAME_BYTES}. Rename it, or a link to it"
+        )
 
 
 def _instead(entries: list[Path]) -> str:
@@ -187,7 +207,7 @@ def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
 
 
 def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[np.uint8], ...]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():  # a named pipe would be waited for
         raise VadlocError(f"{path}: no regular file; restore the frame or remove it")
@@ -203,6 +223,10 @@ def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[n
             return tuple(np.array(picture.convert(_PILLOW_MODE[colour])) for colour in colours)
     except VadlocError:
         raise
+    except UnidentifiedImageError:
+        raise VadlocError(
+            f"{path}: not a readable picture, of no known format; restore the file or remove it"
+        ) from None
     except Exception as error:  # a damaged picture can fail in any way
         raise VadlocError(
             f"{path}: not a readable picture ({one_line(error)}); restore the file or remove it"

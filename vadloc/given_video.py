@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vadloc.decoding import VIDEO_SUFFIXES
 from vadloc.errors import UsageError
-from vadloc.frames import FRAME_SUFFIXES, Sequence, natural_key
+from vadloc.frames import FRAME_SUFFIXES, Sequence, check_name_length, natural_key, what_is_read
 
 SHOWN = 3
 
@@ -46,7 +46,10 @@ def find_given(paths: Iterable[Path], option: str) -> Given:
     twice = [path for path, count in Counter(path.resolve() for path in found).items() if count > 1]
     if twice:
         raise UsageError(f"{option} {twice[0]}: given twice; once is enough")
-    return Given([Sequence(n, p) for n, p in zip(_names(found), found, strict=True)], left)
+    sequences = [Sequence(n, p) for n, p in zip(_names(found), found, strict=True)]
+    for sequence in sequences:
+        check_name_length(sequence)
+    return Given(sequences, left)
 
 
 def absolute(path: Path) -> Path:
@@ -63,7 +66,7 @@ def _below(path: Path, option: str) -> tuple[list[Path], list[Path]]:
     if path.is_file():
         raise UsageError(
             f"{option} {path}: not a video ({' '.join(sorted(VIDEO_SUFFIXES))}) and no folder; "
-            "of a picture, give its folder; other videos can be converted with ffmpeg"
+            "of a picture, give its folder; unpack an archive; ffmpeg converts other videos"
         )
     if not path.is_dir():
         raise UsageError(f"{option} {path}: no such file or folder")
@@ -76,8 +79,8 @@ def _below(path: Path, option: str) -> tuple[list[Path], list[Path]]:
     present = {kind: found for kind, found in kinds.items() if found}
     if not present:
         raise UsageError(
-            f"{option} {path}: neither pictures nor videos, nor folders of pictures, in it; "
-            f"{f'there are {_some(entries)}' if entries else 'it is empty'}"
+            f"{option} {path}: {f'holds only {_some(entries)}' if entries else 'is empty'}; "
+            f"{what_is_read()}. Convert other kinds, unpack archives"
         )
     if len(present) > 1:
         counts = " and ".join(f"{kind} ({len(found)})" for kind, found in present.items())
@@ -136,4 +139,4 @@ def _own_path(path: Path) -> Path:
 def _own_name(path: Path) -> str:
     """Name of a sequence; hidden ones and ``_gt`` are none where sequences are listed."""
     name = path.stem if path.is_file() else path.name
-    return name.lstrip(".") + "_frames" * (path.is_dir() and name.endswith("_gt"))
+    return (name.lstrip(".") or "video") + "_frames" * (path.is_dir() and name.endswith("_gt"))

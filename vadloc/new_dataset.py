@@ -24,7 +24,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
 from vadloc.console import CommandParser
-from vadloc.decoding import video_info
+from vadloc.decoding import frame_times_s, video_info
 from vadloc.errors import UsageError
 from vadloc.frames import Sequence, list_frame_files, read_picture
 from vadloc.given_video import absolute, find_given
@@ -32,6 +32,7 @@ from vadloc.linked_dataset import held_back, link, place
 from vadloc.new_config import NewConfig, to_toml
 from vadloc.propose_regions import Findings, describe, draw, examine
 from vadloc.storage import replacing, replacing_folder
+from vadloc.times import FASTEST, SLOWEST, Clock
 
 logger = logging.getLogger(__name__)
 SAME_RATE = 0.01
@@ -156,7 +157,7 @@ def frame_rate(sequences: list[Sequence], given: float | None) -> tuple[float, s
     Raises:
         UsageError: There are pictures alone and no rate is given, or a video does not know its own.
     """
-    rates = {s.name: video_info(s.path).frames_per_second for s in sequences if s.is_video}
+    rates = {s.name: _video_rate(s.path) for s in sequences if s.is_video}
     known = {name: round(rate, 3) for name, rate in rates.items() if rate}
     rate = given or max(Counter(known.values()).items(), key=lambda pair: pair[1], default=(0,))[0]
     if not rate:
@@ -171,6 +172,17 @@ def frame_rate(sequences: list[Sequence], given: float | None) -> tuple[float, s
             *(len(others), len(known), rate, name, other),
         )
     return rate, "as given" if given else "as the videos say"
+
+
+def _video_rate(path: Path) -> float | None:
+    """What the header says, or the times of the frames where they say otherwise.
+
+    A header gives an average, which holes between frames lower.
+    """
+    said, clock = video_info(path).frames_per_second, Clock.of_stream(frame_times_s(path))
+    if clock is None or (said and math.isclose(said, clock.frames_per_second, rel_tol=SAME_RATE)):
+        return said
+    return clock.frames_per_second
 
 
 def _fill(folder: Path, source: Source) -> None:
@@ -266,6 +278,15 @@ def _share(text: str) -> float:
     return value
 
 
+def _rate(text: str) -> float:
+    value = _above_zero(text)
+    if not SLOWEST <= value <= FASTEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected {SLOWEST:g} to {FASTEST:g} frames per second"
+        )
+    return value
+
+
 def _above_zero(text: str) -> float:
     try:
         value = float(text)
@@ -290,7 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--hold-back", type=_share, metavar="SHARE",
         help="instead of --test: keep this share of the training video for it, such as "
         "0.2; a single video file is cut in two, copies of its packets")  # fmt: skip
-    add("--frames-per-second", type=_above_zero, metavar="X",
+    add("--frames-per-second", type=_rate, metavar="X",
         help="of folders of frames; videos know it")  # fmt: skip
     add("--ground-truth", type=Path, metavar="PATH", help="annotation of the test video")
     add("--format", choices=get_args(GroundTruthFormat), help="of the annotation")

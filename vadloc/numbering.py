@@ -12,7 +12,10 @@ from pathlib import Path, PurePath
 
 from vadloc.errors import VadlocError, one_line, some_of
 
-_NUMBER = re.compile("([0-9]+)")
+_NUMBER = re.compile(r"(\d+)")
+"""Digits of any script."""
+_DECIMAL = re.compile(r"(?<![\d.])(\d+)\.\d+(?![\d.])")
+"""Seconds with a fraction, as programs print times; not the parts of 192.168.0.1."""
 
 
 def name_to_words(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -47,10 +50,10 @@ def check_names(folder: Path, names: list[str]) -> None:
             twice.append(f"{known} and {name}")
     if twice:
         more = f" (and so {len(twice) - 1} more)" if len(twice) > 1 else ""
-        raise VadlocError(
-            f"{folder}: {one_line(twice[0])} have the same number{more}; keep one picture of each "
-            "frame"
-        )
+        remedy = "keep one picture of each frame"
+        if all(_DECIMAL.search(PurePath(name).stem) for name in names):
+            remedy += "; if these are times, give their fractions equally many digits"
+        raise VadlocError(f"{folder}: {one_line(twice[0])} have the same number{more}; {remedy}")
 
 
 def naming_findings(names: list[str]) -> Iterator[str]:
@@ -62,6 +65,9 @@ def naming_findings(names: list[str]) -> Iterator[str]:
     Yields:
         Pictures named otherwise than most, or frames that the numbering leaves out.
     """
+    if found := _fractions_finding(names):
+        yield found
+        return
     read = [name_to_words(name) for name in names]
     if not all(numbers for _, numbers in read):
         return  # none has a number, and their order is all there is to know
@@ -81,6 +87,22 @@ def naming_findings(names: list[str]) -> Iterator[str]:
             f"the numbering of the frames jumps from {jumps[0][0]} to {jumps[0][1]}"
             f" ({len(jumps)} jumps); lost frames look like motion"
         )
+
+
+def _fractions_finding(names: list[str]) -> str:
+    """A line if names hold times as decimal fractions, of which the natural order is another."""
+    found = [_DECIMAL.search(PurePath(name).stem) for name in names]
+    times = [match for match in found if match]
+    if len(times) < len(names) or len({match[1] for match in times}) < 2:
+        return ""  # none, or scene and frame: 1.9, 1.10
+    for (first, second), (a, b) in zip(pairwise(names), pairwise(times), strict=True):
+        if a[1] == b[1] and float(a[0]) > float(b[0]):
+            return (
+                f"{one_line(first)} is taken to be before {one_line(second)}, since what stands "
+                "after a point counts as a whole number; if these are times, name the frames with "
+                "equally many digits"
+            )
+    return ""
 
 
 def _frame_numbers(numbers: list[tuple[int, ...]]) -> list[int]:

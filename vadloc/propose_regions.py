@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
 from vadloc.console import CommandParser
-from vadloc.errors import UsageError, VadlocError
+from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.moving_objects import (
     LEAST_BLOBS,
     Blobs,
@@ -112,7 +112,8 @@ def describe(findings: Findings) -> list[str]:
     """What was found and what is proposed, a line each."""
     proposal, (height, width) = findings.proposal, findings.size_px
     count = len(findings.objects)
-    lines = [f"{findings.frames} frames of {width} x {height} px: {count} moving objects"]
+    frames, objects = counted(findings.frames, "frame"), counted(count, "moving object")
+    lines = [f"{frames} of {width} x {height} px: {objects}"]
     for band in height_bands(findings.objects, height):
         lines.append(_band_line(band))
     if proposal.object_px is None:
@@ -126,7 +127,7 @@ def describe(findings: Findings) -> list[str]:
         lines.append(proposal.limit)
     lines.append(
         f"proposed: size_px = {proposal.size_px}, stride_px = {proposal.stride_px} "
-        f"({proposal.regions} regions)"
+        f"({counted(proposal.regions, 'region')})"
     )
     return lines
 
