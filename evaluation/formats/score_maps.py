@@ -20,7 +20,7 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
 
     Args:
         folder: Folder of the JSON, or the one that was given in its place.
-        name: The path as written.
+        name: The path as written, also with Windows' separators.
         where: Place of the name, for the message.
 
     Raises:
@@ -28,7 +28,8 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
             another suffix than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
     """
     try:
-        path = (folder / name).resolve()
+        written = folder / name
+        path = (written if written.exists() else folder / name.replace("\\", "/")).resolve()
         inside = path.is_relative_to(folder.resolve())
         found = inside and path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
@@ -41,7 +42,10 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
     if path.suffix.lower() not in (".npy", *TIFF_SUFFIXES):
         raise VadlocError(f"{where} is {name[:200]!r}; expected .npy, .tif or .tiff")
     if not found:
-        raise VadlocError(f"{where} is {name[:200]!r}, but {path} is no file")
+        raise VadlocError(
+            f"{where} is {name[:200]!r}, but {path} is no file; the path is relative to the folder "
+            "of the JSON, or the one given for maps"
+        )
     return path
 
 
