@@ -146,13 +146,27 @@ def test_numbers_of_objects_are_those_of_their_colours(tmp_path: Path) -> None:
 
 
 def test_windows_separators_in_paths_of_maps(tmp_path: Path) -> None:
-    path = save(tmp_path / "maps" / "1.npy", b"")
-    assert find_map(tmp_path, r"maps\1.npy", where="x") == path.resolve()
+    folder = tmp_path / "pred"
+    path = save(folder / "maps" / "1.npy", b"")
+    save(tmp_path / "1.npy", b"")
+    assert find_map(folder, r"maps\1.npy", where="x") == path.resolve()
     for name in (r"..\1.npy", r"maps\..\..\1.npy"):
         with pytest.raises(VadlocError, match=r"is not below"):
-            find_map(tmp_path, name, where="x")
+            find_map(folder, name, where="x")
     with pytest.raises(VadlocError, match=r"is no file; the path is relative to the folder of"):
-        find_map(tmp_path, r"C:\maps\1.npy", where="x")
+        find_map(folder, r"C:\maps\1.npy", where="x")
+
+
+def test_paths_of_maps_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "pred" / "maps" / "1.npy", b"")
+    save(tmp_path / "other" / "1.npy", b"")
+    monkeypatch.chdir(tmp_path)
+    assert find_map(Path("pred"), "pred/maps/1.npy", where="x") == path.resolve()
+    with pytest.raises(VadlocError, match=r"is not below pred; .* or the one given for maps"):
+        find_map(Path("pred"), "other/1.npy", where="x")
+    assert find_map(Path(), "other/1.npy", where="x").is_file()
 
 
 def test_labels_of_all_may_stand_in_a_column(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 def find_map(folder: Path, name: str, *, where: str) -> Path:
-    """The file that a JSON names by a path relative to its own folder, or by a whole path in it.
+    """The file that a JSON names by a path relative to its own folder, or by another path into it.
+
+    Paths that py-ssvad-metrics reads, which are relative to the working directory, may lead there.
 
     Args:
         folder: Folder of the JSON, or the one that was given in its place.
@@ -28,8 +30,7 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
             another suffix than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
     """
     try:
-        written = folder / name
-        path = (written if written.exists() else folder / name.replace("\\", "/")).resolve()
+        path = _first_place(folder, name).resolve()
         inside = path.is_relative_to(folder.resolve())
         found = inside and path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
@@ -47,6 +48,12 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
             "of the JSON, or the one given for maps"
         )
     return path
+
+
+def _first_place(folder: Path, name: str) -> Path:
+    """The first place that a path may mean and where there is a file."""
+    places = folder / name, folder / name.replace("\\", "/"), Path(name)
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32]:
