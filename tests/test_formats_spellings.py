@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from evaluation.formats import READERS, annotated, annotation_of
-from evaluation.formats.context import Context
+from evaluation.formats.context import NO_CONTEXT, Context
 from evaluation.formats.score_maps import find_map
 from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
@@ -19,8 +19,16 @@ ROW = "2.jpg 0 3 2 2 2\n"
 BOX = [2, 1, 4, 3]
 
 
-def read(name: str, folder: Path, sequence: str = "a1", **size: int) -> GroundTruth:
-    return READERS[name](folder, sequence, **{**SIZE, **size})
+def read(name: str, folder: Path, context: Context = NO_CONTEXT, **size: int) -> GroundTruth:
+    known = {**SIZE, **size}
+    return READERS[name](
+        folder,
+        "a1",
+        frame_count=known["frame_count"],
+        height_px=known["height_px"],
+        width_px=known["width_px"],
+        context=context,
+    )
 
 
 def save(path: Path, content: str | bytes) -> Path:
@@ -172,7 +180,7 @@ def test_paths_of_maps_from_the_working_directory(
 def test_labels_of_all_may_stand_in_a_column(tmp_path: Path) -> None:
     np.save(tmp_path / "all.npy", np.array([[0], [1]]))
     context = Context(frame_counts={"a1": 2})
-    truth = READERS["frame_labels"](tmp_path, "a1", **SIZE, context=context)
+    truth = read("frame_labels", tmp_path, context=context)
     assert truth.anomalous.tolist() == [False, True]
 
 

@@ -7,8 +7,8 @@ One of:
 * ``frame_labels.csv``: rows ``sequence,first_anomalous_frame,last_anomalous_frame``, frames
   1-based, the last one included; a sequence may have several rows, and one with both fields empty
   if all of it is normal. A first row of these names is a header.
-* the only ``.npy`` of the folder, an array ``(1, n)`` or ``(n, 1)``: the labels of all sequences one
-  after the other, in natural order of their names, as MNAD (Park et al., CVPR 2020) has them.
+* the only ``.npy`` of the folder, an array ``(1, n)`` or ``(n, 1)``: the labels of all sequences
+  one after the other, in natural order of their names, as MNAD (Park et al., CVPR 2020) has them.
 """
 
 from pathlib import Path
