@@ -173,8 +173,7 @@ def evaluate_folder(
         jobs: As in `accumulated_evaluate`.
         show_progress: As in `accumulated_evaluate`.
         plots: Folder for figures of curves and scores; ``None`` for none.
-        mask_threshold: Level from which a pixel of a mask is anomalous; by default masks of more
-            levels than two are refused.
+        mask_threshold: Level from which a pixel of a mask is anomalous; else two levels only.
 
     Returns:
         As `evaluate`.

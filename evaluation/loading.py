@@ -9,6 +9,7 @@ from typing import NamedTuple
 from evaluation.each_sequence import Load
 from evaluation.formats import find_reader, ssvad_json
 from evaluation.formats.context import Context, one_spelling
+from evaluation.formats.regions import OutsideError
 from evaluation.ground_truth import GroundTruth
 from evaluation.pairing import context_of, counts_if_needed
 from evaluation.predictions import KnownSize, open_prediction, size_of
@@ -115,16 +116,23 @@ def _load_pair(
         truth = ssvad_json.read_ground_truth(source, sequence=sequence, context=context)
         size = KnownSize(truth.frame_count, truth.height_px, truth.width_px)
         known = known.agreeing(size, where=str(source))
-        return open_prediction(path, sequence, known), truth
-    prediction = open_prediction(path, sequence, known)
+        return open_prediction(path, sequence, known, context.frame_names), truth
+    prediction = open_prediction(path, sequence, known, context.frame_names)
+    is_told = known.height_px is not None
     known = known.agreeing(size_of(prediction), where=str(path))
     if folder.gt_format in SIZELESS_FORMATS:
         known = known._replace(height_px=known.height_px or 1, width_px=known.width_px or 1)
     size_needed = known.complete(where=str(path))
-    truth = find_reader(folder.gt_format)(
-        folder.folder,
-        sequence,
-        **size_needed._asdict(),
-        context=replace(context, counted_by=known.counted_by),
-    )
+    context = replace(context, counted_by=known.counted_by)
+    try:
+        truth = find_reader(folder.gt_format)(
+            folder.folder, sequence, **size_needed._asdict(), context=context
+        )
+    except OutsideError as error:
+        if is_told:
+            raise
+        raise VadlocError(
+            f"{error}. This size is that of {path}, read as (frames, height, width) = "
+            f"{tuple(size_needed)}; if that is wrong, mend the array (np.transpose)"
+        ) from None
     return prediction, truth

@@ -5,7 +5,8 @@ A folder holds one prediction a sequence, named after it:
 * ``<sequence>.json``: the JSON of py-ssvad-metrics,
 * ``<sequence>.npy``, ``(frames, rows, columns)``: score maps, at full resolution or on cells,
 * ``<sequence>.npy``, ``(frames,)``: a score for each frame,
-* ``<sequence>/``: a ``.npy``, ``.tif`` or ``.tiff`` map for each frame, in natural order,
+* ``<sequence>/``: a ``.npy``, ``.tif`` or ``.tiff`` map for each frame, called as the frame is or
+  numbered without gaps,
 * ``<sequence>.csv``: rows ``frame,x_min,y_min,x_max,y_max,score``, frames 0-based, boxes half-open.
 
 What ``.npy`` and ``.csv`` do not say, a ``<sequence>.json`` beside them may (see `Details`).
@@ -22,8 +23,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.formats.arrays import map_numbers
-from evaluation.formats.context import ONE_EACH, one_spelling
+from evaluation.formats.context import ONE_EACH, FrameNames, one_spelling
 from evaluation.formats.files import is_document, read_text
+from evaluation.formats.frame_files import in_order_of_frames
 from evaluation.formats.regions import SequenceSize, boxes_in_frame, check_frame
 from evaluation.formats.rows import Row, read_rows
 from evaluation.formats.score_maps import TIFF_SUFFIXES
@@ -201,19 +203,22 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
-def open_prediction(path: Path, sequence: str, known: KnownSize) -> Prediction:
+def open_prediction(
+    path: Path, sequence: str, known: KnownSize, frame_names: FrameNames | None = None
+) -> Prediction:
     """What a detector says of one sequence; maps are read when their frame is asked for.
 
     Args:
         path: As from `list_predictions`.
         sequence: Name of the sequence.
         known: What is known of its size; the prediction must agree.
+        frame_names: The files of the frames, by which files of one map a frame are placed.
 
     Raises:
         VadlocError: The file is malformed or disagrees, or a size that it needs is unknown.
     """
     if path.is_dir():
-        prediction = _open_folder(path, sequence)
+        prediction = _open_folder(path, sequence, frame_names)
     elif path.suffix.lower() == ".json":
         prediction = read_prediction(path, sequence=sequence)
     else:
@@ -301,9 +306,10 @@ def _map_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda file: natural_key(file.name))
 
 
-def _open_folder(folder: Path, sequence: str) -> Prediction:
+def _open_folder(folder: Path, sequence: str, frame_names: FrameNames | None) -> Prediction:
     """A folder of one map a frame; the first map gives the size of all."""
     files = _map_files(folder)
+    files = in_order_of_frames(folder, files, frame_names, what="maps", remedy=ONE_EACH)
     height_px, width_px = _read_map(files[0]).shape
     maps = MapFiles(files, height_px=height_px, width_px=width_px)
     grid = cast("NDArray[np.float32]", maps)  # shape and [frame] are all that ScoreMap needs

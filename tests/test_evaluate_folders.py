@@ -132,11 +132,58 @@ def test_a_frame_too_few_stops_with_both_counts(tmp_path: Path, form: str) -> No
         MAP_FORMS[form](tmp_path / "pred", "a", cell_maps(0))
     frames = save_frames(tmp_path / "frames/a", FRAMES + 1)
     gt = save_rows(tmp_path / "gt", "a")
-    with pytest.raises(VadlocError, match=r"frame_count is 6, but 7 is expected"):
+    counts = r"frame_count is 6, but 7 is expected|6 maps, but the sequence has 7 frames"
+    with pytest.raises(VadlocError, match=counts):
         evaluate_folder(gt, tmp_path / "pred", gt_format="street_scene", frames=frames)
     save_json(tmp_path / "json/a.json", document([{}] * (FRAMES + 1)))
     with pytest.raises(VadlocError, match=r"frame_count is 6, but 7 is expected"):
         evaluate_folder(tmp_path / "json", tmp_path / "pred", gt_format="json")
+
+
+def test_maps_belong_to_the_frames_of_their_names(tmp_path: Path) -> None:
+    frames = save_frames(tmp_path / "frames/a", FRAMES)
+    for number in reversed(range(1, FRAMES + 1)):
+        picture = tmp_path / f"frames/a/{number:03d}.png"
+        picture.rename(picture.with_stem(f"{5 * number:03d}"))
+    for number, scores in enumerate(full_maps(cell_maps(0)), start=1):
+        save_array(tmp_path / f"pred/a/{5 * number}.npy", scores)
+    save_as_array(tmp_path / "whole", "a", cell_maps(0))
+    gt = save_truth(tmp_path / "gt", "a")
+    found, expected = (
+        evaluate_folder(gt, tmp_path / name, gt_format="json", frames=frames)
+        for name in ("pred", "whole")
+    )
+    assert same_result(found, expected)
+    lost = tmp_path / "pred/a/15.npy"
+    lost.rename(lost.with_stem("200"))  # as many maps as frames, but one of another frame
+    with pytest.raises(VadlocError, match=r"maps 200\.npy are of no frame; the frames 015\.png"):
+        evaluate_folder(gt, tmp_path / "pred", gt_format="json", frames=frames)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["1", "2", "4", "5", "6", "7"], r"2\.npy is followed by 4\.npy"),
+        (["5", "10", "15", "20", "25", "30"], r"5\.npy is followed by 10\.npy.*--frames"),
+        (["1", "01", "2", "3", "4", "5"], r"have the same number"),
+    ],
+)
+def test_maps_that_leave_frames_out_are_refused(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    for name, scores in zip(names, full_maps(cell_maps(0)), strict=True):
+        save_array(tmp_path / "pred/a" / f"{name}.npy", scores)
+    gt = save_rows(tmp_path / "gt", "a")
+    with pytest.raises(VadlocError, match=message):
+        evaluate_folder(gt, tmp_path / "pred", gt_format="street_scene")
+
+
+def test_an_array_with_frames_last_is_blamed_itself(tmp_path: Path) -> None:
+    save_array(tmp_path / "pred/a.npy", np.moveaxis(full_maps(cell_maps(0)), 0, 2))
+    gt = save_rows(tmp_path / "gt", "a")
+    (gt / "a_gt.txt").write_text("004.jpg 7 14 6 2 2\n")
+    with pytest.raises(VadlocError, match=r"size is that of .*a\.npy, read as \(frames, height"):
+        evaluate_folder(gt, tmp_path / "pred", gt_format="street_scene")
 
 
 def test_missing_ground_truth_names_the_sequence(tmp_path: Path) -> None:

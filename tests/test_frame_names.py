@@ -131,8 +131,12 @@ def test_masks_belong_to_the_frames_of_their_names(tmp_path: Path) -> None:
     assert read_masks(tmp_path / "2", masks, "001.jpg", "002.jpg") == [1]
     with pytest.raises(VadlocError, match=r"masks 4\.png are of no frame; the frames 3 have"):
         read_masks(tmp_path / "3", {"1.png": "..", "2.png": "..", "4.png": "#."}, *"123")
-    with pytest.raises(VadlocError, match=r"1 masks .* has 2 frames: the frames 001\.jpg have no"):
+    with pytest.raises(VadlocError, match=r"1 masks, .* has 2 frames: the frames 001\.jpg have no"):
         read_masks(tmp_path / "4", {"002.png": ".."}, "001.jpg", "002.jpg")
+    save(tmp_path / "a_gt" / "1.png", marked([".."]))
+    save(tmp_path / "a_gt" / "3.png", marked(["#."]))
+    with pytest.raises(VadlocError, match=r"1\.png is followed by 3\.png"):  # of a video
+        READERS["masks"](tmp_path, "a", frame_count=2, height_px=1, width_px=2)
 
 
 def test_json_frames_called_after_another_file_are_refused(tmp_path: Path) -> None:

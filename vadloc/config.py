@@ -319,7 +319,7 @@ def _first_line(path: Path, error: ValidationError) -> str:
     problems = []
     for item in error.errors():
         keys = tuple(one_line(key, limit=80) for key in item["loc"])
-        name = _key_name(keys)
+        name = _key_name(keys) or "the whole"
         if item["type"] == "extra_forbidden":
             problems.append(f"{name}: unknown key; known: {_known_keys(keys[:-1])}")
         elif item["type"] == "missing":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluation.formats.components import masks_to_ground_truth
 from evaluation.formats.context import NO_CONTEXT, Context
-from evaluation.formats.files import first_file, visible_entries
+from evaluation.formats.files import only_file, visible_entries
 from evaluation.formats.mat5 import read_cells
 from evaluation.formats.regions import SequenceSize
 from evaluation.ground_truth import GroundTruth
@@ -60,9 +60,11 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is none, or there are two.
     """
-    return first_file([folder / f"{key_of(sequence)}_label.mat"], what="Avenue annotation")
+    key = key_of(sequence)
+    found = [path for number, path in _numbered(folder) if number == key]
+    return only_file(found or [folder / f"{key}_label.mat"], what="Avenue annotation")
 
 
 def key_of(sequence: str) -> str:
@@ -79,8 +81,15 @@ def key_of(sequence: str) -> str:
 
 def annotated(folder: Path) -> dict[str, Path]:
     """The annotation of each sequence, by its number."""
-    names = ((re.fullmatch(_NAME, path.name), path) for path in visible_entries(folder))
-    return {str(int(name[1])): path for name, path in names if name}
+    return dict(_numbered(folder))
+
+
+def _numbered(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files with their numbers, which may have leading zeros."""
+    for path in visible_entries(folder):
+        name = re.fullmatch(_NAME, path.name)
+        if name:
+            yield str(int(name[1])), path
 
 
 def _masks(path: Path, cells: Iterable[NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -10,6 +10,7 @@ from vadloc.errors import VadlocError, some_of
 
 MAX_TEXT_BYTES = 256 * 2**20
 """Text annotations beyond this are refused unread; the largest published one has 2 MB."""
+EMPTY_IF_NORMAL = "of a sequence that is all normal an empty file is needed"
 _DOCUMENT = re.compile(
     r"(read[ _-]?me|licen[cs]e|copying|changelog|changes|citation|notes?|about|index|contents)"
     r"([ ._-].*)?",
@@ -55,12 +56,13 @@ def stems_with(folder: Path, suffix: str, *, ending: str = "") -> dict[str, Path
     for entry in visible_entries(folder):
         named = entry.suffix.lower() == suffix and entry.stem.lower().endswith(ending)
         if named and entry.is_file() and not is_document(entry):
-            found[one_spelling(entry.stem[: len(entry.stem) - len(ending)])] = entry
+            stem = _comparable(entry)[: -len(entry.suffix)]
+            found[stem.removesuffix(ending)] = entry
     return found
 
 
 def find_entry(path: Path) -> Path | None:
-    """The file or folder of a name, also if Unicode form or case of the suffix differ.
+    """The file or folder of a name, also if Unicode form or case of suffix and ``_gt`` differ.
 
     Raises:
         VadlocError: Several entries have this name in other spellings.
@@ -76,26 +78,50 @@ def find_entry(path: Path) -> Path | None:
 
 
 def _comparable(path: Path) -> str:
-    return one_spelling(path.stem) + path.suffix.lower()
+    name = one_spelling(path.name)
+    return re.sub(r"(_gt)?([.][^.]*)?$", lambda end: end[0].lower(), name, flags=re.IGNORECASE)
 
 
-def first_file(candidates: Sequence[Path], *, what: str) -> Path:
+def first_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> Path:
     """The first candidate that is a regular file, spelled as in `find_entry`.
+
+    Args:
+        candidates: Paths in the order of preference.
+        what: What they hold, for the message.
+        if_normal: What the format needs for a sequence without anomalies, for the message.
 
     Raises:
         VadlocError: None is; the message lists them and what is there instead.
     """
-    for path in candidates:
-        found = find_entry(path)
-        if found is not None and found.is_file():
-            return found
+    found = _files(candidates)
+    if found:
+        return found[0]
     tried = ", ".join(str(path) for path in candidates)
-    folder = candidates[0].parent
+    folder = next((p.parent for p in candidates if p.parent.is_dir()), candidates[0].parent)
     there = [entry.name for entry in visible_entries(folder)]
     instead = f"{folder} has {some_of(there)}" if there else f"{folder} is empty or missing"
+    remedy = f"; {if_normal}" if if_normal else ""
     raise VadlocError(
-        f"no {what}: looked for {tried}; {instead}; check the folder and the format's name"
+        f"no {what}: looked for {tried}; {instead}; check the folder and the format's name{remedy}"
     )
+
+
+def only_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> Path:
+    """As `first_file`, where no candidate goes before another.
+
+    Raises:
+        VadlocError: None is a file, or several are.
+    """
+    found = _files(candidates)
+    if len(found) > 1:
+        raise VadlocError(f"{found[0]} and {found[1]} are both {what} of one sequence; keep one")
+    return first_file(candidates, what=what, if_normal=if_normal)
+
+
+def _files(candidates: Sequence[Path]) -> list[Path]:
+    """The files among some candidates, as they are spelled on the disk."""
+    entries = (find_entry(path) for path in candidates)
+    return list(dict.fromkeys(e for e in entries if e is not None and e.is_file()))
 
 
 def read_bytes(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:

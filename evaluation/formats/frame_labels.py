@@ -1,14 +1,14 @@
 """Labels of frames only: which frames are anomalous, not where.
 
-One of, in this order:
+One of:
 
 * ``<sequence>.txt``: a line a frame, ``1`` anomalous or ``0`` normal.
 * ``<sequence>.npy``: the same as an array ``(frames,)``.
 * ``frame_labels.csv``: rows ``sequence,first_anomalous_frame,last_anomalous_frame``, frames
   1-based, the last one included; a sequence may have several rows, and one with both fields empty
   if all of it is normal. A first row of these names is a header.
-* the only ``.npy`` of the folder, an array ``(1, n)``: the labels of all sequences one after the
-  other, in natural order of their names, as MNAD (Park et al., CVPR 2020) publishes them.
+* the only ``.npy`` of the folder, an array ``(1, n)`` or ``(n, 1)``: the labels of all sequences
+  one after the other, in natural order of their names, as MNAD (Park et al., CVPR 2020) has them.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evaluation.formats.arrays import check_shape, map_numbers
 from evaluation.formats.context import NO_CONTEXT, Context, one_spelling
-from evaluation.formats.files import find_entry, first_file, stems_with
+from evaluation.formats.files import find_entry, only_file, stems_with
 from evaluation.formats.frame_masks import DTYPES
 from evaluation.formats.regions import (
     SequenceSize,
@@ -31,6 +31,7 @@ from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
 
 CSV_NAME = "frame_labels.csv"
+FORM_OF_ALL = "one array with the labels of all sequences has the shape (1, n)"
 LAYOUT = "sequence,first_anomalous_frame,last_anomalous_frame"
 
 
@@ -81,13 +82,13 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is none, or there are several.
     """
     shared = shared_array(folder)
     if shared is not None:
         return shared
     names = (f"{sequence}.txt", f"{sequence}.npy", CSV_NAME)
-    return first_file([folder / name for name in names], what="frame labels")
+    return only_file([folder / name for name in names], what="frame labels", if_normal=FORM_OF_ALL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:
@@ -117,7 +118,7 @@ def shared_array(folder: Path) -> Path | None:
     if len(arrays) != 1 or stems_with(folder, ".txt") or find_entry(folder / CSV_NAME):
         return None
     array = map_numbers(arrays[0], dtypes=DTYPES)
-    return arrays[0] if array.ndim == 2 and len(array) == 1 else None
+    return arrays[0] if array.ndim == 2 and 1 in array.shape else None
 
 
 def _part_of_all(path: Path, sequence: str, context: Context) -> NDArray[Any]:
@@ -128,7 +129,7 @@ def _part_of_all(path: Path, sequence: str, context: Context) -> NDArray[Any]:
             f"{path}: labels of all sequences one after the other, but the frame counts of the "
             "others are unknown; give the frames of all sequences (--frames)"
         )
-    labels = map_numbers(path, dtypes=DTYPES)[0]
+    labels = map_numbers(path, dtypes=DTYPES).reshape(-1)
     total = sum(counts.values())
     if len(labels) != total:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evaluation.formats.arrays import check_shape, map_numbers
 from evaluation.formats.components import masks_to_ground_truth
 from evaluation.formats.context import NO_CONTEXT, Context
-from evaluation.formats.files import first_file, stems_with
+from evaluation.formats.files import only_file, stems_with
 from evaluation.formats.regions import SequenceSize, frame_labels_to_ground_truth
 from evaluation.ground_truth import GroundTruth
 
@@ -49,7 +49,7 @@ def read(
     path = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
     array = map_numbers(path, dtypes=DTYPES)
-    if array.ndim in (1, 3) and len(array) != frame_count:
+    if len(array.shape) and array.shape[1:] in ((), size[1:]) and len(array) != frame_count:
         what = "labels" if array.ndim == 1 else "masks"
         raise context.miscounted(path, len(array), what, frame_count)
     check_shape(path, array.shape, [tuple(size), (frame_count,)])
@@ -63,10 +63,10 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is none, or there are two.
     """
     names = (f"{sequence}.npy", f"{sequence}_gt.npy")
-    return first_file([folder / name for name in names], what="frame masks")
+    return only_file([folder / name for name in names], what="frame masks")
 
 
 def annotated(folder: Path) -> dict[str, Path]:

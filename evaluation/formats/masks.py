@@ -3,7 +3,8 @@
 The layout of the UCSD Anomaly Detection Dataset (Mahadevan et al., CVPR 2010). A picture belongs to
 the frame whose file has its name (suffix, leading zeros and a ``_gt`` at the end may differ);
 pictures that are all numbered otherwise than the frames, but with the same gaps, and those of a
-video, are taken in natural order of their names. Masks have two levels: black is normal.
+video, which must be numbered without gaps, are taken in natural order of their names. Masks have
+two levels: black is normal.
 """
 
 import functools
@@ -14,13 +15,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evaluation.formats.components import masks_to_ground_truth
-from evaluation.formats.context import (
-    NO_CONTEXT,
-    Context,
-    FrameNames,
-    one_spelling,
-)
+from evaluation.formats.context import NO_CONTEXT, Context, one_spelling
 from evaluation.formats.files import find_entry, visible_entries
+from evaluation.formats.frame_files import in_order_of_frames
 from evaluation.formats.pictures import read_levels
 from evaluation.formats.regions import SequenceSize
 from evaluation.ground_truth import GroundTruth
@@ -28,6 +25,9 @@ from vadloc.errors import VadlocError, some_of
 from vadloc.frames import natural_key
 
 SUFFIXES = (".png", ".bmp")
+ONE_A_FRAME = (
+    "a mask is needed for every frame, black where all is normal, and called as the frame is"
+)
 
 
 def read(
@@ -57,13 +57,11 @@ def read(
     """
     masks = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
-    files = _list_masks(masks)
-    if context.frame_names is not None:
-        files = _by_frames(masks, files, context.frame_names)
+    files = in_order_of_frames(
+        masks, _list_masks(masks), context.frame_names, what="masks", remedy=ONE_A_FRAME
+    )
     if len(files) != frame_count:
-        raise context.miscounted(
-            masks, len(files), f"masks ({', '.join(SUFFIXES)}{_others(masks)})", frame_count
-        )
+        raise context.miscounted(masks, len(files), f"masks ({', '.join(SUFFIXES)})", frame_count)
     return masks_to_ground_truth(
         _read_masks(files, size),
         sequence,
@@ -94,46 +92,15 @@ def annotated(folder: Path) -> dict[str, Path]:
 
 
 def _list_masks(folder: Path) -> list[Path]:
-    files = [f for f in visible_entries(folder) if f.suffix.lower() in SUFFIXES]
+    entries = list(visible_entries(folder))
+    files = [entry for entry in entries if entry.suffix.lower() in SUFFIXES]
+    if not files:
+        there = f"; there is {some_of([entry.name for entry in entries])}" if entries else ""
+        raise VadlocError(
+            f"{folder}: no mask ({' or '.join(SUFFIXES)}){there}; save masks as .png, which loses "
+            "nothing"
+        )
     return sorted(files, key=lambda file: natural_key(file.name))
-
-
-def _others(folder: Path) -> str:
-    """What else is in a folder of masks, in words."""
-    others = [e.name for e in visible_entries(folder) if e.suffix.lower() not in SUFFIXES]
-    return f"; {some_of(others)} not read" if others else ""
-
-
-def _by_frames(folder: Path, files: list[Path], names: FrameNames) -> list[Path]:
-    """The masks in the order of the frames that they are called after.
-
-    Raises:
-        VadlocError: Masks are of no frame, or frames have no mask.
-    """
-    frames = [names.get(file.stem.removesuffix("_gt") + file.suffix) for file in files]
-    by_frame = dict(zip(frames, files, strict=True))
-    if None not in by_frame and len(by_frame) == len(names.files) == len(files):
-        return [by_frame[frame] for frame in range(len(files))]
-    if len(files) == len(names.files) and _same_gaps(files, names):
-        return files
-    lost = [file.name for file, frame in zip(files, frames, strict=True) if frame is None]
-    bare = [name for frame, name in enumerate(names.files) if frame not in by_frame]
-    parts = [f"the masks {some_of(lost)} are of no frame"] if lost else []
-    parts += [f"the frames {some_of(bare)} have no mask"] if bare else []
-    raise VadlocError(
-        f"{folder}: {len(files)} masks ({', '.join(SUFFIXES)}{_others(folder)}), but the sequence "
-        f"has {len(names.files)} frames: {'; '.join(parts) or 'two masks are of one frame'}. A "
-        "mask is needed for every frame, black where all is normal, and called as the frame is"
-    )
-
-
-def _same_gaps(files: list[Path], names: FrameNames) -> bool:
-    """Whether masks are numbered as the frames are, from wherever."""
-    numbers = FrameNames(tuple(file.stem.removesuffix("_gt") for file in files)).numbers
-    if not (numbers and names.numbers):
-        return True
-    offsets = {own - other for own, other in zip(numbers, names.numbers, strict=True)}
-    return len(offsets) == 1
 
 
 def _read_masks(files: list[Path], size: SequenceSize) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -79,7 +79,9 @@ def read_cells(path: Path, variable: str, *, limit_bytes: int) -> Iterator[NDArr
                 return
     except (ValueError, zlib.error) as error:
         raise VadlocError(f"{path}: damaged or no annotation ({one_line(error)})") from None
-    raise VadlocError(f"{path}: no cell array {variable} in it")
+    raise VadlocError(
+        f"{path}: no cell array {variable} in it; save the masks as {variable}, a cell a frame"
+    )
 
 
 def _matrices(data: memoryview, order: str, limit_bytes: int) -> Iterator[memoryview]:

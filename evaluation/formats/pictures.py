@@ -28,19 +28,40 @@ def read_levels(path: Path, *, height_px: int, width_px: int) -> NDArray[Any]:
         VadlocError: It is unreadable or of another size.
     """
     with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
-        if picture.mode == "1" or picture.mode[0] in "LIF":
-            return np.asarray(picture.convert("L") if picture.mode == "LA" else picture)
+        if picture.mode == "1" or (picture.mode[0] in "LIF" and picture.mode != "LA"):
+            return np.asarray(picture)
         highest: NDArray[np.uint8] = np.asarray(picture.convert("RGB")).max(axis=2)
+        if not highest.any():
+            _refuse_hidden(path, picture)
         return highest
 
 
+def _refuse_hidden(path: Path, picture: "Image") -> None:
+    """Refuse a black picture whose transparency or palette numbers draw something."""
+    hidden = {
+        "transparency": np.asarray(picture.convert("RGBA"))[..., 3],
+        "palette numbers": np.asarray(picture) if picture.mode == "P" else np.zeros(1),
+    }
+    for name, values in hidden.items():
+        if values.min() != values.max():
+            raise VadlocError(
+                f"{path}: all black, but its {name} differ from pixel to pixel; save what is meant "
+                "as grey levels, 0 where all is normal"
+            )
+
+
 def read_identities(path: Path, *, height_px: int, width_px: int) -> NDArray[np.uint8]:
-    """A PNG or BMP picture whose grey values are numbers of objects, ``(height, width)``.
+    """A PNG or BMP picture of numbers of objects, ``(height, width)``.
+
+    The number is the grey value or, in a palette of colours, that of the colour.
 
     Raises:
         VadlocError: It is unreadable or of another size.
     """
     with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
+        colours = np.asarray(picture.convert("RGB"))
+        if picture.mode == "P" and (colours != colours[..., :1]).any():
+            return np.asarray(picture)
         return np.asarray(picture.convert("L"))
 
 

@@ -18,6 +18,10 @@ ROUNDING_PX = 1e-6
 """Excess over the frame that floating-point arithmetic explains."""
 
 
+class OutsideError(VadlocError):
+    """A box lies outside the frame, or what is taken for the frame."""
+
+
 class SequenceSize(NamedTuple):
     """What frames or scores say about a sequence, to be compared with its annotation."""
 
@@ -190,7 +194,10 @@ def refuse_unseen(
         f"lies outside the frame of {size.width_px} x {size.height_px} px, where nothing can be "
         "found; mend or remove it"
     )
-    _refuse(_is_empty(clipped), boxes_xyxy_px, where, outside)
+    try:
+        _refuse(_is_empty(clipped), boxes_xyxy_px, where, outside)
+    except VadlocError as error:
+        raise OutsideError(str(error)) from None
     return clipped
 
 

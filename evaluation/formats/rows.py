@@ -35,7 +35,8 @@ class Row:
         text = self.fields[column]
         value = float(text) if _NUMBER.fullmatch(text) else float("nan")
         if not abs(value) <= MAX_MAGNITUDE:
-            hint = " with a decimal point" if _NUMBER.fullmatch(text.replace(",", ".")) else ""
+            is_decimal = len(self.fields) > 1 and _NUMBER.fullmatch(text.replace(",", "."))
+            hint = " with a decimal point" if is_decimal else ""
             raise VadlocError(f"{self.where}: {name} is {_shown(text)}, expected a number{hint}")
         return value
 
@@ -84,11 +85,11 @@ def read_rows(path: Path, *, layout: str) -> Iterator[Row]:
     separator = "," if "," in layout else None
     names = [name.strip("<>") for name in layout.split(separator)]
     order: list[int] | None = None
-    for number, line in enumerate(read_text(path, expected=layout).split("\n"), start=1):
+    for number, line in enumerate(_lines(read_text(path, expected=layout)), start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        fields = tuple(field.strip() for field in line.split(separator))
+        fields = tuple(_unquoted(field) for field in line.split(separator))
         if order is None:
             order, is_header = _column_order(fields, names, where, layout)
             if is_header:
@@ -99,6 +100,17 @@ def read_rows(path: Path, *, layout: str) -> Iterator[Row]:
                 f"{layout}{_other_separator(line, separator, len(names))}"
             )
         yield Row(where, tuple(fields[column] for column in order))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines, whatever system wrote their ends."""
+    return re.split("\r\n|\r|\n", text)
+
+
+def _unquoted(field: str) -> str:
+    """A field without blanks and the quotes that tables are saved with."""
+    text = field.strip()
+    return text[1:-1].strip() if re.fullmatch("\".*\"|'.*'", text) else text
 
 
 def _column_order(
@@ -120,7 +132,7 @@ def _column_order(
 def _other_separator(line: str, separator: str | None, width: int) -> str:
     """What to say of a row that another separator would divide as expected."""
     for other, name in ((";", "semicolons"), (",", "commas"), (None, "blanks")):
-        if other != separator and len(line.split(other)) == width:
+        if width > 1 and other != separator and len(line.split(other)) == width:
             wanted = "commas" if separator else "blanks"
             return f"; the row is divided by {name}, write {wanted} (and decimal points)"
     return ""

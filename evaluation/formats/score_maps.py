@@ -16,11 +16,13 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 def find_map(folder: Path, name: str, *, where: str) -> Path:
-    """The file that a JSON names by a path relative to its own folder, or by a whole path in it.
+    """The file that a JSON names by a path relative to its own folder, or by another path into it.
+
+    Paths that py-ssvad-metrics reads, which are relative to the working directory, may lead there.
 
     Args:
         folder: Folder of the JSON, or the one that was given in its place.
-        name: The path as written.
+        name: The path as written, also with Windows' separators.
         where: Place of the name, for the message.
 
     Raises:
@@ -28,7 +30,7 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
             another suffix than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
     """
     try:
-        path = (folder / name).resolve()
+        path = _first_place(folder, name).resolve()
         inside = path.is_relative_to(folder.resolve())
         found = inside and path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
@@ -41,8 +43,17 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
     if path.suffix.lower() not in (".npy", *TIFF_SUFFIXES):
         raise VadlocError(f"{where} is {name[:200]!r}; expected .npy, .tif or .tiff")
     if not found:
-        raise VadlocError(f"{where} is {name[:200]!r}, but {path} is no file")
+        raise VadlocError(
+            f"{where} is {name[:200]!r}, but {path} is no file; the path is relative to the folder "
+            "of the JSON, or the one given for maps"
+        )
     return path
+
+
+def _first_place(folder: Path, name: str) -> Path:
+    """The first place that a path may mean and where there is a file."""
+    places = folder / name, folder / name.replace("\\", "/"), Path(name)
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32]:

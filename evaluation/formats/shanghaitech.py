@@ -14,7 +14,7 @@ the same form.
 from pathlib import Path
 
 from evaluation.formats.context import NO_CONTEXT, Context
-from evaluation.formats.files import first_file, stems_with
+from evaluation.formats.files import EMPTY_IF_NORMAL, first_file, stems_with
 from evaluation.formats.regions import (
     BoxRegion,
     SequenceSize,
@@ -62,7 +62,8 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     Raises:
         VadlocError: There is none.
     """
-    return first_file([folder / f"{sequence}.txt"], what="track rows")
+    places = [folder / f"{sequence}.txt"]
+    return first_file(places, what="track rows", if_normal=EMPTY_IF_NORMAL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:

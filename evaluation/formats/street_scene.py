@@ -24,7 +24,7 @@ from evaluation.formats.context import (
     last_number,
     one_spelling,
 )
-from evaluation.formats.files import first_file, stems_with, visible_entries
+from evaluation.formats.files import EMPTY_IF_NORMAL, only_file, stems_with, visible_entries
 from evaluation.formats.regions import (
     BoxRegion,
     SequenceSize,
@@ -34,6 +34,7 @@ from evaluation.formats.regions import (
 from evaluation.formats.rows import Row, read_rows
 from evaluation.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
+from vadloc.numbering import name_to_words
 
 LAYOUT = "<filename> <track_id> <x_center> <y_center> <width> <height>"
 
@@ -62,7 +63,9 @@ def read(
     """
     path = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
-    rows = read_rows(path, layout=LAYOUT)
+    rows = list(read_rows(path, layout=LAYOUT))
+    if context.frame_names is None:
+        _check_numbers(rows)
     regions = [_row_to_region(row, frame_count, context) for row in rows]
     return boxes_to_ground_truth(regions, sequence, size, source=path)
 
@@ -71,10 +74,11 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is none, or there are two.
     """
     name = f"{sequence}_gt.txt"
-    return first_file([folder / sequence / name, folder / name], what="Street Scene annotation")
+    places = [folder / sequence / name, folder / name]
+    return only_file(places, what="Street Scene annotation", if_normal=EMPTY_IF_NORMAL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:
@@ -93,6 +97,21 @@ def _row_to_region(row: Row, frame_count: int, context: Context) -> BoxRegion:
     half_width, half_height = row.number(4, "width") / 2, row.number(5, "height") / 2
     box = (x - half_width, y - half_height, x + half_width, y + half_height)
     return BoxRegion(row.where, frame, row.track(1), box)
+
+
+def _check_numbers(rows: list[Row]) -> None:
+    """Refuse names of which the last number is not the frame's, such as ``007_cam2.jpg``."""
+    first: dict[tuple[int, ...], Row] = {}
+    for row in rows:
+        words, numbers = name_to_words(row.fields[0])
+        known = first.setdefault(numbers[-1:], row)
+        known_words, known_numbers = name_to_words(known.fields[0])
+        if numbers and (words, numbers) != (known_words, known_numbers):
+            raise VadlocError(
+                f"{row.where}: {row.fields[0][:60]} and {known.fields[0][:60]} end with the same "
+                "number, which frames without files are told by; give the folder of the frames' "
+                "pictures, whose names then decide"
+            )
 
 
 def _frame(row: Row, frame_count: int, context: Context) -> int:
