@@ -45,7 +45,7 @@ def _refuse_hidden(path: Path, picture: "Image") -> None:
     for name, values in hidden.items():
         if values.min() != values.max():
             raise VadlocError(
-                f"{path}: all black, but its {name} differ from pixel to pixel; save what is meant "
+                f"{path}: all black, but with several values of {name}; save what is meant "
                 "as grey levels, 0 where all is normal"
             )
 
