@@ -423,7 +423,7 @@ def test_a_unit_that_may_not_read_its_files_is_one_line(scene: Path, tmp_path: P
 
     artifacts = Artifacts(load_config(scene / "tiny.toml"), tmp_path, scene)
     stage = Stage("some.command", forbidden, lambda a, _: [a.merged()])
-    with pytest.raises(VadlocError, match="Permission denied: 'frames'"):
+    with pytest.raises(VadlocError, match="frames: Permission denied; give yourself"):
         run_units(stage, artifacts, ["tiny"], RunOptions())
 
 
