@@ -173,14 +173,16 @@ def frames_to_features(
         "width_px": width,
         "region_count": grid.region_count,
         "first_frame": np.array(first_frames, np.int64),
-        **_times(sequence, frames.count),
+        **_times(sequence, frames.count, is_whole=limit is None),
     }
     return {name: {**shared, **vars(features)} for name, features in found.items()}
 
 
-def _times(sequence: Sequence, frame_count: int) -> dict[str, NDArray[np.float64]]:
+def _times(
+    sequence: Sequence, frame_count: int, *, is_whole: bool
+) -> dict[str, NDArray[np.float64]]:
     """When the frames of a video are; nothing of pictures."""
-    times_s = sequence_times_s(sequence)
+    times_s = sequence_times_s(sequence, frame_count=frame_count if is_whole else None)
     if times_s is None:
         return {}
     if len(times_s) < frame_count:
