@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from vadloc.errors import VadlocError, one_line, some_of
 
@@ -18,9 +18,14 @@ _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.\d+(?![\d.])")
 """Seconds with a fraction, as programs print times; not the parts of 192.168.0.1."""
 
 
+def _stem(name: str) -> str:
+    """As `PurePath.stem`, in a tenth of the time: there are many frames."""
+    return name.rpartition(".")[0] or name
+
+
 def name_to_words(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The words of a file's name, without its suffix, and the numbers between them."""
-    parts = _NUMBER.split(PurePath(name).stem)
+    parts = _NUMBER.split(_stem(name))
     return tuple(parts[::2]), tuple(int(part) for part in parts[1::2])
 
 
@@ -34,7 +39,8 @@ def check_names(folder: Path, names: list[str]) -> None:
     Raises:
         VadlocError: Some have a number and some have none, or two have the same words and numbers.
     """
-    numbered = [name for name in names if _NUMBER.search(PurePath(name).stem)]
+    read = [name_to_words(name) for name in names]
+    numbered = [name for name, (_, numbers) in zip(names, read, strict=True) if numbers]
     if 0 < len(numbered) < len(names):
         others = sorted(set(names) - set(numbered))
         raise VadlocError(
@@ -44,14 +50,14 @@ def check_names(folder: Path, names: list[str]) -> None:
         )
     first: dict[object, str] = {}
     twice = []
-    for name in names:
-        known = first.setdefault(name_to_words(name), name)
+    for name, words in zip(names, read, strict=True):
+        known = first.setdefault(words, name)
         if known != name:
             twice.append(f"{known} and {name}")
     if twice:
         more = f" (and so {len(twice) - 1} more)" if len(twice) > 1 else ""
         remedy = "keep one picture of each frame"
-        if all(_DECIMAL.search(PurePath(name).stem) for name in names):
+        if all(_DECIMAL.search(_stem(name)) for name in names):
             remedy += "; if these are times, give their fractions equally many digits"
         raise VadlocError(f"{folder}: {one_line(twice[0])} have the same number{more}; {remedy}")
 
@@ -91,7 +97,7 @@ def naming_findings(names: list[str]) -> Iterator[str]:
 
 def _fractions_finding(names: list[str]) -> str:
     """A line if names hold times as decimal fractions, of which the natural order is another."""
-    found = [_DECIMAL.search(PurePath(name).stem) for name in names]
+    found = [_DECIMAL.search(_stem(name)) for name in names]
     times = [match for match in found if match]
     if len(times) < len(names) or len({match[1] for match in times}) < 2:
         return ""  # none, or scene and frame: 1.9, 1.10

@@ -61,7 +61,7 @@ def unread_files(folder: Path, sequences: Iterable[Sequence]) -> list[str]:
             found += [
                 f"{sequence.path.name}/{entry.name}"
                 for entry in _candidates(sequence.path)
-                if entry.is_dir() or Path(entry.name).suffix.lower() not in FRAME_SUFFIXES
+                if entry.is_dir() or _suffix(entry.name) not in FRAME_SUFFIXES
             ]
     return sorted(found)
 
@@ -70,7 +70,13 @@ def _candidates(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Entries that are neither hidden nor annotation by their names."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.name)
-            is_text = path.suffix.lower() in ANNOTATION_SUFFIXES or path.name.lower() in DOCUMENTS
-            if not is_hidden(entry.name) and not (is_text and not entry.is_dir()):
+            name = entry.name
+            is_text = _suffix(name) in ANNOTATION_SUFFIXES or name.lower() in DOCUMENTS
+            if not is_hidden(name) and not (is_text and not entry.is_dir()):
                 yield entry
+
+
+def _suffix(name: str) -> str:
+    """As `Path.suffix`, in lower case and a fraction of the time: there are many frames."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{dot}{suffix}".lower() if stem else ""
