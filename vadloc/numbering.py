@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.\d+(?![\d.])")
 
 
 def _stem(name: str) -> str:
-    """As `PurePath.stem`, in a tenth of the time: there are many frames."""
+    """As `PurePath.stem`, without making a path: there are many frames."""
     return name.rpartition(".")[0] or name
 
 

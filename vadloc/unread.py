@@ -77,6 +77,6 @@ def _candidates(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _suffix(name: str) -> str:
-    """As `Path.suffix`, in lower case and a fraction of the time: there are many frames."""
+    """As `Path.suffix` in lower case, without making a path: there are many frames."""
     stem, dot, suffix = name.rpartition(".")
     return f"{dot}{suffix}".lower() if stem else ""
