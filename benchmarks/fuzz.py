@@ -49,7 +49,7 @@ from anomaly_detection import calibration, visualize_anomalies
 from evaluation import evaluate_scores
 from evaluation.compute_auc import run as compute_auc
 from evaluation.formats import READERS as TRUTH_READERS
-from evaluation.predictions import KnownSize, list_predictions, open_prediction
+from evaluation.predictions import KnownSize, list_folder, open_prediction
 from evaluation.preparation.sources import open_source
 from feature_extraction.crop_archives import LABELS, read_crops
 from vadloc import storage
@@ -186,7 +186,7 @@ def make_predictions(folder: Path) -> None:
 
 def read_predictions(folder: Path) -> None:
     """Every frame of every prediction."""
-    for sequence, path in list_predictions(folder).items():
+    for sequence, path in list_folder(folder).predictions.items():
         scores = open_prediction(path, sequence, KnownSize(6, 12, 16)).scores
         for frame in range(scores.frame_count if scores else 0):
             assert scores

@@ -140,11 +140,6 @@ class Listing(NamedTuple):
     unread: list[str]
 
 
-def list_predictions(folder: Path, *, suffix: str = "") -> dict[str, Path]:
-    """The predictions of `list_folder`."""
-    return list_folder(folder, suffix=suffix).predictions
-
-
 def list_folder(folder: Path, *, suffix: str = "") -> Listing:
     """The prediction of each sequence, and what is not read.
 
@@ -209,7 +204,7 @@ def open_prediction(
     """What a detector says of one sequence; maps are read when their frame is asked for.
 
     Args:
-        path: As from `list_predictions`.
+        path: As from `list_folder`.
         sequence: Name of the sequence.
         known: What is known of its size; the prediction must agree.
         frame_names: The files of the frames, by which files of one map a frame are placed.
