@@ -350,12 +350,16 @@ def _list_json(folder: Path, suffix: str) -> dict[str, Path]:
     """The JSON files of a folder by sequence, in natural order."""
     if not folder.is_dir():
         raise VadlocError(f"{folder}: no such folder; expected <sequence>{suffix}.json in it")
-    found = (f for f in visible_entries(folder) if f.suffix.lower() == ".json")
-    files = [file for file in found if one_spelling(file.stem).endswith(suffix)]
+    documents = (f for f in visible_entries(folder) if f.suffix.lower() == ".json")
+    files = [file for file in documents if one_spelling(file.stem).endswith(suffix)]
     if not files:
         raise VadlocError(f"{folder}: no file *{suffix}.json; check the folder and the name suffix")
     files.sort(key=lambda file: natural_key(file.name))
-    return {one_spelling(file.stem).removesuffix(suffix): file for file in files}
+    found = {one_spelling(file.stem).removesuffix(suffix): file for file in files}
+    if len(found) < len(files):
+        twice = next(file for file in files if file not in found.values())
+        raise VadlocError(f"{folder}: {twice.name!a} and another file are spellings of one name")
+    return found
 
 
 def _check_complete(

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.formats.arrays import map_numbers
 from evaluation.formats.context import ONE_EACH, FrameNames, one_spelling
-from evaluation.formats.files import is_document, read_text
+from evaluation.formats.files import is_document, read_text, visible_entries
 from evaluation.formats.frame_files import in_order_of_frames
 from evaluation.formats.regions import SequenceSize, boxes_in_frame, check_frame
 from evaluation.formats.rows import Row, read_rows
@@ -195,7 +195,7 @@ def _name(path: Path) -> str:
 def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise VadlocError(f"{folder}: no such folder; expected {KINDS} in it")
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return list(visible_entries(folder))
 
 
 def open_prediction(
@@ -296,8 +296,8 @@ def _frame(row: Row, known: KnownSize) -> int:
 
 def _map_files(folder: Path) -> list[Path]:
     """The maps of a folder in natural order."""
-    files = [f for f in folder.iterdir() if f.suffix.lower() in MAP_SUFFIXES and f.is_file()]
-    files = [f for f in files if not f.name.startswith(".")]
+    entries = visible_entries(folder)
+    files = [f for f in entries if f.suffix.lower() in MAP_SUFFIXES and f.is_file()]
     return sorted(files, key=lambda file: natural_key(file.name))
 
 

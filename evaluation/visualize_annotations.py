@@ -195,6 +195,8 @@ class _Listing(NamedTuple):
 
     def paths(self, other: "_Listing") -> dict[str, Path]:
         """Files by the name of their sequence, without those that are the other listing's."""
+        from evaluation.formats.files import visible_entries
+
         if self.folder is None:
             return {}
         if not self.folder.is_dir():
@@ -202,7 +204,7 @@ class _Listing(NamedTuple):
         ending = f"{self.suffix}.json"
         found = {
             one_spelling(path.stem) + path.suffix.lower(): path
-            for path in sorted(self.folder.iterdir())
+            for path in visible_entries(self.folder)
         }
         found = {name: path for name, path in found.items() if name.endswith(ending)}
         if other.folder == self.folder and len(other.suffix) > len(self.suffix):

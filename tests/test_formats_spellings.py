@@ -12,6 +12,7 @@ from evaluation.formats import READERS, annotated, annotation_of
 from evaluation.formats.context import NO_CONTEXT, Context
 from evaluation.formats.score_maps import find_map
 from evaluation.ground_truth import GroundTruth
+from evaluation.predictions import KnownSize, list_folder, open_prediction
 from vadloc.errors import VadlocError
 
 SIZE = {"frame_count": 2, "height_px": 4, "width_px": 6}
@@ -200,3 +201,16 @@ def test_another_variable_of_a_mat_file(tmp_path: Path) -> None:
     savemat(tmp_path / "1_label.mat", {"gt": np.zeros((4, 6, 2))})
     with pytest.raises(VadlocError, match=r"no cell array volLabel in it; save the masks as"):
         read("avenue", tmp_path)
+
+
+def test_what_file_managers_leave_behind_is_no_prediction_and_no_map(tmp_path: Path) -> None:
+    maps = tmp_path / "a1"
+    maps.mkdir()
+    for number in (1, 2):
+        np.save(maps / f"{number}.npy", np.zeros((4, 6), np.float32))
+    for folder in (tmp_path, maps):
+        save(folder / "._1.npy", b"")
+        save(folder / "Thumbs.db", b"")
+        save(folder / "desktop.ini", b"")
+    assert list_folder(tmp_path) == ({"a1": maps}, [])
+    assert open_prediction(maps, "a1", KnownSize()).frame_count == 2

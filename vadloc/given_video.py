@@ -7,10 +7,15 @@ from itertools import combinations
 from pathlib import Path
 
 from vadloc.decoding import VIDEO_SUFFIXES
-from vadloc.errors import UsageError
-from vadloc.frames import FRAME_SUFFIXES, Sequence, check_name_length, natural_key, what_is_read
-
-SHOWN = 3
+from vadloc.errors import UsageError, some_of
+from vadloc.frames import (
+    FRAME_SUFFIXES,
+    Sequence,
+    check_name_length,
+    is_hidden,
+    natural_key,
+    what_is_read,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def find_given(paths: Iterable[Path], option: str) -> Given:
     for path in map(absolute, paths):
         taken, passed_over = _below(path, option)
         found += taken
-        left += [f"{path}: not taken: {_some(passed_over)}"] if passed_over else []
+        left += [f"{path}: not taken: {_named(passed_over)}"] if passed_over else []
     twice = [path for path, count in Counter(path.resolve() for path in found).items() if count > 1]
     if twice:
         raise UsageError(f"{option} {twice[0]}: given twice; once is enough")
@@ -79,7 +84,7 @@ def _below(path: Path, option: str) -> tuple[list[Path], list[Path]]:
     present = {kind: found for kind, found in kinds.items() if found}
     if not present:
         raise UsageError(
-            f"{option} {path}: {f'holds only {_some(entries)}' if entries else 'is empty'}; "
+            f"{option} {path}: {f'holds only {_named(entries)}' if entries else 'is empty'}; "
             f"{what_is_read()}. Convert other kinds, unpack archives"
         )
     if len(present) > 1:
@@ -91,7 +96,7 @@ def _below(path: Path, option: str) -> tuple[list[Path], list[Path]]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    entries = (entry for entry in folder.iterdir() if not is_hidden(entry.name))
     return sorted(entries, key=lambda entry: natural_key(entry.name))
 
 
@@ -106,11 +111,9 @@ def _holds_frames(path: Path) -> bool:
     return any(map(_is_frame, _visible(path)))
 
 
-def _some(paths: list[Path]) -> str:
+def _named(paths: list[Path]) -> str:
     """A few names, and how many more."""
-    names = ", ".join(path.name + "/" * path.is_dir() for path in paths[:SHOWN])
-    more = len(paths) - SHOWN
-    return f"{names} and {more} more" if more > 0 else names
+    return some_of([path.name + "/" * path.is_dir() for path in paths])
 
 
 def _names(paths: list[Path]) -> list[str]:

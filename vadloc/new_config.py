@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from vadloc.config import Alarms, Regions
 from vadloc.errors import one_line
 from vadloc.moving_objects import Proposal
 from vadloc.versions import VERSIONS
 
-FRAMES_PER_VOLUME, FRAME_STRIDE = 10, 5
+FRAMES_PER_VOLUME, FRAME_STRIDE = (
+    Regions.model_fields[name].default for name in ("frames_per_volume", "frame_stride")
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class NewConfig:
 def to_toml(new: NewConfig) -> str:
     """The config as TOML."""
     volume_s = FRAMES_PER_VOLUME / new.frames_per_second
+    alarms = Alarms().false_alarms_per_hour
     versions = ", ".join(name for name in VERSIONS if name != "momentum")
     return f"""\
 # The camera "{new.name}". Made by
@@ -54,7 +58,7 @@ frames_per_volume = {FRAMES_PER_VOLUME}  # a region is judged over so many frame
 frame_stride = {FRAME_STRIDE}  # frames from one volume to the next
 
 [alarms]
-false_alarms_per_hour = 5.0  # what normal video may cause; fewer make alarms rarer, and surer
+false_alarms_per_hour = {alarms}  # what normal video may cause; fewer make alarms rarer, and surer
 """
 
 

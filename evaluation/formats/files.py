@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluation.formats.context import one_spelling
 from vadloc.errors import VadlocError, some_of
+from vadloc.frames import is_hidden
 
 MAX_TEXT_BYTES = 256 * 2**20
 """Text annotations beyond this are refused unread; the largest published one has 2 MB."""
@@ -41,7 +42,7 @@ def is_document(path: Path) -> bool:
 def visible_entries(folder: Path) -> Iterator[Path]:
     """Entries of a folder but hidden ones, in the order of their names; none if it is missing."""
     if folder.is_dir():
-        yield from (e for e in sorted(folder.iterdir()) if not e.name.startswith("."))
+        yield from (e for e in sorted(folder.iterdir()) if not is_hidden(e.name))
 
 
 def stems_with(folder: Path, suffix: str, *, ending: str = "") -> dict[str, Path]:
