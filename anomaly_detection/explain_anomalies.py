@@ -18,10 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.calibration import Threshold, alarm_threshold, calibrate, log_threshold
+from anomaly_detection.calibration.calibrate_threshold import (
+    Threshold,
+    alarm_threshold,
+    calibrate,
+    log_threshold,
+)
 from anomaly_detection.detections import Detection, scores_to_detections
-from anomaly_detection.explanation import Comparison
-from anomaly_detection.sentences import box_to_place, detection_to_sentence
+from anomaly_detection.explanation.comparison import Comparison
+from anomaly_detection.explanation.sentences import (
+    box_to_place,
+    detection_to_sentence,
+)
+from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.normality import Normal, Seen, exemplars_to_normal, speed_floor
 from feature_extraction.attributes import AttributeReader
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
@@ -34,11 +43,10 @@ from vadloc.features import (
     check_scores,
     load_features,
 )
-from vadloc.model import Exemplars
 from vadloc.rate_checks import log_contradictions
 from vadloc.regions import RegionGrid
 from vadloc.stage_reports import stage_report
-from vadloc.times import Clock
+from vadloc.video.times import Clock
 
 COMMAND = "anomaly_detection.explain_anomalies"
 

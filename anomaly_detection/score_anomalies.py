@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from exemplar_selection.exemplars import Exemplars
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.features import SequenceFeatures, check_frame_size, load_features
-from vadloc.model import Exemplars
 from vadloc.regions import RegionGrid
 from vadloc.stage_reports import stage_report
 

@@ -16,9 +16,9 @@ from typing import Any, Literal
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
+from vadloc.files.storage import list_files
 from vadloc.stage_reports import stage_report
-from vadloc.storage import list_files
-from vadloc.times import Clock
+from vadloc.video.times import Clock
 
 COMMAND = "anomaly_detection.visualize_anomalies"
 PNG_LEVEL = 3
@@ -59,7 +59,7 @@ def run(
     with stage_report(artifacts, COMMAND, report, file.stamp) as counts:
         clock, images = draw_sequence(config, artifacts, sequence)
         if form == "video":
-            from vadloc.video import write_video
+            from vadloc.video.writing import write_video
 
             counts["frames"] = write_video(
                 file.path,
@@ -85,10 +85,13 @@ def draw_sequence(
     Returns:
         When they are, and the pictures: RGB uint8 ``(height, width, 3)``.
     """
-    from anomaly_detection.anomaly_views import View, draw_views
+    from anomaly_detection.views.frames import (
+        View,
+        draw_views,
+    )
     from vadloc.features import check_scores
-    from vadloc.frames import read_frames
     from vadloc.regions import RegionGrid
+    from vadloc.video.frames import read_frames
 
     truth: dict[str, Any] = {"anomalous_frames": {}, "regions": {}}
     if config.ground_truths:
@@ -111,7 +114,7 @@ def _write_pictures(folder: Path, images: Iterator[Any]) -> int:
     """``00001.png`` and so on, counted from 1 as people do; how many there are."""
     from PIL import Image
 
-    from vadloc.storage import replacing
+    from vadloc.files.storage import replacing
 
     for old in folder.glob("*.png"):
         old.unlink()

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.explain_anomalies import Scene
-from anomaly_detection.report_data import (
+from anomaly_detection.report.data import (
     THUMBNAIL_COLUMNS,
     THUMBNAIL_PX,
     THUMBNAILS_PER_SHEET,
@@ -28,8 +28,12 @@ from anomaly_detection.report_data import (
     SequenceReport,
     thumbnail_name,
 )
-from anomaly_detection.report_page import FolderSink, SingleSink, Sink
-from anomaly_detection.report_pictures import (
+from anomaly_detection.report.page import (
+    FolderSink,
+    SingleSink,
+    Sink,
+)
+from anomaly_detection.report.pictures import (
     HEAT_LEVELS,
     Image,
     Sheets,
@@ -40,15 +44,24 @@ from anomaly_detection.report_pictures import (
     to_heat_png,
     to_jpeg,
 )
-from anomaly_detection.report_scene import BACKGROUND_FRAMES, SceneReport, spread_evenly
+from anomaly_detection.report.scene import (
+    BACKGROUND_FRAMES,
+    SceneReport,
+    spread_evenly,
+)
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import check_scores
-from vadloc.frames import read_frames
+from vadloc.files.storage import (
+    list_files,
+    replacing_folder,
+    write_json,
+    write_page,
+)
 from vadloc.stage_reports import stage_report
-from vadloc.storage import list_files, replacing_folder, write_json, write_page
+from vadloc.video.frames import read_frames
 
 COMMAND = "anomaly_detection.write_report"
 LEGEND_COLOURS = 16

@@ -21,7 +21,10 @@ from typing import Any, NamedTuple
 
 from stages import ROOT, datasets_folder
 
-from anomaly_detection.calibration import Threshold, alarm_threshold
+from anomaly_detection.calibration.calibrate_threshold import (
+    Threshold,
+    alarm_threshold,
+)
 from anomaly_detection.explain_anomalies import Scene, explain
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config

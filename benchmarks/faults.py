@@ -30,9 +30,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from vadloc import storage
 from vadloc.artifacts import Artifact
 from vadloc.errors import VadlocError
+from vadloc.files import storage
 from vadloc.sample_scene import render_sample_scene
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -30,7 +30,7 @@ from stages import (
 )
 
 from vadloc.config import MomentumFeatures
-from vadloc.frames import read_picture
+from vadloc.video.frames import read_picture
 
 SIDES = (320, 480, 640, 960, 1280)
 

@@ -45,20 +45,32 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from anomaly_detection import calibration, visualize_anomalies
+from anomaly_detection import visualize_anomalies
+from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation import evaluate_scores
 from evaluation.compute_auc import run as compute_auc
-from evaluation.formats import READERS as TRUTH_READERS
-from evaluation.predictions import KnownSize, list_folder, open_prediction
+from evaluation.predictions.readers import (
+    KnownSize,
+    list_folder,
+    open_prediction,
+)
 from evaluation.preparation.sources import open_source
-from feature_extraction.crop_archives import LABELS, read_crops
-from vadloc import storage
+from feature_extraction.appearance.crops import (
+    LABELS,
+    read_crops,
+)
+from vadloc.annotations import READERS as TRUTH_READERS
 from vadloc.artifacts import Artifacts
 from vadloc.cli import RunOptions, Stage, run_units
 from vadloc.config import Alarms, load_config
 from vadloc.errors import VadlocError
-from vadloc.frames import Sequence, list_sequences, read_frames
+from vadloc.files import storage
 from vadloc.run import stages as run_stages
+from vadloc.video.frames import (
+    Sequence,
+    list_sequences,
+    read_frames,
+)
 from vadloc.weights import read_weights, write_weights
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,7 +23,7 @@ from stages import METRICS, ROOT, criteria, datasets_folder
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.config import load_config
-from vadloc.frames import sequence_size
+from vadloc.video.frames import sequence_size
 
 STAGES: tuple[tuple[str, tuple[Split, ...]], ...] = (
     ("feature_extraction.extract_features --split train", ("train",)),

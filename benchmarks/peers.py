@@ -31,7 +31,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadloc.cli import usable_cores
-from vadloc.frames import list_frame_files, list_sequences
+from vadloc.video.frames import (
+    list_frame_files,
+    list_sequences,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "benchmarks" / "peers"

@@ -13,8 +13,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.greedy import greedy_selection
-from vadloc.distance import FeatureDistance
 
 COUNT, WIDTH, CENTRES, SAMPLE = 20_000, 128, 3_000, 1_000
 THRESHOLDS = (4.0, 8.0, 12.0)

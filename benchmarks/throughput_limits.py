@@ -16,17 +16,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction import networks
-from feature_extraction.appearance_graph import SEEN_PX
-from feature_extraction.crop_archives import CROP_PX
+from feature_extraction import network_extractor as networks
+from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.appearance.graph import SEEN_PX
 from feature_extraction.extractor import Workers
 from feature_extraction.momentum import flow_engine, flow_size
 from vadloc.config import Features, MomentumFeatures
-from vadloc.decoding import Colour
-from vadloc.frames import list_sequences, read_frames, read_frames_as
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
-from vadloc.video import write_video
+from vadloc.video.decoding import Colour
+from vadloc.video.frames import (
+    list_sequences,
+    read_frames,
+    read_frames_as,
+)
+from vadloc.video.writing import write_video
 
 REPEATS = 3
 FRAMES = 12

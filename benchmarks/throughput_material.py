@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from vadloc.artifacts import SCHEMAS, Artifacts, Split
 from vadloc.config import load_config
-from vadloc.frames import Sequence, read_frames
 from vadloc.sample_scene.film import shoot
 from vadloc.sample_scene.scenes.street import build
 from vadloc.sample_scene.scenes.street_traffic import write_scripts
+from vadloc.video.frames import (
+    Sequence,
+    read_frames,
+)
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 NOISE_LEVELS = 2.0

@@ -33,10 +33,14 @@ from stages import COLUMNS, EXTRACTION, LATER, criteria, datasets_folder, run_st
 from torch import Tensor, nn
 
 from feature_extraction import extract_features
-from feature_extraction.appearance_graph import BACKBONE
-from feature_extraction.appearance_network import AppearanceNetwork, load_appearance, normalise
+from feature_extraction.appearance.graph import BACKBONE
+from feature_extraction.appearance.network import (
+    AppearanceNetwork,
+    load_appearance,
+    normalise,
+)
 from feature_extraction.extractor import Extracted, Extractor, Frame, Workers
-from feature_extraction.networks import Embed
+from feature_extraction.network_extractor import Embed
 from feature_extraction.openvino_graphs import compile_graph
 from vadloc.artifacts import Artifacts
 from vadloc.config import AppearanceFeatures, Config, load_config

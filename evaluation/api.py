@@ -16,17 +16,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from evaluation.criteria import CriteriaOptions
+from evaluation.criteria.criteria import CriteriaOptions
 from evaluation.each_sequence import Boxes, Load, Source, evaluate_each, summarize
-from evaluation.formats import find_reader, ssvad_json
-from evaluation.formats.context import one_spelling
-from evaluation.formats.files import visible_entries
-from evaluation.ground_truth import GroundTruth
 from evaluation.loading import TruthFolder, folder_to_loads, frames_of
-from evaluation.pairing import check_pairs
-from evaluation.predictions import KnownSize, list_folder, size_of
+from evaluation.predictions.readers import (
+    KnownSize,
+    list_folder,
+    size_of,
+)
+from vadloc.annotations import (
+    find_reader,
+    ssvad_json,
+)
+from vadloc.annotations.context import one_spelling
+from vadloc.annotations.files import visible_entries
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.pairing import check_pairs
 from vadloc.errors import VadlocError, some_of
-from vadloc.frames import natural_key
+from vadloc.video.frames import natural_key
 
 logger = logging.getLogger(__name__)
 PathLike: TypeAlias = str | Path
@@ -156,12 +163,12 @@ def evaluate_folder(
     plots: Path | None = None,
     mask_threshold: float | None = None,
 ) -> dict[str, Any]:
-    """Evaluate predictions of any form of `evaluation.predictions` against any ground truth.
+    """Evaluate predictions of any form against any ground truth.
 
     Args:
         gt_dir: Folder of the ground truth.
         pred_dir: Folder of the predictions.
-        gt_format: Its format, a key of `evaluation.formats.READERS`.
+        gt_format: Its format, a key of `vadloc.annotations.READERS`.
         frames: Folder of the sequences' frames or videos, where predictions and ground truth do
             not say how many frames there are or how large; what they say must agree with it.
         size_px: Width and height of all frames, instead.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import VadlocError
-from vadloc.storage import npy_to_array
+from vadloc.files.storage import npy_to_array
 
 HIGHEST_FPR = 1e9
 """No frame has so many false positives."""
@@ -35,8 +35,11 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
     Raises:
         VadlocError: The points do not make a curve.
     """
-    from evaluation.areas import area_under, roc_area
-    from evaluation.curves import RateCurve
+    from evaluation.criteria.areas import (
+        area_under,
+        roc_area,
+    )
+    from evaluation.criteria.curves import RateCurve
 
     if fpr.ndim != 1 or fpr.shape != tpr.shape or not len(fpr):
         raise VadlocError(

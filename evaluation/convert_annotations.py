@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.formats import READERS, find_reader
-from evaluation.formats.context import NO_CONTEXT, Context
+from vadloc.annotations import (
+    READERS,
+    find_reader,
+)
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+)
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.formats.regions import SequenceSize
-    from evaluation.ground_truth import GroundTruth
+    from vadloc.annotations.ground_truth import GroundTruth
+    from vadloc.annotations.regions import SequenceSize
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +31,7 @@ def write_json(path: Path, truth: "GroundTruth", _context: Context) -> None:
     Raises:
         VadlocError: The file cannot be written.
     """
-    from evaluation.formats import ssvad_json
+    from vadloc.annotations import ssvad_json
 
     ssvad_json.write_ground_truth(path, truth)
 
@@ -38,8 +44,8 @@ def write_street_scene(path: Path, truth: "GroundTruth", context: Context) -> No
     Raises:
         VadlocError: Rows cannot say what the ground truth says, or the file cannot be written.
     """
-    from evaluation.formats import street_scene
-    from vadloc.storage import replacing
+    from vadloc.annotations import street_scene
+    from vadloc.files.storage import replacing
 
     text = street_scene.to_rows(truth, frame_names=context.frame_names)
     if truth.masks is not None:
@@ -109,8 +115,11 @@ def sizes_of_frames(frames: Path, *, only: str | None = None) -> dict[str, "Sequ
         VadlocError: There are none, or a frame is unreadable.
         UsageError: The one that is wanted is not there.
     """
-    from evaluation.formats.regions import SequenceSize
-    from vadloc.frames import list_sequences, sequence_size
+    from vadloc.annotations.regions import SequenceSize
+    from vadloc.video.frames import (
+        list_sequences,
+        sequence_size,
+    )
 
     sequences = {sequence.name: sequence for sequence in list_sequences(frames)}
     if only is not None and only not in sequences:
@@ -121,7 +130,7 @@ def sizes_of_frames(frames: Path, *, only: str | None = None) -> dict[str, "Sequ
 
 def _sizes(args: argparse.Namespace) -> dict[str, "SequenceSize"]:
     """Sizes of the chosen sequences, from the frames or from the options."""
-    from evaluation.formats.regions import SequenceSize
+    from vadloc.annotations.regions import SequenceSize
 
     if args.frames is not None:
         return sizes_of_frames(args.frames, only=args.sequence)
@@ -136,8 +145,15 @@ def _contexts(args: argparse.Namespace, sizes: Mapping[str, "SequenceSize"]) -> 
     Raises:
         VadlocError: All sequences are wanted, and one of them or of the annotation lacks the other.
     """
-    from evaluation.pairing import check_pairs, context_of, counts_if_needed
-    from vadloc.frames import list_sequences, sequence_size
+    from vadloc.annotations.pairing import (
+        check_pairs,
+        context_of,
+        counts_if_needed,
+    )
+    from vadloc.video.frames import (
+        list_sequences,
+        sequence_size,
+    )
 
     if args.frames is None:
         return {args.sequence: Context(mask_threshold=args.mask_threshold)}

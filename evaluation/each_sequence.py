@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.criteria import (
+from evaluation.criteria.criteria import (
     CriteriaOptions,
     CriteriaResult,
     SequenceStatistics,
@@ -18,15 +18,15 @@ from evaluation.criteria import (
     merge,
     sequence_statistics,
 )
-from evaluation.formats.ssvad_json import Prediction
-from evaluation.ground_truth import GroundTruth
-from evaluation.painting import boxes_to_map
+from evaluation.predictions.painting import boxes_to_map
 from evaluation.results import Basis, result_to_curves, result_to_summary
-from evaluation.scores import BoxScores
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.ssvad_json import Prediction
 from vadloc.cli import thread_count
 from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import natural_key
+from vadloc.scores import BoxScores
+from vadloc.video.frames import natural_key
 
 logger = logging.getLogger(__name__)
 Boxes: TypeAlias = Literal["regions", "map"]
@@ -42,7 +42,7 @@ class Source(NamedTuple):
 
     Attributes:
         ground_truth: Where it was read from, for the summary.
-        format: A key of `evaluation.formats.READERS`, for the summary.
+        format: A key of `vadloc.annotations.READERS`, for the summary.
         derived: Whether regions or tracks were computed, though its files do not say so.
         criteria: What is computed from it.
     """
@@ -155,7 +155,10 @@ def _save_plots(
     evaluated: Sequence[tuple[Source, Sequence[Evaluated]]],
 ) -> None:
     """Curves, and the scores over time with the threshold of the frame level's EER."""
-    from evaluation.plots import save_evaluation_plots, save_score_plots
+    from evaluation.figures.plots import (
+        save_evaluation_plots,
+        save_score_plots,
+    )
 
     save_evaluation_plots(folder, result)
     truths = truths_by_sequence(evaluated, FRAME_FIRST)

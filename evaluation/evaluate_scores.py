@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.formats import READERS
+from vadloc.annotations import READERS
 from vadloc.artifacts import EVALUATE, SCHEMAS, TRUTH_CLAIM, Artifact, Artifacts
 from vadloc.cli import (
     Stage,
@@ -33,11 +33,11 @@ from vadloc.errors import UsageError, VadlocError
 from vadloc.stage_reports import stage_report
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.criteria import CriteriaOptions
+    from evaluation.criteria.criteria import CriteriaOptions
     from evaluation.each_sequence import Load, Source
-    from evaluation.formats.ssvad_json import Prediction
-    from evaluation.ground_truth import GroundTruth
-    from evaluation.scores import ScoreMap
+    from vadloc.annotations.ground_truth import GroundTruth
+    from vadloc.annotations.ssvad_json import Prediction
+    from vadloc.scores import ScoreMap
 
 COMMAND = EVALUATE
 FRAME_LABELS = "frame_labels.json"
@@ -72,7 +72,7 @@ def run(
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
     """
-    from evaluation.criteria import CriteriaOptions
+    from evaluation.criteria.criteria import CriteriaOptions
     from evaluation.each_sequence import (
         FRAME_FIRST,
         PLACES_FIRST,
@@ -155,7 +155,7 @@ def truths_to_frame_labels(
         stretch; ``regions``: for each its annotated regions, ``frame``, ``track`` and
         ``box_xyxy_px``.
     """
-    from evaluation.plots import runs
+    from evaluation.figures.plots import runs
 
     stretches = {
         name: [[first, end - 1] for first, end in runs(truth.anomalous)]
@@ -179,7 +179,7 @@ def check_test_set(artifacts: Artifacts) -> None:
     Raises:
         VadlocError: A sequence has one of the two and lacks the other.
     """
-    from evaluation.pairing import check_pairs
+    from vadloc.annotations.pairing import check_pairs
 
     for source in artifacts.ground_truths:
         check_pairs(
@@ -193,7 +193,7 @@ def check_test_set(artifacts: Artifacts) -> None:
 
 def _count_frames(artifacts: Artifacts, source: GroundTruthSource) -> dict[str, int] | None:
     """Frames of all sequences that a ground truth covers, where one file annotates all."""
-    from evaluation.pairing import counts_if_needed
+    from vadloc.annotations.pairing import counts_if_needed
 
     names = source.sequences or [sequence.name for sequence in artifacts.sequences("test")]
     return counts_if_needed(
@@ -212,7 +212,7 @@ def load_pair(
     frame_counts: Mapping[str, int] | None = None,
 ) -> tuple["Prediction", "GroundTruth"]:
     """The same as `load_scores`, as `evaluation.each_sequence.evaluate_each` takes it."""
-    from evaluation.formats.ssvad_json import Prediction
+    from vadloc.annotations.ssvad_json import Prediction
 
     scores, truth = load_scores(artifacts, source, sequence, frame_counts=frame_counts)
     return Prediction(sequence, scores.frame_count, scores, None), truth
@@ -233,9 +233,9 @@ def load_scores(
         sequence: Its name.
         frame_counts: Frames of all test sequences, where one file annotates all.
     """
-    from evaluation.formats import find_reader
-    from evaluation.pairing import context_of
-    from evaluation.scores import ScoreMap
+    from vadloc.annotations import find_reader
+    from vadloc.annotations.pairing import context_of
+    from vadloc.scores import ScoreMap
 
     details = artifacts.score_details(sequence).load()
     scores = ScoreMap(
@@ -268,7 +268,7 @@ def write_tables(folder: Path, summary: dict[str, Any]) -> None:
         VadlocError: A file cannot be written.
     """
     from evaluation.results import TABLE_WRITERS
-    from vadloc.storage import replacing
+    from vadloc.files.storage import replacing
 
     for name, to_text in TABLE_WRITERS.items():
         with replacing(folder / name) as file:
@@ -290,7 +290,7 @@ def write_result(folder: Path, result: dict[str, Any]) -> Path:
     """
     import numpy as np
 
-    from vadloc.storage import replacing
+    from vadloc.files.storage import replacing
 
     summary = {name: value for name, value in result.items() if name != "curves"}
     for name, curve in result["curves"].items():
@@ -340,7 +340,7 @@ def run_folders(args: argparse.Namespace) -> dict[str, Any]:
 
 def _criteria_options(args: argparse.Namespace) -> "CriteriaOptions":
     """The options that were given; the others keep their defaults."""
-    from evaluation.criteria import CriteriaOptions
+    from evaluation.criteria.criteria import CriteriaOptions
 
     names = (field.name for field in fields(CriteriaOptions))
     given = {name: value for name in names if (value := getattr(args, name)) is not None}

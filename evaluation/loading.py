@@ -7,14 +7,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.each_sequence import Load
-from evaluation.formats import find_reader, ssvad_json
-from evaluation.formats.context import Context, one_spelling
-from evaluation.formats.regions import OutsideError
-from evaluation.ground_truth import GroundTruth
-from evaluation.pairing import context_of, counts_if_needed
-from evaluation.predictions import KnownSize, open_prediction, size_of
+from evaluation.predictions.readers import (
+    KnownSize,
+    open_prediction,
+    size_of,
+)
+from vadloc.annotations import (
+    find_reader,
+    ssvad_json,
+)
+from vadloc.annotations.context import (
+    Context,
+    one_spelling,
+)
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.pairing import (
+    context_of,
+    counts_if_needed,
+)
+from vadloc.annotations.regions import OutsideError
 from vadloc.errors import VadlocError, some_of
-from vadloc.frames import Sequence as FrameSequence
+from vadloc.video.frames import Sequence as FrameSequence
 
 SIZELESS_FORMATS = ("frame_labels",)
 """Formats that say nothing about places, so that the size of the frames has no effect."""
@@ -59,7 +72,7 @@ def frames_of(names: Sequence[str], folder: Path) -> dict[str, FrameSequence]:
     Raises:
         VadlocError: A prediction that is wanted has no frames.
     """
-    from vadloc.frames import list_sequences
+    from vadloc.video.frames import list_sequences
 
     listed = {one_spelling(sequence.name): sequence for sequence in list_sequences(folder)}
     unknown = [name for name in names if name not in listed]
@@ -80,7 +93,7 @@ def _known_sizes(
     told = KnownSize(None, height_px, width_px)
     if not frames:
         return dict.fromkeys(names, told)
-    from vadloc.frames import sequence_size
+    from vadloc.video.frames import sequence_size
 
     return {
         name: told.agreeing(KnownSize(*sequence_size(frames[name])), where=str(frames[name].path))
@@ -99,7 +112,7 @@ def _frame_count(
     if known.frame_count is not None:
         return known.frame_count
     if name in frames:
-        from vadloc.frames import sequence_size
+        from vadloc.video.frames import sequence_size
 
         return sequence_size(frames[name])[0]
     if prediction is None:

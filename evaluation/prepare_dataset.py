@@ -36,7 +36,10 @@ from evaluation.preparation.sources import Source, open_source
 from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
-from vadloc.frames import list_sequences, sequence_size
+from vadloc.video.frames import (
+    list_sequences,
+    sequence_size,
+)
 
 logger = logging.getLogger(__name__)
 DOWNLOADS = "downloads"

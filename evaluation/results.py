@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.areas import AREA_RULES, area_under
-from evaluation.criteria import CriteriaResult
-from evaluation.curves import RateCurve, Value
+from evaluation.criteria.areas import (
+    AREA_RULES,
+    area_under,
+)
+from evaluation.criteria.criteria import CriteriaResult
+from evaluation.criteria.curves import (
+    RateCurve,
+    Value,
+)
 from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import counted
 

@@ -13,12 +13,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.areas import AREA_RULES, area_under
-from evaluation.criteria import combine, sequence_statistics
-from evaluation.ground_truth import GroundTruth
-from evaluation.scores import BoxScores, ScoreMap, Scores
+from evaluation.criteria.areas import (
+    AREA_RULES,
+    area_under,
+)
+from evaluation.criteria.criteria import (
+    combine,
+    sequence_statistics,
+)
+from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
+from vadloc.scores import (
+    BoxScores,
+    ScoreMap,
+    Scores,
+)
 
 FRAMES = 4
 SIDE_PX = 40

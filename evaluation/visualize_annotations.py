@@ -16,14 +16,23 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.formats import READERS, find_reader
-from evaluation.formats.context import one_spelling
+from vadloc.annotations import (
+    READERS,
+    find_reader,
+)
+from vadloc.annotations.context import one_spelling
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.views import Files, Look
-    from vadloc.drawing import ColourScale, RgbImage
+    from evaluation.figures.views import (
+        Files,
+        Look,
+    )
+    from vadloc.video.drawing import (
+        ColourScale,
+        RgbImage,
+    )
 
 logger = logging.getLogger(__name__)
 COLOURED_SHARE = 0.995
@@ -37,7 +46,7 @@ class ViewOptions:
     """How sequences are shown.
 
     Attributes:
-        ground_truth_format: A key of ``evaluation.formats.READERS``.
+        ground_truth_format: A key of ``vadloc.annotations.READERS``.
         mask_threshold: Level from which a pixel of a mask is anomalous; ``None`` refuses masks of
             more levels than two.
         scale: Scores at which the colours of score maps begin and end. ``None`` takes 0 to 1 for a
@@ -96,7 +105,10 @@ def visualize(
         VadlocError: A file is missing or unusable, files disagree in the number or the size of
             frames, or the output exists.
     """
-    from evaluation.views import NOTHING, Files
+    from evaluation.figures.views import (
+        NOTHING,
+        Files,
+    )
 
     options = options or ViewOptions()
     named = pred_path or gt_path
@@ -170,8 +182,11 @@ def _check_absent(path: Path, *, overwrite: bool) -> None:
 
 def _show(files: "Files", path: Path, look: "Look", options: ViewOptions) -> Path:
     """Draw all frames of a sequence into a video or a folder of pictures."""
-    from evaluation.views import draw_frames, read_annotated
-    from vadloc.video import write_video
+    from evaluation.figures.views import (
+        draw_frames,
+        read_annotated,
+    )
+    from vadloc.video.writing import write_video
 
     annotated = read_annotated(
         files,
@@ -195,7 +210,7 @@ class _Listing(NamedTuple):
 
     def paths(self, other: "_Listing") -> dict[str, Path]:
         """Files by the name of their sequence, without those that are the other listing's."""
-        from evaluation.formats.files import visible_entries
+        from vadloc.annotations.files import visible_entries
 
         if self.folder is None:
             return {}
@@ -225,8 +240,14 @@ def _pair(
     truth: _Listing, prediction: _Listing, frames_dir: Path | None, ground_truth_format: str
 ) -> "list[Files]":
     """The files of all sequences in natural order of their names."""
-    from evaluation.views import NOTHING, Files
-    from vadloc.frames import list_sequences, natural_key
+    from evaluation.figures.views import (
+        NOTHING,
+        Files,
+    )
+    from vadloc.video.frames import (
+        list_sequences,
+        natural_key,
+    )
 
     listed = [] if frames_dir is None else list_sequences(frames_dir)
     pictures = {one_spelling(sequence.name): sequence.path for sequence in listed}
@@ -255,8 +276,11 @@ def _check_all(what: str, given: dict[str, Path], names: Sequence[str]) -> None:
 
 
 def _look(listed: "Sequence[Files]", options: ViewOptions) -> "Look":
-    from evaluation.views import Look
-    from vadloc.drawing import ColourScale, check_scale
+    from evaluation.figures.views import Look
+    from vadloc.video.drawing import (
+        ColourScale,
+        check_scale,
+    )
 
     maps = [f.prediction for f in listed if f.prediction and f.prediction.suffix == ".npy"]
     scale = _default_scale(maps) if options.scale is None else ColourScale(*options.scale)
@@ -268,8 +292,8 @@ def _default_scale(maps: Sequence[Path]) -> "ColourScale":
     """From 0 (or the lowest score) to the mean of what 99.5 % of each map do not exceed."""
     import numpy as np
 
-    from evaluation.views import read_score_map
-    from vadloc.drawing import ColourScale
+    from evaluation.figures.views import read_score_map
+    from vadloc.video.drawing import ColourScale
 
     if not maps:
         return ColourScale(0.0, 1.0)
@@ -286,7 +310,7 @@ def _write_pictures(folder: Path, images: "Iterator[RgbImage]", frame_count: int
     """``001.png`` and so on; those of an earlier run are removed first."""
     from PIL import Image
 
-    from vadloc.storage import replacing
+    from vadloc.files.storage import replacing
 
     for old in folder.glob("*.png"):
         if old.stem.isdecimal():

@@ -7,9 +7,15 @@ import cv2
 import numpy as np
 
 from exemplar_selection import wording
-from vadloc import drawing
-from vadloc.drawing import DETECTION_COLOUR, PLATE_COLOUR, TEXT_COLOUR, TRUTH_COLOUR, RgbImage
 from vadloc.regions import RegionGrid
+from vadloc.video import drawing
+from vadloc.video.drawing import (
+    DETECTION_COLOUR,
+    PLATE_COLOUR,
+    TEXT_COLOUR,
+    TRUTH_COLOUR,
+    RgbImage,
+)
 
 TILE_PX = 160
 """Side of the picture of an exemplar: its region, and half a region around it."""

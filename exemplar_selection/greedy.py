@@ -10,7 +10,13 @@ products. Of a short list it looks at all pairs.
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.distance import FeatureDistance, Rows, Screen, row_blocks, screen
+from exemplar_selection.distance import (
+    FeatureDistance,
+    Rows,
+    Screen,
+    row_blocks,
+    screen,
+)
 
 
 def greedy_selection(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.greedy import greedy_selection
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import VadlocError, counted
-from vadloc.model import Exemplars
 from vadloc.stage_reports import stage_report
 
 COMMAND = "exemplar_selection.merge_exemplars"

@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from exemplar_selection.distance import (
+    GATE,
+    FeatureDistance,
+)
+from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.greedy import greedy_selection
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
-from vadloc.distance import GATE, FeatureDistance
 from vadloc.errors import VadlocError
 from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
-from vadloc.model import Exemplars
 from vadloc.stage_reports import stage_report
 from vadloc.versions import MOTION, extractors_of
 

@@ -44,7 +44,7 @@ def run(
     from PIL import Image
 
     from exemplar_selection.gallery import draw_gallery
-    from vadloc.storage import replacing
+    from vadloc.files.storage import replacing
 
     gallery = find_exemplars(artifacts, region=region, at=at)
     page = draw_gallery(gallery, _middle_frames(artifacts, gallery))
@@ -60,11 +60,11 @@ def find_exemplars(
     """The exemplars of a region, and what they show; see ``run``."""
     import numpy as np
 
+    from exemplar_selection.exemplars import Exemplars
     from exemplar_selection.gallery import Gallery, Tile
     from exemplar_selection.normality import Seen, exemplars_to_normal, speed_floor
     from exemplar_selection.wording import normal_to_words, volume_to_words
     from feature_extraction.attributes import AttributeReader
-    from vadloc.model import Exemplars
 
     model = Exemplars.from_content(artifacts.merged().load())
     regions = artifacts.config.regions
@@ -122,7 +122,7 @@ def region_at(grid: RegionGrid, x_px: int, y_px: int) -> int:
 
 def _middle_frames(artifacts: Artifacts, gallery: "Gallery") -> dict[tuple[str, int], Any]:
     """The middle frame of each exemplar, by sequence and first frame."""
-    from vadloc.frames import read_frames
+    from vadloc.video.frames import read_frames
 
     wanted: dict[str, dict[int, int]] = defaultdict(dict)
     for tile in gallery.tiles:

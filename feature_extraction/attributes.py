@@ -11,7 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.crop_archives import CLASSES, CROP_PX
+from feature_extraction.appearance.crops import (
+    CLASSES,
+    CROP_PX,
+)
 from vadloc.config import Config
 from vadloc.versions import EXTRACTOR_OF, VERSIONS
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_out, read_weights, weights_file
@@ -107,7 +110,7 @@ class AttributeReader:
 
     def _seen(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """Direction shares, speeds and moving share as the motion network sees them."""
-        from feature_extraction.motion_network import motion_attributes
+        from feature_extraction.motion.network import motion_attributes
 
         assert self.motion is not None
         direction, speed, stationary, _ = motion_attributes(self.motion, features)

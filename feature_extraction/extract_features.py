@@ -24,10 +24,14 @@ from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, thread_count
 from vadloc.config import Config
 from vadloc.errors import UsageError, VadlocError, counted
-from vadloc.frames import Sequence, read_frames_as, sequence_times_s
 from vadloc.regions import RegionGrid
 from vadloc.stage_reports import stage_report
 from vadloc.versions import extractors_of
+from vadloc.video.frames import (
+    Sequence,
+    read_frames_as,
+    sequence_times_s,
+)
 
 logger = logging.getLogger(__name__)
 COMMAND = "feature_extraction.extract_features"
@@ -39,13 +43,13 @@ def _momentum(config: Config, grid: RegionGrid, workers: Workers, _device: str) 
 
 
 def _appearance(config: Config, grid: RegionGrid, workers: Workers, device: str) -> Extractor:
-    from feature_extraction.networks import appearance_extractor
+    from feature_extraction.network_extractor import appearance_extractor
 
     return appearance_extractor(config.features.appearance, grid, workers=workers, device=device)
 
 
 def _motion(config: Config, grid: RegionGrid, workers: Workers, device: str) -> Extractor:
-    from feature_extraction.networks import motion_extractor
+    from feature_extraction.network_extractor import motion_extractor
 
     length = config.regions.frames_per_volume
     return motion_extractor(
@@ -259,8 +263,13 @@ def check_networks(config: Config, extractors: Collection[str], *, device: str) 
         UsageError: A package or the device is missing, crops cannot be cut from such regions, or
             volumes are too short for the motion network.
     """
-    from feature_extraction.motion_network import MIN_FRAMES
-    from feature_extraction.networks import check_crops, device_of, require, runs_without_torch
+    from feature_extraction.motion.network import MIN_FRAMES
+    from feature_extraction.network_extractor import (
+        check_crops,
+        device_of,
+        require,
+        runs_without_torch,
+    )
 
     check_crops(config.regions)
     length = config.regions.frames_per_volume

@@ -16,8 +16,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance_graph import SEEN_PX
-from feature_extraction.crop_archives import CROP_PX
+from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.appearance.graph import SEEN_PX
 from vadloc.regions import RegionGrid
 
 _P = ParamSpec("_P")

@@ -19,17 +19,27 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance_graph import BACKBONE, BLOCKS, SEEN_PX
-from feature_extraction.crop_archives import BACKGROUND, CLASSES, LABELS, Crops, read_crops
+from feature_extraction.appearance.crops import (
+    BACKGROUND,
+    CLASSES,
+    LABELS,
+    Crops,
+    read_crops,
+)
+from feature_extraction.appearance.graph import (
+    BACKBONE,
+    BLOCKS,
+    SEEN_PX,
+)
 from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
 
 if TYPE_CHECKING:
     import torch
 
-    from feature_extraction.appearance_network import AppearanceNetwork
+    from feature_extraction.appearance.network import AppearanceNetwork
     from vadloc.weights import NetworkWeights
 
 logger = logging.getLogger(__name__)
@@ -95,9 +105,17 @@ def run(settings: Settings, output: Path, *, device: str = "auto") -> Path:
     """
     import torch
 
-    from feature_extraction.appearance_network import fuse, load_appearance, tensors_of, whiten
-    from feature_extraction.appearance_report import report
-    from feature_extraction.training import choose_device, claim_output
+    from feature_extraction.appearance.network import (
+        fuse,
+        load_appearance,
+        tensors_of,
+        whiten,
+    )
+    from feature_extraction.appearance.report import report
+    from feature_extraction.checkpoints import (
+        choose_device,
+        claim_output,
+    )
     from vadloc.weights import write_weights
 
     device = choose_device(device)
@@ -132,7 +150,11 @@ def initial_network(settings: Settings) -> "AppearanceNetwork":
     """
     import torch
 
-    from feature_extraction.appearance_network import appearance_network, fuse, load_tensors
+    from feature_extraction.appearance.network import (
+        appearance_network,
+        fuse,
+        load_tensors,
+    )
     from vadloc.weights import read_foreign_weights
 
     torch.manual_seed(settings.seed)
@@ -187,7 +209,7 @@ def batches(
     Yields:
         Crops ``(batch, 64, 64, 3)`` and targets ``(batch, 8)``, all 0 for background.
     """
-    from feature_extraction.augmentation import augment
+    from feature_extraction.appearance.augmentation import augment
 
     shares = balanced_shares(crops)
     contexts = np.flatnonzero(crops.labels == BACKGROUND)
@@ -250,8 +272,8 @@ class Training:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        from feature_extraction.appearance_network import normalise
-        from feature_extraction.training import mixed_precision
+        from feature_extraction.appearance.network import normalise
+        from feature_extraction.checkpoints import mixed_precision
 
         device = next(self.network.parameters()).device
         wanted = torch.from_numpy(targets).to(device) * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
@@ -285,8 +307,14 @@ def _train(
     network: "AppearanceNetwork", train: Crops, held_out: Crops, settings: Settings, output: Path
 ) -> "AppearanceNetwork":
     """Train the epochs that are left; the average of the weights over the last steps."""
-    from feature_extraction.appearance_report import class_probabilities, mean_average_precision
-    from feature_extraction.training import load_checkpoint, save_checkpoint
+    from feature_extraction.appearance.report import (
+        class_probabilities,
+        mean_average_precision,
+    )
+    from feature_extraction.checkpoints import (
+        load_checkpoint,
+        save_checkpoint,
+    )
 
     training = Training(network, settings.epochs * steps_per_epoch(train, settings))
     if state := load_checkpoint(output / _CHECKPOINT):
@@ -318,8 +346,8 @@ def _background_features(
     """Features ``(n, 128)`` of all background crops, each augmented once."""
     import torch
 
-    from feature_extraction.appearance_network import normalise
-    from feature_extraction.augmentation import augment
+    from feature_extraction.appearance.augmentation import augment
+    from feature_extraction.appearance.network import normalise
 
     background = train.pixels[train.labels == BACKGROUND]
     random = np.random.default_rng((settings.seed, settings.epochs))

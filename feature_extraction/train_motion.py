@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
 
 if TYPE_CHECKING:
-    from feature_extraction.motion_pool import Half, Pool
+    from feature_extraction.motion.pool import (
+        Half,
+        Pool,
+    )
 
 logger = logging.getLogger(__name__)
 Pools = dict[tuple[str, "Half"], "Pool"]
@@ -78,9 +81,15 @@ def run(settings: Settings, output: Path, *, device: str = "auto", jobs: int = 1
     Raises:
         VadlocError: Input is unusable, or the folder belongs to another training.
     """
-    from feature_extraction.motion_network import build_motion
-    from feature_extraction.motion_report import draw_report, measure
-    from feature_extraction.training import choose_device, claim_output
+    from feature_extraction.checkpoints import (
+        choose_device,
+        claim_output,
+    )
+    from feature_extraction.motion.network import build_motion
+    from feature_extraction.motion.report import (
+        draw_report,
+        measure,
+    )
     from vadloc.weights import read_weights
 
     used = choose_device(device)
@@ -114,7 +123,7 @@ def check_inputs(settings: Settings) -> None:
     Raises:
         VadlocError: A folder is missing or holds too little.
     """
-    from feature_extraction.real_motion import split_sequences
+    from feature_extraction.motion.real import split_sequences
 
     for video in settings.video:
         split_sequences(Path(video))
@@ -134,7 +143,11 @@ def check_inputs(settings: Settings) -> None:
 
 def make_pools(settings: Settings, output: Path, *, jobs: int) -> Pools:
     """Training and held-out volumes of each kind, from files once made."""
-    from feature_extraction.motion_pool import kept_pool, real_pool, synthetic_pool
+    from feature_extraction.motion.pool import (
+        kept_pool,
+        real_pool,
+        synthetic_pool,
+    )
 
     crops = Path(settings.crops) if settings.crops else None
     makers = {"synthetic": partial(synthetic_pool, crops, seed=settings.seed, jobs=jobs)}
@@ -158,10 +171,10 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
     Returns:
         The tensors of the network with batch normalisation folded into its convolutions.
     """
-    from feature_extraction.motion_heads import fit_heads
-    from feature_extraction.motion_layers import fold_normalisation
-    from feature_extraction.motion_pool import joined
-    from feature_extraction.motion_training import MotionTraining
+    from feature_extraction.motion.heads import fit_heads
+    from feature_extraction.motion.layers import fold_normalisation
+    from feature_extraction.motion.pool import joined
+    from feature_extraction.motion.training import MotionTraining
 
     pool = joined(pool for (_, half), pool in pools.items() if half == "train")
     training = MotionTraining(pool, settings, device=device)
@@ -186,8 +199,14 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
 def _write(
     path: Path, tensors: dict[str, Any], settings: Settings, numbers: dict[str, Any]
 ) -> None:
-    from feature_extraction.motion_network import HEADS, OUTPUT_WIDTHS
-    from feature_extraction.motion_targets import BACKGROUND_SHARE, FLOOR_PX_PER_FRAME
+    from feature_extraction.motion.network import (
+        HEADS,
+        OUTPUT_WIDTHS,
+    )
+    from feature_extraction.motion.targets import (
+        BACKGROUND_SHARE,
+        FLOOR_PX_PER_FRAME,
+    )
     from vadloc.weights import FEATURE_WIDTH, write_weights
 
     plain = asdict(settings)

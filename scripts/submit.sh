@@ -41,7 +41,7 @@ missing("score", "anomaly_detection.score_anomalies")
 if artifacts.config.ground_truths:
     missing("evaluate", "evaluation.evaluate_scores")
 if artifacts.config.alarms.threshold is None:
-    missing("calibrate", "anomaly_detection.calibration")
+    missing("calibrate", "anomaly_detection.calibration.calibrate_threshold")
 missing("explain", "anomaly_detection.explain_anomalies")
 missing("report", "anomaly_detection.write_report")
 ' --config "$config" "${stage_options[@]}"

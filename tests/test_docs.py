@@ -13,11 +13,11 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel
+from repository import ROOT
 from test_structure import PACKAGES, own_commands
 
 from vadloc.config import Config
 
-ROOT = Path(__file__).parents[1]
 README_BYTES = 9000
 FOREIGN_OPTIONS = {"--partition", "--gres", "--array", "--constraint", "--editable"}
 """Of sbatch and pip."""

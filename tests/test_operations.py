@@ -21,7 +21,7 @@ from tiny_scene import (
 )
 
 from vadloc import doctor
-from vadloc.frames import Sequence
+from vadloc.video.frames import Sequence
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from repository import ROOT
 from tiny_scene import run
 
-CONFIG = Path(__file__).parents[1] / "configs" / "ped2.toml"
+CONFIG = ROOT / "configs" / "ped2.toml"
 
 
 def test_ped2(datasets: Path, tmp_path: Path) -> None:

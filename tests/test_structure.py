@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 from tiny_scene import run
 
-ROOT = Path(__file__).parents[1]
 FRONT_ENDS = ("run.py", "status.py", "doctor.py", "new_dataset.py", "propose_regions.py")
 """Modules of vadloc that stand over all stages; they may import them."""
 STAGES = ["feature_extraction", "exemplar_selection", "anomaly_detection", "evaluation"]

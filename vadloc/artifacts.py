@@ -6,9 +6,9 @@ the names and the content of the files of frames, annotation and weights. It is 
 and dataset alone, so that every stage can tell whether what it finds is what it would make, without
 trusting the file.
 
-What is in the files of the dataset is remembered under ``inputs/``, see `vadloc.digests`. A stamp
-is computed when something is compared with it: what is missing needs none, and no frame is read
-to list it.
+What is in the files of the dataset is remembered under ``inputs/``, see `vadloc.files.digests`. A
+stamp is computed when something is compared with it: what is missing needs none, and no frame is
+read to list it.
 
 Features are kept one file an extractor and sequence (and not one file a sequence), so that adding
 a component, or a version that needs another one, leaves all that exists valid.
@@ -25,13 +25,17 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from vadloc import storage
-from vadloc.annotation_files import annotation_files
+from vadloc.annotations.places import annotation_files
 from vadloc.config import Config, GroundTruthSource
-from vadloc.digests import digests_of
 from vadloc.errors import UsageError, VadlocError
-from vadloc.frames import Sequence, frame_files, list_sequences
+from vadloc.files import storage
+from vadloc.files.digests import digests_of
 from vadloc.versions import VERSIONS, WEIGHTS, extractors_of
+from vadloc.video.frames import (
+    Sequence,
+    frame_files,
+    list_sequences,
+)
 from vadloc.weights import weights_digest
 
 _T = TypeVar("_T")
@@ -140,7 +144,7 @@ class Artifact:
             VadlocError: It is missing, damaged, was made from another config, or holds something
                 else than its kind.
         """
-        from vadloc.contents import check_content  # not for --help, which reads nothing
+        from vadloc.files.contents import check_content  # not for --help, which reads nothing
 
         if not self.is_done():
             raise VadlocError(f"{self.path}: missing; make it first: {self.command}")
@@ -192,7 +196,7 @@ class Artifacts:
 
     @property
     def inputs(self) -> Path:
-        """Where the digests of input files are remembered; see `vadloc.digests`."""
+        """Where the digests of input files are remembered; see `vadloc.files.digests`."""
         return self.folder / "inputs"
 
     @property

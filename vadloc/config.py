@@ -141,13 +141,13 @@ class NetworkFeatures(_Table):
 
 
 class AppearanceFeatures(NetworkFeatures):
-    """Settings of the appearance network (``feature_extraction.appearance_network``)."""
+    """Settings of the appearance network (``feature_extraction.appearance.network``)."""
 
     backbone: str = Field(default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
 
 
 class MotionFeatures(NetworkFeatures):
-    """Settings of the motion network (``feature_extraction.motion_network``)."""
+    """Settings of the motion network (``feature_extraction.motion.network``)."""
 
 
 class Features(_Table):
@@ -191,7 +191,7 @@ class Scoring(_Table):
 
 
 class Evaluation(_Table):
-    """Options of the criteria; see ``evaluation.criteria``."""
+    """Options of the criteria; see ``evaluation.criteria.criteria``."""
 
     alpha: float = Field(default=0.1, gt=0, le=1)
     beta: float = Field(default=0.1, gt=0, le=1)

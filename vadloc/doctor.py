@@ -19,15 +19,23 @@ from vadloc.artifacts import Artifacts, Split
 from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config, GroundTruthSource
 from vadloc.console import CommandParser
-from vadloc.decoding import video_streams
 from vadloc.errors import UsageError, VadlocError, about_file, counted, one_line
-from vadloc.frames import Sequence, list_frame_files, read_frames, sequence_times_s
-from vadloc.numbering import naming_findings
 from vadloc.rate_checks import SPLITS, contradictions
-from vadloc.rates import Rate, describe_rate
 from vadloc.regions import RegionGrid
 from vadloc.unread import unread_lines
 from vadloc.versions import extractors_of
+from vadloc.video.decoding import video_streams
+from vadloc.video.frames import (
+    Sequence,
+    list_frame_files,
+    read_frames,
+    sequence_times_s,
+)
+from vadloc.video.numbering import naming_findings
+from vadloc.video.rates import (
+    Rate,
+    describe_rate,
+)
 from vadloc.weights import weights_digest
 
 VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
@@ -174,8 +182,12 @@ def _check_source(
     artifacts: Artifacts, source: GroundTruthSource, tests: dict[str, Examination]
 ) -> Iterator[str]:
     """The same for one ground truth and the sequences that it covers."""
-    from evaluation.formats import find_reader
-    from evaluation.pairing import context_of, counts_if_needed, left_out
+    from vadloc.annotations import find_reader
+    from vadloc.annotations.pairing import (
+        context_of,
+        counts_if_needed,
+        left_out,
+    )
 
     read, folder = find_reader(source.format), artifacts.truth_folder(source)
     if len(tests) == len(artifacts.sequences("test")):

@@ -10,8 +10,8 @@ from vadloc.artifacts import Artifacts, Split
 from vadloc.config import Regions
 from vadloc.errors import VadlocError
 from vadloc.regions import RegionGrid
-from vadloc.times import Clock
 from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
+from vadloc.video.times import Clock
 
 MOVING = "moving"
 """Name of the column that says whether anything moves, which the rule ``gate`` adds."""

@@ -21,18 +21,42 @@ from typing import get_args
 
 from vadloc import doctor
 from vadloc.artifacts import Artifacts
+from vadloc.camera_setup.given_video import (
+    absolute,
+    find_given,
+)
+from vadloc.camera_setup.linked_dataset import (
+    held_back,
+    link,
+    place,
+)
+from vadloc.camera_setup.new_config import (
+    NewConfig,
+    to_toml,
+)
 from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
 from vadloc.console import CommandParser
-from vadloc.decoding import frame_times_s, video_info
 from vadloc.errors import UsageError
-from vadloc.frames import Sequence, list_frame_files, read_picture
-from vadloc.given_video import absolute, find_given
-from vadloc.linked_dataset import held_back, link, place
-from vadloc.new_config import NewConfig, to_toml
+from vadloc.files.storage import (
+    replacing,
+    replacing_folder,
+)
 from vadloc.propose_regions import Findings, describe, draw, examine
-from vadloc.storage import replacing, replacing_folder
-from vadloc.times import FASTEST, SLOWEST, Clock
+from vadloc.video.decoding import (
+    frame_times_s,
+    video_info,
+)
+from vadloc.video.frames import (
+    Sequence,
+    list_frame_files,
+    read_picture,
+)
+from vadloc.video.times import (
+    FASTEST,
+    SLOWEST,
+    Clock,
+)
 
 logger = logging.getLogger(__name__)
 SAME_RATE = 0.01

@@ -16,10 +16,7 @@ import numpy as np
 import tomli
 from numpy.typing import NDArray
 
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
-from vadloc.console import CommandParser
-from vadloc.errors import UsageError, VadlocError, counted
-from vadloc.moving_objects import (
+from vadloc.camera_setup.moving_objects import (
     LEAST_BLOBS,
     Blobs,
     HeightBand,
@@ -29,11 +26,14 @@ from vadloc.moving_objects import (
     moving_blobs,
     propose,
 )
-from vadloc.storage import replacing
+from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.console import CommandParser
+from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.files.storage import replacing
 
 if TYPE_CHECKING:
-    from vadloc.frame_samples import Window
-    from vadloc.frames import Sequence
+    from vadloc.camera_setup.frame_samples import Window
+    from vadloc.video.frames import Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
     Raises:
         VadlocError: A frame cannot be read, or sequences differ in size.
     """
-    from vadloc.frame_samples import sample_windows
+    from vadloc.camera_setup.frame_samples import sample_windows
 
     logger.info("looking for what moves in a few hundred frames of training video")
     blobs, examples, frames, first = [], [], 0, None
@@ -144,7 +144,7 @@ def draw(findings: Findings, path: Path) -> None:
     """Write the picture of the findings."""
     from PIL import Image
 
-    from vadloc.region_picture import region_picture
+    from vadloc.camera_setup.region_picture import region_picture
 
     picture = region_picture(
         findings.example,

@@ -35,7 +35,7 @@ def stages(config: Config, *, device: str = "auto") -> list[Stage]:
     if config.ground_truths:
         modules.append("evaluation.evaluate_scores")
     if config.alarms.threshold is None:
-        modules.append("anomaly_detection.calibration")
+        modules.append("anomaly_detection.calibration.calibrate_threshold")
     modules += ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
     later = [importlib.import_module(module).STAGE for module in modules]
     return [*(extract.stage(split, device=device) for split in ("train", "test")), *later]

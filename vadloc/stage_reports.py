@@ -11,7 +11,7 @@ from typing import Any
 
 from vadloc.artifacts import Artifacts
 from vadloc.errors import counted
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
 
 logger = logging.getLogger(__name__)
 NOUNS = {

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from vadloc.artifacts import Artifacts, Split
 from vadloc.errors import some_of
-from vadloc.frames import FRAME_SUFFIXES, Sequence, is_hidden, what_is_read
+from vadloc.video.frames import (
+    FRAME_SUFFIXES,
+    Sequence,
+    is_hidden,
+    what_is_read,
+)
 
 logger = logging.getLogger(__name__)
 ANNOTATION_SUFFIXES = frozenset(

@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.errors import UsageError, VadlocError, one_line, some_of
-from vadloc.storage import DamagedFileError, replacing
+from vadloc.files.storage import (
+    DamagedFileError,
+    replacing,
+)
 
 Network = Literal["appearance", "motion"]
 

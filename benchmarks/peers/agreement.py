@@ -14,10 +14,10 @@ import numpy as np
 import plain_eval
 from numpy.typing import NDArray
 
+from exemplar_selection.exemplars import Exemplars
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.features import SequenceFeatures, load_features
-from vadloc.model import Exemplars
 
 
 def to_plain(features: SequenceFeatures) -> plain_eval.SequenceVolumes:

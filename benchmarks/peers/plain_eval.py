@@ -18,16 +18,27 @@ import torch
 from measured import PHASES, frame_files, measured, phase_parser
 from numpy.typing import NDArray
 
-from feature_extraction.appearance_graph import SEEN_PX
-from feature_extraction.appearance_network import load_appearance, normalise
-from feature_extraction.crop_archives import CROP_PX
+from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.appearance.graph import SEEN_PX
+from feature_extraction.appearance.network import (
+    load_appearance,
+    normalise,
+)
 from feature_extraction.extractor import Frame
 from feature_extraction.momentum import DIRECTIONS, flow_engine
-from feature_extraction.motion_network import HEADS, load_motion, motion_attributes
+from feature_extraction.motion.network import (
+    HEADS,
+    load_motion,
+    motion_attributes,
+)
 from vadloc.config import Config, load_config
-from vadloc.frames import Sequence, list_sequences, read_frames_as
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, WEIGHTS
+from vadloc.video.frames import (
+    Sequence,
+    list_sequences,
+    read_frames_as,
+)
 from vadloc.weights import read_weights, weights_file
 
 Volume = dict[str, NDArray[np.float32]]

@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from evaluation.preparation.download import Download
 from evaluation.preparation.sources import Member, Source
-from vadloc.decoding import VIDEO_SUFFIXES
 from vadloc.errors import VadlocError, counted
-from vadloc.frames import FRAME_SUFFIXES
+from vadloc.video.decoding import VIDEO_SUFFIXES
+from vadloc.video.frames import FRAME_SUFFIXES
 
 SPLITS = ("Train", "Test")
 FRAMES = f"(?i:{'|'.join(sorted(suffix[1:] for suffix in FRAME_SUFFIXES))})"

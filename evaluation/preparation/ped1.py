@@ -6,8 +6,8 @@ from pathlib import Path
 from evaluation.preparation import ucsd
 from evaluation.preparation.layout import Counts, DatasetLayout
 from vadloc.errors import VadlocError
-from vadloc.frames import read_picture
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
+from vadloc.video.frames import read_picture
 
 KNOWN_BAD_FRAMES = {"Test/Test017/142.tif": "Test/Test017/141.tif"}
 """Frames that the official archive has cut off, and the frames that stand in for them.

@@ -6,8 +6,11 @@ from pathlib import Path
 from evaluation.preparation import ucsd
 from evaluation.preparation.layout import Counts, DatasetLayout
 from vadloc.errors import counted
-from vadloc.frames import list_sequences, sequence_size
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
+from vadloc.video.frames import (
+    list_sequences,
+    sequence_size,
+)
 
 MIN_REGION_PX = 20
 """Smaller components of the masks are single stray pixels."""
@@ -20,8 +23,11 @@ def _finish(folder: Path) -> Iterator[str]:
 
 def _derive_rows(folder: Path) -> Iterator[str]:
     """Region and track rows from the masks, where there are none; annotated ones are kept."""
-    from evaluation.formats import masks, street_scene
-    from evaluation.pairing import context_of
+    from vadloc.annotations import (
+        masks,
+        street_scene,
+    )
+    from vadloc.annotations.pairing import context_of
 
     regions = tracks = 0
     for sequence in list_sequences(folder / "Test"):

@@ -12,7 +12,7 @@ from evaluation.preparation import LAYOUTS
 from evaluation.preparation.layout import SPLITS, Census
 from vadloc.config import load_config
 from vadloc.errors import UsageError
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
 
 logger = logging.getLogger(__name__)
 TEMPLATE_SCENE = "01"

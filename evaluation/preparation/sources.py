@@ -356,7 +356,7 @@ def _write(target: Path, content: IO[bytes], size_bytes: int) -> None:
 def _replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside the target that takes its name when the block ends.
 
-    `vadloc.storage.replacing` waits for the disk and looks through the folder for every file,
+    `vadloc.files.storage.replacing` waits for the disk and looks through the folder for every file,
     which hundreds of thousands of frames cannot afford; here one run at a time owns the folder, so
     a fixed temporary name is found again and overwritten after a kill.
     """

@@ -10,9 +10,9 @@ import re
 from pathlib import PurePosixPath
 
 from evaluation.preparation.layout import Counts, DatasetLayout, Offers, Plan, add_to_plan
-from vadloc.decoding import VIDEO_SUFFIXES
 from vadloc.errors import VadlocError
-from vadloc.frames import FRAME_SUFFIXES
+from vadloc.video.decoding import VIDEO_SUFFIXES
+from vadloc.video.frames import FRAME_SUFFIXES
 
 LISTS = {
     "normal_training_video_names.txt": "Train",

@@ -11,8 +11,8 @@ from pathlib import Path
 from evaluation.preparation.download import Download
 from evaluation.preparation.layout import FRAMES, VIDEOS, Offers, Plan, plan_by_rules
 from vadloc.errors import VadlocError, counted
-from vadloc.frames import list_sequences
-from vadloc.storage import replacing
+from vadloc.files.storage import replacing
+from vadloc.video.frames import list_sequences
 
 DOWNLOAD = Download(
     "http://www.svcl.ucsd.edu/projects/anomaly/UCSD_Anomaly_Dataset.tar.gz",

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evaluation.formats.score_maps import find_map, map_size, read_map
+from vadloc.annotations.score_maps import (
+    find_map,
+    map_size,
+    read_map,
+)
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0)]

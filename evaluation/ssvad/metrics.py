@@ -9,12 +9,15 @@ import numpy as np
 from scipy.optimize import brentq
 
 from evaluation.api import PathLike, evaluate_sequences, json_folders_to_loads, json_to_load
-from evaluation.areas import SSVAD_THRESHOLDS
-from evaluation.criteria import CriteriaOptions
-from evaluation.curves import RateCurve, states_at
+from evaluation.criteria.areas import SSVAD_THRESHOLDS
+from evaluation.criteria.criteria import CriteriaOptions
+from evaluation.criteria.curves import (
+    RateCurve,
+    states_at,
+)
 from evaluation.each_sequence import Load
-from evaluation.formats.ssvad_json import Prediction
-from evaluation.ground_truth import GroundTruth
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.ssvad_json import Prediction
 
 
 def evaluate(

@@ -11,9 +11,12 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from evaluation.api import PathLike, json_folders_to_pairs
-from evaluation.formats.ssvad_document import Document, read_document
-from evaluation.views import Files
+from evaluation.figures.views import Files
 from evaluation.visualize_annotations import ViewOptions, show_files
+from vadloc.annotations.ssvad_document import (
+    Document,
+    read_document,
+)
 from vadloc.errors import VadlocError
 
 FRAMES_PER_SECOND = 25.0

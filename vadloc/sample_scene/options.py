@@ -87,7 +87,7 @@ class Options:
     @property
     def region_px(self) -> int:
         """Side of regions that are about as high as a person in the middle of the scene."""
-        from vadloc.moving_objects import round_down
+        from vadloc.camera_setup.moving_objects import round_down
 
         usual = SCENES[self.scene]
         scale = max(self.size_px[0] / usual.size_px[0], self.size_px[1] / usual.size_px[1])

@@ -1,0 +1,1 @@
+"""Why an anomaly differs from what is normal at its place."""

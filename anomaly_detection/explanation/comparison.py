@@ -1,0 +1,141 @@
+"""Why a volume is far from normal: the parts of its distance, and what is outside the normal range.
+
+Unusual is an attribute outside the range of the exemplars at the place. Of several, those come
+first whose component carries more of the distance, and within a component (measured momentum is
+how much moves, how fast and whereto, in one) those that are farther outside, in widths of the
+normal range.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exemplar_selection.distance import FeatureDistance
+from exemplar_selection.normality import COMMON_DIRECTION, DIRECTIONS, Normal, Seen
+from feature_extraction.attributes import CLASSES
+from vadloc.features import MOVING
+
+COMPONENTS_OF = {
+    "speed": ("speed", "momentum"),
+    "direction": ("angle", "momentum"),
+    "moving_share": ("background", MOVING, "momentum"),
+    "class": ("appearance",),
+}
+"""Components of the distance in which an attribute can count."""
+UNITS = {"speed": "px/frame", "moving_share": "share of the pixels"}
+LEAST_WIDTH = {"speed": 0.1, "moving_share": 0.5}
+"""A narrower normal range counts as so wide: flow is no more exact, and how much of a region moves
+depends on where in it an object happens to be."""
+RARE_CLASS = 0.1
+"""A class with a smaller mean probability over the normal volumes is unusual."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One volume, the exemplars it is compared with, and what both show.
+
+    Attributes:
+        features: ``(dimension,)``, not scaled.
+        exemplars: ``(m, dimension)``, not scaled.
+        distance: Between them.
+        components: Names of the distance's components.
+        seen: What the volume shows; one row.
+        normal: What is normal by the exemplars.
+    """
+
+    features: NDArray[np.float32]
+    exemplars: NDArray[np.float32]
+    distance: FeatureDistance
+    components: tuple[str, ...]
+    seen: Seen
+    normal: Normal
+
+    @cached_property
+    def nearest(self) -> tuple[int, float]:
+        """Row of the nearest exemplar, the first of equals, and its distance."""
+        rows, distances = self.distance.nearest(self.features[None], self.exemplars)
+        return int(rows[0]), float(distances[0])
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Share of each component in the distance to the nearest exemplar; they add up to 1."""
+        row, _ = self.nearest
+        scaled = self.distance.scaled(np.stack((self.features, self.exemplars[row])))
+        parts = self.distance.parts(scaled[0], scaled[1])
+        total = parts.sum()
+        shares = parts / total if total > 0 else np.full(len(parts), 1 / len(parts))
+        return dict(zip(self.components, shares.tolist(), strict=True))
+
+    def unusual(self) -> list[dict[str, Any]]:
+        """The attributes outside their normal range, the most important first.
+
+        Returns:
+            For each its name, value, range and unit, the component it counts in, that component's
+            share of the distance, and how many widths of the range it lies outside (for a
+            direction: steps of 45 degrees from the nearest normal one; for a class 1).
+        """
+        shares = self.shares
+        entries = [*self._numbers_outside(), *self._words_outside()]
+        for entry in entries:
+            names = [name for name in COMPONENTS_OF[entry["attribute"]] if name in shares]
+            entry["component"] = max(names, key=lambda name: shares[name])
+            entry["share"] = round(shares[entry["component"]], 4)
+        return sorted(entries, key=lambda entry: (-entry["share"], -entry["excess"]))
+
+    def _numbers_outside(self) -> list[dict[str, Any]]:
+        """Speed and share of moving pixels, where they are outside their ranges."""
+        seen, normal = self.seen.record(0), self.normal.record()
+        entries = []
+        for name, width in LEAST_WIDTH.items():
+            value, bounds = seen[name], normal[name]
+            if value is None or bounds is None or bounds[0] <= value <= bounds[1]:
+                continue
+            low, high = bounds
+            excess = max(low - value, value - high) / max(high - low, width)
+            entries.append(_entry(name, value, excess, low=low, high=high))
+        return entries
+
+    def _words_outside(self) -> list[dict[str, Any]]:
+        """Direction and class, where they are rare."""
+        entries = []
+        direction = self.seen.record(0)["direction"]
+        common = [
+            k for k, share in (self.normal.directions or {}).items() if share >= COMMON_DIRECTION
+        ]
+        if direction and common and direction not in common:
+            steps = min(_turn(direction, other) for other in common)
+            entries.append(_entry("direction", direction, steps))
+        index, classes = self.seen.class_index, self.normal.classes
+        if index is not None and index[0] >= 0 and classes:
+            name = CLASSES[index[0]]
+            if classes[name] < RARE_CLASS:
+                entries.append(_entry("class", name, 1.0))
+        return entries
+
+
+def _turn(first: str, second: str) -> int:
+    """Steps of 45 degrees between two directions, 0 to 4."""
+    count = len(DIRECTIONS)
+    steps = (DIRECTIONS.index(first) - DIRECTIONS.index(second)) % count
+    return min(steps, count - steps)
+
+
+def _entry(
+    attribute: str,
+    value: float | str,
+    excess: float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> dict[str, Any]:
+    return {
+        "attribute": attribute,
+        "value": value,
+        "low": low,
+        "high": high,
+        "unit": UNITS.get(attribute),
+        "excess": round(excess, 4),
+    }

@@ -1,0 +1,127 @@
+"""The sentence of a detection: a template over the numbers of its record."""
+
+from typing import Any
+
+from exemplar_selection.wording import (
+    frames,
+    normal_to_words,
+    percent,
+    span,
+    volume_to_words,
+    volumes,
+)
+from vadloc.features import MOVING
+from vadloc.regions import RegionGrid
+from vadloc.video.times import Clock
+
+PLACES = (
+    ("upper left", "top", "upper right"),
+    ("left", "centre", "right"),
+    ("lower left", "bottom", "lower right"),
+)
+"""Names of the thirds of the picture."""
+LABELS = {
+    "speed": "speed",
+    "moving_share": "share of moving pixels",
+    "direction": "direction",
+    "class": "appearance",
+    "appearance": "appearance",
+    "angle": "direction",
+    "background": "share of moving pixels",
+    MOVING: "share of moving pixels",
+    "momentum": "momentum",
+}
+"""Words for attributes and components."""
+NAMED_SHARE = 0.1
+"""Least share of the distance at which a component is named that has an unusual attribute."""
+NAMED_ALONE = 0.2
+"""Least share at which a component is named without one."""
+
+
+def box_to_place(box_xyxy_px: list[int], grid: RegionGrid) -> str:
+    """Where in the picture the middle of a box is."""
+    x0, y0, x1, y1 = box_xyxy_px
+    row = min(2, 3 * (y0 + y1) // (2 * grid.height_px))
+    column = min(2, 3 * (x0 + x1) // (2 * grid.width_px))
+    return PLACES[row][column]
+
+
+def detection_to_sentence(
+    record: dict[str, Any], *, clock: Clock, floor_px_per_frame: float
+) -> str:
+    """What was seen where and when, what is normal there, and what is unusual.
+
+    Args:
+        record: Of the detection, as ``explain_anomalies`` writes it.
+        clock: Of the sequence.
+        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+    """
+    first, last = record["first_frame"], record["last_frame"]
+    when = f"{frames(first, last)} ({clock.seconds(first):.1f}-{clock.seconds(last + 1):.1f} s)"
+    near = record["nearest"]
+    source = (
+        f"nearest: {near['sequence']}, {frames(near['first_frame'], near['last_frame'])}, "
+        f"stands for {volumes(near['count'])}"
+    )
+    floor = floor_px_per_frame
+    seen = volume_to_words(record["peak"]["attributes"], floor_px_per_frame=floor)
+    normal = normal_to_words(record["normal"], floor_px_per_frame=floor)
+    unusual = unusual_to_words(record) if record["unusual"] else _together(record, floor)
+    return (
+        f"{when[0].upper()}{when[1:]}, {record['place']}: {seen}. "
+        f"Here normally: {normal} ({source}). "
+        f"Unusual: {unusual}."
+    )
+
+
+def unusual_to_words(record: dict[str, Any]) -> str:
+    """What is unusual, the most important first, and how much of the distance it carries."""
+    shares: dict[str, float] = record["peak"]["shares"]
+    unusual: list[dict[str, Any]] = record["unusual"]
+    words = []
+    for component in sorted(shares, key=lambda name: -shares[name]):
+        causes = [_cause(entry) for entry in unusual if entry["component"] == component]
+        if shares[component] >= (NAMED_SHARE if causes else NAMED_ALONE):
+            causes = causes or [(LABELS[component], [])]
+            if len(shares) > 1:
+                together = "together " if len(causes) > 1 else ""
+                causes[-1][1].append(f"{together}{percent(shares[component])} of the distance")
+            words += [f"{name} ({'; '.join(more)})" if more else name for name, more in causes]
+    return ", then ".join(words)
+
+
+def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
+    """What is unusual where each attribute by itself is normal."""
+    near, here = record["nearest"]["attributes"], record["peak"]["attributes"]
+    shares: dict[str, float] = record["peak"]["shares"]
+    most = max(shares, key=lambda name: shares[name])
+    part = f"; {LABELS[most]} makes up {percent(shares[most])} of the distance"
+    why = part if len(shares) > 1 else ""
+    if most == "appearance":
+        return f"no attribute that has a name, but it looks unlike all exemplars{why}"
+    words = volume_to_words(near, floor_px_per_frame=floor_px_per_frame)
+    if here["moving_share"] is not None:
+        parts = percent(near["moving_share"]), percent(here["moving_share"])
+        words += f" ({parts[0]} of the pixels move; here {parts[1]})"
+    return f"no attribute alone, but all together; the nearest exemplar: {words}{why}"
+
+
+def _cause(entry: dict[str, Any]) -> tuple[str, list[str]]:
+    """An unusual attribute, and what the rest of the sentence does not say of it."""
+    attribute, value, low, high = (entry[key] for key in ("attribute", "value", "low", "high"))
+    details = []
+    if attribute == "moving_share":
+        normally = span((100 * low, 100 * high), digits=0)
+        normally = "none" if normally == "0" else f"{normally} %"
+        details.append(f"{percent(value)}, normally {normally}")
+    if attribute == "speed":
+        details.append(_times(value, low, high))
+    return LABELS[attribute], details
+
+
+def _times(value: float, low: float, high: float) -> str:
+    """How far a number is outside its range."""
+    side, bound, name = ("above", high, "highest") if value > high else ("below", low, "lowest")
+    if bound <= 0 or f"{value / bound:.1f}" == "1.0":
+        return f"just {side} the {name} normal one"
+    return f"{value / bound:.1f} times the {name} normal one"

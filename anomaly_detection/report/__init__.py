@@ -1,0 +1,1 @@
+"""The report: one page with all detections of a dataset."""

@@ -1,0 +1,271 @@
+"""What the report's page is told: explanations and the model in the page's own order and words.
+
+Frames are 0-based and inclusive, boxes end before x1 and y1, as in the files they come from; the
+page counts frames from 1 where it speaks to people.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_detection.report.pictures import (
+    Clip,
+    Strip,
+    Window,
+    clip_of,
+    fit_size,
+    merge_clips,
+    sheet_columns,
+    strip_frames,
+    window_around,
+    window_of_shape,
+)
+from vadloc.video.times import Clock
+
+OVERVIEW_POINTS = 600
+"""Of longer sequences, the timeline shows the maxima of so many pieces."""
+STRIP_SIDE_PX = 160
+"""Longest side of the tiles of a volume."""
+THUMBNAIL_PX = (72, 96)
+"""Height and width of the pictures in the list."""
+THUMBNAIL_COLUMNS, THUMBNAILS_PER_SHEET = 8, 40
+
+
+@dataclass(frozen=True)
+class Report:
+    """What holds for all sequences.
+
+    Attributes:
+        height_px: Of the frames.
+        width_px: Of the frames.
+        cell_px: Side of a cell of the score map.
+        cells: Rows and columns of the score map.
+        clip_seconds: Longest clip.
+        clip_frames_per_second: Frames of clips above this rate are left out.
+        clip_side_px: Longest side of the frames in clips.
+        top_score: Where the colours of scores end.
+        train: Names of the training sequences.
+    """
+
+    height_px: int
+    width_px: int
+    cell_px: int
+    cells: tuple[int, int]
+    clip_seconds: float
+    clip_frames_per_second: float
+    clip_side_px: int
+    top_score: float
+    train: tuple[str, ...]
+
+    @property
+    def clip_size(self) -> tuple[int, int]:
+        """Height and width of the frames in clips."""
+        return fit_size(self.height_px, self.width_px, self.clip_side_px)
+
+    @property
+    def columns(self) -> int:
+        """Frames side by side, and below each other, on one sheet of a clip."""
+        return sheet_columns(*self.clip_size)
+
+    def nearest_name(self, nearest: dict[str, Any]) -> str:
+        """File of a nearest exemplar."""
+        place = self.train.index(nearest["sequence"])
+        return f"normal/{place:03d}-{nearest['first_frame']:06d}-{nearest['region']:04d}.jpg"
+
+    def window(self, box: list[int]) -> Window:
+        """A region of the frame with what is around it."""
+        x0, y0, x1, y1 = box
+        return window_around((x0, y0, x1, y1), height_px=self.height_px, width_px=self.width_px)
+
+    def strip(self, name: str, volume: dict[str, Any]) -> Strip:
+        """The frames of a volume (of a ``peak`` or ``nearest`` record)."""
+        window = self.window(volume["box_xyxy_px"])
+        size = fit_size(window[3] - window[1], window[2] - window[0], STRIP_SIDE_PX)
+        return Strip(name, window, strip_frames(volume["first_frame"], volume["last_frame"]), size)
+
+
+@dataclass(frozen=True)
+class SequenceReport:
+    """One test sequence in the report.
+
+    Attributes:
+        index: Its place among the test sequences.
+        explained: The content of its explanations.
+        report: What holds for all.
+    """
+
+    index: int
+    explained: dict[str, Any]
+    report: Report
+
+    @property
+    def key(self) -> str:
+        """Its name in file names; sequences may be called anything."""
+        return f"{self.index:03d}"
+
+    @property
+    def detections(self) -> list[dict[str, Any]]:
+        """As the explanations list them."""
+        found: list[dict[str, Any]] = self.explained["detections"]
+        return found
+
+    @cached_property
+    def clock(self) -> Clock:
+        """When its frames are."""
+        return Clock.of_record(self.explained)
+
+    @property
+    def clip_frames(self) -> int:
+        """Longest clip."""
+        return max(1, round(self.report.clip_seconds * self.clock.frames_per_second))
+
+    @property
+    def clip_step(self) -> int:
+        """Every so manieth frame is in the clips."""
+        return max(1, round(self.clock.frames_per_second / self.report.clip_frames_per_second))
+
+    @cached_property
+    def clips(self) -> list[Clip]:
+        """Frames in which each detection is shown."""
+        return [
+            clip_of(
+                Clip(d["first_frame"], d["last_frame"]),
+                Clip(d["peak"]["first_frame"], d["peak"]["last_frame"]),
+                frame_count=self.explained["frame_count"],
+                longest=self.clip_frames,
+            )
+            for d in self.detections
+        ]
+
+    @cached_property
+    def shown(self) -> list[Clip]:
+        """The pictures that the clips need, in steps of ``clip_step`` frames."""
+        step = self.clip_step
+        return merge_clips(Clip(-(-c.first // step), c.last // step) for c in self.clips)
+
+    def shown_frames(self) -> list[int]:
+        """The frames of these pictures."""
+        step = self.clip_step
+        return [step * p for clip in self.shown for p in range(clip.first, clip.last + 1)]
+
+    def strips(self) -> list[Strip]:
+        """The peak volume of each detection, and the thumbnail of each."""
+        made = []
+        for place, detection in enumerate(self.detections):
+            peak = detection["peak"]
+            made.append(self.report.strip(self.strip_name(place), peak))
+            made.append(self._thumbnail(place, detection))
+        return made
+
+    def strip_name(self, place: int) -> str:
+        """File of the peak volume of a detection, by its place in the list."""
+        return f"volumes/{self.key}-{place:04d}.jpg"
+
+    def _thumbnail(self, place: int, detection: dict[str, Any]) -> Strip:
+        frame = detection["peak_frame"]
+        box = detection["boxes_xyxy_px"][frame - detection["first_frame"]]
+        size = {"height_px": self.report.height_px, "width_px": self.report.width_px}
+        window = window_of_shape(self.report.window(box), THUMBNAIL_PX, **size)
+        return Strip(thumbnail_name(place), window, (frame,), THUMBNAIL_PX)
+
+    def overview(self, bands: list[list[int]] | None) -> dict[str, Any]:
+        """What the timeline shows.
+
+        Args:
+            bands: First and last of the anomalous frames; ``None`` without ground truth.
+        """
+        scores = np.asarray(self.explained["frame_scores"])
+        frames_a_point = max(1, -(-len(scores) // OVERVIEW_POINTS))
+        maxima = np.maximum.reduceat(scores, np.arange(0, len(scores), frames_a_point))
+        return {
+            "name": self.explained["sequence"],
+            "key": self.key,
+            "frame_count": self.explained["frame_count"],
+            "step": self.clip_step,
+            **self.clock.to_record(),
+            "bands": bands,
+            "frames_a_point": frames_a_point,
+            "scores": [round(float(score), 4) for score in maxima],
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What the list shows of each detection."""
+        return [
+            {
+                "sequence": self.index,
+                "number": number,
+                "id": d["id"],
+                "score": d["score"],
+                "first": d["first_frame"],
+                "last": d["last_frame"],
+                "peak": d["peak_frame"],
+                "region": d["peak"]["region"],
+                "place": d["place"],
+                "sentence": d["sentence"],
+            }
+            for number, d in enumerate(self.detections)
+        ]
+
+    def details(self, roses: list[list[float] | None]) -> dict[str, Any]:
+        """What the page loads when a detection of the sequence is looked at.
+
+        Args:
+            roses: For each region, its normal directions (see ``exemplars_to_rose``).
+        """
+        return {
+            "shown": [list(clip) for clip in self.shown],
+            "detections": [
+                self._detail(place, detection, roses[detection["peak"]["region"]])
+                for place, detection in enumerate(self.detections)
+            ],
+        }
+
+    def _detail(
+        self, place: int, detection: dict[str, Any], rose: list[float] | None
+    ) -> dict[str, Any]:
+        clip = self.clips[place]
+        first = max(clip.first, detection["first_frame"])
+        start = first - detection["first_frame"]
+        boxes = detection["boxes_xyxy_px"][start : start + clip.last - first + 1]
+        nearest = detection["nearest"]
+        known = ("normal", "unusual")
+        return {key: detection[key] for key in known} | {
+            "clip": list(clip),
+            "boxes_from": first,
+            "boxes": [int(edge) for box in boxes for edge in box],
+            "peak": self._volume(self.strip_name(place), detection["peak"]),
+            "nearest": self._volume(self.report.nearest_name(nearest), nearest),
+            "normal_rose": rose,
+        }
+
+    def _volume(self, name: str, volume: dict[str, Any]) -> dict[str, Any]:
+        strip = self.report.strip(name, volume)
+        return volume | {"strip": name, "frames": strip.frames, "window": strip.window}
+
+
+def thumbnail_name(place: int) -> str:
+    """Tells the thumbnail of a detection from the other strips of its sequence."""
+    return f"thumbnail {place}"
+
+
+def exemplars_to_rose(
+    direction_share: NDArray[np.floating] | None, counts: NDArray[np.int64]
+) -> list[float] | None:
+    """Normal directions of one region.
+
+    Args:
+        direction_share: ``(n, bins)`` of its exemplars, share of the moving pixels.
+        counts: ``(n,)`` volumes each stands for.
+
+    Returns:
+        Share of each bin, together 1; ``None`` if nothing moves or motion is not known.
+    """
+    if direction_share is None:
+        return None
+    total = counts @ direction_share.astype(np.float64)
+    if total.sum() <= 0:
+        return None
+    return [round(float(share), 4) for share in total / total.sum()]

@@ -1,0 +1,137 @@
+"""What is normal at each place of the scene, for the page: numbers, and pictures of exemplars."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_detection.explain_anomalies import Place, Scene
+from anomaly_detection.report.data import (
+    Report,
+    exemplars_to_rose,
+)
+from anomaly_detection.report.pictures import (
+    Image,
+    Strip,
+    fit_size,
+    tile,
+)
+
+SHOWN_EXEMPLARS = 12
+"""Those that stand for most volumes."""
+EXEMPLAR_SIDE_PX = 72
+EXEMPLAR_COLUMNS = 4
+BACKGROUND_FRAMES = 31
+"""The picture of the scene is their median: most of what moves is not in it."""
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """The model as the page shows it.
+
+    Attributes:
+        scene: The model with its attributes.
+        report: What holds for the whole page.
+    """
+
+    scene: Scene
+    report: Report
+
+    @cached_property
+    def roses(self) -> list[list[float] | None]:
+        """Normal directions of each region."""
+        places = map(self.scene.place, self._regions)
+        return [
+            exemplars_to_rose(
+                place.known.attributes.direction_share, self.scene.model.counts[place.rows]
+            )
+            for place in places
+        ]
+
+    def content(self) -> dict[str, Any]:
+        """What the page loads when it shows the scene."""
+        grid = self.scene.grid
+        height, width = self._tile_size(0)
+        return {
+            "regions": list(grid.regions),
+            "size_px": grid.size_px,
+            "stride_px": grid.stride_px,
+            "tile": [height, width],
+            "columns": EXEMPLAR_COLUMNS,
+            "normal": [self.region(region) for region in self._regions],
+        }
+
+    def region(self, region: int) -> dict[str, Any]:
+        """What is normal in one region, its most frequent exemplars first."""
+        place = self.scene.place(region)
+        return place.normal.record() | {
+            "rose": self.roses[region],
+            "region_in_tile": self._region_in_tile(region),
+            "shown": [self._exemplar(place, number) for number in self._shown(place)],
+        }
+
+    def _region_in_tile(self, region: int) -> list[float]:
+        """x0, y0, x1, y1 of the region as shares of its pictures' width and height."""
+        box = self.scene.grid.box_xyxy_px(region)
+        left, top, right, bottom = self.report.window(list(box))
+        width, height = right - left, bottom - top
+        shares = ((box[i] - (left, top)[i % 2]) / (width, height)[i % 2] for i in range(4))
+        return [round(share, 4) for share in shares]
+
+    def _exemplar(self, place: Place, number: int) -> dict[str, Any]:
+        model, row, seen = self.scene.model, place.rows[number], place.known.record(number)
+        first = int(model.first_frame[row])
+        known = ("speed", "direction", "moving_share", "classes")
+        return {key: seen[key] for key in known} | {
+            "count": int(model.counts[row]),
+            "sequence": model.sequences[model.sequence[row]],
+            "first_frame": first,
+            "last_frame": first + self._frames_per_volume - 1,
+        }
+
+    def strips(self, sequence: str) -> list[Strip]:
+        """The middle frame of each shown exemplar from one training sequence."""
+        source = self.scene.model.sequences.index(sequence)
+        rows = {row for region in self._regions for row in self._shown_rows(region)}
+        return [self._strip(row) for row in rows if self.scene.model.sequence[row] == source]
+
+    def _strip(self, row: int) -> Strip:
+        region = self.scene.model.region_of(row)
+        window = self.report.window(list(self.scene.grid.box_xyxy_px(region)))
+        middle = int(self.scene.model.first_frame[row]) + self._frames_per_volume // 2
+        return Strip(str(row), window, (middle,), self._tile_size(0))
+
+    def sheets(self, pictures: dict[str, Image]) -> dict[str, Image]:
+        """Sheet of each region by file name, from the pictures of ``strips`` by name."""
+        images = {r: [pictures[str(row)] for row in self._shown_rows(r)] for r in self._regions}
+        return {f"scene/{r:04d}.jpg": tile(images[r], EXEMPLAR_COLUMNS) for r in self._regions}
+
+    @property
+    def _regions(self) -> range:
+        return range(self.scene.grid.region_count)
+
+    @property
+    def _frames_per_volume(self) -> int:
+        return self.scene.config.regions.frames_per_volume
+
+    def _shown(self, place: Place) -> NDArray[np.int64]:
+        """Which of a place's exemplars are shown, the most frequent first."""
+        counts = self.scene.model.counts[place.rows]
+        return np.argsort(-counts, kind="stable")[:SHOWN_EXEMPLARS]
+
+    def _shown_rows(self, region: int) -> list[int]:
+        place = self.scene.place(region)
+        rows: list[int] = place.rows[self._shown(place)].tolist()
+        return rows
+
+    def _tile_size(self, region: int) -> tuple[int, int]:
+        x0, y0, x1, y1 = self.report.window(list(self.scene.grid.box_xyxy_px(region)))
+        return fit_size(y1 - y0, x1 - x0, EXEMPLAR_SIDE_PX)
+
+
+def spread_evenly(frames: list[int], count: int) -> set[int]:
+    """About so many of the frames, in even steps."""
+    places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round()
+    return {frames[int(place)] for place in places}

@@ -1,0 +1,1 @@
+"""Frames with scores, detections and sentences drawn on them."""

@@ -1,0 +1,1 @@
+"""Frame, region, track, pixel and dual-pixel criteria, from scores and ground truth."""

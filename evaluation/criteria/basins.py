@@ -1,0 +1,102 @@
+"""Basins of attraction of a frame's scores: from which cells on can components meet.
+
+From every cell one can climb, neighbour by neighbour, to a cell that has no higher one: its peak.
+Whatever the threshold, the detected cells that lead to one peak are connected, since the way up
+is at least as high. So components of detected cells are unions of basins: a new one appears at a
+peak, two of them meet where a cell touches a higher one of another basin, and all other cells only
+add their area. This is the reduction of a level-set tree (Carr, Snoeyink and Axen, *Computing
+contour trees in all dimensions*, 2003) to its peaks and the edges between them.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.criteria.kernels import (
+    JOIN,
+    MEETING,
+    PEAK,
+    Joins,
+    climb,
+    find_joins,
+    mark_cells,
+    number_basins,
+)
+from evaluation.criteria.ordering import descending_order
+from vadloc.errors import VadlocError
+
+EARLIER = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
+"""Row and column steps to neighbours that come first row by row; two that share an edge first."""
+
+
+def check_connectivity(connectivity: int) -> None:
+    """Raise unless 4 or 8."""
+    if connectivity not in (4, 8):
+        raise VadlocError(f"connectivity is {connectivity}, expected 4 or 8")
+
+
+class Basins:
+    """Room for the basins of one frame after the other; they are numbered from 1.
+
+    Memory is taken once and used again: for large arrays, getting it costs as much as the work.
+    Padded grids have a border of one cell, of score ``-inf`` and basin 0. Of neighbours with equal
+    scores the one that comes first, row by row, passes for the higher one: a plateau may have
+    several peaks, which meet at their own score.
+
+    Attributes:
+        count: Number of basins.
+        label: ``(rows + 2, columns + 2)`` uint32, padded: the basin of each cell.
+        kind: ``(rows, columns)`` uint8, sum of ``PEAK`` and ``JOIN``; 0 for most cells.
+        joins: Where basins become one component.
+    """
+
+    def __init__(self, shape: tuple[int, int], *, connectivity: int) -> None:
+        """Take the memory.
+
+        Args:
+            shape: Rows and columns.
+            connectivity: 8 if cells that share a corner are neighbours, 4 if only those at an edge.
+
+        Raises:
+            VadlocError: ``connectivity`` is neither.
+        """
+        check_connectivity(connectivity)
+        rows, columns = shape
+        earlier = EARLIER[: connectivity // 2]
+        self._around = np.array([*earlier, *((-down, -right) for down, right in earlier)])
+        self._uphill = np.empty((rows + 2, columns + 2), np.int32)
+        self._passed = np.empty(rows * columns, np.uint32)
+        self._scores: NDArray[np.floating[Any]] = np.empty((0, 0))
+        self.label = np.empty((rows + 2, columns + 2), np.uint32)
+        self.kind = np.empty(shape, np.uint8)
+        self.joins = Joins(np.empty(0), np.empty((0, 2), np.uint32))
+        self.count = 0
+
+    def find(self, scores: NDArray[np.floating[Any]]) -> None:
+        """Find the basins of a frame, in place of those before.
+
+        Args:
+            scores: ``(rows, columns)``, no NaN.
+        """
+        if self._scores.dtype != scores.dtype or not self._scores.size:
+            self._scores = np.full(self.label.shape, -np.inf, scores.dtype)
+        self._scores[1:-1, 1:-1] = scores
+        self.label[:] = 0
+        climb(self._scores, self._around, self._uphill)
+        self.count = number_basins(
+            self._uphill.ravel(), self.label.ravel(), self._passed, *scores.shape
+        )
+        mark_cells(self._scores, self.label, self._uphill, self._around, self.kind)
+        meeting = np.flatnonzero(self.kind & MEETING)
+        meeting = meeting[descending_order(scores.ravel()[meeting])]
+        parent = np.arange(self.count + 1, dtype=np.uint32)
+        cell, basin = np.empty(len(parent), np.int64), np.empty((len(parent), 2), np.uint32)
+        columns = scores.shape[1]
+        steps = self._around @ (columns + 2, 1)
+        found = self._scores.ravel(), self.label.ravel()
+        count = find_joins(meeting, *found, steps, columns, parent, cell, basin)
+        cell, basin = cell[:count], basin[:count]
+        self.joins = Joins(scores.ravel()[cell], basin)
+        self.kind &= PEAK
+        self.kind.flat[cell] |= JOIN

@@ -1,0 +1,1 @@
+"""Plots of curves and drawings of ground truth and scores."""

@@ -1,0 +1,1 @@
+"""Anybody's score files and boxes, as score maps."""

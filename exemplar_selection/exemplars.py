@@ -1,0 +1,128 @@
+"""Exemplars of all regions: what selection writes, merging joins and scoring reads."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exemplar_selection.distance import FeatureDistance
+from vadloc.config import Regions
+from vadloc.errors import VadlocError
+from vadloc.features import SequenceFeatures
+from vadloc.regions import RegionGrid
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """Exemplars, sorted by region and then by the order in which they were kept.
+
+    Attributes:
+        distance: The distance they were selected by.
+        components: Names of its components.
+        height_px: Frame height of the sequences.
+        width_px: Frame width.
+        sequences: Names that ``sequence`` counts through.
+        offsets: ``(regions + 1,)`` int64; exemplars of region r are ``offsets[r]:offsets[r + 1]``.
+        features: ``(n, dimension)`` float32, not scaled.
+        counts: ``(n,)`` int64, volumes each stands for, itself included.
+        sequence: ``(n,)`` int64, where each was seen: place in ``sequences``.
+        first_frame: ``(n,)`` int64, 0-based first frame of the volume there.
+        descriptors: Name to ``(n, k)`` float32: what describes them without counting in the
+            distance.
+    """
+
+    distance: FeatureDistance
+    components: tuple[str, ...]
+    height_px: int
+    width_px: int
+    sequences: tuple[str, ...]
+    offsets: NDArray[np.int64]
+    features: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    first_frame: NDArray[np.int64]
+    descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def region_count(self) -> int:
+        """Number of regions."""
+        return len(self.offsets) - 1
+
+    def grid(self, regions: Regions) -> RegionGrid:
+        """The regions of the frames.
+
+        Raises:
+            VadlocError: The model has more or fewer.
+        """
+        grid = RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
+        if grid.region_count != self.region_count:
+            raise VadlocError(
+                f"exemplars of {', '.join(self.sequences[:3])}: {self.region_count} regions, a "
+                f"frame has {grid.region_count}; select and merge them again with --overwrite"
+            )
+        return grid
+
+    def check_widths(self, features: SequenceFeatures) -> None:
+        """Refuse features that have other columns than the exemplars.
+
+        Raises:
+            VadlocError: They have.
+        """
+        if features.widths != self.distance.widths:
+            raise VadlocError(
+                f"{features.sequence}: features of {features.widths} columns, exemplars of "
+                f"{self.distance.widths}; make both again with --overwrite"
+            )
+
+    def rows_of(self, regions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the exemplars of some regions."""
+        return np.concatenate([np.arange(self.offsets[r], self.offsets[r + 1]) for r in regions])
+
+    def region_of(self, row: int) -> int:
+        """Region of an exemplar."""
+        return int(np.searchsorted(self.offsets, row, side="right")) - 1
+
+    def to_content(self, *, schema: int) -> dict[str, Any]:
+        """As a dict of arrays, numbers and strings."""
+        return {
+            "schema": schema,
+            "components": list(self.components),
+            "widths": list(self.distance.widths),
+            "scales": list(self.distance.scales),
+            "weights": list(self.distance.weights),
+            "gated": list(self.distance.gated),
+            "height_px": self.height_px,
+            "width_px": self.width_px,
+            "sequences": list(self.sequences),
+            "offsets": self.offsets,
+            "features": self.features,
+            "counts": self.counts,
+            "sequence": self.sequence,
+            "first_frame": self.first_frame,
+            "descriptors": self.descriptors,
+        }
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> "Exemplars":
+        """From such a dict."""
+        return cls(
+            distance=FeatureDistance(
+                *(tuple(content[key]) for key in ("widths", "scales", "weights", "gated"))
+            ),
+            components=tuple(content["components"]),
+            sequences=tuple(content["sequences"]),
+            **{
+                key: content[key]
+                for key in (
+                    "height_px",
+                    "width_px",
+                    "offsets",
+                    "features",
+                    "counts",
+                    "sequence",
+                    "first_frame",
+                    "descriptors",
+                )
+            },
+        )

@@ -1,0 +1,1 @@
+"""The network that describes what a volume shows, and its training."""

@@ -1,0 +1,1 @@
+"""The network that describes how a volume moves, and its training."""

@@ -1,0 +1,278 @@
+"""The layers of the motion network; see ``motion_network`` for what they compute.
+
+Kept apart so that nothing but the network itself needs PyTorch.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from feature_extraction.motion.network import (
+    FAINT,
+    HEADS,
+    LEAST_COST,
+    MAP_PX,
+    MATCHES,
+    MIN_CONTRAST,
+    MIN_FRAMES,
+    OUTPUT_WIDTHS,
+    SHARPNESS,
+    SURROUND_PX,
+    TRUNK,
+    Convolution,
+    Match,
+    window_starts,
+)
+from vadloc.errors import VadlocError
+from vadloc.weights import FEATURE_WIDTH
+
+
+class Trunk(nn.ModuleDict):
+    """Convolutions over what windows of four frames show, and how well their frames match.
+
+    The first is a 3-D convolution over four frames with a temporal stride of three: a 2-D one
+    over the stacked frames of a window.
+
+    Args:
+        normalised: With batch normalisation, for training; ``fold_normalisation`` removes it.
+    """
+
+    def __init__(self, *, normalised: bool) -> None:
+        super().__init__(
+            {name: _layer(size, normalised=normalised) for name, size in TRUNK.items()}
+        )
+
+    def forward(self, shown: Tensor, matched: Tensor, windows: int) -> Tensor:
+        """What is seen where, over all windows.
+
+        Args:
+            shown: ``(windows n, 4, 64, 64)`` of ``window``.
+            matched: ``(windows n, channels, 16, 16)`` of ``matching``.
+            windows: Of each volume; the first windows of all volumes come first.
+
+        Returns:
+            ``(n, 128, 8, 8)``.
+        """
+        seen = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
+        match = self["match"](_mean_of_windows(matched, windows))
+        found: Tensor = self["conv4"](self["conv3"](torch.cat([seen, match], dim=1)))
+        return found
+
+
+def _mean_of_windows(maps: Tensor, windows: int) -> Tensor:
+    """``(windows n, ...) -> (n, ...)``; the first windows of all volumes come first."""
+    return maps.reshape(windows, -1, *maps.shape[1:]).mean(dim=0)
+
+
+def _layer(size: Convolution, *, normalised: bool) -> nn.Sequential:
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    parts["conv"] = nn.Conv2d(
+        size.inputs, size.outputs, size.side, size.stride, size.side // 2, bias=not normalised
+    )
+    if normalised:
+        parts["norm"] = nn.BatchNorm2d(size.outputs)
+    parts["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(parts)
+
+
+def normalise_contrast(volumes: Tensor) -> Tensor:
+    """Brightness against that of the surround, in units of the contrast there.
+
+    Args:
+        volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
+
+    Returns:
+        The same shape.
+    """
+    volumes = volumes - _surround(volumes.mean(dim=1, keepdim=True))
+    contrast = _surround(volumes.square().mean(dim=1, keepdim=True)).sqrt()
+    return volumes / (contrast + MIN_CONTRAST)
+
+
+def _surround(pictures: Tensor) -> Tensor:
+    """Mean over the square around each pixel, ``(n, 1, 64, 64)``, as far as there is picture."""
+    for kernel in ((1, SURROUND_PX), (SURROUND_PX, 1)):
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        pictures = functional.avg_pool2d(
+            pictures, kernel, stride=1, padding=padding, count_include_pad=False
+        )
+    return pictures
+
+
+def window(frames: Tensor) -> Tensor:
+    """What the first convolution sees: the mean of four frames, and twice their differences.
+
+    In terms of the frames themselves what stays the same would drown what moves, in training and
+    in half precision.
+
+    Args:
+        frames: ``(n, 4, 64, 64)``.
+
+    Returns:
+        ``(n, 4, 64, 64)``.
+    """
+    steps = frames[:, 1:] - frames[:, :-1]
+    return torch.cat([frames.mean(dim=1, keepdim=True), 2 * steps], dim=1)
+
+
+def matching(windows: Tensor) -> Tensor:
+    """Which displacements explain what happens in windows of frames, round each place.
+
+    Of a textured surface no few convolutions can tell how far it has moved; trying can.
+
+    Args:
+        windows: ``(n, 4, 64, 64)``, contrast normalised.
+
+    Returns:
+        ``(n, channels, 16, 16)``: for each of ``MATCHES`` the displacements' shares (softmax of
+        the negative cost over the mean cost), then the logarithm of the mean cost.
+    """
+    halves = functional.avg_pool2d(windows, 2)
+    small = {2: halves, 4: functional.avg_pool2d(halves, 2)}
+    parts = []
+    for match in MATCHES:
+        costs = matching_costs(small[match.step_px], match)
+        mean = costs.mean(dim=1, keepdim=True) + LEAST_COST
+        parts += [torch.softmax(-SHARPNESS * costs / mean, dim=1), torch.log(mean)]
+    return torch.cat(parts, dim=1)
+
+
+def matching_costs(small: Tensor, match: Match) -> Tensor:
+    """Mean squared difference between frames after each displacement, round each place.
+
+    Args:
+        small: ``(n, 4, side, side)``: frames reduced as ``match`` says.
+        match: Which displacements, between which frames.
+
+    Returns:
+        ``(n, displacements, 16, 16)``: means over the pairs of frames and over the pixels of a
+        place and next to it; beyond the border is 0.
+    """
+    side, reach = small.shape[-1], match.reach
+    first = small[:, : -match.gap]
+    second = functional.pad(small[:, match.gap :], (reach,) * 4)
+    places = range(2 * reach + 1)
+    rows = []
+    for y in places:  # a row at a time, which fits in a processor's cache
+        differences = [first - second[..., y : y + side, x : x + side] for x in places]
+        squares = [_mean_of_pairs(each * each) for each in differences]
+        rows.append(_around(torch.cat(squares, dim=1), side // MAP_PX))
+    return torch.cat(rows, dim=1)
+
+
+def _mean_of_pairs(maps: Tensor) -> Tensor:
+    """``(n, pairs, side, side) -> (n, 1, side, side)``; of one pair PyTorch would be slow."""
+    return maps if maps.shape[1] == 1 else maps.mean(dim=1, keepdim=True)
+
+
+def _around(maps: Tensor, stride: int) -> Tensor:
+    """Means over the pixels of each of 16 x 16 places and one more on each side.
+
+    As a convolution: several times as fast on a CPU as the same pooling.
+    """
+    channels, kernel = maps.shape[1], stride + 2
+    weight = torch.full((channels, 1, kernel, kernel), kernel**-2).to(maps)
+    return functional.conv2d(maps, weight, None, stride, 1, groups=channels)
+
+
+class MotionNetwork(nn.Module):
+    """The motion network.
+
+    Args:
+        separate_trunks: One trunk for each head (as in EVAL) instead of one for all.
+        normalised: See ``trunk``.
+    """
+
+    def __init__(self, *, separate_trunks: bool, normalised: bool) -> None:
+        super().__init__()
+        count = len(HEADS) if separate_trunks else 1
+        self.trunks = nn.ModuleList([Trunk(normalised=normalised) for _ in range(count)])
+        channels = TRUNK["conv4"].outputs
+        self.heads = nn.ModuleDict({name: nn.Linear(2 * channels, FEATURE_WIDTH) for name in HEADS})
+        self.outputs = nn.ModuleDict(
+            {name: nn.Linear(FEATURE_WIDTH, OUTPUT_WIDTHS[name]) for name in HEADS}
+        )
+
+    def maps(self, volumes: Tensor) -> list[Tensor]:
+        """What each trunk sees where, over all windows, ``(n, channels, 8, 8)``.
+
+        Args:
+            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
+
+        Raises:
+            VadlocError: T is less than 4.
+        """
+        frames = volumes.shape[1]
+        if frames < MIN_FRAMES:
+            raise VadlocError(
+                f"video volumes of {frames} frames, but the motion network needs {MIN_FRAMES} or "
+                "more; raise [regions] frames_per_volume"
+            )
+        volumes = normalise_contrast(volumes)
+        starts = window_starts(frames)
+        windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
+        matched = matching(windows).contiguous(memory_format=torch.channels_last)
+        shown = window(windows).contiguous(memory_format=torch.channels_last)
+        return [own(shown, matched, len(starts)) for own in self.trunks]
+
+    def pooled(self, maps: list[Tensor]) -> list[Tensor]:
+        """What each head sees of the trunks' maps, ``(n, 256)``: means and their logarithms."""
+        means = [each.mean(dim=(2, 3)) for each in maps]
+        pooled = [torch.cat([mean, torch.log(mean + FAINT)], dim=1) for mean in means]
+        return pooled * (len(self.heads) // len(pooled))
+
+    def features(self, pooled: list[Tensor]) -> list[Tensor]:
+        """Features of each head, ``(n, 128)``, from what it sees."""
+        heads = zip(self.heads.values(), pooled, strict=True)
+        return [torch.relu(head(seen)) for head, seen in heads]
+
+    def embed(self, volumes: Tensor) -> Tensor:
+        """Features of volumes: angle, speed, background side by side.
+
+        Args:
+            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
+
+        Returns:
+            ``(n, 384)``, none negative.
+        """
+        return torch.cat(self.features(self.pooled(self.maps(volumes))), dim=1)
+
+    def read(self, features: list[Tensor]) -> dict[str, Tensor]:
+        """Outputs of each head before the link functions, from its features."""
+        layers = zip(self.outputs.items(), features, strict=True)
+        return {name: layer(own) for (name, layer), own in layers}
+
+    def forward(self, volumes: Tensor) -> dict[str, Tensor]:
+        """Outputs of each head before the link functions.
+
+        Args:
+            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
+
+        Returns:
+            ``angle (n, 12)``, ``speed (n, 12)``, ``background (n, 2)``: see
+            ``motion_network.outputs_to_attributes``.
+        """
+        return self.read(self.features(self.pooled(self.maps(volumes))))
+
+
+def fold_normalisation(network: MotionNetwork) -> MotionNetwork:
+    """The same function of a trained network without batch normalisation."""
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    folded = MotionNetwork(separate_trunks=len(network.trunks) > 1, normalised=False)
+    state = {
+        name: value
+        for name, value in network.state_dict().items()
+        if not name.startswith("trunks.")
+    }
+    trunks: Any = network.trunks
+    for place, own in enumerate(trunks):
+        for name, layer in own.eval().items():
+            fused = fuse_conv_bn_eval(layer.conv, layer.norm)
+            for part, value in fused.state_dict().items():
+                state[f"trunks.{place}.{name}.conv.{part}"] = value
+    folded.load_state_dict(state)
+    return folded.eval()

@@ -1,0 +1,274 @@
+"""Networks on a CPU: OpenVINO graphs against the PyTorch modules, bytes, and what they need."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny_scene import scene_options
+
+from feature_extraction import network_extractor as networks
+from vadloc.config import AppearanceFeatures, MotionFeatures
+from vadloc.errors import UsageError, VadlocError
+from vadloc.regions import RegionGrid
+from vadloc.weights import FEATURE_WIDTH, NetworkWeights, weights_file
+
+pytest.importorskip("openvino")
+
+from openvino import Model
+from openvino import opset13 as ops
+
+from feature_extraction.appearance.graph import (
+    SEEN_PX,
+    appearance_graph,
+    read_appearance,
+)
+from feature_extraction.extractor import Workers
+from feature_extraction.motion.graph import motion_graph
+from feature_extraction.motion.kernels import windows_and_costs
+from feature_extraction.motion.network import (
+    MATCHES,
+    window_starts,
+)
+from feature_extraction.openvino_graphs import (
+    compile_graph,
+    convolution,
+    linear,
+)
+
+BATCH = 4
+
+
+def crops(count: int = BATCH, *, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(
+        0, 256, (count, SEEN_PX, SEEN_PX, 3), dtype=np.uint8
+    )
+
+
+def appearance(*, threads: int = 1) -> Callable[[NDArray[Any]], NDArray[np.float16]]:
+    weights = read_appearance("bundled", "mobilenet_v2")
+    return compile_graph(appearance_graph(weights, batch=BATCH), threads=threads)
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "side", "stride", "depthwise"),
+    [(3, 5, 3, 2, False), (4, 6, 1, 1, False), (4, 4, 3, 2, True), (1, 4, 5, 1, False)],
+)
+def test_a_convolution_is_the_sum_over_its_window(
+    channels: int, outputs: int, side: int, stride: int, depthwise: bool
+) -> None:
+    random = np.random.default_rng(0)
+    seen = 1 if depthwise else channels
+    weight = random.standard_normal((outputs, seen, side, side)).astype(np.float32)
+    bias = random.standard_normal(outputs).astype(np.float32)
+    pictures = random.standard_normal((2, channels, 7, 8)).astype(np.float32)
+    given = ops.parameter(list(pictures.shape), np.float32)
+    node = convolution({"a.weight": weight, "a.bias": bias}, "a", given, stride=stride)
+    found = compile_graph(Model([node], [given]), threads=1)(pictures)
+    padded = np.pad(pictures, ((0, 0), (0, 0), (side // 2,) * 2, (side // 2,) * 2))
+    for n, out, y, x in np.ndindex(found.shape):
+        top, left = y * stride, x * stride
+        window = padded[n, :, top : top + side, left : left + side]
+        window = window[out : out + 1] if depthwise else window
+        expected = (window * weight[out]).sum() + bias[out]
+        assert found[n, out, y, x] == pytest.approx(expected, rel=2e-3, abs=2e-3)
+
+
+def test_a_linear_layer() -> None:
+    rows = np.array([[2, 3], [-1, 4]], np.float32)
+    tensors = {
+        "l.weight": np.array([[1, 0], [10, -1]], np.float32),
+        "l.bias": np.array([0.5, 0], np.float32),
+    }
+    given = ops.parameter([2, 2], np.float32)
+    node = linear(tensors, "l", given)
+    found = compile_graph(Model([node], [given]), threads=1)(rows)
+    assert found.tolist() == [[2.5, 17.0], [-0.5, -14.0]]
+
+
+def test_the_appearance_graph_is_the_trained_network() -> None:
+    torch = pytest.importorskip("torch")
+    from feature_extraction.appearance.network import (
+        load_appearance,
+        normalise,
+    )
+
+    network = load_appearance("bundled", "mobilenet_v2", "cpu")
+    with torch.inference_mode():
+        expected = network.embed(normalise(crops())).numpy()
+    found = appearance()(crops())
+    assert found.shape == (BATCH, FEATURE_WIDTH)
+    assert np.ptp(expected, axis=0).max() > 0.1
+    # Half precision rounds by up to 1/2048.
+    np.testing.assert_allclose(found, expected, rtol=1 / 2048, atol=5e-4)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("frames", [4, 6, 10])
+def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
+    torch = pytest.importorskip("torch")
+    from feature_extraction.motion.network import motion_network
+
+    torch.manual_seed(0)
+    network = motion_network(separate_trunks=separate).eval()
+    weights = NetworkWeights({k: v.detach().numpy() for k, v in network.state_dict().items()}, {})
+    graph = motion_graph(weights, batch=BATCH, frames=frames)
+    # Texture that moves by a pixel a frame, so that one displacement explains it.
+    texture = np.random.default_rng(0).integers(0, 256, (BATCH, 64, 64), dtype=np.uint8)
+    volumes = np.stack([np.roll(texture, step, axis=2) for step in range(frames)], axis=1)
+    with torch.inference_mode():
+        expected = network.embed(torch.from_numpy(volumes) / 255).numpy()
+    found = compile_graph(graph, threads=1)(*windows_and_costs(volumes))
+    assert found.shape == (BATCH, 3 * FEATURE_WIDTH)
+    assert expected.max() > 1
+    np.testing.assert_allclose(found, expected, rtol=1 / 1024, atol=1e-3)
+
+
+@pytest.mark.parametrize("frames", [4, 9])
+def test_the_loops_before_the_convolutions_are_the_layers(frames: int) -> None:
+    torch = pytest.importorskip("torch")
+    from feature_extraction.motion import layers as motion_layers
+
+    rng = np.random.default_rng(0)
+    volumes = rng.integers(0, 256, (3, frames, 64, 64), dtype=np.uint8)
+    volumes[0, :, :32] //= 32  # little contrast
+    volumes[1] = 200  # none
+    shown, *costs = windows_and_costs(volumes)
+    normalised = motion_layers.normalise_contrast(torch.from_numpy(volumes) / 255)
+    windows = torch.cat([normalised[:, s : s + 4] for s in window_starts(frames)])
+    np.testing.assert_allclose(shown, motion_layers.window(windows), atol=1e-4)
+    assert len(costs) == len(MATCHES)
+    for match, found in zip(MATCHES, costs, strict=True):
+        small = torch.nn.functional.avg_pool2d(windows, match.step_px)
+        expected = motion_layers.matching_costs(small, match).numpy()
+        assert expected.max() > 0.1
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_windows_share_a_frame_and_reach_the_end() -> None:
+    assert window_starts(4) == [0]
+    assert window_starts(10) == [0, 3, 6]
+    assert window_starts(6) == [0, 2]
+
+
+def test_motion_weights_of_another_network_are_refused() -> None:
+    with pytest.raises(VadlocError, match=r"^some\.safetensors: no weights of the motion network"):
+        motion_graph(NetworkWeights({}, {}, "some.safetensors"), batch=BATCH, frames=10)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    weights = read_appearance("bundled", "mobilenet_v2")
+    missing = {k: v for k, v in weights.tensors.items() if k != "trunk.features.9.conv.2.bias"}
+    narrow = weights.tensors | {"embedding.weight": np.zeros((FEATURE_WIDTH, 7), np.float32)}
+    for tensors in (missing, narrow):
+        with pytest.raises(VadlocError, match=r"^some\.safetensors: no weights of the appearance"):
+            appearance_graph(NetworkWeights(tensors, {}, "some.safetensors"), batch=BATCH)
+    with pytest.raises(VadlocError, match="backbone is 'mobilenet_v2', expected 'resnet18'"):
+        read_appearance("bundled", "resnet18")
+
+
+def test_a_crop_has_the_same_bytes_whoever_computes_it_and_beside_whatever() -> None:
+    """Neither threads, nor building the graph anew, nor the rest of the batch change a byte."""
+    one, again, three = appearance(), appearance(), appearance(threads=3)
+    expected = one(crops())
+    for run in (one, again, three):
+        assert run(crops()).tobytes() == expected.tobytes()
+    beside = crops(seed=1)
+    beside[2] = crops()[2]
+    assert one(beside)[2].tobytes() == expected[2].tobytes()
+
+
+def test_calls_side_by_side_do_not_mix() -> None:
+    run = appearance(threads=3)
+    expected = [run(crops(seed=seed)) for seed in range(3)]
+    wrong: list[int] = []
+
+    def check(seed: int) -> None:
+        for _ in range(10):
+            if run(crops(seed=seed)).tobytes() != expected[seed].tobytes():
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=check, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_appearance_on_a_cpu_needs_no_torch(scene: Path, tmp_path: Path) -> None:
+    words = [*scene_options(scene, tmp_path), "--version", "appearance", "--split", "test"]
+    program = (
+        "import sys; sys.modules['torch'] = None\n"  # importing it would be an ImportError
+        "from feature_extraction.extract_features import main; main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "tiny/features/appearance/test/Test0.joblib").is_file()
+
+
+def test_a_graph_is_built_once_for_all_sequences() -> None:
+    settings = AppearanceFeatures()
+    one, again, other = (networks._appearance(settings, "0", "cpu", n) for n in (1, 1, 2))
+    assert one is again
+    assert one is not other
+
+
+def test_motion_weights_are_read_once_for_all_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    reader = networks.read_weights
+    monkeypatch.setattr(networks, "read_weights", lambda path: read.append(path) or reader(path))
+    networks._motion.cache_clear()
+    networks._motion_weights.cache_clear()
+    grid = RegionGrid(64, 64, 64, 32)
+    with Workers(1) as workers:
+        for _ in range(2):
+            networks.motion_extractor(
+                MotionFeatures(), grid, frames_per_volume=10, workers=workers, device="cpu"
+            )
+    assert read == [weights_file("bundled", "motion")]
+
+
+@pytest.mark.parametrize(
+    ("device", "package", "extra"),
+    [("cpu", "openvino", "networks"), ("auto", "openvino", "networks"), ("cuda", "torch", "train")],
+)
+def test_a_missing_package_is_one_line_that_says_what_to_install(
+    device: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "GPU_FILES", ())
+    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == package else name)
+    with pytest.raises(UsageError, match=rf"here need {package}: pip install 'vadloc\[{extra}\]'"):
+        networks.device_of(device)
+
+
+def test_without_torch_networks_run_on_the_cpu_of_a_machine_with_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path),))
+    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "torch" else name)
+    assert networks.device_of("auto") == "cpu"
+
+
+def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from feature_extraction import checkpoints
+
+    asked: list[str] = []
+    monkeypatch.setattr(checkpoints, "choose_device", lambda name: asked.append(name) or "cuda")
+    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path / "none"),))
+    assert networks.device_of("auto") == networks.device_of("cpu") == "cpu"
+    assert not asked
+    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path),))
+    assert networks.device_of("cpu") == "cpu"
+    assert networks.device_of("auto") == networks.device_of("cuda") == "cuda"
+    assert asked == ["auto", "cuda"]

@@ -1,0 +1,132 @@
+"""The size of what moves is read off drawn scenes: rectangles of known heights."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vadloc.camera_setup.moving_objects import (
+    Blobs,
+    fragment_area_px,
+    height_bands,
+    heights_px,
+    moving_blobs,
+    propose,
+    round_down,
+)
+
+HEIGHT_PX, WIDTH_PX = 180, 320
+
+
+def scene(
+    height_px: int,
+    *,
+    scale: float = 1.0,
+    frames: int = 24,
+    objects: int = 6,
+    noise: float = 3.0,
+    light: float = 0.0,
+) -> NDArray[np.uint8]:
+    """Dark rectangles that cross a textured ground, each in its own lane."""
+    random = np.random.default_rng(0)
+    height, width = round(HEIGHT_PX * scale), round(WIDTH_PX * scale)
+    tall, wide = round(height_px * scale), round(height_px * scale * 0.5)
+    ground = np.kron(random.integers(110, 150, (height // 4, width // 4)), np.ones((4, 4)))
+    film = np.repeat(ground[None], frames, axis=0)
+    for index in range(objects):
+        top = round((5 + (HEIGHT_PX - height_px - 10) * index / max(1, objects - 1)) * scale)
+        for number in range(frames):
+            left = round((number * 37 + index * 53) * scale) % (width - wide)
+            film[number, top : top + tall, left : left + wide] = 40
+    film += random.normal(0, noise, film.shape)
+    film += light * np.sin(np.arange(frames))[:, None, None]
+    return np.clip(film, 0, 255).astype(np.uint8)
+
+
+def objects_of(frames: NDArray[np.uint8]) -> Blobs:
+    blobs = np.concatenate(moving_blobs(frames))
+    return blobs[blobs[:, 4] >= fragment_area_px(blobs)]
+
+
+@pytest.mark.parametrize("height_px", [16, 24, 40])
+def test_regions_are_as_high_as_the_objects(height_px: int) -> None:
+    proposal = propose(objects_of(scene(height_px, objects=3)), height_px=180, width_px=320)
+    assert proposal.object_px == pytest.approx(height_px, abs=3)
+    assert proposal.size_px == round_down(proposal.object_px or 0)
+    assert proposal.stride_px * 2 == proposal.size_px
+    assert not proposal.limit
+
+
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_the_proposal_scales_with_the_video(scale: float) -> None:
+    found = objects_of(scene(32, scale=scale, objects=3))
+    assert np.quantile(heights_px(found), 0.25) == pytest.approx(32 * scale, abs=3)
+
+
+@pytest.mark.parametrize("change", [{"noise": 10.0}, {"light": 25.0}])
+def test_noise_and_changing_light_are_no_objects(change: dict[str, float]) -> None:
+    found = objects_of(scene(24, objects=3, **change))
+    assert np.quantile(heights_px(found), 0.25) == pytest.approx(24, abs=3)
+    assert len(np.concatenate(moving_blobs(scene(24, objects=0, **change)))) == 0
+
+
+def test_a_lamp_that_is_switched_on_is_no_object() -> None:
+    frames = scene(24, objects=0)
+    frames[20, :, :200] //= 2
+    assert [len(blobs) for blobs in moving_blobs(frames)] == [0] * 24
+
+
+def test_nothing_moves_gives_an_eighth_of_the_shorter_side() -> None:
+    proposal = propose(np.empty((0, 5), np.int64), height_px=720, width_px=1280)
+    assert (proposal.object_px, proposal.size_px, proposal.stride_px) == (None, 80, 40)
+
+
+def test_blobs_at_the_edge_are_left_out() -> None:
+    frames = scene(24, objects=0)
+    frames[3, :30, 100:120] = 0
+    frames[5, 60:90, 100:120] = 0
+    found = moving_blobs(frames)
+    assert len(found[3]) == 0
+    assert found[5][0, :4] == pytest.approx([100, 60, 120, 90], abs=2)
+
+
+def test_fragments_hold_a_fifth_of_the_area() -> None:
+    """20 of 100 pixels lie in the blobs of 10 pixels."""
+    blobs = np.array([[0, 0, 1, 1, area] for area in (10, 10, 40, 40)])
+    assert fragment_area_px(blobs) == 10
+    blobs = np.array([[0, 0, 1, 1, area] for area in (9, 9, 41, 41)])
+    assert fragment_area_px(blobs) == 41
+    assert fragment_area_px(blobs[:0]) == 0
+
+
+def test_heights_by_rows() -> None:
+    blobs = np.array([[0, 0, 9, 30, 9], [0, 10, 9, 50, 9], [0, 60, 9, 80, 9]])
+    bands = height_bands(blobs, 90)
+    assert [(band.rows, band.count) for band in bands] == [
+        ((0, 30), 1),
+        ((30, 60), 1),
+        ((60, 90), 1),
+    ]
+    assert [band.quartiles_px[1] for band in bands] == [30, 40, 20]
+
+
+def test_not_more_regions_than_can_be_handled() -> None:
+    tiny = np.tile([10, 10, 14, 16, 20], (50, 1))
+    proposal = propose(tiny, height_px=720, width_px=1280)
+    assert proposal.object_px == 6
+    assert proposal.regions <= 4000
+    assert proposal.limit
+    before = proposal.size_px - (4 if proposal.size_px <= 32 else 8)
+    assert (720 / (before / 2) - 1) * (1280 / (before / 2) - 1) > 4000
+
+
+@pytest.mark.parametrize(
+    ("length_px", "size_px"),
+    [(3, 8), (11.9, 8), (31, 28), (36, 32), (47, 40), (63.9, 56), (78, 64), (130, 128), (500, 448)],
+)
+def test_sizes_are_even_halves(length_px: float, size_px: int) -> None:
+    assert round_down(length_px) == size_px
+
+
+def test_regions_are_not_larger_than_the_frame() -> None:
+    huge = np.tile([10, 10, 14, 110, 400], (50, 1))
+    assert propose(huge, height_px=120, width_px=60).size_px == 56

@@ -1,0 +1,103 @@
+"""CUHK Avenue's pixel masks: one ``N_label.mat`` a sequence.
+
+The ground truth published with *Abnormal Event Detection at 150 FPS in MATLAB* (Lu, Shi and Jia,
+ICCV 2013): a MATLAB 5 file whose variable ``volLabel`` is a cell array with one mask a frame, not 0
+where anomalous. Sequence ``01`` belongs to ``1_label.mat``.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vadloc.annotations.components import masks_to_ground_truth
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+)
+from vadloc.annotations.files import (
+    only_file,
+    visible_entries,
+)
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.mat5 import read_cells
+from vadloc.annotations.regions import SequenceSize
+from vadloc.errors import VadlocError
+
+VARIABLE = "volLabel"
+_NAME = "(?i:([0-9]{1,9})_label[.]mat)"
+_BYTES_PER_PIXEL = 8
+_BYTES_PER_FRAME = 1024
+
+
+def read(
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read ``N_label.mat``, N being the number at the end of the sequence's name.
+
+    Args:
+        folder: Folder of the ``.mat`` files.
+        sequence: Name of the sequence, such as ``01``.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        context: The threshold of the masks.
+
+    Raises:
+        VadlocError: The file is missing, unreadable, or does not fit the frames.
+    """
+    path = annotation_of(folder, sequence)
+    size = SequenceSize(frame_count, height_px, width_px)
+    frame_bytes = height_px * width_px * _BYTES_PER_PIXEL + _BYTES_PER_FRAME
+    cells = read_cells(path, VARIABLE, limit_bytes=frame_count * frame_bytes)
+    masks = _masks(path, cells)
+    return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
+
+
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none, or there are two.
+    """
+    key = key_of(sequence)
+    found = [path for number, path in _numbered(folder) if number == key]
+    return only_file(found or [folder / f"{key}_label.mat"], what="Avenue annotation")
+
+
+def key_of(sequence: str) -> str:
+    """The number at the end of a sequence's name, by which its file is called.
+
+    Raises:
+        VadlocError: It has none.
+    """
+    number = re.search(r"[0-9]{1,9}$", sequence)
+    if number is None:
+        raise VadlocError(f"{sequence}: no number at the end of the name; expected one such as 01")
+    return str(int(number[0]))
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence, by its number."""
+    return dict(_numbered(folder))
+
+
+def _numbered(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files with their numbers, which may have leading zeros."""
+    for path in visible_entries(folder):
+        name = re.fullmatch(_NAME, path.name)
+        if name:
+            yield str(int(name[1])), path
+
+
+def _masks(path: Path, cells: Iterable[NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for number, cell in enumerate(cells, start=1):
+        yield f"{path}, {VARIABLE}{{{number}}}", cell

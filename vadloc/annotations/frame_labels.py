@@ -1,0 +1,190 @@
+"""Labels of frames only: which frames are anomalous, not where.
+
+One of:
+
+* ``<sequence>.txt``: a line a frame, ``1`` anomalous or ``0`` normal.
+* ``<sequence>.npy``: the same as an array ``(frames,)``.
+* ``frame_labels.csv``: rows ``sequence,first_anomalous_frame,last_anomalous_frame``, frames
+  1-based, the last one included; a sequence may have several rows, and one with both fields empty
+  if all of it is normal. A first row of these names is a header.
+* the only ``.npy`` of the folder, an array ``(1, n)`` or ``(n, 1)``: the labels of all sequences
+  one after the other, in natural order of their names, as MNAD (Park et al., CVPR 2020) has them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.annotations.arrays import (
+    check_shape,
+    map_numbers,
+)
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+    one_spelling,
+)
+from vadloc.annotations.files import (
+    find_entry,
+    only_file,
+    stems_with,
+)
+from vadloc.annotations.frame_masks import DTYPES
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.regions import (
+    SequenceSize,
+    check_frame,
+    frame_labels_to_ground_truth,
+)
+from vadloc.annotations.rows import (
+    Row,
+    read_rows,
+)
+from vadloc.errors import VadlocError
+
+CSV_NAME = "frame_labels.csv"
+FORM_OF_ALL = "one array with the labels of all sequences has the shape (1, n)"
+LAYOUT = "sequence,first_anomalous_frame,last_anomalous_frame"
+
+
+def read(
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read ``<sequence>.txt``, ``<sequence>.npy``, ``frame_labels.csv`` or the labels of all.
+
+    Args:
+        folder: Folder of the files.
+        sequence: Name of the sequence.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        context: The number of frames of all sequences, for an array with the labels of all.
+
+    Returns:
+        Ground truth without regions.
+
+    Raises:
+        VadlocError: The file is missing, malformed, does not know the sequence, or does not fit
+            the frames.
+    """
+    path = annotation_of(folder, sequence)
+    if path.suffix.lower() == ".txt":
+        labels = _read_lines(path)
+    elif path == shared_array(folder):
+        labels = _part_of_all(path, sequence, context)
+    elif path.suffix.lower() == ".npy":
+        labels = map_numbers(path, dtypes=DTYPES)
+        if labels.ndim != 1:
+            check_shape(path, labels.shape, [(frame_count,)])
+    else:
+        labels = _read_intervals(path, sequence, frame_count)
+    if len(labels) != frame_count:
+        raise context.miscounted(path, len(labels), "labels", frame_count)
+    size = SequenceSize(frame_count, height_px, width_px)
+    return frame_labels_to_ground_truth(labels, sequence, size, source=path)
+
+
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none, or there are several.
+    """
+    shared = shared_array(folder)
+    if shared is not None:
+        return shared
+    names = (f"{sequence}.txt", f"{sequence}.npy", CSV_NAME)
+    return only_file([folder / name for name in names], what="frame labels", if_normal=FORM_OF_ALL)
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence; of an array of all, which has no names, none.
+
+    Raises:
+        VadlocError: The intervals are malformed.
+    """
+    if shared_array(folder) is not None:
+        return {}
+    files = stems_with(folder, ".npy") | stems_with(folder, ".txt")
+    found = {name: path for name, path in files.items() if not name.endswith("_gt")}
+    intervals = find_entry(folder / CSV_NAME)
+    if intervals is not None:
+        rows = read_rows(intervals, layout=LAYOUT)
+        found = {one_spelling(row.fields[0]): intervals for row in rows} | found
+    return found
+
+
+def shared_array(folder: Path) -> Path | None:
+    """The array with the labels of all sequences, if the folder has one.
+
+    Raises:
+        VadlocError: It is an unusable array.
+    """
+    arrays = list(stems_with(folder, ".npy").values())
+    if len(arrays) != 1 or stems_with(folder, ".txt") or find_entry(folder / CSV_NAME):
+        return None
+    array = map_numbers(arrays[0], dtypes=DTYPES)
+    return arrays[0] if array.ndim == 2 and 1 in array.shape else None
+
+
+def _part_of_all(path: Path, sequence: str, context: Context) -> NDArray[Any]:
+    """The labels of one sequence out of those of all, ``(frames,)``."""
+    counts = context.frame_counts
+    if counts is None:
+        raise VadlocError(
+            f"{path}: labels of all sequences one after the other, but the frame counts of the "
+            "others are unknown; give the frames of all sequences (--frames)"
+        )
+    labels = map_numbers(path, dtypes=DTYPES).reshape(-1)
+    total = sum(counts.values())
+    if len(labels) != total:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise VadlocError(
+            f"{path}: {len(labels)} labels of all sequences, but they have {total} frames "
+            f"({listed}); every frame of every sequence needs one"
+        )
+    names = [one_spelling(name) for name in counts]
+    ends = np.cumsum(list(counts.values()))
+    place = names.index(one_spelling(sequence))
+    part: NDArray[Any] = labels[ends[place] - list(counts.values())[place] : ends[place]]
+    return part
+
+
+def _read_lines(path: Path) -> NDArray[np.float64]:
+    labels = [row.number(0, "the label") for row in read_rows(path, layout="label")]
+    return np.array(labels, np.float64)
+
+
+def _read_intervals(path: Path, sequence: str, frame_count: int) -> NDArray[np.float64]:
+    name = one_spelling(sequence)
+    rows = [r for r in read_rows(path, layout=LAYOUT) if one_spelling(r.fields[0]) == name]
+    if not rows:
+        raise VadlocError(
+            f"{path}: no row for {sequence}; a sequence that is all normal has a row {sequence},,"
+        )
+    labels = np.zeros(frame_count)
+    for row in rows:
+        if row.fields[1:] != ("", ""):
+            first, last = _interval(row, frame_count)
+            labels[first : last + 1] = 1
+    return labels
+
+
+def _interval(row: Row, frame_count: int) -> tuple[int, int]:
+    """The 0-based first and last anomalous frame of a row."""
+    names = LAYOUT.split(",")
+    first, last = (
+        check_frame(row.whole(column, names[column]), frame_count, where=row.where, first=1)
+        for column in (1, 2)
+    )
+    if first > last:
+        raise VadlocError(f"{row.where}: the first frame is after the last")
+    return first, last

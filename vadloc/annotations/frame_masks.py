@@ -1,0 +1,92 @@
+"""One ``.npy`` file a sequence: masks of all frames, or their labels.
+
+``<sequence>.npy`` or ``<sequence>_gt.npy``, of numbers or booleans, of shape ``(frames, height,
+width)`` (not 0 where anomalous) or ``(frames,)`` (1 for an anomalous frame, 0 for a normal one).
+ShanghaiTech's ``test_pixel_mask`` and ``test_frame_mask`` are of this form.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vadloc.annotations.arrays import (
+    check_shape,
+    map_numbers,
+)
+from vadloc.annotations.components import masks_to_ground_truth
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+)
+from vadloc.annotations.files import (
+    only_file,
+    stems_with,
+)
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.regions import (
+    SequenceSize,
+    frame_labels_to_ground_truth,
+)
+
+DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "float32", "float64")
+
+
+def read(
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read ``<sequence>.npy`` or ``<sequence>_gt.npy``; masks are read one frame at a time.
+
+    Args:
+        folder: Folder of the files.
+        sequence: Name of the sequence.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        context: The threshold of the masks.
+
+    Returns:
+        Regions and tracks derived as in ``components``; none if the file has labels only.
+
+    Raises:
+        VadlocError: The file is missing, unreadable, holds NaN, or does not fit the frames.
+    """
+    path = annotation_of(folder, sequence)
+    size = SequenceSize(frame_count, height_px, width_px)
+    array = map_numbers(path, dtypes=DTYPES)
+    if len(array.shape) and array.shape[1:] in ((), size[1:]) and len(array) != frame_count:
+        what = "labels" if array.ndim == 1 else "masks"
+        raise context.miscounted(path, len(array), what, frame_count)
+    check_shape(path, array.shape, [tuple(size), (frame_count,)])
+    if array.ndim == 1:
+        return frame_labels_to_ground_truth(array, sequence, size, source=path)
+    masks = _masks(path, array)
+    return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
+
+
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none, or there are two.
+    """
+    names = (f"{sequence}.npy", f"{sequence}_gt.npy")
+    return only_file([folder / name for name in names], what="frame masks")
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence."""
+    found = stems_with(folder, ".npy")
+    return {name.removesuffix("_gt"): path for name, path in found.items()}
+
+
+def _masks(path: Path, array: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for frame, values in enumerate(array):
+        yield f"{path}, frame {frame} (0-based)", values

@@ -1,0 +1,151 @@
+"""Which annotation belongs to which sequence, and that none of either is left out in silence."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vadloc.annotations import (
+    annotated,
+    annotation_of,
+    key_of,
+)
+from vadloc.annotations.context import (
+    Context,
+    FrameNames,
+    one_spelling,
+)
+from vadloc.annotations.frame_labels import shared_array
+from vadloc.errors import VadlocError, some_of
+
+if TYPE_CHECKING:
+    from vadloc.video.frames import Sequence as FrameSequence
+
+
+def left_out(
+    folder: Path,
+    gt_format: str,
+    sequences: Collection[str],
+    *,
+    what: str,
+    unread: Sequence[str] = (),
+) -> Iterator[str]:
+    """A line that names what is annotated and not to be evaluated, if there is any.
+
+    Args:
+        folder: Folder of the ground truth.
+        gt_format: Its format.
+        sequences: Names of the sequences to be evaluated.
+        what: What they are, such as ``prediction`` or ``test video``.
+        unread: Names of files beside them that are not read.
+
+    Raises:
+        VadlocError: A file that lists what is annotated is unusable.
+    """
+    truths = annotated(gt_format, folder)
+    keys = {key_of(gt_format, name) for name in sequences}
+    left = [key for key in truths if key not in keys]
+    if left:
+        instead = f"; not read, since of no known kind: {some_of(unread)}" if unread else ""
+        yield (
+            f"{folder}: ground truth of {some_of(left)} ({len(left)} of {len(truths)} sequences) "
+            f"has no {what}{instead}; to evaluate some sequences only, name them (--sequences) or "
+            "take the annotation of the others away"
+        )
+
+
+def unannotated(
+    folder: Path, gt_format: str, sequences: Collection[str], *, what: str
+) -> Iterator[str]:
+    """A line that names what is to be evaluated and not annotated, if there is any."""
+    bare = list(_unannotated(folder, gt_format, sequences))
+    if bare:
+        yield (
+            f"{what} of {some_of([name for name, _ in bare])} ({len(bare)} of {len(sequences)} "
+            f"sequences) has no ground truth: {bare[0][1]}"
+        )
+
+
+def _unannotated(
+    folder: Path, gt_format: str, sequences: Collection[str]
+) -> Iterator[tuple[str, VadlocError]]:
+    for name in sequences:
+        try:
+            annotation_of(gt_format, folder, name)
+        except VadlocError as error:
+            yield name, error
+
+
+def check_pairs(
+    folder: Path,
+    gt_format: str,
+    sequences: Collection[str],
+    *,
+    what: str,
+    unread: Sequence[str] = (),
+    is_part: bool = False,
+) -> None:
+    """Raise if annotation and sequences do not belong together one by one.
+
+    Args:
+        folder: As in `left_out`, as all others.
+        gt_format: Format of the ground truth.
+        sequences: Names of the sequences.
+        what: What they are.
+        unread: Names of files beside them that are not read.
+        is_part: Whether they were chosen by name, so that the annotation may have more.
+
+    Raises:
+        VadlocError: A sequence has only one of its two parts.
+    """
+    findings = (
+        [] if is_part else [*left_out(folder, gt_format, sequences, what=what, unread=unread)]
+    )
+    findings += unannotated(folder, gt_format, sequences, what=what)
+    if findings:
+        raise VadlocError(". ".join(findings))
+
+
+def frame_names_of(sequence: "FrameSequence") -> FrameNames | None:
+    """The files of a sequence's frames; ``None`` for a video, whose frames have no names."""
+    from vadloc.video.frames import list_frame_files
+
+    if sequence.is_video:
+        return None
+    return FrameNames(tuple(file.name for file in list_frame_files(sequence.path)))
+
+
+def context_of(
+    sequence: "FrameSequence | None",
+    *,
+    counts: Mapping[str, int] | None = None,
+    mask_threshold: float | None = None,
+) -> Context:
+    """What a reader may know beside the size.
+
+    Args:
+        sequence: The frames, where they are there.
+        counts: Frames of all sequences, as `counts_if_needed` gives them.
+        mask_threshold: As in `Context`.
+    """
+    return Context(
+        frame_names=None if sequence is None else frame_names_of(sequence),
+        frame_counts=counts,
+        counted_by="" if sequence is None else str(sequence.path),
+        mask_threshold=mask_threshold,
+    )
+
+
+def counts_if_needed(
+    gt_format: str, folder: Path, names: Sequence[str], count: Callable[[str], int]
+) -> dict[str, int] | None:
+    """Frames of all sequences, if one array has the labels of all; else ``None``.
+
+    Args:
+        gt_format: Format of the ground truth.
+        folder: Its folder.
+        names: All sequences in natural order.
+        count: Gives the number of frames of one.
+    """
+    if gt_format != "frame_labels" or shared_array(folder) is None:
+        return None
+    return {one_spelling(name): count(name) for name in names}

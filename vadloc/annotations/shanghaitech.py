@@ -1,0 +1,89 @@
+"""Track rows as published for ShanghaiTech Campus and the Subway videos.
+
+By Georgescu et al. with *A Background-Agnostic Framework with Adversarial Training for Abnormal
+Event Detection in Video* (TPAMI 2021). One file a sequence, ``<sequence>.txt``, of rows
+
+    track_id,frame,x_min,y_min,x_max,y_max
+
+in pixels; the first frame is 0. Where the frames' files have numbers with gaps, or that begin with
+neither 0 nor 1, the rows' are theirs (see `vadloc.annotations.context`). A box covers
+``[x_min, x_max) x [y_min, y_max)``. The rows that UBnormal's tools make from its annotation have
+the same form.
+"""
+
+from pathlib import Path
+
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+)
+from vadloc.annotations.files import (
+    EMPTY_IF_NORMAL,
+    first_file,
+    stems_with,
+)
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.regions import (
+    BoxRegion,
+    SequenceSize,
+    boxes_to_ground_truth,
+    frame_of_number,
+)
+from vadloc.annotations.rows import (
+    Row,
+    read_rows,
+)
+
+LAYOUT = "track_id,frame,x_min,y_min,x_max,y_max"
+
+
+def read(
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read ``<sequence>.txt``; an empty file says that all is normal.
+
+    Args:
+        folder: Folder of the files.
+        sequence: Name of the sequence, such as ``01_0014``.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        context: The names of the frames.
+
+    Raises:
+        VadlocError: The file is missing or a row is malformed or does not fit the frames.
+    """
+    path = annotation_of(folder, sequence)
+    rows = read_rows(path, layout=LAYOUT)
+    regions = [_row_to_region(row, frame_count, context) for row in rows]
+    size = SequenceSize(frame_count, height_px, width_px)
+    return boxes_to_ground_truth(regions, sequence, size, source=path)
+
+
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none.
+    """
+    places = [folder / f"{sequence}.txt"]
+    return first_file(places, what="track rows", if_normal=EMPTY_IF_NORMAL)
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence; a ``readme.txt`` and ``*_gt.txt`` of others are none."""
+    found = stems_with(folder, ".txt")
+    return {name: path for name, path in found.items() if not name.endswith("_gt")}
+
+
+def _row_to_region(row: Row, frame_count: int, context: Context) -> BoxRegion:
+    number = row.whole(1, "the frame")
+    frame = frame_of_number(number, frame_count, context, where=row.where, first=0)
+    x0, y0, x1, y1 = (row.number(2 + i, name) for i, name in enumerate(LAYOUT.split(",")[2:]))
+    return BoxRegion(row.where, frame, row.track(0), (x0, y0, x1, y1))

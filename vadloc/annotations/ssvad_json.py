@@ -1,0 +1,474 @@
+"""The JSON of py-ssvad-metrics, ground truth and predictions, read and written unchanged.
+
+`ssvad_document` has the fields and what we add to them.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.annotations.components import (
+    MaskRegion,
+    box_overlap_px,
+    collect_regions,
+    link_by_overlap,
+    mask_overlap_px,
+    mask_regions_to_ground_truth,
+    mask_to_components,
+)
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+    FrameNames,
+    one_spelling,
+)
+from vadloc.annotations.files import (
+    first_file,
+    stems_with,
+    visible_entries,
+)
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.regions import (
+    BoxRegion,
+    SequenceSize,
+    boxes_in_frame,
+    boxes_to_ground_truth,
+    refuse_unseen,
+)
+from vadloc.annotations.score_maps import (
+    FrameMaps,
+    find_map,
+    read_map,
+)
+from vadloc.annotations.ssvad_document import (
+    Document,
+    Frame,
+    Places,
+    Region,
+    frame_score_of,
+    listed_regions,
+    mask_to_runs,
+    places_of,
+    read_document,
+    runs_to_mask,
+)
+from vadloc.errors import VadlocError, one_line
+from vadloc.files.storage import replacing
+from vadloc.scores import (
+    BoxScores,
+    ScoreMap,
+)
+from vadloc.video.decoding import MAX_FRAME_PX
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a detector says of one sequence; at least one of the two is not ``None``.
+
+    Attributes:
+        sequence: Name of the sequence.
+        frame_count: Number of frames.
+        scores: Scores of pixels or boxes.
+        frame_score: ``(frame_count,)`` float64, where every frame has a score of its own.
+        cut_boxes: Number of boxes that stuck out of the frame and were cut to it.
+    """
+
+    sequence: str
+    frame_count: int
+    scores: ScoreMap | BoxScores | None
+    frame_score: NDArray[np.float64] | None
+    cut_boxes: int = 0
+
+
+def read(
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read ``<sequence>_gt.json`` or ``<sequence>.json``, beside or inside the sequence's folder.
+
+    Args:
+        folder: Folder of the test sequences or of the JSON files.
+        sequence: Name of the sequence.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        context: The names of the frames.
+
+    Raises:
+        VadlocError: The file is missing, malformed, or does not fit the frames.
+    """
+    size = SequenceSize(frame_count, height_px, width_px)
+    path = annotation_of(folder, sequence)
+    return read_ground_truth(path, sequence=sequence, size=size, context=context)
+
+
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The file that `read` reads.
+
+    Raises:
+        VadlocError: There is none; the message lists the places.
+    """
+    names = (f"{sequence}_gt.json", f"{sequence}.json")
+    places = (folder, folder / sequence)
+    return first_file([place / name for place in places for name in names], what="JSON annotation")
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence; beside ``*_gt.json``, other ``.json`` are none."""
+    found = stems_with(folder, ".json")
+    for entry in visible_entries(folder):
+        if entry.is_dir():
+            own, name = stems_with(entry, ".json"), one_spelling(entry.name)
+            found |= {key: own[key] for key in (name, f"{name}_gt") if key in own}
+    marked = {key.removesuffix("_gt"): path for key, path in found.items() if key.endswith("_gt")}
+    return marked or found
+
+
+def read_ground_truth(
+    path: Path,
+    *,
+    sequence: str | None = None,
+    size: SequenceSize | None = None,
+    maps: Path | None = None,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read a ground-truth file.
+
+    Args:
+        path: The JSON.
+        sequence: Name of the sequence; by default the file's name without suffix.
+        size: What the frames or scores say, if known; the file must agree.
+        maps: Folder that the paths of maps are relative to; by default that of the file.
+        context: The names of the frames and the threshold of maps.
+
+    Raises:
+        VadlocError: With file, frame and field: what is malformed or disagrees.
+    """
+    document = read_document(path)
+    if size is not None and document.frames_count != size.frame_count:
+        raise context.miscounted(path, document.frames_count, "frames", size.frame_count)
+    if size is not None and document.size != size:
+        raise VadlocError(f"{path}: {_words(document.size)}, but the sequence has {_words(size)}")
+    name = sequence or path.stem
+    frames = places_of(path, document)
+    if context.frame_names is not None:
+        _check_files(frames, context.frame_names)
+    labels = _frame_labels(document, frames)
+    if not document.is_anomalous_regions_available:
+        truth = boxes_to_ground_truth([], name, document.size, source=path)
+    elif any(_has_pixels(frame) for frame in document.frames):
+        truth = _read_masks(path, maps or path.parent, document, frames, name)
+    else:
+        truth = _read_boxes(path, document, frames, name)
+    truth.anomalous[labels] = True
+    return truth
+
+
+def read_prediction(
+    path: Path, *, sequence: str | None = None, maps: Path | None = None
+) -> Prediction:
+    """Read a prediction file; maps are found now and read when their frame is asked for.
+
+    Args:
+        path: The JSON.
+        sequence: Name of the sequence; by default the file's name without suffix.
+        maps: Folder that the paths of maps are relative to; by default that of the file.
+
+    Raises:
+        VadlocError: With file, frame and field: what is malformed.
+    """
+    document = read_document(path)
+    name = sequence or path.stem
+    frames = places_of(path, document)
+    if not document.is_anomalous_regions_available:
+        scores = np.array([frame_score_of(where, frame) for where, frame in frames], np.float64)
+        return Prediction(name, document.frames_count, None, scores)
+    if any(frame.pixel_level_scores_map is not None for frame in document.frames):
+        found = _find_maps(maps or path.parent, document, frames)
+        grid = cast("NDArray[np.float32]", found)  # shape and [frame] are all that ScoreMap needs
+        height_px, width_px = document.frame_height, document.frame_width
+        score_map = ScoreMap(name, grid, 1, 1, height_px=height_px, width_px=width_px)
+        return Prediction(name, document.frames_count, score_map, _frame_scores(document))
+    boxes, cut = _box_scores(document, frames, name)
+    return Prediction(name, document.frames_count, boxes, _frame_scores(document), cut)
+
+
+def _check_files(places: Places, names: FrameNames) -> None:
+    """Refuse frames that are called after the file of another one."""
+    for index, (where, frame) in enumerate(places):
+        if frame.frame_filepath is None:
+            continue
+        other = names.get_exactly(frame.frame_filepath)
+        if other not in (None, index):
+            raise VadlocError(
+                f"{where}: frame_filepath is {one_line(frame.frame_filepath, limit=80)}, but frame "
+                f"{frame.frame_id} is the file {one_line(names.files[index], limit=80)}; mend one"
+            )
+
+
+def _frame_scores(document: Document) -> NDArray[np.float64] | None:
+    """``(frames,)``, if every frame has one."""
+    scores = [frame.frame_level_score for frame in document.frames]
+    return None if None in scores else np.array(scores, np.float64)
+
+
+def _has_pixels(frame: Frame) -> bool:
+    if frame.pixel_level_scores_map is not None:
+        return True
+    return any(region.mask_runs is not None for region in frame.anomalous_regions or ())
+
+
+def _words(size: SequenceSize) -> str:
+    return f"{size.frame_count} frames of {size.width_px} x {size.height_px} px"
+
+
+def _frame_labels(document: Document, places: Places) -> NDArray[np.bool_]:
+    """Frames that their frame-level score calls anomalous, ``(frames,)``."""
+    if document.is_anomalous_regions_available:
+        return np.array([frame.frame_level_score == 1 for _, frame in places], np.bool_)
+    labels = [(where, frame_score_of(where, frame)) for where, frame in places]
+    for where, label in labels:
+        if label not in (0, 1):
+            raise VadlocError(
+                f"{where}: frame_level_score is {label}, in ground truth it must be 0 or 1"
+            )
+    return np.array([label == 1 for _, label in labels], np.bool_)
+
+
+def _check_truth_score(where: str, region: Region) -> None:
+    if region.score != 1:
+        raise VadlocError(f"{where}.score: {region.score}, in ground truth it must be 1")
+
+
+def _track(where: str, frame: Frame, own: int | None) -> int:
+    """The id of a region: its own, or else the frame's."""
+    track = frame.anomaly_track_id if own is None else own
+    if track is None or track < 0:
+        raise VadlocError(
+            f"{where}: a region, but anomaly_track_id is {frame.anomaly_track_id} and the region "
+            "has no track_id; if tracks are unknown, is_anomaly_track_id_available must be false"
+        )
+    return track
+
+
+def _read_boxes(path: Path, document: Document, places: Places, name: str) -> GroundTruth:
+    tracked = document.is_anomaly_track_id_available
+    frames: list[list[BoxRegion]] = []
+    for index, (where, frame) in enumerate(places):
+        frames.append([])
+        for place, region in listed_regions(where, frame):
+            _check_truth_score(place, region)
+            track = _track(place, frame, region.track_id) if tracked else 0
+            frames[-1].append(BoxRegion(place, index, track, region.bounding_box))
+    if not tracked:
+        linked = link_by_overlap(frames, _region_overlap_px)
+        frames = [
+            [replace(region, track=track) for region, track in zip(*pair, strict=True)]
+            for pair in zip(frames, linked, strict=True)
+        ]
+    return boxes_to_ground_truth(
+        [region for regions in frames for region in regions],
+        name,
+        document.size,
+        source=path,
+        derived=document.is_derived or not tracked,
+    )
+
+
+def _region_overlap_px(
+    before: Sequence[BoxRegion], now: Sequence[BoxRegion]
+) -> NDArray[np.float64]:
+    return box_overlap_px([r.box_xyxy_px for r in before], [r.box_xyxy_px for r in now])
+
+
+def _read_masks(
+    path: Path, maps: Path, document: Document, places: Places, name: str
+) -> GroundTruth:
+    tracked = document.is_anomaly_track_id_available
+    regions = (_mask_regions(maps, document.size, where, frame) for where, frame in places)
+    frames = collect_regions(regions, source=path)
+    cut = sum(_is_beyond(region.bounding_box, document.size) for region in _with_pixels(document))
+    if tracked:
+        tracks = [
+            [_track(where, frame, region.track) for region in regions]
+            for (where, frame), regions in zip(places, frames, strict=True)
+        ]
+    else:
+        tracks = link_by_overlap(frames, mask_overlap_px)
+    from_maps = any(frame.pixel_level_scores_map is not None for _, frame in places)
+    derived = document.is_derived or from_maps or not tracked
+    truth = mask_regions_to_ground_truth(
+        frames, tracks, name, document.size, source=path, derived=derived
+    )
+    if cut:
+        logger.warning("%s: %d regions stick out of the frame and were cut", path, cut)
+    return replace(truth, cut_regions=cut)
+
+
+def _with_pixels(document: Document) -> Iterator[Region]:
+    """The listed regions of frames without a map."""
+    for frame in document.frames:
+        if frame.pixel_level_scores_map is None:
+            yield from frame.anomalous_regions or ()
+
+
+def _is_beyond(box_xyxy_px: Sequence[float], size: SequenceSize) -> bool:
+    x0, y0, x1, y1 = box_xyxy_px
+    return x0 < 0 or y0 < 0 or x1 > size.width_px or y1 > size.height_px
+
+
+def _mask_regions(maps: Path, size: SequenceSize, where: str, frame: Frame) -> list[MaskRegion]:
+    """The regions of a frame by their pixels.
+
+    The components of a map get the track id of the listed region with the same box.
+    """
+    if frame.pixel_level_scores_map is None:
+        return [_mask_region(place, region, size) for place, region in listed_regions(where, frame)]
+    scores = _read_map(maps, size, where, frame.pixel_level_scores_map)
+    ids = {region.bounding_box: region.track_id for region in frame.anomalous_regions or ()}
+    components = mask_to_components(scores > 0, where=where)
+    return [replace(region, track=ids.get(region.box_xyxy_px)) for region in components]
+
+
+def _read_map(maps: Path, size: SequenceSize, where: str, name: str) -> NDArray[np.float32]:
+    file = find_map(maps, name, where=f"{where}: pixel_level_scores_map")
+    return read_map(file, height_px=size.height_px, width_px=size.width_px)
+
+
+def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
+    """A listed region by its pixels; without runs it fills its box."""
+    _check_truth_score(where, region)
+    box = np.array([region.bounding_box], np.float64)
+    clipped = refuse_unseen(box, [where], size)[0]
+    if not all(corner.is_integer() for corner in region.bounding_box):
+        raise VadlocError(
+            f"{where}.bounding_box: {list(region.bounding_box)}, expected whole pixels where the "
+            "sequence has masks"
+        )
+    x0, y0, x1, y1 = (int(corner) for corner in region.bounding_box)
+    left, top, right, bottom = (int(corner) for corner in clipped)
+    if region.mask_runs is None:
+        filled = np.ones((bottom - top, right - left), np.bool_)
+        return MaskRegion((left, top, right, bottom), filled, region.track_id)
+    shape, runs = (y1 - y0, x1 - x0), region.mask_runs
+    if sum(runs) != shape[0] * shape[1] or sum(runs) > MAX_FRAME_PX:
+        raise VadlocError(
+            f"{where}.mask_runs: {sum(runs)} pixels, the box has {shape[0] * shape[1]}; expected "
+            f"as many, at most {MAX_FRAME_PX}"
+        )
+    mask = runs_to_mask(runs, shape)
+    inside = mask[top - y0 : bottom - y0, left - x0 : right - x0]
+    if mask.any() and not inside.any():
+        raise VadlocError(f"{where}.mask_runs: no pixel within the frame; mend or remove it")
+    return MaskRegion((left, top, right, bottom), inside, region.track_id)
+
+
+def _find_maps(maps: Path, document: Document, places: Places) -> FrameMaps:
+    files: list[Path | None] = []
+    for where, frame in places:
+        name = frame.pixel_level_scores_map
+        if name is None and frame.anomalous_regions:
+            raise VadlocError(
+                f"{where}: anomalous_regions without a pixel_level_scores_map, but other frames "
+                "have maps; give one for every frame with regions"
+            )
+        field = f"{where}: pixel_level_scores_map"
+        files.append(None if name is None else find_map(maps, name, where=field))
+    return FrameMaps(files, height_px=document.frame_height, width_px=document.frame_width)
+
+
+def _box_scores(document: Document, places: Places, name: str) -> tuple[BoxScores, int]:
+    """Detections as boxes, and how many were cut to the frame."""
+    listed = [
+        (index, place, region)
+        for index, (where, frame) in enumerate(places)
+        for place, region in listed_regions(where, frame)
+    ]
+    boxes = np.array([region.bounding_box for _, _, region in listed], np.float64).reshape(-1, 4)
+    where = [place for _, place, _ in listed]
+    inside, cut = boxes_in_frame(boxes, where, document.size)
+    scores = BoxScores(
+        sequence=name,
+        frame=np.array([index for index, _, _ in listed], np.int64),
+        box_xyxy_px=inside,
+        score=np.array([region.score for _, _, region in listed], np.float64),
+        frame_count=document.frames_count,
+        height_px=document.frame_height,
+        width_px=document.frame_width,
+    )
+    return scores, cut
+
+
+def write_ground_truth(path: Path, truth: GroundTruth) -> None:
+    """Write a sequence's ground truth; `read_ground_truth` gives all of it back.
+
+    Masks are written as ``mask_runs``; a reader that does not know them sees the boxes. A frame's
+    ``anomaly_track_id`` is that of its first region.
+
+    Args:
+        path: The JSON; it is complete or absent.
+        truth: What to write.
+
+    Raises:
+        VadlocError: The file cannot be written.
+    """
+    regions_known = truth.region_count > 0 or not truth.anomalous.any()
+    document = Document(
+        is_gt=True,
+        is_derived=truth.derived,
+        frames_count=truth.frame_count,
+        is_anomalous_regions_available=regions_known,
+        is_anomaly_track_id_available=regions_known,
+        frame_width=truth.width_px,
+        frame_height=truth.height_px,
+        frames=[
+            _to_frame(truth, frame, regions_known=regions_known)
+            for frame in range(truth.frame_count)
+        ],
+    )
+    content = document.model_dump()
+    for frame in content["frames"]:
+        for region in frame["anomalous_regions"] or ():
+            region["bounding_box"] = [_whole_if_possible(c) for c in region["bounding_box"]]
+            if region["mask_runs"] is None:
+                del region["mask_runs"]
+    with replacing(path) as file:
+        file.write(json.dumps(content, allow_nan=False).encode() + b"\n")
+
+
+def _to_frame(truth: GroundTruth, frame: int, *, regions_known: bool) -> Frame:
+    rows = truth.regions_of(frame)
+    regions = [_to_region(truth, row) for row in range(rows.start, rows.stop)]
+    return Frame(
+        frame_id=frame + 1,
+        anomaly_track_id=regions[0].track_id if regions else -1,
+        frame_level_score=float(truth.anomalous[frame]),
+        anomalous_regions=regions if regions_known else None,
+    )
+
+
+def _to_region(truth: GroundTruth, row: int) -> Region:
+    x0, y0, x1, y1 = truth.box_xyxy_px[row].tolist()
+    return Region(
+        bounding_box=(x0, y0, x1, y1),
+        score=1.0,
+        track_id=int(truth.track[row]),
+        mask_runs=None if truth.masks is None else mask_to_runs(truth.masks[row]),
+    )
+
+
+def _whole_if_possible(value: float) -> float | int:
+    return int(value) if value.is_integer() else value

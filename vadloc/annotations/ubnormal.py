@@ -1,0 +1,197 @@
+"""UBnormal's annotation: track rows and pictures of object numbers.
+
+*UBnormal: New Benchmark for Supervised Open-Set Video Anomaly Detection* (Acsintoae et al., CVPR
+2022). What is relied on here was read off the tools in its repository (``scripts/``); they have no
+description of the format:
+
+* ``Scene<N>/<sequence>_annotations/<sequence>_tracks.txt`` has rows of an object, its first and its
+  last anomalous frame, separated by commas, whole numbers that may be written as decimals. Frames
+  are 0-based, the last one is included, and all frames between are anomalous. A file
+  ``<sequence>_new_tracks.txt`` beside it corrects it and is used instead.
+* ``<sequence>_annotations/<sequence>_0007_gt.png`` is the picture of frame 7, a grey value a pixel:
+  the number of the object that is seen there, 0 for none. Where the frames' files are called so
+  too, ``<sequence>_0007``, the names decide.
+* A row is a track, even if an object has several rows. Tracks are numbered by object, then by row.
+* ``normal_scene_*`` clips are normal throughout and have no annotation.
+
+The region of a track in a frame is all pixels of its object; a frame in which the object is hidden
+has no region but is anomalous all the same.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.annotations.components import (
+    MaskRegion,
+    collect_regions,
+    mask_regions_to_ground_truth,
+)
+from vadloc.annotations.context import (
+    NO_CONTEXT,
+    Context,
+    one_spelling,
+)
+from vadloc.annotations.files import (
+    find_entry,
+    first_file,
+    visible_entries,
+)
+from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.annotations.pictures import read_identities
+from vadloc.annotations.regions import (
+    SequenceSize,
+    check_frame,
+)
+from vadloc.annotations.rows import (
+    Row,
+    read_rows,
+)
+from vadloc.errors import VadlocError
+
+LAYOUT = "object,first_frame,last_frame"
+NORMAL_PREFIX = "normal_scene_"
+ANNOTATIONS = "_annotations"
+"""What follows a clip's name in that of its folder."""
+_MAX_OBJECT = 255
+
+
+@dataclass(frozen=True)
+class _Track:
+    number: int
+    first_frame: int
+    last_frame: int
+
+
+def read(
+    folder: Path,
+    sequence: str,
+    *,
+    frame_count: int,
+    height_px: int,
+    width_px: int,
+    context: Context = NO_CONTEXT,
+) -> GroundTruth:
+    """Read ``<sequence>_annotations`` under the folder or under its ``Scene<N>``.
+
+    Args:
+        folder: Folder of the scenes or of the annotation folders.
+        sequence: Name of the sequence, such as ``abnormal_scene_1_scenario_2``.
+        frame_count: Number of its frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        context: The names of the frames.
+
+    Raises:
+        VadlocError: Rows or pictures are missing, malformed, or do not fit the frames.
+    """
+    size = SequenceSize(frame_count, height_px, width_px)
+    tracks, path = [], annotation_of(folder, sequence)
+    numbers = _numbers_of(sequence, frame_count, context)
+    if not sequence.startswith(NORMAL_PREFIX):
+        rows = read_rows(path, layout=LAYOUT)
+        tracks = [_row_to_track(row, numbers, context) for row in rows]
+        tracks.sort(key=lambda track: track.number)
+    clip = path.parent.name.removesuffix(ANNOTATIONS)  # in the spelling of the disk
+    regions = (
+        _read_frame(path.with_name(f"{clip}_{number:04d}_gt.png"), frame, tracks, size)
+        for frame, number in enumerate(numbers)
+    )
+    frames = collect_regions(regions, source=path)
+    ids = [[region.track or 0 for region in regions] for regions in frames]
+    truth = mask_regions_to_ground_truth(frames, ids, sequence, size, source=path, derived=False)
+    _check_seen(tracks, truth)
+    for track in tracks:
+        truth.anomalous[track.first_frame : track.last_frame + 1] = True
+    return truth
+
+
+def _read_frame(
+    path: Path, frame: int, tracks: list[_Track], size: SequenceSize
+) -> list[MaskRegion]:
+    active = [i for i, t in enumerate(tracks) if t.first_frame <= frame <= t.last_frame]
+    if not active:
+        return []
+    objects = read_identities(path, height_px=size.height_px, width_px=size.width_px)
+    regions = (_object_region(objects == tracks[index].number, index) for index in active)
+    return [region for region in regions if region is not None]
+
+
+def _object_region(mask: NDArray[np.bool_], track: int) -> MaskRegion | None:
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    x0, x1 = int(columns[0]), int(columns[-1]) + 1
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    return MaskRegion((x0, y0, x1, y1), mask[y0:y1, x0:x1].copy(), track)
+
+
+def _check_seen(tracks: list[_Track], truth: GroundTruth) -> None:
+    for index in np.setdiff1d(np.arange(len(tracks)), truth.track)[:1]:
+        track = tracks[index]
+        raise VadlocError(
+            f"{truth.source}: object {track.number} has no pixel in the pictures of frames "
+            f"{track.first_frame} to {track.last_frame}; are rows and pictures of one release?"
+        )
+
+
+def annotation_of(folder: Path, sequence: str) -> Path:
+    """The rows that `read` reads; of a normal clip, which has none, the folder.
+
+    Raises:
+        VadlocError: There are none.
+    """
+    if sequence.startswith(NORMAL_PREFIX):
+        return folder
+    scene = re.search(r"scene_([0-9]+)", sequence)
+    parents = [folder, *([folder / f"Scene{scene[1]}"] if scene else [])]
+    names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
+    folders = [parent / f"{sequence}{ANNOTATIONS}" for parent in parents]
+    places = [(find_entry(notes) or notes) / name for notes in folders for name in names]
+    return first_file(places, what="UBnormal track rows")
+
+
+def annotated(folder: Path) -> dict[str, Path]:
+    """The annotation of each sequence."""
+    parents = [folder, *(e for e in visible_entries(folder) if re.fullmatch("Scene[0-9]+", e.name))]
+    found = (e for parent in parents for e in visible_entries(parent) if e.is_dir())
+    return {
+        one_spelling(e.name.removesuffix(ANNOTATIONS)): e
+        for e in found
+        if e.name.endswith(ANNOTATIONS)
+    }
+
+
+def _numbers_of(sequence: str, frame_count: int, context: Context) -> list[int]:
+    """The number that the annotation gives each frame."""
+    names = context.frame_names
+    if names is None or not names.numbers:
+        return list(range(frame_count))
+    start = one_spelling(sequence) + "_"
+    if all(re.fullmatch("[0-9]+", stem.removeprefix(start)) for stem in names.stems):
+        return list(names.numbers)
+    return [names.number_of(frame, first=0) for frame in range(frame_count)]
+
+
+def _place_of(number: int, numbers: list[int], context: Context, *, where: str) -> int:
+    """The 0-based frame of a number in a row."""
+    if context.frame_names is None:
+        count, counted_by = len(numbers), context.counted_by
+        return check_frame(number, count, where=where, first=0, counted_by=counted_by)
+    if number not in numbers:
+        raise VadlocError(f"{where}: frame {number}, but {context.frame_names.described}")
+    return numbers.index(number)
+
+
+def _row_to_track(row: Row, numbers: list[int], context: Context) -> _Track:
+    number = row.whole(0, "the object")
+    if not 1 <= number <= _MAX_OBJECT:
+        raise VadlocError(f"{row.where}: object {number}, expected 1 to {_MAX_OBJECT}")
+    first, last = row.whole(1, "the first frame"), row.whole(2, "the last frame")
+    if first > last:
+        raise VadlocError(f"{row.where}: the first frame {first} is after the last, {last}")
+    first, last = (_place_of(frame, numbers, context, where=row.where) for frame in (first, last))
+    return _Track(number, first, last)

@@ -1,0 +1,1 @@
+"""Reading and writing of files: atomic, checked, without executing anything they hold."""

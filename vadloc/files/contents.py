@@ -1,0 +1,374 @@
+"""What the files of results hold, checked when they are read.
+
+Stamp and digest say that a file is whole and belongs to the config. They say nothing of a file that
+another program made. Each kind is written down here once; a key that is missing, of another type,
+or of a size that does not fit the others, is noticed before anything is computed from it.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from vadloc.config import Criterion
+from vadloc.errors import one_line
+from vadloc.files.storage import DamagedFileError
+
+LARGEST_SIDE_PX = 100_000
+LONGEST_VOLUME = 1000
+"""Frames, as a config allows."""
+SHOWN_PROBLEMS = 3
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of finite numbers, none of whose axes is empty.
+
+    Attributes:
+        types: Names of the NumPy types it may have, separated by blanks.
+        axes: A word for each axis; axes of one name are equally long in all arrays of a file, and
+            ``_`` has any length.
+        least: Least value that it may have.
+        below: The values are places along this axis of arrays that stand before it.
+    """
+
+    types: str
+    axes: str
+    least: float = -math.inf
+    below: str = ""
+
+    def __get_pydantic_core_schema__(
+        self, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """How pydantic is told."""
+        return core_schema.with_info_plain_validator_function(self._check)
+
+    def _check(self, value: object, info: ValidationInfo) -> NDArray[Any]:
+        sizes = cast("dict[str, int]", info.context)
+        if not isinstance(value, np.ndarray) or value.dtype.name not in self.types.split():
+            raise ValueError(f"expected an array of {' or '.join(self.types.split())}")
+        if not value.dtype.isnative or not np.isfinite(value).all():
+            raise ValueError("expected finite numbers in the byte order of this machine")
+        names = self.axes.split()
+        if len(names) != value.ndim or 0 in value.shape:
+            raise ValueError(f"has shape {value.shape}, expected ({', '.join(names)}), none empty")
+        for name, size in zip(names, value.shape, strict=True):
+            if name != "_" and sizes.setdefault(name, size) != size:
+                raise ValueError(f"has {size} {name}, other arrays {sizes[name]}")
+        if self.least > -math.inf and value.min() < self.least:
+            raise ValueError(f"expected values of at least {self.least:g}")
+        limit = sizes.get(self.below)  # none if the array before it was refused
+        if limit and value.max() >= limit:
+            raise ValueError(f"expected values of at most {limit - 1}")
+        return value
+
+
+def _is_box(box: list[int]) -> list[int]:
+    x0, y0, x1, y1 = box
+    if not (0 <= x0 < x1 <= LARGEST_SIDE_PX and 0 <= y0 < y1 <= LARGEST_SIDE_PX):
+        raise ValueError("expected x0 < x1 and y0 < y1, in pixels")
+    return box
+
+
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE_PX)]
+Index = Annotated[int, Field(ge=0, lt=1 << 31)]
+Count = Annotated[int, Field(gt=0, lt=1 << 31)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Box = Annotated[list[int], Field(min_length=4, max_length=4), AfterValidator(_is_box)]
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class _Content(BaseModel):
+    """A dict of which at least these keys must be as described; others are left alone."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
+
+
+class Features(_Content):
+    """Features of a sequence by one extractor."""
+
+    sequence: str
+    frame_count: Count
+    height_px: Side
+    width_px: Side
+    components: Annotated[
+        dict[str, Annotated[Any, Array("float16 float32", "rows _")]], Field(min_length=1)
+    ]
+    descriptors: dict[str, Annotated[Any, Array("float16 float32", "rows _")]]
+    first_frame: Annotated[Any, Array("int64", "volumes", least=0)]
+    index: Annotated[Any, Array("int32", "volumes regions", least=0, below="rows")]
+    times_s: Annotated[Any, Array("float64", "frames", least=0)] = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.times_s is not None and len(self.times_s) != self.frame_count:
+            raise ValueError("expected a time for each frame")
+        return self
+
+
+class Scales(_Content):
+    """Divisors of the distance."""
+
+    scales: Annotated[list[NotNegative], Field(min_length=1)]
+    height_px: Side
+    width_px: Side
+
+
+class ExemplarFile(_Content):
+    """Exemplars of a sequence, or of all."""
+
+    components: Names
+    widths: list[Count]
+    scales: list[NotNegative]
+    weights: list[NotNegative]
+    gated: list[bool]
+    height_px: Side
+    width_px: Side
+    sequences: Names
+    features: Annotated[Any, Array("float32", "exemplars columns")]
+    counts: Annotated[Any, Array("int64", "exemplars", least=1)]
+    sequence: Annotated[Any, Array("int64", "exemplars", least=0)]
+    first_frame: Annotated[Any, Array("int64", "exemplars", least=0)]
+    descriptors: dict[str, Annotated[Any, Array("float32", "exemplars _")]]
+    offsets: Annotated[Any, Array("int64", "_")]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        parts = {len(part) for part in (self.components, self.widths, self.scales, self.weights)}
+        if len(parts) > 1 or len(self.gated) not in (0, *parts):
+            raise ValueError("components, widths, scales, weights and gated differ in number")
+        if sum(self.widths) != self.features.shape[1]:
+            raise ValueError("the widths do not add up to the columns of features")
+        steps = np.diff(self.offsets)
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.features) or (steps < 1).any():
+            raise ValueError("the offsets do not rise from 0 to the number of exemplars")
+        if self.sequence.max() >= len(self.sequences):
+            raise ValueError("an exemplar of none of the sequences")
+        return self
+
+
+class ScoreDetails(_Content):
+    """Sizes of a score map."""
+
+    frame_height_px: Side
+    frame_width_px: Side
+    cell_height_px: Side
+    cell_width_px: Side
+    frame_count: Count
+    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+
+
+class Calibration(_Content):
+    """False alarms of a training sequence at every threshold."""
+
+    frame_count: Count
+    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    scores: Annotated[Any, Array("float32", "steps")]
+    alarms: Annotated[Any, Array("int64", "steps", least=0)]
+
+
+class Volume(_Content):
+    """Where and when a volume is."""
+
+    region: Index
+    box_xyxy_px: Box
+    first_frame: Index
+    last_frame: Index
+    attributes: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if not self.first_frame <= self.last_frame < self.first_frame + LONGEST_VOLUME:
+            raise ValueError("the volume ends before it begins, or much later")
+        return self
+
+
+class Peak(Volume):
+    """The most anomalous volume of a detection."""
+
+    distance: NotNegative
+    shares: dict[str, Number]
+
+
+class Nearest(Volume):
+    """The exemplar nearest to it."""
+
+    sequence: str
+    count: Count
+
+
+class Detection(_Content):
+    """One detection of an explanation."""
+
+    id: Index
+    score: Number
+    first_frame: Index
+    last_frame: Index
+    peak_frame: Index
+    boxes_xyxy_px: list[Box]
+    place: str
+    peak: Peak
+    nearest: Nearest
+    normal: dict[str, Any]
+    unusual: list[dict[str, Any]]
+    sentence: str
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.boxes_xyxy_px) != self.last_frame - self.first_frame + 1:
+            raise ValueError("expected a box for each frame")
+        if not self.first_frame <= self.peak_frame <= self.last_frame:
+            raise ValueError("the peak is outside the detection")
+        return self
+
+
+class Explanations(_Content):
+    """The detections of a test sequence."""
+
+    sequence: str
+    frame_count: Count
+    height_px: Side
+    width_px: Side
+    frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    times_s: list[NotNegative] | None = None
+    cell_px: Side
+    region_px: Side
+    threshold: Number
+    frame_scores: list[Number]
+    detections: list[Detection]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.frame_scores) != self.frame_count:
+            raise ValueError("expected a score for each frame")
+        if self.times_s is not None and len(self.times_s) != self.frame_count:
+            raise ValueError("expected a time for each frame")
+        last = [d.last_frame for d in self.detections]
+        last += [d.peak.last_frame for d in self.detections]
+        if max(last, default=0) >= self.frame_count:
+            raise ValueError("a detection goes on after the last frame")
+        boxes = [box for d in self.detections for box in (*d.boxes_xyxy_px, d.peak.box_xyxy_px)]
+        boxes += [d.nearest.box_xyxy_px for d in self.detections]
+        if any(x1 > self.width_px or y1 > self.height_px for _, _, x1, y1 in boxes):
+            raise ValueError("a box that leaves the frame")
+        return self
+
+
+class AnnotatedRegions(_Content):
+    """Annotated regions of a sequence, side by side."""
+
+    frame: list[Index]
+    track: list[int]
+    box_xyxy_px: list[Annotated[list[Number], Field(min_length=4, max_length=4)]]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not len(self.frame) == len(self.track) == len(self.box_xyxy_px):
+            raise ValueError("frame, track and box_xyxy_px differ in number")
+        return self
+
+
+class FrameLabels(_Content):
+    """What the ground truth says of the test sequences."""
+
+    anomalous_frames: dict[str, list[Annotated[list[Index], Field(min_length=2, max_length=2)]]]
+    regions: dict[str, AnnotatedRegions]
+
+
+class Counts(_Content):
+    """Of an evaluation."""
+
+    sequences: int
+    frames: int
+    regions: int
+    tracks: int
+
+
+class Basis(_Content):
+    """What a criterion stands on."""
+
+    ground_truth: str
+    format: str
+    derived: bool
+    sequences: list[str]
+    frames: int
+
+
+class Summary(_Content):
+    """The numbers of an evaluation that commands print again."""
+
+    frame_roc_auc: float | None
+    frame_macro_roc_auc: float | None
+    frame_eer: float | None
+    region_roc_auc: float | None
+    track_roc_auc: float | None
+    pixel_roc_auc: float | None
+    dual_pixel_roc_auc: float | None
+    rule: str
+    areas_by_rule: dict[str, dict[str, float | None]]
+    counts: Counts
+    part_of: int | None
+    stands_on: dict[Criterion, Basis | None]
+
+
+CONTENTS: dict[str, Any] = {
+    "features": Features,
+    "scales": Scales,
+    "exemplars": ExemplarFile,
+    "merged": ExemplarFile,
+    "scores": Annotated[Any, Array("float32", "frames rows columns")],
+    "score_details": ScoreDetails,
+    "calibration": Calibration,
+    "explanations": Explanations,
+    "frame_labels": FrameLabels,
+    "summary": Summary,
+}
+"""What a file of each kind holds; kinds that no program reads again are not among them."""
+
+
+@lru_cache
+def _validator(kind: str) -> Callable[..., Any]:
+    return TypeAdapter(CONTENTS[kind]).validate_python
+
+
+def check_content(content: object, kind: str, path: Path) -> None:
+    """Compare what a file holds with what a file of its kind holds.
+
+    Raises:
+        DamagedFileError: They differ; the message has keys and expectations.
+    """
+    if kind not in CONTENTS:
+        return
+    try:
+        _validator(kind)(content, context={})
+    except ValidationError as error:
+        problems = [_problem(item["loc"], item["msg"]) for item in error.errors()]
+        more = len(problems) - SHOWN_PROBLEMS
+        text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+        raise DamagedFileError(f"{path}: holds no {kind.replace('_', ' ')}: {text}") from None
+
+
+def _problem(keys: tuple[int | str, ...], message: str) -> str:
+    name = ".".join(one_line(key, limit=80) for key in keys)
+    words = one_line(message.removeprefix("Value error, "))
+    return f"{name}: {words}" if name else words
