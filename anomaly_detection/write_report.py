@@ -3,57 +3,22 @@
     python -m anomaly_detection.write_report --config configs/ped2.toml
     python -m anomaly_detection.write_report --config configs/ped2.toml --single-file
 
-reads the explanations, the score maps, the model and the frames, and writes the folder
-``report/<version>/``, whose ``index.html`` opens from disk without a server or a network; with
-``--single-file`` the one file ``report/<version>.html``, which can be sent. Where the config names
-ground truth, the timelines show which frames it calls anomalous: ``evaluation.evaluate_scores``
-leaves these in ``frame_labels.json``, and must have run first.
+reads the explanations, the score maps, the frames and, where the version's detector learns them,
+the exemplars. It writes the folder ``report/<version>/``, whose ``index.html`` opens from disk
+without a server or a network; with ``--single-file`` the one file ``report/<version>.html``, which
+can be sent. Where the config names ground truth, the timelines show which frames it calls
+anomalous: ``evaluation.evaluate_scores`` leaves these in ``frame_labels.json``, and must have run
+first.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from anomaly_detection.explain_anomalies import Scene
-from anomaly_detection.report.data import (
-    THUMBNAIL_COLUMNS,
-    THUMBNAIL_PX,
-    THUMBNAILS_PER_SHEET,
-    Report,
-    SequenceReport,
-    thumbnail_name,
-)
-from anomaly_detection.report.page import (
-    FolderSink,
-    SingleSink,
-    Sink,
-)
-from anomaly_detection.report.pictures import (
-    HEAT_LEVELS,
-    Image,
-    Sheets,
-    StripCutter,
-    heat_colours,
-    resize,
-    scores_to_levels,
-    to_heat_png,
-    to_jpeg,
-)
-from anomaly_detection.report.scene import (
-    BACKGROUND_FRAMES,
-    SceneReport,
-    spread_evenly,
-)
+from anomaly_detection.report.page import FolderSink, SingleSink
+from anomaly_detection.report.writer import ReportWriter
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
-from vadloc.errors import VadlocError
-from vadloc.features import check_scores
 from vadloc.files.storage import (
     list_files,
     replacing_folder,
@@ -61,10 +26,8 @@ from vadloc.files.storage import (
     write_page,
 )
 from vadloc.stage_reports import stage_report
-from vadloc.video.frames import read_frames
 
 COMMAND = "anomaly_detection.write_report"
-LEGEND_COLOURS = 16
 
 
 def outputs(artifacts: Artifacts, _dataset: str, *, single_file: bool = False) -> list[Artifact]:
@@ -116,222 +79,6 @@ def run(
         counts["sequences"] = len(writer.sequences)
         counts["detections"] = sum(len(s.detections) for s in writer.sequences)
     return page.path
-
-
-@dataclass(frozen=True)
-class ReportWriter:
-    """Everything the report is made of; frames are read while it is written.
-
-    Attributes:
-        artifacts: The results.
-        report: What holds for the whole page.
-        sequences: The test sequences.
-        scene: The model.
-        bands: First and last of the anomalous frames of each test sequence, if known.
-    """
-
-    artifacts: Artifacts
-    report: Report
-    sequences: list[SequenceReport]
-    scene: SceneReport
-    bands: dict[str, list[list[int]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, config: Config, artifacts: Artifacts) -> "ReportWriter":
-        """Read all but the frames."""
-        explained = [artifacts.explanations(s.name).load() for s in artifacts.sequences("test")]
-        bands = {}
-        if config.ground_truths:
-            bands = artifacts.evaluation("frame_labels.json").load()["anomalous_frames"]
-        scene = Scene.of(config, artifacts)
-        check_explained(explained, scene)
-        report = explained_to_report(scene, explained)
-        sequences = [SequenceReport(i, content, report) for i, content in enumerate(explained)]
-        return cls(artifacts, report, sequences, SceneReport(scene, report), bands)
-
-    def write(self, sink: Sink) -> None:
-        """Give everything to a sink, one test sequence and then one training sequence at a time."""
-        for sequence in self.sequences:
-            self._write_sequence(sink, sequence)
-        self._write_training(sink)
-        sink.add_data("scene", self.scene.content())
-        sink.add_data("index", self._index())
-
-    def _index(self) -> dict[str, Any]:
-        """What the page shows at once: all but details and pictures."""
-        first = self.sequences[0].explained
-        rows = [row for sequence in self.sequences for row in sequence.rows()]
-        known = ("version", "components", "threshold", "threshold_from")
-        return {key: first[key] for key in known} | {
-            "schema": SCHEMAS["report"],
-            "dataset": self.artifacts.config.dataset.name,
-            "stamp": self.artifacts.report_page().stamp,
-            "height_px": self.report.height_px,
-            "width_px": self.report.width_px,
-            "clip": self._clip_layout(),
-            "thumbnail": {
-                "height": THUMBNAIL_PX[0],
-                "width": THUMBNAIL_PX[1],
-                "columns": THUMBNAIL_COLUMNS,
-                "per_sheet": THUMBNAILS_PER_SHEET,
-            },
-            "top_score": self.report.top_score,
-            "colours": legend(),
-            "sequences": [
-                s.overview(self.bands.get(s.explained["sequence"])) for s in self.sequences
-            ],
-            "detections": sorted(rows, key=lambda row: -row["score"]),
-        }
-
-    def _clip_layout(self) -> dict[str, Any]:
-        """Where on which sheet a frame is."""
-        (height, width), (rows, columns) = self.report.clip_size, self.report.cells
-        cell = self.report.cell_px
-        return {
-            "height": height,
-            "width": width,
-            "columns": self.report.columns,
-            "per_sheet": self.report.columns**2,
-            "cells": [rows, columns],
-            # The grid of cells may reach beyond the frame.
-            "covers": [rows * cell / self.report.height_px, columns * cell / self.report.width_px],
-        }
-
-    def _write_sequence(self, sink: Sink, sequence: SequenceReport) -> None:
-        name = sequence.explained["sequence"]
-        scores = self.artifacts.scores(name).load()
-        check_scores(scores, (sequence.explained["frame_count"], *self.report.cells), name)
-        heat = scores_to_levels(scores[sequence.shown_frames()], self.report.top_score)
-        for number, sheet in _sheets(heat, self.report.columns):
-            sink.add_picture(f"heat/{sequence.key}-{number:04d}.png", to_heat_png(sheet))
-        thumbnails: dict[str, Image] = {}
-        for file, image in self._test_pictures(sequence):
-            if file.startswith("thumbnail"):
-                thumbnails[file] = image
-            else:
-                sink.add_picture(file, to_jpeg(image))
-        ordered = [thumbnails[thumbnail_name(i)] for i in range(len(sequence.detections))]
-        sheets = _sheets(ordered, THUMBNAIL_COLUMNS, capacity=THUMBNAILS_PER_SHEET)
-        for number, sheet in sheets:
-            sink.add_picture(f"thumbnails/{sequence.key}-{number:04d}.jpg", to_jpeg(sheet))
-        sink.add_data(sequence.key, sequence.details(self.scene.roses))
-
-    def _test_pictures(self, sequence: SequenceReport) -> Iterator[tuple[str, Image]]:
-        """Sheets of clips, strips and thumbnails in one pass over the frames."""
-        cutter = StripCutter(sequence.strips())
-        shown = set(sequence.shown_frames())
-        sheets = Sheets(columns=self.report.columns, capacity=self.report.columns**2)
-        file = partial("clips/{key}-{number:04d}.jpg".format, key=sequence.key)
-        if not sequence.detections:
-            return
-        frames = self.artifacts.sequence("test", sequence.explained["sequence"])
-        for index, frame in enumerate(read_frames(frames, colour="rgb")):
-            yield from cutter.feed(index, frame)
-            if index in shown:
-                shown.remove(index)
-                full = sheets.add(resize(frame, self.report.clip_size))
-                yield from ((file(number=number), sheet) for number, sheet in full)
-            if not shown and not cutter.frames:
-                break
-        yield from ((file(number=number), sheet) for number, sheet in sheets.flush())
-
-    def _write_training(self, sink: Sink) -> None:
-        """Nearest exemplars, exemplars of the scene, and the picture of the scene."""
-        exemplars: dict[str, Image] = {}
-        background: list[Image] = []
-        for name in self.report.train:
-            nearest = {strip.name: strip for strip in self._nearest_strips(name)}
-            cutter = StripCutter([*nearest.values(), *self.scene.strips(name)])
-            needed = cutter.frames
-            kept = spread_evenly(needed, -(-BACKGROUND_FRAMES // len(self.report.train)))
-            frames = read_frames(self.artifacts.sequence("train", name), colour="rgb")
-            for index, frame in zip(range(max(needed, default=-1) + 1), frames, strict=False):
-                if index in kept:
-                    background.append(frame)
-                for strip, image in cutter.feed(index, frame):
-                    if strip in nearest:
-                        sink.add_picture(strip, to_jpeg(image))
-                    else:
-                        exemplars[strip] = image
-        for file, image in self.scene.sheets(exemplars).items():
-            sink.add_picture(file, to_jpeg(image))
-        sink.add_picture("scene.jpg", to_jpeg(median_frame(background)))
-
-    def _nearest_strips(self, name: str) -> Iterator[Any]:
-        for sequence in self.sequences:
-            for detection in sequence.detections:
-                nearest = detection["nearest"]
-                if nearest["sequence"] == name:
-                    yield self.report.strip(self.report.nearest_name(nearest), nearest)
-
-
-def check_explained(explained: list[dict[str, Any]], scene: Scene) -> None:
-    """Refuse explanations that speak of what the model does not have.
-
-    Raises:
-        VadlocError: Of frames of another size, other regions or training sequences.
-    """
-    model = scene.model
-    for content in explained:
-        volumes = [d[name] for d in content["detections"] for name in ("peak", "nearest")]
-        known = {volume.get("sequence", model.sequences[0]) for volume in volumes}
-        size = content["height_px"], content["width_px"]
-        highest = max((volume["region"] for volume in volumes), default=0)
-        if (
-            size != (model.height_px, model.width_px)
-            or highest >= model.region_count
-            or not known <= set(model.sequences)
-        ):
-            raise VadlocError(
-                f"{content['sequence']}: its explanations are of another model; make them again: "
-                "anomaly_detection.explain_anomalies --overwrite"
-            )
-
-
-def explained_to_report(scene: Scene, explained: list[dict[str, Any]]) -> Report:
-    """What holds for the whole page.
-
-    Args:
-        scene: The model.
-        explained: Content of the explanations of each test sequence.
-    """
-    config, grid = scene.config, scene.grid
-    return Report(
-        height_px=grid.height_px,
-        width_px=grid.width_px,
-        cell_px=grid.stride_px,
-        cells=grid.cells,
-        clip_seconds=config.report.clip_seconds,
-        clip_frames_per_second=config.report.clip_frames_per_second,
-        clip_side_px=config.report.clip_side_px,
-        top_score=max(max(content["frame_scores"]) for content in explained),
-        train=scene.model.sequences,
-    )
-
-
-def median_frame(frames: list[Image]) -> Image:
-    """The median over time of each pixel."""
-    median: Image = np.median(np.stack(frames), axis=0).astype(np.uint8)
-    return median
-
-
-def legend() -> list[str]:
-    """Colours of the scores from 0 to the top, as CSS has them."""
-    colours, opacity = heat_colours()
-    levels = np.linspace(0, HEAT_LEVELS - 1, LEGEND_COLOURS).astype(int)
-    return [
-        "rgb({} {} {} / {:.2f})".format(*colours[level], opacity[level] / 255) for level in levels
-    ]
-
-
-def _sheets(
-    tiles: NDArray[np.uint8] | list[Image], columns: int, *, capacity: int | None = None
-) -> Iterator[tuple[int, Image]]:
-    """All tiles on sheets, with their numbers; square ones if no capacity is given."""
-    sheets = Sheets(columns=columns, capacity=capacity or columns**2)
-    for image in tiles:
-        yield from sheets.add(image)
-    yield from sheets.flush()
 
 
 def stage(*, single_file: bool = False) -> Stage:

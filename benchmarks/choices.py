@@ -75,7 +75,7 @@ def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
     for table, key, value in VARIATIONS:
         group, _, extractor = table.partition(".")
         unused = group == "features" and extractor not in extractors
-        if not unused and (group != "distance" or len(VERSIONS[version]) > 1):
+        if not unused and (group != "distance" or len(VERSIONS[version].components) > 1):
             yield table, key, value
 
 

@@ -25,11 +25,11 @@ from anomaly_detection.calibration.calibrate_threshold import (
     Threshold,
     alarm_threshold,
 )
-from anomaly_detection.explain_anomalies import Scene, explain
+from anomaly_detection.detectors import load_detector, load_input
+from anomaly_detection.explanation.records import sequence_to_record
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
-from vadloc.features import load_features
 from vadloc.versions import VERSIONS
 
 LEAST_IOU = 0.1
@@ -108,12 +108,18 @@ def judge(track: Track, detections: list[dict[str, Any]], boxes: dict[int, list[
 
 def verdicts(artifacts: Artifacts, threshold: Threshold, tracks: list[Track]) -> list[Verdict]:
     """All tracks at one threshold; the explanations are made in memory."""
-    scene = Scene.of(artifacts.config, artifacts)
+    detector = load_detector(artifacts)
     regions = artifacts.evaluation("frame_labels.json").load()["regions"]
     found = []
     for name in dict.fromkeys(track.sequence for track in tracks):
-        features = load_features(artifacts, "test", name)
-        explained = explain(features, artifacts.scores(name).load(), scene, threshold)
+        explained = sequence_to_record(
+            load_input(artifacts, "test", name),
+            artifacts.scores(name).load(),
+            detector,
+            threshold,
+            config=artifacts.config,
+            version=artifacts.version,
+        )
         found += [
             judge(track, explained["detections"], boxes_of(regions[name], track.number))
             for track in tracks

@@ -288,7 +288,7 @@ def results_below(folder: Path) -> Artifacts:
 
 def all_stages(artifacts: Artifacts) -> list[Stage]:
     """Those of a run, with the calibration, which a fixed threshold does without."""
-    stages = run_stages(artifacts.config)
+    stages = run_stages(artifacts)
     return [*stages[:-2], calibration.STAGE, *stages[-2:]]
 
 

@@ -47,7 +47,7 @@ from vadloc.config import AppearanceFeatures, Config, load_config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS
 
-CHOICES = sorted(version for version, parts in VERSIONS.items() if "appearance" in parts)
+CHOICES = sorted(version for version, entry in VERSIONS.items() if "appearance" in entry.components)
 SIDE_PX = 64
 """Side of a region in what the network sees."""
 STRIDE_PX = 32

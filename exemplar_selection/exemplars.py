@@ -56,12 +56,26 @@ class Exemplars:
             VadlocError: The model has more or fewer.
         """
         grid = RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
+        self.check_grid(grid)
+        return grid
+
+    def check_grid(self, grid: RegionGrid) -> None:
+        """Refuse frames of another size, and other regions, than those of the exemplars.
+
+        Raises:
+            VadlocError: They are others.
+        """
+        names = ", ".join(self.sequences[:3])
+        if (grid.height_px, grid.width_px) != (self.height_px, self.width_px):
+            raise VadlocError(
+                f"frames of {grid.width_px} x {grid.height_px} px, those of the exemplars of "
+                f"{names} have {self.width_px} x {self.height_px}; bring them to one size"
+            )
         if grid.region_count != self.region_count:
             raise VadlocError(
-                f"exemplars of {', '.join(self.sequences[:3])}: {self.region_count} regions, a "
+                f"exemplars of {names}: {self.region_count} regions, a "
                 f"frame has {grid.region_count}; select and merge them again with --overwrite"
             )
-        return grid
 
     def check_widths(self, features: SequenceFeatures) -> None:
         """Refuse features that have other columns than the exemplars.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from exemplar_selection import wording
+from exemplar_selection import phrases
 from vadloc.regions import RegionGrid
 from vadloc.video import drawing
 from vadloc.video.drawing import (
@@ -91,8 +91,8 @@ def draw_tile(tile: Tile, picture: RgbImage, gallery: Gallery) -> RgbImage:
         MARGIN_PX + TILE_PX + TEXT_LINES * drawing.text_size("0")[1], TILE_PX + 2 * MARGIN_PX
     )
     image[MARGIN_PX : MARGIN_PX + TILE_PX, MARGIN_PX:-MARGIN_PX] = _crop(picture, gallery)
-    when = wording.frames(tile.first_frame, tile.last_frame)
-    texts = [wording.volumes(tile.volumes), f"{tile.sequence}, {when}"]
+    when = phrases.frames(tile.first_frame, tile.last_frame)
+    texts = [phrases.volumes(tile.volumes), f"{tile.sequence}, {when}"]
     texts += drawing.wrap(tile.words, TILE_PX + MARGIN_PX)
     return _draw_lines(image, texts[:TEXT_LINES], (MARGIN_PX // 2, MARGIN_PX + TILE_PX))
 
@@ -124,7 +124,7 @@ def _draw_head(gallery: Gallery, picture: RgbImage, width: int) -> RgbImage:
     stand = (
         "1 exemplar stands" if gallery.exemplars == 1 else f"{gallery.exemplars} exemplars stand"
     )
-    stand += f" for {wording.volumes(gallery.volumes)}."
+    stand += f" for {phrases.volumes(gallery.volumes)}."
     texts = [f"Region {gallery.region}", *drawing.wrap(stand, room)]
     texts += drawing.wrap(f"Normal here: {gallery.words}.", room)
     hidden = gallery.exemplars - len(gallery.tiles)

@@ -62,8 +62,8 @@ def find_exemplars(
 
     from exemplar_selection.exemplars import Exemplars
     from exemplar_selection.gallery import Gallery, Tile
-    from exemplar_selection.normality import Seen, exemplars_to_normal, speed_floor
-    from exemplar_selection.wording import normal_to_words, volume_to_words
+    from exemplar_selection.normal_ranges import VolumeAttributes, exemplars_to_ranges, speed_floor
+    from exemplar_selection.phrases import normal_to_words, volume_to_words
     from feature_extraction.attributes import AttributeReader
 
     model = Exemplars.from_content(artifacts.merged().load())
@@ -74,9 +74,9 @@ def find_exemplars(
     counts = model.counts[rows]
     read = AttributeReader.of(artifacts.config, artifacts.version)
     descriptors = {name: values[rows] for name, values in model.descriptors.items()}
-    seen = Seen(read(model.features[rows], descriptors))
+    seen = VolumeAttributes(read(model.features[rows], descriptors))
     floor = speed_floor(artifacts.config, model.components)
-    normal = exemplars_to_normal(seen, counts).record()
+    normal = exemplars_to_ranges(seen, counts).record()
     words = normal_to_words(normal, floor_px_per_frame=floor)
     tiles = [
         Tile(

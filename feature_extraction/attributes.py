@@ -68,7 +68,7 @@ class AttributeReader:
             VadlocError: Weights are missing or damaged.
         """
         features = config.features
-        used = {EXTRACTOR_OF[component] for component in VERSIONS[version]}
+        used = {EXTRACTOR_OF[component] for component in VERSIONS[version].components}
         networks: dict[str, NetworkWeights] = {}
         if "appearance" in used and features.appearance.weights != "torchvision":
             path = weights_file(features.appearance.weights, "appearance")
@@ -87,9 +87,10 @@ class AttributeReader:
                 components are left aside.
             descriptors: Name to ``(n, k)``, as stored beside them.
         """
-        widths = [_WIDTHS.get(name, FEATURE_WIDTH) for name in VERSIONS[self.version]]
+        components = VERSIONS[self.version].components
+        widths = [_WIDTHS.get(name, FEATURE_WIDTH) for name in components]
         parts = np.split(values, np.cumsum(widths), axis=1)
-        columns = dict(zip(VERSIONS[self.version], parts, strict=False))
+        columns = dict(zip(components, parts, strict=False))
         classes = self._classes(columns["appearance"]) if "appearance" in columns else None
         if "momentum" in columns:
             motion = _measured(columns["momentum"], descriptors["moving_share"])

@@ -30,7 +30,13 @@ from vadloc.config import Config, GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import storage
 from vadloc.files.digests import digests_of
-from vadloc.versions import VERSIONS, WEIGHTS, extractors_of
+from vadloc.versions import (
+    EXEMPLARS,
+    VERSIONS,
+    DetectorEntry,
+    detector_of,
+    extractors_of,
+)
 from vadloc.video.frames import (
     Sequence,
     frame_files,
@@ -188,6 +194,7 @@ class Artifacts:
         object.__setattr__(self, "version", self.version or self.config.version)
         if self.version not in VERSIONS:
             raise UsageError(f"version {self.version!r}: expected one of {sorted(VERSIONS)}")
+        detector_of(self.version)
 
     @property
     def folder(self) -> Path:
@@ -202,14 +209,19 @@ class Artifacts:
     @property
     def components(self) -> tuple[str, ...]:
         """Feature components of the version, in the order of their columns."""
-        return VERSIONS[self.version]
+        return VERSIONS[self.version].components
+
+    @property
+    def detector(self) -> DetectorEntry:
+        """What the stages must know of the version's detector."""
+        return detector_of(self.version)
 
     @property
     def weights(self) -> dict[str, float]:
         """w_k of each component."""
-        own = dict.fromkeys(self.components, 1.0) | WEIGHTS.get(self.version, {})
-        own.update((name, w) for name, w in self.config.distance.weights.items() if name in own)
-        return own
+        weights = dict.fromkeys(self.components, 1.0) | dict(VERSIONS[self.version].weights)
+        given = self.config.distance.weights
+        return weights | {name: w for name, w in given.items() if name in weights}
 
     def split_folder(self, split: Split) -> Path:
         """Where the sequences of a split lie."""
@@ -297,7 +309,12 @@ class Artifacts:
         )
 
     def scales(self) -> Artifact:
-        """The divisors Z_k of the distance, from the features of all training sequences."""
+        """The divisors Z_k of the distance, from the features of all training sequences.
+
+        Raises:
+            UsageError: The version's detector learns no exemplars, so that there are none.
+        """
+        self._check_exemplars()
         return Artifact(
             self._versioned("exemplars", "scales.joblib"),
             self._scales_stamp,
@@ -306,7 +323,12 @@ class Artifacts:
         )
 
     def exemplars(self, sequence: str) -> Artifact:
-        """Exemplars of one training sequence."""
+        """Exemplars of one training sequence.
+
+        Raises:
+            UsageError: As `scales`.
+        """
+        self._check_exemplars()
         return Artifact(
             self._versioned("exemplars", f"{sequence}.joblib"),
             partial(self._exemplars_stamp, sequence),
@@ -315,7 +337,12 @@ class Artifacts:
         )
 
     def merged(self) -> Artifact:
-        """The model: exemplars of all training sequences."""
+        """The model: exemplars of all training sequences.
+
+        Raises:
+            UsageError: As `scales`.
+        """
+        self._check_exemplars()
         return Artifact(
             self._versioned("exemplars", "merged.joblib"),
             self._merged_stamp,
@@ -448,6 +475,13 @@ class Artifacts:
         )
         return _hash("ground_truth", sources, sorted(self.part) if self.is_part() else [])
 
+    def _check_exemplars(self) -> None:
+        if not self.detector.learns_exemplars:
+            raise UsageError(
+                f"version {self.version!r}: its detector {VERSIONS[self.version].detector!r} "
+                "learns no exemplars; there are none to select, merge or show"
+            )
+
     def _scores_file(self, sequence: str, suffix: str) -> Artifact:
         return Artifact(
             self._versioned("scores", f"{sequence}.{suffix}"),
@@ -509,6 +543,27 @@ class Artifacts:
         stamps = [self._features_stamp(extractor, split, sequence) for extractor in extractors]
         return _hash("version", *self.components, *stamps)
 
+    def _input_stamp(self, split: Split, sequence: str) -> str:
+        """The stamp of what the detector is given of a sequence."""
+        if self.detector.reads == "features":
+            return self._all_features_stamp(split, sequence)
+        return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
+
+    def _learned_stamp(self) -> str:
+        """The stamp of what is learnt; of the training sequences if that is nothing."""
+        if self.detector.learns_exemplars:
+            return self._merged_stamp()
+        train = self.sequences("train")
+        return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
+
+    def _train_inputs(self, train: list[Sequence]) -> list[str]:
+        return [self._input_stamp("train", sequence.name) for sequence in train]
+
+    def _detector_identity(self) -> list[Any]:
+        """Which detector scores; nothing for exemplars, whose stamps older results have."""
+        name = VERSIONS[self.version].detector
+        return [] if name == EXEMPLARS else [name, self.detector.revision]
+
     def _scales_stamp(self) -> str:
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
@@ -530,13 +585,16 @@ class Artifacts:
         return self._once("merged", hashed)
 
     def _scores_stamp(self, sequence: str) -> str:
-        features = self._all_features_stamp("test", sequence)
-        return _hash("scores", features, self._merged_stamp(), self.config.scoring)
+        inputs = [self._input_stamp("test", sequence)]
+        if self.detector.learns_exemplars:
+            inputs.append(self._merged_stamp())
+        return _hash("scores", *inputs, self.config.scoring, *self._detector_identity())
 
     def _calibration_stamp(self, sequence: str) -> str:
         connectivity = self.config.evaluation.connectivity
-        inputs = sequence, self._merged_stamp(), connectivity
-        return _hash("calibration", *inputs, self.config.scoring)
+        inputs = sequence, self._learned_stamp(), connectivity
+        identity = self._detector_identity()
+        return _hash("calibration", *inputs, self.config.scoring, *identity)
 
     def _explanations_stamp(self, sequence: str) -> str:
         alarms, dataset = self.config.alarms, self.config.dataset
@@ -575,7 +633,7 @@ class Artifacts:
         explained = [self.explanations(s.name).stamp for s in self.sequences("test")]
         truth = self._truth_stamp()
         rate = self.config.dataset.frames_per_second
-        inputs = [*explained, self._merged_stamp(), truth, rate]
+        inputs = [*explained, self._learned_stamp(), truth, rate]
         return _hash("report", *inputs, self.config.report)
 
     def _once(self, key: Any, make: Callable[[], _T]) -> _T:

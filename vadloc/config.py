@@ -168,7 +168,7 @@ class Distance(_Table):
             their motion networks to zero; ``gate`` lets motion count between moving volumes only,
             and adds 3 between one that moves and one that does not; ``keep`` does nothing.
         weights: w_k of components, by name; of those that are not named, the version's own
-            (``vadloc.versions.WEIGHTS``).
+            (``vadloc.versions.VERSIONS``).
     """
 
     pairs: int = Field(default=20_000, ge=1)

@@ -1,7 +1,8 @@
 """Stored features of a sequence, with the components of a version side by side."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,54 +10,54 @@ from numpy.typing import NDArray
 from vadloc.artifacts import Artifacts, Split
 from vadloc.config import Regions
 from vadloc.errors import VadlocError
-from vadloc.regions import RegionGrid
+from vadloc.sequence_input import SequenceInput
 from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
-from vadloc.video.times import Clock
 
 MOVING = "moving"
 """Name of the column that says whether anything moves, which the rule ``gate`` adds."""
 
 
-@dataclass(frozen=True)
-class SequenceFeatures:
+class VolumeFeatures(NamedTuple):
+    """Features of the volumes of one time step, one in each region.
+
+    Attributes:
+        first_frame: 0-based first frame of these volumes.
+        values: ``(regions, sum of widths)`` float32.
+        descriptors: Name to ``(regions, k)`` float32.
+    """
+
+    first_frame: int
+    values: NDArray[np.float32]
+    descriptors: dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceFeatures(SequenceInput):
     """Features of all video volumes of a sequence.
 
     Attributes:
-        sequence: Its name.
-        frame_count: Number of frames.
-        height_px: Frame height.
-        width_px: Frame width.
         first_frame: ``(v,)`` int64, 0-based first frame of the volumes of each time step.
-        components: Names of the components.
         widths: Columns of each component.
         values: ``(v, regions, sum of widths)`` float32.
         descriptors: Name to ``(v, regions, k)`` float32: what describes volumes without counting
             in the distance.
-        times_s: ``(frame_count,)`` float64, when each frame of a video begins, the first at 0;
-            ``None`` for pictures, which do not tell time.
     """
 
-    sequence: str
-    frame_count: int
-    height_px: int
-    width_px: int
     first_frame: NDArray[np.int64]
-    components: tuple[str, ...]
     widths: tuple[int, ...]
     values: NDArray[np.float32]
     descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    times_s: NDArray[np.float64] | None = None
 
-    @property
-    def time_record(self) -> dict[str, float]:
-        """For a file: ``duration_s`` and ``frames_per_second`` of a video; nothing of pictures."""
-        clock = Clock.of_stream(self.times_s)
-        if clock is None:
-            return {}
-        return {
-            "duration_s": clock.seconds(self.frame_count),
-            "frames_per_second": clock.frames_per_second,
-        }
+    def steps(self) -> Iterator[VolumeFeatures]:
+        """The volumes of each time step, in the order of time."""
+        for step, first in enumerate(self.first_frame.tolist()):
+            here = {name: values[step] for name, values in self.descriptors.items()}
+            yield VolumeFeatures(first, self.values[step], here)
+
+    def counts(self) -> dict[str, int]:
+        """Frames and volumes."""
+        steps, regions = self.values.shape[:2]
+        return {"frames": self.frame_count, "volumes": steps * regions}
 
 
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:
@@ -127,7 +128,7 @@ def _check_volumes(features: SequenceFeatures, regions: Regions) -> None:
         VadlocError: They are not.
     """
     first = features.first_frame
-    grid = RegionGrid(features.height_px, features.width_px, regions.size_px, regions.stride_px)
+    grid = features.grid(regions)
     covers = first[0] == 0 and first[-1] + regions.frames_per_volume == features.frame_count
     gaps = np.diff(first)
     if not covers or (gaps < 1).any() or (gaps > regions.frames_per_volume).any():

@@ -8,6 +8,7 @@ does what the stages' own commands would do one after the other.
 import importlib
 import logging
 
+from vadloc.artifacts import Artifacts
 from vadloc.cli import (
     RunOptions,
     Stage,
@@ -17,28 +18,36 @@ from vadloc.cli import (
     exit_status,
     run_units,
 )
-from vadloc.config import Config
 from vadloc.console import CommandParser
 from vadloc.unread import log_unread
 
 logger = logging.getLogger(__name__)
 
 
-def stages(config: Config, *, device: str = "auto") -> list[Stage]:
-    """The stages in the order of the data; without ground truth there is nothing to evaluate."""
-    extract = importlib.import_module("feature_extraction.extract_features")
-    modules = [
-        "exemplar_selection.select_exemplars",
-        "exemplar_selection.merge_exemplars",
-        "anomaly_detection.score_anomalies",
-    ]
+def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
+    """The stages that a version has on a dataset, in the order of the data.
+
+    There are no features for a detector that reads frames, no exemplars for one that learns none,
+    and without ground truth there is nothing to evaluate.
+    """
+    config, detector = artifacts.config, artifacts.detector
+    found: list[Stage] = []
+    if detector.reads == "features":
+        extract = importlib.import_module("feature_extraction.extract_features")
+        found += [extract.stage(split, device=device) for split in ("train", "test")]
+    modules = ["anomaly_detection.score_anomalies"]
+    if detector.learns_exemplars:
+        modules = [
+            "exemplar_selection.select_exemplars",
+            "exemplar_selection.merge_exemplars",
+            *modules,
+        ]
     if config.ground_truths:
         modules.append("evaluation.evaluate_scores")
     if config.alarms.threshold is None:
         modules.append("anomaly_detection.calibration.calibrate_threshold")
     modules += ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
-    later = [importlib.import_module(module).STAGE for module in modules]
-    return [*(extract.stage(split, device=device) for split in ("train", "test")), *later]
+    return found + [importlib.import_module(module).STAGE for module in modules]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -53,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
         log_unread(artifacts, "train", "test")
         if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").check_test_set(artifacts)
-        for stage in stages(artifacts.config, device=args.device):
+        for stage in stages(artifacts, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))
         if artifacts.config.ground_truths:

@@ -51,7 +51,7 @@ def unit_status(unit: str, files: list[Artifact], *, verify: bool) -> UnitStatus
 def status_table(artifacts: Artifacts, *, verify: bool) -> str:
     """One line a stage, and below it each unit that is not done."""
     lines = [f"{'stage':<46}" + "".join(f"{s:>9}" for s in STATES) + f"{'MiB':>9}  last written"]
-    for stage in stages(artifacts.config):
+    for stage in stages(artifacts):
         units = [
             unit_status(unit, stage.outputs(artifacts, unit), verify=verify)
             for unit in stage.units(artifacts)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from anomaly_detection.detections import neighbour_structure
+from anomaly_detection.explanation.detections import neighbour_structure
 
 
 @dataclass(frozen=True)

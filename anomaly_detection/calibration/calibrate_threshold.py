@@ -2,11 +2,10 @@
 
     python -m anomaly_detection.calibration --config configs/ped2.toml
 
-leaves out each training sequence in turn, merges the exemplars of the others, scores the one left
-out, and writes to ``calibration/<version>/<sequence>.joblib`` how many false alarms it would raise
-at every threshold: components of its score map in space and time. Test data have no part in it. A
-single training sequence is cut into halves, each scored by the exemplars of the other. Only the
-divisors Z_k of the distance are those of all training sequences.
+has the version's detector score each training sequence as if nothing had been learnt from it (see
+`Detector.score_training`), and writes to ``calibration/<version>/<sequence>.joblib`` how many false
+alarms it would raise at every threshold: components of its score map in space and time. Test data
+have no part in it.
 
 The number of components is not monotone in the threshold, since components join as it falls. The
 threshold for X per hour is the smallest one from which on, upwards, there are never more. If the
@@ -15,23 +14,15 @@ threshold lies just above all scores of normal video; the record says so.
 """
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from anomaly_detection.score_anomalies import features_to_scores
-from exemplar_selection.exemplars import Exemplars
-from exemplar_selection.merge_exemplars import merge_exemplars
-from exemplar_selection.select_exemplars import features_to_exemplars
+from anomaly_detection.detectors import load_detector, load_input
+from anomaly_detection.detectors.detector import check_contract
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
-from vadloc.errors import VadlocError
-from vadloc.features import SequenceFeatures, load_features
 from vadloc.stage_reports import stage_report
 
 logger = logging.getLogger(__name__)
@@ -44,7 +35,7 @@ class Threshold:
     """From which score on something is an alarm.
 
     Attributes:
-        value: Least score of an alarm, in units of the distance.
+        value: Least score of an alarm, in the detector's unit.
         origin: Where it comes from, as explanations store it.
     """
 
@@ -58,7 +49,7 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
 
 
 def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Count the false alarms of one training sequence by the exemplars of the others.
+    """Count the false alarms of one training sequence, as if nothing had been learnt from it.
 
     Returns:
         Path of the counts.
@@ -74,11 +65,13 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
     with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
         frames, curves = 0, []
         times: dict[str, float] = {}
-        for features, model in left_out(config, artifacts, sequence):
-            frames += features.frame_count
-            for key, value in features.time_record.items():
+        whole = load_input(artifacts, "train", sequence)
+        detector = load_detector(artifacts)
+        for part, scores in detector.score_training(whole, whole.grid(config.regions)):
+            check_contract(detector, part, part.grid(config.regions), scores)
+            frames += part.frame_count
+            for key, value in part.time_record.items():
                 times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
-            scores = features_to_scores(features, model, config)
             curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
         curve = sum_of_curves(curves)
         file.save(
@@ -94,66 +87,6 @@ def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool 
         counts["frames"] = frames
         counts["highest_score"] = float(curve.scores[0])
     return file.path
-
-
-def left_out(
-    config: Config, artifacts: Artifacts, sequence: str
-) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
-    """Features that are left out, and a model that knows nothing of them.
-
-    Yields:
-        A training sequence with the exemplars of the others; if it is the only one, each half of it
-        with those of the other half.
-
-    Raises:
-        VadlocError: The only sequence is too short to be halved.
-    """
-    features = load_features(artifacts, "train", sequence)
-    threshold = config.exemplars.threshold
-    names = [s.name for s in artifacts.sequences("train") if s.name != sequence]
-    if names:
-        parts = [Exemplars.from_content(artifacts.exemplars(name).load()) for name in names]
-        yield features, merge_exemplars(parts, threshold=threshold)
-        return
-    own = Exemplars.from_content(artifacts.exemplars(sequence).load())
-    halves = split_in_time(features, config.regions.frames_per_volume)
-    for half, other in (halves, halves[::-1]):
-        yield half, features_to_exemplars(other, distance=own.distance, threshold=threshold)
-
-
-def split_in_time(
-    features: SequenceFeatures, frames_per_volume: int
-) -> tuple[SequenceFeatures, SequenceFeatures]:
-    """The volumes before and after the middle of a sequence, as sequences of their own.
-
-    Raises:
-        VadlocError: A half has no volume.
-    """
-    middle, starts = features.frame_count // 2, features.first_frame
-    steps = np.flatnonzero(starts + frames_per_volume <= middle), np.flatnonzero(starts >= middle)
-    if not all(len(half) for half in steps):
-        raise VadlocError(
-            f"{features.sequence}: {features.frame_count} frames are too few to calibrate a "
-            "threshold on the only training sequence; add normal video, or set [alarms] threshold"
-        )
-    first, second = (_part(features, half, frames_per_volume) for half in steps)
-    return first, second
-
-
-def _part(
-    features: SequenceFeatures, steps: NDArray[np.int64], frames_per_volume: int
-) -> SequenceFeatures:
-    starts = features.first_frame[steps]
-    count = int(starts[-1] - starts[0]) + frames_per_volume
-    times = features.times_s
-    return replace(
-        features,
-        frame_count=count,
-        times_s=None if times is None else times[starts[0] :][:count],
-        first_frame=starts - starts[0],
-        values=features.values[steps],
-        descriptors={name: values[steps] for name, values in features.descriptors.items()},
-    )
 
 
 def calibrate(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> None:

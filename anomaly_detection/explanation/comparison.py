@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exemplar_selection.distance import FeatureDistance
-from exemplar_selection.normality import COMMON_DIRECTION, DIRECTIONS, Normal, Seen
+from exemplar_selection.normal_ranges import (
+    COMMON_DIRECTION,
+    DIRECTIONS,
+    NormalRanges,
+    VolumeAttributes,
+)
 from feature_extraction.attributes import CLASSES
 from vadloc.features import MOVING
 
@@ -42,7 +47,7 @@ class Comparison:
         exemplars: ``(m, dimension)``, not scaled.
         distance: Between them.
         components: Names of the distance's components.
-        seen: What the volume shows; one row.
+        shown: What the volume shows; one row.
         normal: What is normal by the exemplars.
     """
 
@@ -50,8 +55,8 @@ class Comparison:
     exemplars: NDArray[np.float32]
     distance: FeatureDistance
     components: tuple[str, ...]
-    seen: Seen
-    normal: Normal
+    shown: VolumeAttributes
+    normal: NormalRanges
 
     @cached_property
     def nearest(self) -> tuple[int, float]:
@@ -87,10 +92,10 @@ class Comparison:
 
     def _numbers_outside(self) -> list[dict[str, Any]]:
         """Speed and share of moving pixels, where they are outside their ranges."""
-        seen, normal = self.seen.record(0), self.normal.record()
+        shown, normal = self.shown.record(0), self.normal.record()
         entries = []
         for name, width in LEAST_WIDTH.items():
-            value, bounds = seen[name], normal[name]
+            value, bounds = shown[name], normal[name]
             if value is None or bounds is None or bounds[0] <= value <= bounds[1]:
                 continue
             low, high = bounds
@@ -101,14 +106,14 @@ class Comparison:
     def _words_outside(self) -> list[dict[str, Any]]:
         """Direction and class, where they are rare."""
         entries = []
-        direction = self.seen.record(0)["direction"]
+        direction = self.shown.record(0)["direction"]
         common = [
             k for k, share in (self.normal.directions or {}).items() if share >= COMMON_DIRECTION
         ]
         if direction and common and direction not in common:
             steps = min(_turn(direction, other) for other in common)
             entries.append(_entry("direction", direction, steps))
-        index, classes = self.seen.class_index, self.normal.classes
+        index, classes = self.shown.class_index, self.normal.classes
         if index is not None and index[0] >= 0 and classes:
             name = CLASSES[index[0]]
             if classes[name] < RARE_CLASS:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from exemplar_selection.wording import (
+from exemplar_selection.phrases import (
     frames,
     normal_to_words,
     percent,
@@ -46,18 +46,36 @@ def box_to_place(box_xyxy_px: list[int], grid: RegionGrid) -> str:
     return PLACES[row][column]
 
 
-def detection_to_sentence(
-    record: dict[str, Any], *, clock: Clock, floor_px_per_frame: float
-) -> str:
-    """What was seen where and when, what is normal there, and what is unusual.
+def detection_to_sentence(record: dict[str, Any], words: str, *, clock: Clock) -> str:
+    """When and where something was detected, and why.
 
     Args:
-        record: Of the detection, as ``explain_anomalies`` writes it.
-        clock: Of the sequence.
-        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+        record: The record of the detection, as ``explain_anomalies`` writes it.
+        words: Why it was detected, up to the final full stop.
+        clock: When the frames of the sequence are.
     """
     first, last = record["first_frame"], record["last_frame"]
     when = f"{frames(first, last)} ({clock.seconds(first):.1f}-{clock.seconds(last + 1):.1f} s)"
+    return f"{when[0].upper()}{when[1:]}, {record['place']}: {words}."
+
+
+def score_to_words(score: float, threshold: float) -> str:
+    """A score against the threshold, where there is no other reason to give."""
+    if threshold <= 0:
+        return f"score {score:.3f}, where the threshold is {threshold:.3f}"
+    times = f"{score / threshold:.1f}"
+    more = "just above" if times == "1.0" else f"{times} times"
+    return f"score {score:.3f}, {more} the threshold of {threshold:.3f}"
+
+
+def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str:
+    """What a volume shows, what is normal in its region, and what is unusual.
+
+    Args:
+        record: The entries ``peak``, ``nearest``, ``normal`` and ``unusual`` of a detection, as
+            ``explain_anomalies`` writes them.
+        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+    """
     near = record["nearest"]
     source = (
         f"nearest: {near['sequence']}, {frames(near['first_frame'], near['last_frame'])}, "
@@ -67,11 +85,7 @@ def detection_to_sentence(
     seen = volume_to_words(record["peak"]["attributes"], floor_px_per_frame=floor)
     normal = normal_to_words(record["normal"], floor_px_per_frame=floor)
     unusual = unusual_to_words(record) if record["unusual"] else _together(record, floor)
-    return (
-        f"{when[0].upper()}{when[1:]}, {record['place']}: {seen}. "
-        f"Here normally: {normal} ({source}). "
-        f"Unusual: {unusual}."
-    )
+    return f"{seen}. Here normally: {normal} ({source}). Unusual: {unusual}"
 
 
 def unusual_to_words(record: dict[str, Any]) -> str:

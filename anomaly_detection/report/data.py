@@ -72,8 +72,8 @@ class Report:
 
     def nearest_name(self, nearest: dict[str, Any]) -> str:
         """File of a nearest exemplar."""
-        place = self.train.index(nearest["sequence"])
-        return f"normal/{place:03d}-{nearest['first_frame']:06d}-{nearest['region']:04d}.jpg"
+        number = self.train.index(nearest["sequence"])
+        return f"normal/{number:03d}-{nearest['first_frame']:06d}-{nearest['region']:04d}.jpg"
 
     def window(self, box: list[int]) -> Window:
         """A region of the frame with what is around it."""
@@ -154,22 +154,22 @@ class SequenceReport:
     def strips(self) -> list[Strip]:
         """The peak volume of each detection, and the thumbnail of each."""
         made = []
-        for place, detection in enumerate(self.detections):
+        for number, detection in enumerate(self.detections):
             peak = detection["peak"]
-            made.append(self.report.strip(self.strip_name(place), peak))
-            made.append(self._thumbnail(place, detection))
+            made.append(self.report.strip(self.strip_name(number), peak))
+            made.append(self._thumbnail(number, detection))
         return made
 
-    def strip_name(self, place: int) -> str:
-        """File of the peak volume of a detection, by its place in the list."""
-        return f"volumes/{self.key}-{place:04d}.jpg"
+    def strip_name(self, number: int) -> str:
+        """File of the peak volume of a detection, by its number in the list."""
+        return f"volumes/{self.key}-{number:04d}.jpg"
 
-    def _thumbnail(self, place: int, detection: dict[str, Any]) -> Strip:
+    def _thumbnail(self, number: int, detection: dict[str, Any]) -> Strip:
         frame = detection["peak_frame"]
         box = detection["boxes_xyxy_px"][frame - detection["first_frame"]]
         size = {"height_px": self.report.height_px, "width_px": self.report.width_px}
         window = window_of_shape(self.report.window(box), THUMBNAIL_PX, **size)
-        return Strip(thumbnail_name(place), window, (frame,), THUMBNAIL_PX)
+        return Strip(thumbnail_name(number), window, (frame,), THUMBNAIL_PX)
 
     def overview(self, bands: list[list[int]] | None) -> dict[str, Any]:
         """What the timeline shows.
@@ -209,46 +209,50 @@ class SequenceReport:
             for number, d in enumerate(self.detections)
         ]
 
-    def details(self, roses: list[list[float] | None]) -> dict[str, Any]:
+    def details(self, roses: list[list[float] | None] | None) -> dict[str, Any]:
         """What the page loads when a detection of the sequence is looked at.
 
         Args:
-            roses: For each region, its normal directions (see ``exemplars_to_rose``).
+            roses: For each region, its normal directions (see ``exemplars_to_rose``); ``None``
+                where there are no exemplars.
         """
         return {
             "shown": [list(clip) for clip in self.shown],
             "detections": [
-                self._detail(place, detection, roses[detection["peak"]["region"]])
-                for place, detection in enumerate(self.detections)
+                self._detail(number, detection, roses)
+                for number, detection in enumerate(self.detections)
             ],
         }
 
     def _detail(
-        self, place: int, detection: dict[str, Any], rose: list[float] | None
+        self, number: int, detection: dict[str, Any], roses: list[list[float] | None] | None
     ) -> dict[str, Any]:
-        clip = self.clips[place]
+        clip = self.clips[number]
         first = max(clip.first, detection["first_frame"])
         start = first - detection["first_frame"]
         boxes = detection["boxes_xyxy_px"][start : start + clip.last - first + 1]
-        nearest = detection["nearest"]
-        known = ("normal", "unusual")
-        return {key: detection[key] for key in known} | {
+        keys = ("normal", "unusual")
+        detail = {key: detection[key] for key in keys if key in detection} | {
             "clip": list(clip),
             "boxes_from": first,
             "boxes": [int(edge) for box in boxes for edge in box],
-            "peak": self._volume(self.strip_name(place), detection["peak"]),
-            "nearest": self._volume(self.report.nearest_name(nearest), nearest),
-            "normal_rose": rose,
+            "peak": self._volume(self.strip_name(number), detection["peak"]),
         }
+        nearest = detection.get("nearest")
+        if nearest:
+            detail["nearest"] = self._volume(self.report.nearest_name(nearest), nearest)
+        if roses:
+            detail["normal_rose"] = roses[detection["peak"]["region"]]
+        return detail
 
     def _volume(self, name: str, volume: dict[str, Any]) -> dict[str, Any]:
         strip = self.report.strip(name, volume)
         return volume | {"strip": name, "frames": strip.frames, "window": strip.window}
 
 
-def thumbnail_name(place: int) -> str:
+def thumbnail_name(number: int) -> str:
     """Tells the thumbnail of a detection from the other strips of its sequence."""
-    return f"thumbnail {place}"
+    return f"thumbnail {number}"
 
 
 def exemplars_to_rose(

@@ -1,4 +1,4 @@
-"""What is normal at each place of the scene, for the page: numbers, and pictures of exemplars."""
+"""What is normal in each region of the scene, for the page: numbers, and pictures of exemplars."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.explain_anomalies import Place, Scene
+from anomaly_detection.explanation.scene import RegionExemplars, Scene
 from anomaly_detection.report.data import (
     Report,
     exemplars_to_rose,
@@ -42,12 +42,11 @@ class SceneReport:
     @cached_property
     def roses(self) -> list[list[float] | None]:
         """Normal directions of each region."""
-        places = map(self.scene.place, self._regions)
+        regions = map(self.scene.exemplars_of, self._regions)
+        counts = self.scene.model.counts
         return [
-            exemplars_to_rose(
-                place.known.attributes.direction_share, self.scene.model.counts[place.rows]
-            )
-            for place in places
+            exemplars_to_rose(region.shown.attributes.direction_share, counts[region.rows])
+            for region in regions
         ]
 
     def content(self) -> dict[str, Any]:
@@ -65,11 +64,11 @@ class SceneReport:
 
     def region(self, region: int) -> dict[str, Any]:
         """What is normal in one region, its most frequent exemplars first."""
-        place = self.scene.place(region)
-        return place.normal.record() | {
+        exemplars = self.scene.exemplars_of(region)
+        return exemplars.normal.record() | {
             "rose": self.roses[region],
             "region_in_tile": self._region_in_tile(region),
-            "shown": [self._exemplar(place, number) for number in self._shown(place)],
+            "shown": [self._exemplar(exemplars, index) for index in self._shown(exemplars)],
         }
 
     def _region_in_tile(self, region: int) -> list[float]:
@@ -80,11 +79,12 @@ class SceneReport:
         shares = ((box[i] - (left, top)[i % 2]) / (width, height)[i % 2] for i in range(4))
         return [round(share, 4) for share in shares]
 
-    def _exemplar(self, place: Place, number: int) -> dict[str, Any]:
-        model, row, seen = self.scene.model, place.rows[number], place.known.record(number)
+    def _exemplar(self, exemplars: RegionExemplars, index: int) -> dict[str, Any]:
+        model, row = self.scene.model, exemplars.rows[index]
+        attributes = exemplars.shown.record(index)
         first = int(model.first_frame[row])
-        known = ("speed", "direction", "moving_share", "classes")
-        return {key: seen[key] for key in known} | {
+        keys = ("speed", "direction", "moving_share", "classes")
+        return {key: attributes[key] for key in keys} | {
             "count": int(model.counts[row]),
             "sequence": model.sequences[model.sequence[row]],
             "first_frame": first,
@@ -116,14 +116,14 @@ class SceneReport:
     def _frames_per_volume(self) -> int:
         return self.scene.config.regions.frames_per_volume
 
-    def _shown(self, place: Place) -> NDArray[np.int64]:
-        """Which of a place's exemplars are shown, the most frequent first."""
-        counts = self.scene.model.counts[place.rows]
+    def _shown(self, exemplars: RegionExemplars) -> NDArray[np.int64]:
+        """Which of a region's exemplars are shown, the most frequent first."""
+        counts = self.scene.model.counts[exemplars.rows]
         return np.argsort(-counts, kind="stable")[:SHOWN_EXEMPLARS]
 
     def _shown_rows(self, region: int) -> list[int]:
-        place = self.scene.place(region)
-        rows: list[int] = place.rows[self._shown(place)].tolist()
+        exemplars = self.scene.exemplars_of(region)
+        rows: list[int] = exemplars.rows[self._shown(exemplars)].tolist()
         return rows
 
     def _tile_size(self, region: int) -> tuple[int, int]:
@@ -133,5 +133,5 @@ class SceneReport:
 
 def spread_evenly(frames: list[int], count: int) -> set[int]:
     """About so many of the frames, in even steps."""
-    places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round()
-    return {frames[int(place)] for place in places}
+    chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round()
+    return {frames[int(index)] for index in chosen}

@@ -33,7 +33,7 @@ from feature_extraction.motion.network import (
 )
 from vadloc.config import Config, load_config
 from vadloc.regions import RegionGrid
-from vadloc.versions import VERSIONS, WEIGHTS
+from vadloc.versions import VERSIONS
 from vadloc.video.frames import (
     Sequence,
     list_sequences,
@@ -278,7 +278,7 @@ def load_model(path: Path, weights: dict[str, float]) -> Model:
 
 def version_weights(version: str) -> dict[str, float]:
     """w_k of each component of a version, in its order."""
-    return dict.fromkeys(VERSIONS[version], 1.0) | WEIGHTS.get(version, {})
+    return dict.fromkeys(VERSIONS[version].components, 1.0) | dict(VERSIONS[version].weights)
 
 
 def main() -> None:

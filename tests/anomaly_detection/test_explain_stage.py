@@ -12,8 +12,7 @@ from PIL import Image
 from tiny_scene import CONFIG, make_scene, one_line, run, run_scene, scene_options
 
 from anomaly_detection.calibration.alarm_curves import alarm_curve
-from anomaly_detection.calibration.calibrate_threshold import left_out
-from anomaly_detection.score_anomalies import features_to_scores
+from anomaly_detection.detectors.exemplars import features_to_scores, leave_out
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.merge_exemplars import merge_exemplars
 from vadloc.artifacts import Artifacts
@@ -146,7 +145,8 @@ def test_calibration_leaves_each_training_sequence_out(copy: Path) -> None:
         ]
         model = merge_exemplars(others, threshold=results.config.exemplars.threshold)
         features = load_features(results, "train", out)
-        scores = features_to_scores(features, model, results.config)
+        grid = features.grid(results.config.regions)
+        scores = features_to_scores(features, model, grid, config=results.config)
         curve = alarm_curve(scores, connectivity=8)
         stored = results.calibration(out).load()
         assert stored["alarms"].tolist() == curve.alarms.tolist()
@@ -188,7 +188,8 @@ def test_one_training_sequence_is_halved(tmp_path: Path) -> None:
     (scene / "Train" / "Train2.mkv").unlink()
     run_scene("vadloc.run", scene, tmp_path / "results", "--jobs", 1)
     results = Artifacts(load_config(scene / "tiny.toml"), tmp_path / "results", scene)
-    (first, model), (second, other) = left_out(results.config, results, "Train0")
+    features = load_features(results, "train", "Train0")
+    (first, model), (second, other) = leave_out(results, features)
     assert first.frame_count + second.frame_count <= 24
     assert model.counts.sum() == second.values.shape[0] * second.values.shape[1]
     assert other.counts.sum() == first.values.shape[0] * first.values.shape[1]

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tiny_scene import FRAMES, HEIGHT_PX, WIDTH_PX, film, save_frames
 
-from anomaly_detection.explain_anomalies import Scene
+from anomaly_detection.explanation.scene import Scene
 from anomaly_detection.report.data import (
     Report,
     SequenceReport,
 )
 from anomaly_detection.report.scene import SceneReport
-from anomaly_detection.write_report import ReportWriter
+from anomaly_detection.report.writer import ReportWriter
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
-from exemplar_selection.normality import DIRECTIONS
+from exemplar_selection.normal_ranges import DIRECTIONS
 from feature_extraction.attributes import CLASSES, Attributes
 from vadloc.regions import RegionGrid
 from vadloc.video.frames import Sequence
@@ -176,7 +176,7 @@ def made_up_scene() -> Scene:
         "scoring": SimpleNamespace(neighbourhood=0),
         "regions": SimpleNamespace(frames_per_volume=VOLUME_FRAMES),
     }
-    return Scene(SimpleNamespace(**tables), "momentum", model, GRID, reader)  # type: ignore[arg-type]
+    return Scene(SimpleNamespace(**tables), model, GRID, reader)  # type: ignore[arg-type]
 
 
 def report_of(explained: list[dict[str, Any]]) -> Report:

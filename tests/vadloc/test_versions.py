@@ -11,7 +11,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.config import Config, load_config
 from vadloc.errors import UsageError
 from vadloc.features import SequenceFeatures
-from vadloc.versions import EXTRACTOR_OF, VERSIONS, WEIGHTS
+from vadloc.versions import EXTRACTOR_OF, VERSIONS
 
 
 def artifacts_of(scene: Path, version: str, **distance: object) -> Artifacts:
@@ -36,9 +36,9 @@ def features_of(components: tuple[str, ...]) -> SequenceFeatures:
 
 
 def test_every_component_has_an_extractor_and_every_weight_a_component() -> None:
-    for version, components in VERSIONS.items():
-        assert set(components) <= EXTRACTOR_OF.keys()
-        assert set(WEIGHTS.get(version, {})) <= set(components)
+    for version in VERSIONS.values():
+        assert set(version.components) <= EXTRACTOR_OF.keys()
+        assert set(version.weights) <= set(version.components)
 
 
 def test_a_version_weighs_its_components_and_the_config_stands_above(scene: Path) -> None:

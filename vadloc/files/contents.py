@@ -194,7 +194,6 @@ class Volume(_Content):
     box_xyxy_px: Box
     first_frame: Index
     last_frame: Index
-    attributes: dict[str, Any]
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:
@@ -204,10 +203,11 @@ class Volume(_Content):
 
 
 class Peak(Volume):
-    """The most anomalous volume of a detection."""
+    """The most anomalous volume of a detection; what is ``None``, its detector does not say."""
 
-    distance: NotNegative
-    shares: dict[str, Number]
+    distance: NotNegative | None = None
+    shares: dict[str, Number] | None = None
+    attributes: dict[str, Any] | None = None
 
 
 class Nearest(Volume):
@@ -215,6 +215,7 @@ class Nearest(Volume):
 
     sequence: str
     count: Count
+    attributes: dict[str, Any]
 
 
 class Detection(_Content):
@@ -228,10 +229,18 @@ class Detection(_Content):
     boxes_xyxy_px: list[Box]
     place: str
     peak: Peak
-    nearest: Nearest
-    normal: dict[str, Any]
-    unusual: list[dict[str, Any]]
+    nearest: Nearest | None = None
+    normal: dict[str, Any] | None = None
+    unusual: list[dict[str, Any]] | None = None
     sentence: str
+
+    @property
+    def _compared(self) -> dict[str, Any]:
+        """What a comparison with an exemplar consists of."""
+        names = "nearest", "normal", "unusual"
+        of_peak = "distance", "shares", "attributes"
+        found = {name: getattr(self, name) for name in names}
+        return found | {f"peak.{name}": getattr(self.peak, name) for name in of_peak}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -239,6 +248,10 @@ class Detection(_Content):
             raise ValueError("expected a box for each frame")
         if not self.first_frame <= self.peak_frame <= self.last_frame:
             raise ValueError("the peak is outside the detection")
+        compared = {name: value is not None for name, value in self._compared.items()}
+        missing = [name for name, is_there in compared.items() if not is_there]
+        if missing and (compared.keys() - {*missing, "peak.shares"}):
+            raise ValueError(f"a comparison with an exemplar, but no {', '.join(missing)}")
         return self
 
 
@@ -268,7 +281,7 @@ class Explanations(_Content):
         if max(last, default=0) >= self.frame_count:
             raise ValueError("a detection goes on after the last frame")
         boxes = [box for d in self.detections for box in (*d.boxes_xyxy_px, d.peak.box_xyxy_px)]
-        boxes += [d.nearest.box_xyxy_px for d in self.detections]
+        boxes += [d.nearest.box_xyxy_px for d in self.detections if d.nearest]
         if any(x1 > self.width_px or y1 > self.height_px for _, _, x1, y1 in boxes):
             raise ValueError("a box that leaves the frame")
         return self

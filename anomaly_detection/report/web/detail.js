@@ -1,4 +1,5 @@
-// One alarm: its sentence, the nearest normal, attributes, shares of the distance.
+// One alarm: its sentence and its clip; and, as far as its detector gives them, the nearest normal
+// exemplar, attributes, and shares of the distance.
 
 const ROSE_BINS = 12;
 const SHARE_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"];
@@ -20,29 +21,38 @@ function showHead(row, place) {
 
 function showDetail(row, detail, shownFrames, at) {
   player.open(row, detail, shownFrames, at);
-  showPair(detail);
-  $("attributes").replaceChildren(...attributes(detail));
-  $("shares").replaceChildren(...shares(detail.peak.shares));
+  const { peak, nearest } = detail;
+  showPair(peak, nearest);
+  showPart("attributes", nearest ? attributes(detail) : []);
+  showPart("shares", peak.shares ? shares(peak.shares) : []);
 }
 
-function showPair(detail) {
-  const { peak, nearest } = detail;
+/** Fill a part of the page and its title; neither is shown where there is nothing to show. */
+function showPart(id, made) {
+  $(id).replaceChildren(...made);
+  $(id).hidden = $(`${id}-title`).hidden = !made.length;
+}
+
+function showPair(peak, nearest) {
+  $("pair-title").textContent = nearest ? "Beside what is normal here" : "The alarm, enlarged";
   $("seen-caption").textContent = `Now: ${frames(peak.first_frame, peak.last_frame)}`;
-  $("known-caption").textContent = [
-    `Nearest normal: ${nearest.sequence}, ${frames(nearest.first_frame, nearest.last_frame)}`,
-    `stands for ${many(nearest.count, "volume")}`,
-    `distance ${number(peak.distance, 3)}`,
-  ].join("; ");
-  player.pair = [
-    ["seen", peak],
-    ["known", nearest],
-  ].map(([id, volume]) => ({
+  $("known-figure").hidden = !nearest;
+  $("known-caption").textContent = nearest ? nearestWords(peak, nearest) : "";
+  const volumes = nearest ? { seen: peak, known: nearest } : { seen: peak };
+  player.pair = Object.entries(volumes).map(([id, volume]) => ({
     canvas: $(id),
     volume,
     strip: image(volume.strip),
   }));
   for (const { strip } of player.pair) strip.ready.then(() => player.draw());
 }
+
+const nearestWords = (peak, nearest) =>
+  [
+    `Nearest normal: ${nearest.sequence}, ${frames(nearest.first_frame, nearest.last_frame)}`,
+    `stands for ${many(nearest.count, "volume")}`,
+    `distance ${number(peak.distance, 3)}`,
+  ].join("; ");
 
 function attributes(detail) {
   const { peak, normal, unusual } = detail,

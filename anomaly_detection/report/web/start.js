@@ -177,6 +177,7 @@ function fill() {
     option.value = place;
     $("sequence-filter").append(option);
   });
+  $("scene-button").hidden = $("help-exemplars").hidden = !index.has_scene;
   const highest = index.detections[0]?.score ?? index.threshold;
   threshold = index.threshold;
   Object.assign($("threshold"), {

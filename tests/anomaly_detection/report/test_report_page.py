@@ -43,7 +43,7 @@ from anomaly_detection.report.scene import (
     SceneReport,
     spread_evenly,
 )
-from anomaly_detection.write_report import ReportWriter, median_frame
+from anomaly_detection.report.writer import ReportWriter, median_frame
 
 COUNTS = (45, 3, 0)
 """Detections of the test sequences: two sheets of thumbnails, a few, none."""

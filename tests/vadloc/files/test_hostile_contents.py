@@ -58,7 +58,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     (folder / "a.toml").write_text(f"{CONFIG}[alarms]\nthreshold = 0.3\n")
     config = load_config(folder / "a.toml")
     made = Artifacts(config, folder / "results", folder)
-    for stage in [*stages(config), calibration.STAGE]:
+    for stage in [*stages(made), calibration.STAGE]:
         for unit in stage.units(made):
             stage.run(config, made, unit)
     assert made.explanations("Test0").load()["detections"]

@@ -34,7 +34,7 @@ TAIL = 0.01
 
 
 @dataclass(frozen=True)
-class Seen:
+class VolumeAttributes:
     """What n volumes show.
 
     Attributes:
@@ -118,7 +118,7 @@ def _plain(values: NDArray[np.float32] | None, volume: int) -> Any:
 
 
 @dataclass(frozen=True)
-class Normal:
+class NormalRanges:
     """What is normal at a place: its exemplars, each counted as often as volumes it stands for.
 
     Attributes:
@@ -156,7 +156,7 @@ class Normal:
         }
 
 
-def exemplars_to_normal(seen: Seen, counts: NDArray[np.int64]) -> Normal:
+def exemplars_to_ranges(seen: VolumeAttributes, counts: NDArray[np.int64]) -> NormalRanges:
     """What is normal at a place.
 
     Args:
@@ -176,7 +176,7 @@ def exemplars_to_normal(seen: Seen, counts: NDArray[np.int64]) -> Normal:
     if probability is not None:
         mean = weights @ probability.astype(np.float64) / weights.sum()
         normal["classes"] = dict(zip(CLASSES, np.round(mean, 4).tolist(), strict=True))
-    return Normal(**normal)
+    return NormalRanges(**normal)
 
 
 def speed_floor(config: Config, components: tuple[str, ...]) -> float:

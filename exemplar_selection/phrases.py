@@ -1,9 +1,9 @@
-"""What volumes show, in plain words: templates over the records of ``normality``."""
+"""What volumes show, in plain words: templates over the records of ``normal_ranges``."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exemplar_selection.normality import CLASS_PROBABILITY, COMMON_DIRECTION, STILL_SHARE
+from exemplar_selection.normal_ranges import CLASS_PROBABILITY, COMMON_DIRECTION, STILL_SHARE
 
 PLURALS = {
     "person": "persons",
@@ -29,7 +29,7 @@ def volume_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str
     """What one volume shows, such as "a cyclist moving left at 5.1 px/frame".
 
     Args:
-        record: Of ``Seen.record``.
+        record: The record of a volume, see ``VolumeAttributes.record``.
         floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
     """
     moving = _is_moving(record)
@@ -50,7 +50,7 @@ def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str
     """What is normal at a place, such as "persons moving left or right at 0.8-1.9 px/frame".
 
     Args:
-        normal: Of ``Normal.record``.
+        normal: The record of a ``NormalRanges``.
         floor_px_per_frame: As in ``volume_to_words``.
     """
     moving, volumes = normal["moving_volumes"], normal["volumes"]

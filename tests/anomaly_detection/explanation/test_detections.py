@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from anomaly_detection.detections import Detection, scores_to_detections
+from anomaly_detection.explanation.detections import Detection, scores_to_detections
 from vadloc.regions import RegionGrid
 
 GRID = RegionGrid(height_px=44, width_px=60, size_px=32, stride_px=16)

@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 from anomaly_detection.explanation.comparison import Comparison
 from anomaly_detection.explanation.sentences import (
     box_to_place,
+    comparison_to_words,
     detection_to_sentence,
+    score_to_words,
 )
 from exemplar_selection.distance import FeatureDistance
-from exemplar_selection.normality import (
+from exemplar_selection.normal_ranges import (
     DIRECTIONS,
-    Seen,
-    exemplars_to_normal,
+    VolumeAttributes,
+    exemplars_to_ranges,
     weighted_range,
 )
-from exemplar_selection.wording import joined, normal_to_words, percent, volume_to_words
+from exemplar_selection.phrases import joined, normal_to_words, percent, volume_to_words
 from feature_extraction.attributes import CLASSES, Attributes
 from vadloc.regions import RegionGrid
 from vadloc.video.times import Clock
@@ -46,7 +48,7 @@ def classes(*names: str | None) -> NDArray[np.float32]:
 def test_directions_are_those_of_the_picture(k: int) -> None:
     degrees = 30 * k + 15  # clockwise from right, since y points down
     nearest = int((degrees + 22.5) % 360 // 45)
-    seen = Seen(moving((k, 2.0, 0.5)))
+    seen = VolumeAttributes(moving((k, 2.0, 0.5)))
     assert DIRECTIONS[seen.direction[0]] == DIRECTIONS[nearest]
     assert (DIRECTIONS[0], DIRECTIONS[2], DIRECTIONS[5]) == ("right", "down", "up left")
 
@@ -56,14 +58,14 @@ def test_speed_is_the_mean_over_the_moving_pixels() -> None:
     speed = np.zeros((1, 12), np.float32)
     direction[0, [RIGHT, LEFT]] = 0.75, 0.25
     speed[0, [RIGHT, LEFT]] = 1.0, 5.0
-    seen = Seen(Attributes(None, direction, speed, np.array([0.4], np.float32)))
+    seen = VolumeAttributes(Attributes(None, direction, speed, np.array([0.4], np.float32)))
     assert seen.speed_px_per_frame.tolist() == [2.0]
     assert seen.direction.tolist() == [-1]  # 0.75 to the right against 1.25 to the left
     assert seen.record(0)["direction"] is None
 
 
 def test_where_nothing_moves_there_is_no_speed() -> None:
-    record = Seen(moving((RIGHT, 0.0, 0.0))).record(0)
+    record = VolumeAttributes(moving((RIGHT, 0.0, 0.0))).record(0)
     assert (record["speed"], record["direction"], record["moving_share"]) == (None, None, 0.0)
 
 
@@ -75,8 +77,8 @@ def test_ranges_count_each_exemplar_as_often_as_it_stands_for_volumes() -> None:
 
 
 def test_normal_speeds_and_directions_are_those_of_what_moves() -> None:
-    seen = Seen(moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2), (LEFT, 2.0, 0.5)))
-    normal = exemplars_to_normal(seen, np.array([900, 75, 25]))
+    seen = VolumeAttributes(moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2), (LEFT, 2.0, 0.5)))
+    normal = exemplars_to_ranges(seen, np.array([900, 75, 25]))
     assert (normal.exemplars, normal.volumes, normal.moving_volumes) == (3, 1000, 100)
     assert normal.speed == (1.0, 2.0)
     assert normal.moving_share == (0.0, 0.5)
@@ -86,8 +88,10 @@ def test_normal_speeds_and_directions_are_those_of_what_moves() -> None:
 
 def test_normal_classes_are_those_of_what_moves() -> None:
     attributes = moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2))
-    seen = Seen(Attributes(classes("tree", "person"), *list(vars(attributes).values())[1:]))
-    normal = exemplars_to_normal(seen, np.array([900, 100])).classes
+    seen = VolumeAttributes(
+        Attributes(classes("tree", "person"), *list(vars(attributes).values())[1:])
+    )
+    normal = exemplars_to_ranges(seen, np.array([900, 100])).classes
     assert normal is not None
     assert normal["person"] == pytest.approx(0.9)
     assert normal["tree"] == pytest.approx(0.02)
@@ -102,8 +106,8 @@ def compare(volume: Attributes, known: Attributes, counts: list[int], **given: A
             "distance": FeatureDistance((12,), (1.0,), (1.0,)),
             "components": ("momentum",),
         }
-    normal = exemplars_to_normal(Seen(known), np.array(counts))
-    return Comparison(seen=Seen(volume), normal=normal, **given)
+    normal = exemplars_to_ranges(VolumeAttributes(known), np.array(counts))
+    return Comparison(shown=VolumeAttributes(volume), normal=normal, **given)
 
 
 def momentum(attributes: Attributes) -> NDArray[np.float32]:
@@ -179,12 +183,12 @@ def test_a_distance_of_nothing_has_shares_too() -> None:
     assert comparison.unusual() == []
 
 
-def record_of(comparison: Comparison, near: Seen, row: int) -> dict[str, Any]:
+def record_of(comparison: Comparison, near: VolumeAttributes, row: int) -> dict[str, Any]:
     return {
         "first_frame": 60,
         "last_frame": 179,
         "place": "lower right",
-        "peak": {"attributes": comparison.seen.record(0), "shares": comparison.shares},
+        "peak": {"attributes": comparison.shown.record(0), "shares": comparison.shares},
         "nearest": {
             "sequence": "Train004",
             "first_frame": 39,
@@ -197,13 +201,18 @@ def record_of(comparison: Comparison, near: Seen, row: int) -> dict[str, Any]:
     }
 
 
-def sentence(comparison: Comparison, near: Seen, row: int = 0, *, floor: float = 0.0) -> str:
+def sentence(
+    comparison: Comparison, near: VolumeAttributes, row: int = 0, *, floor: float = 0.0
+) -> str:
     record = record_of(comparison, near, row)
-    return detection_to_sentence(record, clock=Clock(10), floor_px_per_frame=floor)
+    words = comparison_to_words(record, floor_px_per_frame=floor)
+    return detection_to_sentence(record, words, clock=Clock(10))
 
 
 def test_sentence_of_measured_motion() -> None:
-    assert sentence(compare(moving((LEFT, 5.0, 0.4)), WALKERS, COUNTS), Seen(WALKERS)) == (
+    assert sentence(
+        compare(moving((LEFT, 5.0, 0.4)), WALKERS, COUNTS), VolumeAttributes(WALKERS)
+    ) == (
         "Frames 61-180 (6.0-18.0 s), lower right: something moving left at 5.0 px/frame. "
         "Here normally: things moving right at 1.0-1.4 px/frame (nearest: Train004, frames 40-49, "
         "stands for 312 volumes). "
@@ -224,7 +233,7 @@ def test_sentence_of_networks_names_classes_and_shares() -> None:
         distance=FeatureDistance((1, 1, 1, 1), (1.0,) * 4, (1.0,) * 4),
         components=("appearance", "angle", "speed", "background"),
     )
-    assert sentence(comparison, Seen(walkers)).partition("right: ")[2] == (
+    assert sentence(comparison, VolumeAttributes(walkers)).partition("right: ")[2] == (
         "a cyclist moving left at 5.0 px/frame. Here normally: persons moving right at "
         "1.0-1.4 px/frame (nearest: Train004, frames 40-49, stands for 312 volumes). Unusual: "
         "speed (3.6 times the highest normal one; 70 % of the distance), then appearance (20 % of "
@@ -234,7 +243,7 @@ def test_sentence_of_networks_names_classes_and_shares() -> None:
 
 def test_sentence_where_only_the_combination_is_unusual() -> None:
     known = moving((RIGHT, 1.0, 0.5), (RIGHT, 5.0, 0.1))
-    text = sentence(compare(moving((RIGHT, 5.0, 0.5)), known, [1, 1]), Seen(known))
+    text = sentence(compare(moving((RIGHT, 5.0, 0.5)), known, [1, 1]), VolumeAttributes(known))
     assert text.endswith(
         "Unusual: no attribute alone, but all together; the nearest exemplar: something moving "
         "right at 1.0 px/frame (50 % of the pixels move; here 50 %)."
@@ -252,7 +261,7 @@ def test_sentence_where_only_the_looks_are_unusual() -> None:
         distance=FeatureDistance((1,), (1.0,), (1.0,)),
         components=("appearance",),
     )
-    text = sentence(comparison, Seen(person))
+    text = sentence(comparison, VolumeAttributes(person))
     assert "lower right: a person. Here normally: persons (nearest" in text
     assert text.endswith(
         "Unusual: no attribute that has a name, but it looks unlike all exemplars."
@@ -270,7 +279,7 @@ def test_sentence_of_several_attributes_in_one_of_several_components() -> None:
         distance=FeatureDistance((1, 1), (1.0, 1.0), (1.0, 1.0)),
         components=("appearance", "momentum"),
     )
-    assert sentence(comparison, Seen(WALKERS)).endswith(
+    assert sentence(comparison, VolumeAttributes(WALKERS)).endswith(
         "Unusual: speed (3.6 times the highest normal one), then direction (together 90 % of the "
         "distance)."
     )
@@ -278,7 +287,9 @@ def test_sentence_of_several_attributes_in_one_of_several_components() -> None:
 
 def test_sentence_where_nothing_ever_moves() -> None:
     still = moving((RIGHT, 0.0, 0.0))
-    text = sentence(compare(moving((LEFT, 2.0, 0.4)), still, [9]), Seen(still), floor=0.8)
+    text = sentence(
+        compare(moving((LEFT, 2.0, 0.4)), still, [9]), VolumeAttributes(still), floor=0.8
+    )
     assert "Here normally: nothing moves faster than 0.8 px/frame (nearest" in text
     assert text.endswith("Unusual: share of moving pixels (40 %, normally none).")
 
@@ -292,19 +303,19 @@ def test_sentence_where_nothing_ever_moves() -> None:
     ],
 )
 def test_words_for_versions_without_motion(attributes: Attributes, words: str) -> None:
-    assert volume_to_words(Seen(attributes).record(0), floor_px_per_frame=0) == words
+    assert volume_to_words(VolumeAttributes(attributes).record(0), floor_px_per_frame=0) == words
 
 
 def test_words_for_still_things() -> None:
     still = moving((RIGHT, 0.0, 0.0))
-    seen = Seen(Attributes(classes("car"), *list(vars(still).values())[1:])).record(0)
+    seen = VolumeAttributes(Attributes(classes("car"), *list(vars(still).values())[1:])).record(0)
     assert volume_to_words(seen, floor_px_per_frame=0) == "a car that does not move"
     assert volume_to_words(seen, floor_px_per_frame=0.8) == "a car that hardly moves"
 
 
 def test_normal_where_something_seldom_moves() -> None:
-    seen = Seen(moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2)))
-    normal = exemplars_to_normal(seen, np.array([980, 20])).record()
+    seen = VolumeAttributes(moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2)))
+    normal = exemplars_to_ranges(seen, np.array([980, 20])).record()
     words = normal_to_words(normal, floor_px_per_frame=0)
     assert words == "nothing moves, or seldom things moving right at 1.0 px/frame"
 
@@ -333,3 +344,17 @@ def test_small_words() -> None:
         "over 99 %",
         "100 %",
     ]
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "words"),
+    [
+        (0.482, 0.301, "score 0.482, 1.6 times the threshold of 0.301"),
+        (0.301, 0.3, "score 0.301, just above the threshold of 0.300"),
+        (0.5, 0.0, "score 0.500, where the threshold is 0.000"),
+    ],
+)
+def test_words_of_a_score_without_another_reason(
+    score: float, threshold: float, words: str
+) -> None:
+    assert score_to_words(score, threshold) == words

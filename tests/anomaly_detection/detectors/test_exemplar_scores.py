@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomaly_detection.score_anomalies import distances_to_scores, volume_distances
+from anomaly_detection.detectors.exemplars import distances_to_scores, volume_distances
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
 from vadloc.features import SequenceFeatures
@@ -91,11 +91,10 @@ def test_drawn_scores() -> None:
     # Volumes of 2 frames from frames 0 and 1: frame 1 lies in both.
     grid = RegionGrid(8, 12, 8, 4)
     distances, starts = np.array([[1.0, 3.0], [5.0, 4.0]]), np.array([0, 1])
-    settings = {"frame_count": 3, "frames_per_volume": 2}
-    mean = distances_to_scores(distances, starts, grid, combine="mean", **settings)
+    mean = distances_to_scores(distances, starts, grid, combine="mean", frames_per_volume=2)
     assert mean.dtype == np.float32
     assert mean[:, 0].tolist() == [[1, 2, 3], [3, 3.25, 3.5], [5, 4.5, 4]]
-    most = distances_to_scores(distances, starts, grid, combine="max", **settings)
+    most = distances_to_scores(distances, starts, grid, combine="max", frames_per_volume=2)
     assert most[:, 0].tolist() == [[1, 3, 3], [5, 5, 4], [5, 5, 4]]
     assert np.array_equal(mean[:, 0], mean[:, 1])
 
@@ -140,7 +139,6 @@ def test_scores_equal_plain_loops(
         distances,
         np.array(starts),
         grid,
-        frame_count=frames,
         frames_per_volume=length,
         combine=combine,
     )

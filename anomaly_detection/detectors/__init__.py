@@ -1,0 +1,27 @@
+"""Detectors: each gives every cell of every frame a score; ``detector`` has their contract."""
+
+from importlib import import_module
+
+from anomaly_detection.detectors.detector import Detector
+from vadloc.artifacts import Artifacts, Split
+from vadloc.features import load_features
+from vadloc.sequence_input import SequenceInput, load_frames
+
+
+def load_detector(artifacts: Artifacts) -> Detector:
+    """The detector of the version, from the module that ``vadloc.versions.DETECTORS`` names."""
+    module = import_module(artifacts.detector.module)
+    detector: Detector = module.load(artifacts)
+    return detector
+
+
+def load_input(artifacts: Artifacts, split: Split, sequence: str) -> SequenceInput:
+    """What the version's detector is given of a sequence: its features or its frames.
+
+    Raises:
+        VadlocError: Features are missing, damaged or made from another config, or frames cannot be
+            read.
+    """
+    if artifacts.detector.reads == "features":
+        return load_features(artifacts, split, sequence)
+    return load_frames(artifacts, split, sequence)

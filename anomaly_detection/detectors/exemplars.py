@@ -1,0 +1,322 @@
+"""The detector of EVAL: how far a volume is from the nearest exemplar of its region.
+
+The distance of a volume is shared by all cells of its region in all its frames; a cell takes the
+mean or the maximum over the volumes that cover it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_detection.detectors.detector import Detector, Reason, Scores
+from anomaly_detection.explanation.detections import Detection
+from exemplar_selection.exemplars import Exemplars
+from exemplar_selection.merge_exemplars import merge_exemplars
+from exemplar_selection.select_exemplars import features_to_exemplars
+from vadloc.artifacts import Artifacts
+from vadloc.config import Config
+from vadloc.errors import VadlocError
+from vadloc.features import SequenceFeatures, VolumeFeatures, check_frame_size
+from vadloc.regions import RegionGrid
+from vadloc.sequence_input import SequenceInput
+
+if TYPE_CHECKING:  # what reads attributes out of features is imported by those who explain
+    from anomaly_detection.explanation.scene import Scene
+
+COMBINE: dict[str, Callable[..., NDArray[np.floating]]] = {"mean": np.nanmean, "max": np.nanmax}
+
+
+def load(artifacts: Artifacts) -> "ExemplarDetector":
+    """The detector with the exemplars of all training sequences."""
+    return ExemplarDetector(artifacts)
+
+
+class ExemplarDetector(Detector):
+    """Compares volumes with exemplars.
+
+    Args:
+        artifacts: Exemplars are read from it when they are first needed.
+    """
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        self.artifacts = artifacts
+
+    @cached_property
+    def model(self) -> Exemplars:
+        """The exemplars of all training sequences."""
+        return Exemplars.from_content(self.artifacts.merged().load())
+
+    def start_stream(self, grid: RegionGrid) -> "ExemplarStream":
+        """See `Detector.start_stream`."""
+        return ExemplarStream(self.model, grid, self.artifacts.config)
+
+    def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:
+        """The same as the stream, faster: distances of a region are computed all at once."""
+        return features_to_scores(
+            _features(sequence), self.model, grid, config=self.artifacts.config
+        )
+
+    def score_training(
+        self, sequence: SequenceInput, grid: RegionGrid
+    ) -> Iterator[tuple[SequenceInput, Scores]]:
+        """By the exemplars of the other training sequences.
+
+        If it is the only one, each half of it is scored by the exemplars of the other half. Only
+        the divisors Z_k of the distance are those of all training sequences.
+
+        Raises:
+            VadlocError: The only sequence is too short to be halved.
+        """
+        config = self.artifacts.config
+        for features, model in leave_out(self.artifacts, _features(sequence)):
+            yield features, features_to_scores(features, model, grid, config=config)
+
+    def explain(
+        self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
+    ) -> Reason | None:
+        """By the nearest exemplar, and by what is normal in the region."""
+        from anomaly_detection.explanation.reasons import volume_to_reason
+
+        features = _features(sequence)
+        check_fits(features, self.model, grid)
+        return volume_to_reason(detection, features, self._scene)
+
+    @cached_property
+    def _scene(self) -> "Scene":
+        from anomaly_detection.explanation.scene import Scene
+
+        return Scene.of(self.artifacts, self.model)
+
+
+def _features(sequence: SequenceInput) -> SequenceFeatures:
+    assert isinstance(sequence, SequenceFeatures), "DETECTORS says that exemplars read features"
+    return sequence
+
+
+class ExemplarStream:
+    """Scores frames from the features of volumes as they come in.
+
+    Args:
+        model: Exemplars of all regions.
+        grid: Regions and cells of the frames.
+        config: The config.
+
+    Raises:
+        VadlocError: The model is of frames of another size.
+    """
+
+    def __init__(self, model: Exemplars, grid: RegionGrid, config: Config) -> None:
+        model.check_grid(grid)
+        self._model = model
+        self._exemplars = list(region_exemplars(model, grid, config.scoring.neighbourhood))
+        self._frames = FrameScores(
+            grid,
+            frames_per_volume=config.regions.frames_per_volume,
+            combine=config.scoring.combine,
+        )
+
+    def push(self, step: VolumeFeatures) -> Scores:
+        """Take the volumes of the next time step; see `ScoreStream.push`."""
+        nearest = self._model.distance.nearest
+        pairs = zip(step.values[:, None], self._exemplars, strict=True)
+        distances = np.concatenate([nearest(volume, known)[1] for volume, known in pairs])
+        return self._frames.push(step.first_frame, distances)
+
+    def finish(self) -> Scores:
+        """See `ScoreStream.finish`."""
+        return self._frames.finish()
+
+
+class FrameScores:
+    """Turns distances of volumes, which come in the order of time, into scores of frames.
+
+    Each cell of a frame takes the mean or maximum over the volumes that cover it: first over the
+    regions, then over time. Only volumes that later frames may lie in are kept.
+
+    Args:
+        grid: Regions and cells of the frames.
+        frames_per_volume: T.
+        combine: ``mean`` or ``max``.
+    """
+
+    def __init__(self, grid: RegionGrid, *, frames_per_volume: int, combine: str) -> None:
+        self._grid, self._length = grid, frames_per_volume
+        self._over = COMBINE[combine]
+        self._volumes: list[tuple[int, NDArray[np.floating]]] = []
+        self._next = 0
+
+    def push(self, first_frame: int, distances: NDArray[np.float64]) -> Scores:
+        """Take the volumes of a time step.
+
+        Args:
+            first_frame: 0-based, of these volumes; higher than that of all before.
+            distances: ``(regions,)``.
+
+        Returns:
+            Scores of all frames up to ``first_frame``: no later volume holds them.
+        """
+        before = [self._score(frame) for frame in range(self._next, first_frame)]
+        cells = self._over(self._grid.spread(distances.reshape(self._grid.regions)), axis=0)
+        self._volumes.append((first_frame, cells))
+        self._next = first_frame + 1
+        return self._stacked([*before, self._score(first_frame)])
+
+    def finish(self) -> Scores:
+        """The scores of the frames up to the end of the last volume."""
+        end = self._volumes[-1][0] + self._length if self._volumes else 0
+        return self._stacked([self._score(frame) for frame in range(self._next, end)])
+
+    def _score(self, frame: int) -> NDArray[np.floating]:
+        self._volumes = [v for v in self._volumes if v[0] > frame - self._length]
+        return self._over(np.stack([cells for _, cells in self._volumes]), axis=0)
+
+    def _stacked(self, frames: list[NDArray[np.floating]]) -> Scores:
+        return np.array(frames, np.float32).reshape(-1, *self._grid.cells)
+
+
+def features_to_scores(
+    features: SequenceFeatures, model: Exemplars, grid: RegionGrid, *, config: Config
+) -> Scores:
+    """Score map ``(frames, cell rows, cell columns)`` of a sequence.
+
+    Raises:
+        VadlocError: Its frames or features are not of the model's size.
+    """
+    check_fits(features, model, grid)
+    distances = volume_distances(features, model, grid, neighbourhood=config.scoring.neighbourhood)
+    return distances_to_scores(
+        distances,
+        features.first_frame,
+        grid,
+        frames_per_volume=config.regions.frames_per_volume,
+        combine=config.scoring.combine,
+    )
+
+
+def check_fits(features: SequenceFeatures, model: Exemplars, grid: RegionGrid) -> None:
+    """Refuse features that cannot be compared with the exemplars.
+
+    Raises:
+        VadlocError: Their frames, columns or regions are others.
+    """
+    check_frame_size(features, model.height_px, model.width_px, "training")
+    model.check_widths(features)
+    model.check_grid(grid)
+
+
+def volume_distances(
+    features: SequenceFeatures, model: Exemplars, grid: RegionGrid, *, neighbourhood: int
+) -> NDArray[np.float64]:
+    """Distance of each volume to the nearest exemplar of its region (or neighbouring ones).
+
+    Args:
+        features: Features of the sequence.
+        model: Exemplars of all regions.
+        grid: Regions of the frames.
+        neighbourhood: Regions up to so many rows and columns away lend their exemplars.
+
+    Returns:
+        ``(v, regions)`` float64, in units of the distance.
+    """
+    result = np.empty(features.values.shape[:2])
+    for region, exemplars in enumerate(region_exemplars(model, grid, neighbourhood)):
+        result[:, region] = model.distance.nearest(features.values[:, region], exemplars)[1]
+    return result
+
+
+def region_exemplars(
+    model: Exemplars, grid: RegionGrid, neighbourhood: int
+) -> Iterator[NDArray[np.float32]]:
+    """The exemplars that volumes of each region are compared with, ``(m, dimension)``."""
+    for region in range(grid.region_count):
+        yield model.features[model.rows_of(grid.neighbours(region, neighbourhood))]
+
+
+def distances_to_scores(
+    distances: NDArray[np.float64],
+    first_frame: NDArray[np.int64],
+    grid: RegionGrid,
+    *,
+    frames_per_volume: int,
+    combine: str,
+) -> Scores:
+    """Scores of the frames that volumes cover, without a gap; see `FrameScores`.
+
+    Args:
+        distances: ``(v, regions)``.
+        first_frame: ``(v,)``, rising.
+        grid: Regions and cells of the frames.
+        frames_per_volume: T.
+        combine: ``mean`` or ``max``.
+
+    Returns:
+        ``(frames, cell rows, cell columns)`` float32.
+    """
+    frames = FrameScores(grid, frames_per_volume=frames_per_volume, combine=combine)
+    steps = zip(first_frame.tolist(), distances, strict=True)
+    finished = [frames.push(first, row) for first, row in steps]
+    return np.concatenate([*finished, frames.finish()])
+
+
+def leave_out(
+    artifacts: Artifacts, features: SequenceFeatures
+) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
+    """Features of a training sequence, and exemplars that were not selected from them.
+
+    Yields:
+        The sequence with the exemplars of the others; if it is the only one, each half of it with
+        those of the other half.
+
+    Raises:
+        VadlocError: The only sequence is too short to be halved.
+    """
+    config = artifacts.config
+    threshold = config.exemplars.threshold
+    others = [s.name for s in artifacts.sequences("train") if s.name != features.sequence]
+    if others:
+        parts = [Exemplars.from_content(artifacts.exemplars(name).load()) for name in others]
+        yield features, merge_exemplars(parts, threshold=threshold)
+        return
+    selected = Exemplars.from_content(artifacts.exemplars(features.sequence).load())
+    halves = split_in_time(features, config.regions.frames_per_volume)
+    for half, other in (halves, halves[::-1]):
+        yield half, features_to_exemplars(other, distance=selected.distance, threshold=threshold)
+
+
+def split_in_time(
+    features: SequenceFeatures, frames_per_volume: int
+) -> tuple[SequenceFeatures, SequenceFeatures]:
+    """The volumes before and after the middle of a sequence, as two sequences.
+
+    Raises:
+        VadlocError: A half has no volume.
+    """
+    middle, starts = features.frame_count // 2, features.first_frame
+    steps = np.flatnonzero(starts + frames_per_volume <= middle), np.flatnonzero(starts >= middle)
+    if not all(len(half) for half in steps):
+        raise VadlocError(
+            f"{features.sequence}: {features.frame_count} frames are too few to calibrate a "
+            "threshold on the only training sequence; add normal video, or set [alarms] threshold"
+        )
+    first, second = (_part(features, half, frames_per_volume) for half in steps)
+    return first, second
+
+
+def _part(
+    features: SequenceFeatures, steps: NDArray[np.int64], frames_per_volume: int
+) -> SequenceFeatures:
+    starts = features.first_frame[steps]
+    count = int(starts[-1] - starts[0]) + frames_per_volume
+    times = features.times_s
+    return replace(
+        features,
+        frame_count=count,
+        times_s=None if times is None else times[starts[0] :][:count],
+        first_frame=starts - starts[0],
+        values=features.values[steps],
+        descriptors={name: values[steps] for name, values in features.descriptors.items()},
+    )

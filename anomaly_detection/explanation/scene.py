@@ -1,0 +1,77 @@
+"""What is normal in each region of the scene: its exemplars, and what they show."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exemplar_selection.exemplars import Exemplars
+from exemplar_selection.normal_ranges import NormalRanges, VolumeAttributes, exemplars_to_ranges
+from feature_extraction.attributes import AttributeReader
+from vadloc.artifacts import Artifacts
+from vadloc.config import Config
+from vadloc.regions import RegionGrid
+
+
+@dataclass(frozen=True)
+class RegionExemplars:
+    """The exemplars that the volumes of one region are compared with.
+
+    Attributes:
+        rows: ``(m,)`` rows of the model.
+        shown: What they show.
+        normal: The same in ranges.
+    """
+
+    rows: NDArray[np.int64]
+    shown: VolumeAttributes
+    normal: NormalRanges
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The exemplars of all regions, ready to be compared with.
+
+    Attributes:
+        config: The config.
+        model: Exemplars of all regions.
+        grid: Regions of the frames.
+        reader: Reads attributes out of features.
+    """
+
+    config: Config
+    model: Exemplars
+    grid: RegionGrid
+    reader: AttributeReader
+    _regions: dict[int, RegionExemplars] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, artifacts: Artifacts, model: Exemplars) -> "Scene":
+        """The scene of a version's exemplars."""
+        config = artifacts.config
+        reader = AttributeReader.of(config, artifacts.version)
+        return cls(config, model, model.grid(config.regions), reader)
+
+    def exemplars_of(self, region: int) -> RegionExemplars:
+        """The exemplars that the volumes of a region are compared with; read once."""
+        if region not in self._regions:
+            near = self.grid.neighbours(region, self.config.scoring.neighbourhood)
+            rows = self.model.rows_of(near)
+            shown = self.attributes_of(
+                self.model.features[rows],
+                {name: values[rows] for name, values in self.model.descriptors.items()},
+            )
+            normal = exemplars_to_ranges(shown, self.model.counts[rows])
+            self._regions[region] = RegionExemplars(rows, shown, normal)
+        return self._regions[region]
+
+    def attributes_of(
+        self, features: NDArray[np.float32], descriptors: dict[str, NDArray[np.float32]]
+    ) -> VolumeAttributes:
+        """What volumes show.
+
+        Args:
+            features: ``(n, dimension)``, not scaled.
+            descriptors: Name to ``(n, k)``.
+        """
+        return VolumeAttributes(self.reader(features, descriptors))

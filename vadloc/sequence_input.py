@@ -1,0 +1,100 @@
+"""What a detector is given of one sequence: its sizes and times, and its features or frames."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.artifacts import Artifacts, Split
+from vadloc.config import Regions
+from vadloc.regions import RegionGrid
+from vadloc.video.frames import Sequence, read_frames, sequence_size, sequence_times_s
+from vadloc.video.times import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceInput(ABC):
+    """One sequence as a detector is given it.
+
+    Attributes:
+        sequence: Its name.
+        frame_count: Number of frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        times_s: ``(frame_count,)`` float64, when each frame of a video begins, the first at 0;
+            ``None`` for pictures, which do not tell time.
+        components: Names of the feature components; none for frames.
+    """
+
+    sequence: str
+    frame_count: int
+    height_px: int
+    width_px: int
+    times_s: NDArray[np.float64] | None = None
+    components: tuple[str, ...] = ()
+
+    @abstractmethod
+    def steps(self) -> Iterator[Any]:
+        """What a stream of scores is given, one after the other, in the order of time."""
+
+    @property
+    def time_record(self) -> dict[str, float]:
+        """For a file: ``duration_s`` and ``frames_per_second`` of a video; nothing of pictures."""
+        clock = Clock.of_stream(self.times_s)
+        if clock is None:
+            return {}
+        return {
+            "duration_s": clock.seconds(self.frame_count),
+            "frames_per_second": clock.frames_per_second,
+        }
+
+    def counts(self) -> dict[str, int]:
+        """How much there is to score, for the report of a stage."""
+        return {"frames": self.frame_count}
+
+    def grid(self, regions: Regions) -> RegionGrid:
+        """Regions and cells of its frames."""
+        return RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceFrames(SequenceInput):
+    """The frames of a sequence, read when they are asked for.
+
+    Attributes:
+        source: The folder of pictures or the video.
+    """
+
+    source: Sequence
+
+    def steps(self) -> Iterator[NDArray[np.uint8]]:
+        """The frames in order, one in memory at a time.
+
+        Yields:
+            uint8 RGB ``(height, width, 3)``.
+        """
+        return read_frames(self.source, colour="rgb")
+
+
+def load_frames(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFrames:
+    """The frames of a sequence, with their number, size and times.
+
+    Raises:
+        VadlocError: There is no such sequence, or a frame cannot be read.
+    """
+    source = artifacts.sequence(split, sequence)
+    count, height, width = sequence_size(source)
+    times_s = sequence_times_s(source, frame_count=count)
+    if times_s is not None:  # of a video without all times, the config's rate is taken
+        times_s = times_s[:count] if len(times_s) >= count else None
+    return SequenceFrames(
+        sequence=sequence,
+        frame_count=count,
+        height_px=height,
+        width_px=width,
+        times_s=times_s,
+        source=source,
+    )
