@@ -33,10 +33,13 @@ def missing(stage, module, *split):
     sys.stdout.write(f"{stage} ")
     import_module(module).main([*split, *options, "--missing"])
 
-missing("extract_train", "feature_extraction.extract_features", "--split", "train")
-missing("extract_test", "feature_extraction.extract_features", "--split", "test")
-missing("select", "exemplar_selection.select_exemplars")
-missing("merge", "exemplar_selection.merge_exemplars")
+detector = artifacts.detector
+if detector.reads == "features":
+    missing("extract_train", "feature_extraction.extract_features", "--split", "train")
+    missing("extract_test", "feature_extraction.extract_features", "--split", "test")
+if detector.learns_exemplars:
+    missing("select", "exemplar_selection.select_exemplars")
+    missing("merge", "exemplar_selection.merge_exemplars")
 missing("score", "anomaly_detection.score_anomalies")
 if artifacts.config.ground_truths:
     missing("evaluate", "evaluation.evaluate_scores")
