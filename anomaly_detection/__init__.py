@@ -1,1 +1,1 @@
-"""Stage 3: how far new video is from what is normal at each place."""
+"""Stage 3: how anomalous each part of new video is, why, and how it looks."""

@@ -8,21 +8,17 @@ knows of it), and writes ``views/<version>/<sequence>.mp4``, or numbered picture
 ``views/<version>/<sequence>/``. The colours of the score map are the same in all sequences.
 """
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.files.storage import list_files
 from vadloc.stage_reports import stage_report
-from vadloc.video.times import Clock
 
 COMMAND = "anomaly_detection.visualize_anomalies"
-PNG_LEVEL = 3
-"""Four times as fast as the default of 6, for files 6 % larger."""
 Form = Literal["video", "frames"]
 
 
@@ -37,7 +33,7 @@ def reported(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> li
 
 
 def run(
-    config: Config,
+    _config: Config,
     artifacts: Artifacts,
     sequence: str,
     *,
@@ -55,9 +51,12 @@ def run(
     file = artifacts.views(sequence, form)
     if file.is_done(overwrite=overwrite):
         return file.path
+    # Imported here: what draws takes longer to import than --help may take.
+    from anomaly_detection.views.sequences import draw_sequence, write_pictures
+
     [report] = reported(artifacts, sequence, form=form)
     with stage_report(artifacts, COMMAND, report, file.stamp) as counts:
-        clock, images = draw_sequence(config, artifacts, sequence)
+        clock, images = draw_sequence(artifacts, sequence)
         if form == "video":
             from vadloc.video.writing import write_video
 
@@ -71,58 +70,10 @@ def run(
         else:
             pictures = file.path.parent
             file.path.unlink(missing_ok=True)  # what it lists is about to go
-            counts["frames"] = _write_pictures(pictures, images)
+            counts["frames"] = write_pictures(pictures, images)
             listed = {"frames": counts["frames"], "files": list_files(pictures)}
             file.save({"schema": SCHEMAS["views"], **listed})
     return file.path
-
-
-def draw_sequence(
-    config: Config, artifacts: Artifacts, sequence: str
-) -> tuple[Clock, Iterator[Any]]:
-    """All frames of a sequence, drawn one at a time.
-
-    Returns:
-        When they are, and the pictures: RGB uint8 ``(height, width, 3)``.
-    """
-    from anomaly_detection.views.frames import (
-        View,
-        draw_views,
-    )
-    from vadloc.features import check_scores
-    from vadloc.regions import RegionGrid
-    from vadloc.video.frames import read_frames
-
-    truth: dict[str, Any] = {"anomalous_frames": {}, "regions": {}}
-    if config.ground_truths:
-        truth = artifacts.evaluation("frame_labels.json").load()
-    explained = artifacts.explanations(sequence).load()
-    scores = artifacts.scores(sequence).load()
-    sizes = (explained[key] for key in ("height_px", "width_px", "region_px", "cell_px"))
-    check_scores(scores, (explained["frame_count"], *RegionGrid(*sizes).cells), sequence)
-    view = View(
-        explained=explained,
-        scores=scores,
-        stretches=truth["anomalous_frames"].get(sequence),
-        regions=truth["regions"].get(sequence),
-    )
-    frames = read_frames(artifacts.sequence("test", sequence), colour="rgb")
-    return view.clock, draw_views(view, frames)
-
-
-def _write_pictures(folder: Path, images: Iterator[Any]) -> int:
-    """``00001.png`` and so on, counted from 1 as people do; how many there are."""
-    from PIL import Image
-
-    from vadloc.files.storage import replacing
-
-    for old in folder.glob("*.png"):
-        old.unlink()
-    count = 0
-    for count, image in enumerate(images, start=1):
-        with replacing(folder / f"{count:05d}.png") as file:
-            Image.fromarray(image).save(file, "PNG", compress_level=PNG_LEVEL)
-    return count
 
 
 def stage(form: Form) -> Stage:

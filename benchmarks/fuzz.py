@@ -45,8 +45,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from anomaly_detection import visualize_anomalies
 from anomaly_detection.calibration import calibrate_threshold as calibration
+from anomaly_detection.views.sequences import draw_sequence
 from evaluation import evaluate_scores
 from evaluation.compute_auc import run as compute_auc
 from evaluation.predictions.readers import (
@@ -304,7 +304,7 @@ def read_results(folder: Path) -> None:
         evaluate_scores.print_summary(artifacts)
     for sequence in artifacts.sequences("test"):
         evaluate_scores.load_scores(artifacts, artifacts.ground_truths[0], sequence.name)
-        next(visualize_anomalies.draw_sequence(config, artifacts, sequence.name)[1])
+        next(draw_sequence(artifacts, sequence.name)[1])
     per_hour = config.model_copy(update={"alarms": Alarms(false_alarms_per_hour=5)})
     calibration.alarm_threshold(per_hour, replace(artifacts, config=per_hour))
     stages = [s for s in all_stages(artifacts)[2:] if s.command != evaluate_scores.COMMAND]

@@ -5,12 +5,16 @@
 and, with a *gate*, motion components count only between volumes that both move, and ``GATE`` is
 added between one that moves and one that does not.
 
-Features of all components stand side by side in one row. *Exact* distances are taken from the
-differences of coordinates in float64, one pair at a time. A *screen* takes those of all pairs of
-two lists from matrix products, to within a bound that it states; what it leaves undecided (is this
-pair within the threshold, which of two is nearer) is settled by exact distances. So all decisions
-are those of exact arithmetic at about the cost of a matrix product. Two short lists are done with
-sooner by the exact distances of all their pairs.
+Features of all components stand side by side in one row. There are two ways to distances:
+
+* *Exact* distances come from the differences of coordinates in float64, one pair at a time.
+* *Approximate* distances of all pairs of two lists come from matrix products, which is much faster,
+  and have a known bound on their error.
+
+Approximate distances answer most questions (is this pair within the threshold, which of two is
+nearer). Where the error leaves a question open, exact distances answer it. So all answers are those
+of exact arithmetic, at about the cost of a matrix product. For two short lists the exact distances
+of all pairs are faster still.
 """
 
 from collections.abc import Iterator
@@ -33,13 +37,14 @@ BLOCK_ROWS = 512
 """Rows that are taken at a time where their number is not bounded."""
 
 SHORT_LISTS = 1 << 19
-"""Numbers, of all pairs of two lists, up to which exact distances cost less than a screen."""
+"""Two lists are short if all their pairs together have at most so many numbers. Then exact
+distances are faster than approximate ones."""
 
 PAIR_NUMBERS = 32
 """Numbers that take as long as what a pair of rows costs beside its coordinates."""
 
 TILE_COLUMNS = 256
-"""Columns of a screen that are finished at a time, so that they stay in a core's own cache."""
+"""Columns of approximate distances that are computed at a time: they stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class FeatureDistance:
         return total
 
     def are_short(self, n: int, m: int) -> bool:
-        """Whether ``all_pairs`` of lists of n and m rows costs less than a screen of them."""
+        """Whether lists of n and m rows are so short that ``all_pairs`` is the faster way."""
         return n * m * (self.dimension + PAIR_NUMBERS) <= SHORT_LISTS
 
     def all_pairs(
@@ -137,11 +142,11 @@ class FeatureDistance:
     def basis(
         self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None
     ) -> "Basis":
-        """What the screens of features have in common; needs no copy of them.
+        """What approximate distances need to know of a list as a whole; copies no features.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
-            centre: That of the rows they will be compared with; by default their mean.
+            centre: The centre of the rows they will be compared with; default: their own mean.
         """
         middle = self.scaled(features.mean(axis=0, dtype=np.float64)) if centre is None else centre
         norms = [_squares(self, block, middle).max(axis=1) for block in row_blocks(features)]
@@ -150,50 +155,63 @@ class FeatureDistance:
     def rows(
         self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None
     ) -> "Rows":
-        """Prepare features for screens; see ``basis``."""
+        """Prepare features for approximate distances; see ``basis``."""
         return self.basis(features, centre=centre).rows(features)
 
     def nearest(
-        self, features: NDArray[np.floating], known: NDArray[np.floating]
+        self, features: NDArray[np.floating], others: NDArray[np.floating]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The nearest of known volumes for each of some volumes; the first of equals.
+        """For each row the nearest one of another list; the first of equals.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
-            known: ``(m, dimension)``, m >= 1, not scaled.
+            others: ``(m, dimension)``, m >= 1, not scaled.
 
         Returns:
-            Places in ``known`` ``(n,)`` and exact distances ``(n,)``.
+            Row numbers in ``others`` ``(n,)`` and exact distances ``(n,)``.
         """
-        if self.are_short(len(features), len(known)):
-            pairs = self.all_pairs(features, known)
+        if self.are_short(len(features), len(others)):
+            pairs = self.all_pairs(features, others)
             return pairs.argmin(axis=1), pairs.min(axis=1)
-        others = self.rows(known)
-        basis = self.basis(features, centre=others.centre)
+        rows = self.rows(others)
+        basis = self.basis(features, centre=rows.centre)
         blocks = (basis.rows(block) for block in row_blocks(features))
-        found = [self.settle_nearest(screen(x, others), x.exact, others.exact) for x in blocks]
-        places, distances = zip(*found, strict=True)
-        return np.concatenate(places), np.concatenate(distances)
+        found = [self.settle_nearest(approximate(x, rows), x.exact, rows.exact) for x in blocks]
+        nearest, distances = zip(*found, strict=True)
+        return np.concatenate(nearest), np.concatenate(distances)
 
     def settle_nearest(
-        self, about: "Screen", x: NDArray[np.float64], y: NDArray[np.float64]
+        self, about: "Approximation", x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """``nearest`` on a screen of these rows; -1 and infinity for a row without finite keys."""
-        least = about.keys.min(axis=1, initial=np.inf)
-        reach = np.where(np.isinf(least), -np.inf, least + 2 * about.error)
+        """The nearest row of ``y`` for each row of ``x``; exact distances settle what is open.
+
+        Args:
+            about: Approximate distances between the rows.
+            x: ``(n, dimension)``, scaled.
+            y: ``(m, dimension)``, scaled.
+
+        Returns:
+            As ``nearest``; -1 and infinity for a row without finite keys.
+        """
+        keys = about.keys.min(axis=1, initial=np.inf)
+        reach = np.where(np.isinf(keys), -np.inf, keys + 2 * about.error)
         rows, candidates = _nonzero(about.keys <= reach[:, None].astype(about.keys.dtype))
         distances = self.exact(x[rows], y[candidates])
         order = np.lexsort((candidates, distances, rows))
         first = order[np.flatnonzero(np.diff(rows[order], prepend=-1))]  # of each row's candidates
-        place, best = np.full(len(x), -1), np.full(len(x), np.inf)
-        place[rows[first]] = candidates[first]
-        best[rows[first]] = distances[first]
-        return place, best
+        nearest, least = np.full(len(x), -1), np.full(len(x), np.inf)
+        nearest[rows[first]] = candidates[first]
+        least[rows[first]] = distances[first]
+        return nearest, least
 
     def settle_within(
-        self, about: "Screen", x: NDArray[np.float64], y: NDArray[np.float64], threshold: float
+        self,
+        about: "Approximation",
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        threshold: float,
     ) -> NDArray[np.bool_]:
-        """Whether d <= threshold, ``(n, m)``, on a screen of these rows."""
+        """Whether d <= threshold, ``(n, m)``; for the arguments see ``settle_nearest``."""
         limit = about.key(threshold)
         result = about.keys < limit - about.error
         i, j = _nonzero(np.abs(about.keys - limit) <= about.error)
@@ -202,8 +220,8 @@ class FeatureDistance:
 
 
 @dataclass(frozen=True)
-class Screen:
-    """Distances of all pairs of two lists of rows, not quite exact.
+class Approximation:
+    """Approximate distances of all pairs of two lists of rows.
 
     Attributes:
         keys: ``(n, m)``: d, or its square; may be set to infinity to take pairs out.
@@ -224,9 +242,9 @@ class Screen:
 class Basis:
     """What the rows of one list have in common, so that they can be prepared part by part.
 
-    One component is screened by squared distances in float32, if they are within its range; several
-    need a square root each, which would blow up the rounding of float32, and are screened in
-    float64.
+    With one component, the squared distances are computed in float32, if they are within its range.
+    With several, each needs a square root, which would enlarge the rounding errors of float32; they
+    are computed in float64.
 
     Attributes:
         distance: The distance.
@@ -269,7 +287,7 @@ class Rows:
     A squared distance is one product: |x - y|^2 = (x, |x|^2, 1) . (-2 y, 1, |y|^2).
 
     Attributes:
-        basis: Of the list that they are of.
+        basis: The basis of the list that they belong to.
         exact: ``(n, dimension)`` float64, scaled.
         right: ``(n, width + 2)`` for each component.
     """
@@ -280,7 +298,7 @@ class Rows:
 
     @property
     def centre(self) -> NDArray[np.float64]:
-        """That of the basis."""
+        """The centre of the basis."""
         return self.basis.centre
 
     @cached_property
@@ -295,18 +313,18 @@ class Rows:
         """Some of the rows."""
         return Rows(self.basis, self.exact[which], [part[which] for part in self.right])
 
-    def put(self, place: int, more: "Rows") -> "Rows":
-        """The rows before a place, then others of the same basis, then room for later ones."""
-        right = [_put(mine, place, new) for mine, new in zip(self.right, more.right, strict=True)]
-        return Rows(self.basis, _put(self.exact, place, more.exact), right)
+    def put(self, first: int, more: "Rows") -> "Rows":
+        """The rows before ``first``, then others of the same basis, then room for later ones."""
+        right = [_put(mine, first, new) for mine, new in zip(self.right, more.right, strict=True)]
+        return Rows(self.basis, _put(self.exact, first, more.exact), right)
 
 
-def _put(array: NDArray[np.floating], place: int, new: NDArray[np.floating]) -> NDArray[Any]:
-    """An array with new rows from a place on; itself, or one twice as long where it is full."""
-    if place + len(new) > len(array):
+def _put(array: NDArray[np.floating], first: int, new: NDArray[np.floating]) -> NDArray[Any]:
+    """The array with new rows from ``first`` on; if they do not fit, a copy twice as long."""
+    if first + len(new) > len(array):
         room = np.empty((len(array) + len(new), *array.shape[1:]), array.dtype)
-        array = np.concatenate((array[:place], room))
-    array[place : place + len(new)] = new
+        array = np.concatenate((array[:first], room))
+    array[first : first + len(new)] = new
     return array
 
 
@@ -334,8 +352,8 @@ def _both_move(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.boo
     return (x[:, -1:] > 0) & (y[:, -1] > 0)
 
 
-def screen(x: Rows, y: Rows) -> Screen:
-    """Distances between all rows of two lists by matrix products.
+def approximate(x: Rows, y: Rows) -> Approximation:
+    """Approximate distances between all rows of two lists, by matrix products.
 
     The bound on the error: a product of w + 2 terms in precision u is off by at most (w + 2) u
     times the sum of the absolute terms, which is at most 2 (|x|^2 + |y|^2); rounding the
@@ -347,13 +365,13 @@ def screen(x: Rows, y: Rows) -> Screen:
     norms = x.basis.norms + y.basis.norms
     errors = (2 * np.array(distance.widths) + 16) * precision * norms
     if len(norms) == 1:
-        return Screen(x.left[0] @ y.right[0].T, float(errors[0]), squared=True)
+        return Approximation(x.left[0] @ y.right[0].T, float(errors[0]), squared=True)
     keys = np.empty((len(x.exact), len(y.exact)))
     for first in range(0, len(y.exact), TILE_COLUMNS):
         tile = slice(first, first + TILE_COLUMNS)
         keys[:, tile] = reduce(iadd, _roots(x, y[tile]))
     rounding = 4 * len(norms) * precision * float(np.sqrt(2 * norms).sum())
-    return Screen(keys, float(np.sqrt(errors).sum()) + rounding, squared=False)
+    return Approximation(keys, float(np.sqrt(errors).sum()) + rounding, squared=False)
 
 
 def _roots(x: Rows, y: Rows) -> Iterator[NDArray[np.floating]]:

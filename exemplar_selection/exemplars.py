@@ -22,11 +22,11 @@ class Exemplars:
         components: Names of its components.
         height_px: Frame height of the sequences.
         width_px: Frame width.
-        sequences: Names that ``sequence`` counts through.
+        sequences: Names of the training sequences.
         offsets: ``(regions + 1,)`` int64; exemplars of region r are ``offsets[r]:offsets[r + 1]``.
         features: ``(n, dimension)`` float32, not scaled.
         counts: ``(n,)`` int64, volumes each stands for, itself included.
-        sequence: ``(n,)`` int64, where each was seen: place in ``sequences``.
+        sequence: ``(n,)`` int64, the sequence of each: its index in ``sequences``.
         first_frame: ``(n,)`` int64, 0-based first frame of the volume there.
         descriptors: Name to ``(n, k)`` float32: what describes them without counting in the
             distance.

@@ -30,10 +30,10 @@ class Tile:
     """One exemplar.
 
     Attributes:
-        sequence: Where it was seen.
-        first_frame: 0-based first frame there.
-        last_frame: The last one of the volume, inclusive.
-        volumes: How many it stands for.
+        sequence: Name of the training sequence that it is from.
+        first_frame: 0-based first frame of the volume there.
+        last_frame: Last frame of the volume, inclusive.
+        volumes: How many volumes it stands for.
         words: What it shows.
     """
 
@@ -50,11 +50,11 @@ class Gallery:
 
     Attributes:
         region: Its number.
-        grid: Of the frames.
-        words: What is normal there.
-        exemplars: How many there are.
-        volumes: How many volumes they stand for.
-        tiles: Those that are shown, the most common first.
+        grid: Regions of the frames.
+        words: What is normal in the region.
+        exemplars: Number of exemplars.
+        volumes: Number of volumes that they stand for.
+        tiles: The exemplars that are shown, the most common first.
     """
 
     region: int
@@ -78,8 +78,8 @@ def draw_gallery(gallery: Gallery, frames: dict[tuple[str, int], RgbImage]) -> R
     head = _draw_head(gallery, pictures[0], COLUMNS * width)
     page = _plate(len(head) + math.ceil(len(tiles) / COLUMNS) * height, head.shape[1])
     page[: len(head)] = head
-    for place, tile in enumerate(tiles):
-        row, column = divmod(place, COLUMNS)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, COLUMNS)
         y, x = len(head) + row * height, column * width
         page[y : y + height, x : x + width] = tile
     return page

@@ -1,4 +1,4 @@
-"""What a video volume shows, and what is normal at a place, in numbers that people can read."""
+"""What video volumes show, and what is normal in a region, in numbers that people can read."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ STILL_SHARE = 0.02
 COMMON_SHARE = 0.5
 """A direction is common to what moves if at least this share of the movement does not cancel."""
 COMMON_DIRECTION = 0.05
-"""Least share of the moving volumes at which a direction is normal at a place."""
+"""Least share of the moving volumes at which a direction is normal in a region."""
 CLASS_PROBABILITY = 0.5
 """Least probability of a class that is named."""
 TAIL = 0.01
@@ -38,7 +38,7 @@ class VolumeAttributes:
     """What n volumes show.
 
     Attributes:
-        attributes: Of the volumes.
+        attributes: What was read out of their features.
     """
 
     attributes: Attributes
@@ -60,13 +60,13 @@ class VolumeAttributes:
         """``(n,)``: mean over the moving pixels; NaN where nothing moves."""
         share, speed = self._by_direction()
         total = share.sum(axis=1)
-        known = self.is_moving & (total > 0)
-        mean = (share * speed).sum(axis=1) / np.where(known, total, 1.0)
-        return np.where(known, mean, np.nan)
+        has_speed = self.is_moving & (total > 0)
+        mean = (share * speed).sum(axis=1) / np.where(has_speed, total, 1.0)
+        return np.where(has_speed, mean, np.nan)
 
     @cached_property
     def direction(self) -> NDArray[np.int64]:
-        """``(n,)``: place in ``DIRECTIONS`` of the mean movement; -1 for none in common."""
+        """``(n,)``: index in ``DIRECTIONS`` of the mean movement; -1 if the directions differ."""
         share, speed = self._by_direction()
         bins = share.shape[1]
         angle = (np.arange(bins) + 0.5) * (2 * np.pi / bins)
@@ -78,7 +78,7 @@ class VolumeAttributes:
 
     @cached_property
     def class_index(self) -> NDArray[np.int64] | None:
-        """``(n,)``: place in ``CLASSES`` of the most probable class; -1 if it is not probable."""
+        """``(n,)``: index in ``CLASSES`` of the most probable class; -1 if it is not probable."""
         probability = self.attributes.class_probability
         if probability is None:
             return None
@@ -119,13 +119,14 @@ def _plain(values: NDArray[np.float32] | None, volume: int) -> Any:
 
 @dataclass(frozen=True)
 class NormalRanges:
-    """What is normal at a place: its exemplars, each counted as often as volumes it stands for.
+    """What is normal in a region, by its exemplars; each counts for all volumes it stands for.
 
     Attributes:
         exemplars: Number of exemplars.
-        volumes: Number of volumes they stand for.
-        moving_volumes: Of these, the ones in which something moves; ``None`` if motion is unknown.
-        speed: Range of the speed in px/frame of what moves; ``None`` if nothing does.
+        volumes: Number of volumes that they stand for.
+        moving_volumes: Number of those volumes in which something moves; ``None`` if the version
+            says nothing of motion.
+        speed: Range of the speed in px/frame of what moves; ``None`` if nothing moves.
         moving_share: Range of the share of moving pixels.
         directions: Share of the volumes with a common direction that move into each one.
         classes: Mean probability of each class over the volumes in which something moves (over all,
@@ -156,23 +157,23 @@ class NormalRanges:
         }
 
 
-def exemplars_to_ranges(seen: VolumeAttributes, counts: NDArray[np.int64]) -> NormalRanges:
-    """What is normal at a place.
+def exemplars_to_ranges(shown: VolumeAttributes, counts: NDArray[np.int64]) -> NormalRanges:
+    """What is normal in a region.
 
     Args:
-        seen: Its exemplars.
+        shown: What the exemplars of the region show.
         counts: ``(n,)`` volumes each of them stands for.
     """
     normal: dict[str, Any] = {"exemplars": len(counts), "volumes": int(counts.sum())}
     weights = counts
-    if seen.motion_is_known:
-        moving = np.where(seen.is_moving, counts, 0)
+    if shown.motion_is_known:
+        moving = np.where(shown.is_moving, counts, 0)
         normal["moving_volumes"] = int(moving.sum())
-        normal["moving_share"] = weighted_range(seen.attributes.moving_share, counts)
-        normal["speed"] = weighted_range(seen.speed_px_per_frame, moving)
-        normal["directions"] = _shares(DIRECTIONS, seen.direction, moving)
+        normal["moving_share"] = weighted_range(shown.attributes.moving_share, counts)
+        normal["speed"] = weighted_range(shown.speed_px_per_frame, moving)
+        normal["directions"] = _shares(DIRECTIONS, shown.direction, moving)
         weights = moving if moving.any() else counts
-    probability = seen.attributes.class_probability
+    probability = shown.attributes.class_probability
     if probability is not None:
         mean = weights @ probability.astype(np.float64) / weights.sum()
         normal["classes"] = dict(zip(CLASSES, np.round(mean, 4).tolist(), strict=True))
@@ -205,11 +206,11 @@ def weighted_range(
 
 
 def _shares(
-    names: tuple[str, ...], places: NDArray[np.int64], weights: NDArray[np.int64]
+    names: tuple[str, ...], indices: NDArray[np.int64], weights: NDArray[np.int64]
 ) -> dict[str, float]:
     """Share of the weight at each name that has some, the largest first."""
-    known = places >= 0
-    totals = np.bincount(places[known], weights[known], minlength=len(names))
+    has_index = indices >= 0
+    totals = np.bincount(indices[has_index], weights[has_index], minlength=len(names))
     order = [i for i in np.argsort(-totals, kind="stable") if totals[i] > 0]
     return {names[i]: round(float(totals[i] / totals.sum()), 4) for i in order}
 

@@ -47,11 +47,11 @@ def volume_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str
 
 
 def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str:
-    """What is normal at a place, such as "persons moving left or right at 0.8-1.9 px/frame".
+    """What is normal in a region, such as "persons moving left or right at 0.8-1.9 px/frame".
 
     Args:
         normal: The record of a ``NormalRanges``.
-        floor_px_per_frame: As in ``volume_to_words``.
+        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
     """
     moving, volumes = normal["moving_volumes"], normal["volumes"]
     classes = normal["classes"]

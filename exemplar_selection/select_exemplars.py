@@ -3,8 +3,8 @@
     python -m exemplar_selection.select_exemplars --config configs/ped2.toml
 
 reads the sequence's features and writes ``exemplars/<version>/<sequence>.joblib``. The divisors
-Z_k of the distance come from the features of all training sequences; whoever needs them first
-writes ``exemplars/<version>/scales.joblib`` (everybody would write the same bytes).
+Z_k of the distance come from the features of all training sequences; the first process
+that needs them writes ``exemplars/<version>/scales.joblib`` (each would write the same bytes).
 """
 
 from collections.abc import Mapping
@@ -95,7 +95,7 @@ def components_to_distance(
     """The distance between volumes of these components.
 
     Args:
-        features: Of any sequence.
+        features: The features of any sequence.
         scales: Z_k of each component.
         weights: w_k by name.
     """

@@ -1,4 +1,4 @@
-"""Show what is normal at a place: the exemplars of a region on one picture.
+"""Show what is normal in a region: its exemplars on one picture.
 
     python -m exemplar_selection.show_exemplars --config configs/ped2.toml --at 250 150
     python -m exemplar_selection.show_exemplars --config configs/ped2.toml --idx 216
@@ -74,9 +74,9 @@ def find_exemplars(
     counts = model.counts[rows]
     read = AttributeReader.of(artifacts.config, artifacts.version)
     descriptors = {name: values[rows] for name, values in model.descriptors.items()}
-    seen = VolumeAttributes(read(model.features[rows], descriptors))
+    shown = VolumeAttributes(read(model.features[rows], descriptors))
     floor = speed_floor(artifacts.config, model.components)
-    normal = exemplars_to_ranges(seen, counts).record()
+    normal = exemplars_to_ranges(shown, counts).record()
     words = normal_to_words(normal, floor_px_per_frame=floor)
     tiles = [
         Tile(
@@ -84,7 +84,7 @@ def find_exemplars(
             int(model.first_frame[rows[i]]),
             int(model.first_frame[rows[i]]) + regions.frames_per_volume - 1,
             int(counts[i]),
-            volume_to_words(seen.record(int(i)), floor_px_per_frame=floor),
+            volume_to_words(shown.record(int(i)), floor_px_per_frame=floor),
         )
         for i in np.argsort(-counts, kind="stable")[:MOST_SHOWN]
     ]

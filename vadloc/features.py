@@ -14,7 +14,7 @@ from vadloc.sequence_input import SequenceInput
 from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
 
 MOVING = "moving"
-"""Name of the column that says whether anything moves, which the rule ``gate`` adds."""
+"""Name of the column that the rule ``gate`` adds: whether anything moves."""
 
 
 class VolumeFeatures(NamedTuple):
@@ -51,8 +51,8 @@ class SequenceFeatures(SequenceInput):
     def steps(self) -> Iterator[VolumeFeatures]:
         """The volumes of each time step, in the order of time."""
         for step, first in enumerate(self.first_frame.tolist()):
-            here = {name: values[step] for name, values in self.descriptors.items()}
-            yield VolumeFeatures(first, self.values[step], here)
+            descriptors = {name: values[step] for name, values in self.descriptors.items()}
+            yield VolumeFeatures(first, self.values[step], descriptors)
 
     def counts(self) -> dict[str, int]:
         """Frames and volumes."""

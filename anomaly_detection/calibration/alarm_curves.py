@@ -34,7 +34,7 @@ def alarm_curve(scores: NDArray[np.float32], *, connectivity: int) -> AlarmCurve
 
     Args:
         scores: ``(frames, cell rows, cell columns)``.
-        connectivity: 8 or 4 within a frame; see ``detections.scores_to_detections``.
+        connectivity: 8 or 4 within a frame; see ``scores_to_detections``.
     """
     structure = neighbour_structure(connectivity)
     padded = np.pad(scores, 1, constant_values=-np.inf)
@@ -67,7 +67,7 @@ def _component_changes(
         change: ``(n,)`` 1; gets the changes.
     """
     for i, cell in enumerate(order):
-        parent[cell] = own = cell
+        parent[cell] = root_of_cell = cell
         for step in steps:
             root = cell + step
             if parent[root] < 0:
@@ -75,17 +75,17 @@ def _component_changes(
             while parent[root] != root:
                 parent[root] = parent[parent[root]]
                 root = parent[root]
-            if root != own:
+            if root != root_of_cell:
                 change[i] -= 1
-                parent[own] = root
-                own = root
+                parent[root_of_cell] = root
+                root_of_cell = root
 
 
 def curves_to_threshold(curves: list[AlarmCurve], *, allowed: int) -> tuple[float, int]:
     """The smallest threshold from which on there are never more alarms than allowed.
 
     Args:
-        curves: Of several sequences.
+        curves: The curves of several sequences.
         allowed: Alarms in all of them together.
 
     Returns:
@@ -104,7 +104,7 @@ def sum_of_curves(curves: list[AlarmCurve]) -> AlarmCurve:
     """Alarms of several sequences together."""
     scores = np.concatenate([curve.scores for curve in curves])
     changes = np.concatenate([np.diff(curve.alarms, prepend=0) for curve in curves])
-    values, place = np.unique(-scores, return_inverse=True)
+    values, index = np.unique(-scores, return_inverse=True)
     change = np.zeros(len(values), np.int64)
-    np.add.at(change, place, changes)
+    np.add.at(change, index, changes)
     return AlarmCurve(-values, np.cumsum(change))

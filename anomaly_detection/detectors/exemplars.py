@@ -123,7 +123,7 @@ class ExemplarStream:
         """Take the volumes of the next time step; see `ScoreStream.push`."""
         nearest = self._model.distance.nearest
         pairs = zip(step.values[:, None], self._exemplars, strict=True)
-        distances = np.concatenate([nearest(volume, known)[1] for volume, known in pairs])
+        distances = np.concatenate([nearest(volume, others)[1] for volume, others in pairs])
         return self._frames.push(step.first_frame, distances)
 
     def finish(self) -> Scores:

@@ -1,1 +1,1 @@
-"""Why an anomaly differs from what is normal at its place."""
+"""What was detected, where and when, and why it is unusual there."""

@@ -1,9 +1,9 @@
 """Why a volume is far from normal: the parts of its distance, and what is outside the normal range.
 
-Unusual is an attribute outside the range of the exemplars at the place. Of several, those come
-first whose component carries more of the distance, and within a component (measured momentum is
-how much moves, how fast and whereto, in one) those that are farther outside, in widths of the
-normal range.
+An attribute is unusual if it is outside the range of the region's exemplars. If several are
+unusual, the one whose component has the larger share of the distance comes first. Attributes of one
+component (momentum has speed, direction and share of moving pixels) are ordered by how far they are
+outside, in widths of the normal range.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Detections: what hangs together in space and time above a threshold of the score map."""
+"""Detections: connected parts of the score map, in space and time, above a threshold."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +54,8 @@ def scores_to_detections(
 
     Args:
         scores: ``(frames, cell rows, cell columns)``.
-        grid: Of the frames.
-        threshold: Least score, in units of the distance.
+        grid: Regions and cells of the frames.
+        threshold: Least score, in the detector's unit.
         connectivity: 8 or 4, within a frame.
 
     Returns:
@@ -72,10 +72,16 @@ def scores_to_detections(
 
 
 def _detection(scores: NDArray[np.float32], part: tuple[slice, ...], grid: RegionGrid) -> Detection:
-    """From the scores of a component, -inf around it, and where they are cut out of the map."""
+    """The detection of one component.
+
+    Args:
+        scores: The scores of the component, cut out of the map, -inf around it.
+        part: Where they were cut out.
+        grid: Regions and cells of the frames.
+    """
     start = [axis.start for axis in part]
-    place = np.unravel_index(int(scores.argmax()), scores.shape)
-    frame, row, column = (int(at) + first for at, first in zip(place, start, strict=True))
+    peak = np.unravel_index(int(scores.argmax()), scores.shape)
+    frame, row, column = (int(at) + first for at, first in zip(peak, start, strict=True))
     inside = scores > -np.inf
     y0, y1 = _extent(inside.any(axis=2))
     x0, x1 = _extent(inside.any(axis=1))
@@ -90,6 +96,6 @@ def _detection(scores: NDArray[np.float32], part: tuple[slice, ...], grid: Regio
 
 
 def _extent(inside: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First place and end of what is set in each row of ``(n, length)``."""
+    """First index, and end, of what is set in each row of ``(n, length)``."""
     length = inside.shape[1]
     return inside.argmax(axis=1), length - inside[:, ::-1].argmax(axis=1)

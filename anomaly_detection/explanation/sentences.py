@@ -82,10 +82,10 @@ def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) ->
         f"stands for {volumes(near['count'])}"
     )
     floor = floor_px_per_frame
-    seen = volume_to_words(record["peak"]["attributes"], floor_px_per_frame=floor)
+    shown = volume_to_words(record["peak"]["attributes"], floor_px_per_frame=floor)
     normal = normal_to_words(record["normal"], floor_px_per_frame=floor)
     unusual = unusual_to_words(record) if record["unusual"] else _together(record, floor)
-    return f"{seen}. Here normally: {normal} ({source}). Unusual: {unusual}"
+    return f"{shown}. Here normally: {normal} ({source}). Unusual: {unusual}"
 
 
 def unusual_to_words(record: dict[str, Any]) -> str:
@@ -106,16 +106,16 @@ def unusual_to_words(record: dict[str, Any]) -> str:
 
 def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
     """What is unusual where each attribute by itself is normal."""
-    near, here = record["nearest"]["attributes"], record["peak"]["attributes"]
+    nearest, peak = record["nearest"]["attributes"], record["peak"]["attributes"]
     shares: dict[str, float] = record["peak"]["shares"]
     most = max(shares, key=lambda name: shares[name])
     part = f"; {LABELS[most]} makes up {percent(shares[most])} of the distance"
     why = part if len(shares) > 1 else ""
     if most == "appearance":
         return f"no attribute that has a name, but it looks unlike all exemplars{why}"
-    words = volume_to_words(near, floor_px_per_frame=floor_px_per_frame)
-    if here["moving_share"] is not None:
-        parts = percent(near["moving_share"]), percent(here["moving_share"])
+    words = volume_to_words(nearest, floor_px_per_frame=floor_px_per_frame)
+    if peak["moving_share"] is not None:
+        parts = percent(nearest["moving_share"]), percent(peak["moving_share"])
         words += f" ({parts[0]} of the pixels move; here {parts[1]})"
     return f"no attribute alone, but all together; the nearest exemplar: {words}{why}"
 

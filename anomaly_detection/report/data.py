@@ -1,4 +1,4 @@
-"""What the report's page is told: explanations and the model in the page's own order and words.
+"""The data that the report's page shows, made from explanations.
 
 Frames are 0-based and inclusive, boxes end before x1 and y1, as in the files they come from; the
 page counts frames from 1 where it speaks to people.
@@ -26,7 +26,7 @@ from anomaly_detection.report.pictures import (
 from vadloc.video.times import Clock
 
 OVERVIEW_POINTS = 600
-"""Of longer sequences, the timeline shows the maxima of so many pieces."""
+"""The timeline of a longer sequence shows the maxima of so many pieces of it."""
 STRIP_SIDE_PX = 160
 """Longest side of the tiles of a volume."""
 THUMBNAIL_PX = (72, 96)
@@ -39,8 +39,8 @@ class Report:
     """What holds for all sequences.
 
     Attributes:
-        height_px: Of the frames.
-        width_px: Of the frames.
+        height_px: Frame height.
+        width_px: Frame width.
         cell_px: Side of a cell of the score map.
         cells: Rows and columns of the score map.
         clip_seconds: Longest clip.
@@ -81,7 +81,7 @@ class Report:
         return window_around((x0, y0, x1, y1), height_px=self.height_px, width_px=self.width_px)
 
     def strip(self, name: str, volume: dict[str, Any]) -> Strip:
-        """The frames of a volume (of a ``peak`` or ``nearest`` record)."""
+        """The frames of a volume, by its record ``peak`` or ``nearest``."""
         window = self.window(volume["box_xyxy_px"])
         size = fit_size(window[3] - window[1], window[2] - window[0], STRIP_SIDE_PX)
         return Strip(name, window, strip_frames(volume["first_frame"], volume["last_frame"]), size)
@@ -92,7 +92,7 @@ class SequenceReport:
     """One test sequence in the report.
 
     Attributes:
-        index: Its place among the test sequences.
+        index: Its number among the test sequences, from 0.
         explained: The content of its explanations.
         report: What holds for all.
     """
@@ -124,7 +124,7 @@ class SequenceReport:
 
     @property
     def clip_step(self) -> int:
-        """Every so manieth frame is in the clips."""
+        """Clips have every frame whose number is a multiple of this."""
         return max(1, round(self.clock.frames_per_second / self.report.clip_frames_per_second))
 
     @cached_property

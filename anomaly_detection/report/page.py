@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 SOURCES = "anomaly_detection.report", "web"
-"""Package and folder of the page's own HTML, CSS and JavaScript."""
+"""Package and folder of the HTML, CSS and JavaScript of the page."""
 SCRIPTS = ("words", "loading", "list", "detail", "clip", "timelines", "scene", "start")
 """Parts of the script in order; they share one scope."""
 
@@ -108,13 +108,13 @@ def to_json(content: Any) -> str:
 
 
 def source(name: str) -> str:
-    """One of the page's own files."""
+    """One of the files in the folder ``web``."""
     package, folder = SOURCES
     return files(package).joinpath(folder, name).read_text()
 
 
 def script() -> str:
-    """The page's script: all its parts in a function of their own."""
+    """The script of the page: all its parts inside one function."""
     parts = "\n".join(source(f"{name}.js") for name in SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 

@@ -16,15 +16,15 @@ Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels of the frame, x1 and y1 exclusive."""
 
 LARGEST_SHEET_PX = 2048
-"""What every phone decodes."""
+"""Largest side of a sheet: every phone decodes pictures of this size."""
 STRIP_FRAMES = 12
-"""Of longer volumes, so many frames are shown."""
+"""So many frames are shown of a longer volume."""
 JPEG_QUALITY = 75
 HEAT_LEVELS = 256
 HEAT_RAMP = (0.3, 0.95)
 """The part of the inferno map that is neither black nor white, the colours of pictures."""
 HEAT_OPACITY = 0.8
-"""Of the highest score; the lowest is transparent."""
+"""Opacity of the highest score; the lowest is transparent."""
 
 
 class Clip(NamedTuple):
@@ -40,7 +40,7 @@ def clip_of(detected: Clip, peak: Clip, *, frame_count: int, longest: int) -> Cl
     Args:
         detected: Frames of the detection.
         peak: Frames of its peak volume; as many frames are added before and after.
-        frame_count: Of the sequence.
+        frame_count: Number of frames of the sequence.
         longest: Number of frames that may be shown; at least the peak volume always is.
     """
     margin = peak.last - peak.first + 1
@@ -128,8 +128,8 @@ def tile(images: list[Image], columns: int) -> Image:
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     sheet = np.zeros((rows * height, columns * width, *images[0].shape[2:]), np.uint8)
-    for place, image in enumerate(images):
-        y, x = height * (place // columns), width * (place % columns)
+    for index, image in enumerate(images):
+        y, x = height * (index // columns), width * (index % columns)
         sheet[y : y + height, x : x + width] = image
     return sheet
 

@@ -20,7 +20,7 @@ from anomaly_detection.report.pictures import (
 )
 
 SHOWN_EXEMPLARS = 12
-"""Those that stand for most volumes."""
+"""So many exemplars of a region are shown: those that stand for most volumes."""
 EXEMPLAR_SIDE_PX = 72
 EXEMPLAR_COLUMNS = 4
 BACKGROUND_FRAMES = 31
@@ -29,10 +29,10 @@ BACKGROUND_FRAMES = 31
 
 @dataclass(frozen=True)
 class SceneReport:
-    """The model as the page shows it.
+    """The exemplars as the page shows them.
 
     Attributes:
-        scene: The model with its attributes.
+        scene: The exemplars of all regions, with what they show.
         report: What holds for the whole page.
     """
 

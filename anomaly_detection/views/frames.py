@@ -32,7 +32,7 @@ AXIS_PX = 48
 SCALE_THRESHOLDS = 3.0
 """Colours of the score map run from 0 to so many times the threshold, in every sequence."""
 BAND_COLOUR = (26, 54, 70)
-"""Behind frames that the ground truth calls anomalous: a dark shade of its own colour."""
+"""Behind frames that the ground truth calls anomalous: a dark shade of its colour."""
 CURVE_COLOUR = (240, 170, 60)
 QUIET_COLOUR = (140, 140, 140)
 
@@ -72,12 +72,12 @@ class View:
 
     def active(self, frame: int) -> list[dict[str, Any]]:
         """Detections in a frame, the highest score first."""
-        here = [
+        found = [
             detection
             for detection in self.explained["detections"]
             if detection["first_frame"] <= frame <= detection["last_frame"]
         ]
-        return sorted(here, key=lambda detection: -float(detection["score"]))
+        return sorted(found, key=lambda detection: -float(detection["score"]))
 
     @cached_property
     def clock(self) -> Clock:
@@ -148,10 +148,10 @@ def draw_panel(active: list[dict[str, Any]], height_px: int, threshold: float) -
         words = f"Nothing here scores {threshold:.3f} or more."
         return drawing.draw_text(image, words, (MARGIN_PX, MARGIN_PX), colour=QUIET_COLOUR)
     line_px, y = drawing.text_size("0")[1], MARGIN_PX
-    for place, detection in enumerate(active):
+    for index, detection in enumerate(active):
         lines = drawing.wrap(detection["sentence"], PANEL_PX - 2 * MARGIN_PX)
-        if y + (len(lines) + 2) * line_px > height_px and place:
-            more = f"and {len(active) - place} more"
+        if y + (len(lines) + 2) * line_px > height_px and index:
+            more = f"and {len(active) - index} more"
             return drawing.draw_text(image, more, (MARGIN_PX, y), colour=QUIET_COLOUR)
         title = f"{detection['id'] + 1}   score {detection['score']:.2f}"
         image = drawing.draw_text(image, title, (MARGIN_PX, y), colour=DETECTION_COLOUR)
@@ -166,10 +166,10 @@ class Timeline:
     """The highest score of each frame over time, with the threshold.
 
     Attributes:
-        scores: Of each frame.
+        scores: The highest score of each frame.
         threshold: Least score of a detection.
-        width_px: Of the picture.
-        stretches: Annotated anomalous frames, first and last.
+        width_px: Width of the picture.
+        stretches: First and last 0-based frame of each annotated anomalous stretch.
     """
 
     scores: list[float]

@@ -1,4 +1,4 @@
-"""Screens are as exact as they say, and what they decide is what plain arithmetic decides."""
+"""Approximate distances keep their bound; all decisions are those of plain arithmetic."""
 
 import math
 
@@ -12,7 +12,7 @@ import exemplar_selection.distance
 from exemplar_selection.distance import (
     GATE,
     FeatureDistance,
-    screen,
+    approximate,
 )
 
 
@@ -113,11 +113,11 @@ def test_screens_keep_their_bound(
     right = distance.rows(y, centre=left.centre)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exemplar_selection.distance, "TILE_COLUMNS", tile)
-        about = screen(left, right)
+        about = approximate(left, right)
     exact = distance.exact(left.exact[:, None], right.exact[None])
     wanted = exact**2 if about.squared else exact
     assert (np.abs(about.keys - wanted) <= about.error).all()
-    part = screen(left[:2], right[1:])
+    part = approximate(left[:2], right[1:])
     assert part.keys.shape == about.keys[:2, 1:].shape
     assert (np.abs(part.keys - wanted[:2, 1:]) <= part.error).all()
 
@@ -146,14 +146,14 @@ def test_within_a_threshold_that_occurs(
     right = distance.rows(y, centre=left.centre)
     exact = distance.exact(left.exact[:, None], right.exact[None])
     threshold = data.draw(st.sampled_from([0.0, *exact.ravel().tolist(), exact.mean()]))
-    got = distance.settle_within(screen(left, right), left.exact, right.exact, threshold)
+    got = distance.settle_within(approximate(left, right), left.exact, right.exact, threshold)
     assert np.array_equal(got, exact <= threshold)
 
 
 def test_rows_without_a_finite_key_have_no_nearest() -> None:
     distance = FeatureDistance((1,), (1.0,), (1.0,))
     rows = distance.rows(np.array([[0.0], [3.0]]))
-    about = screen(rows, rows)
+    about = approximate(rows, rows)
     about.keys[0] = np.inf
     place, best = distance.settle_nearest(about, rows.exact, rows.exact)
     assert place.tolist() == [-1, 1]
