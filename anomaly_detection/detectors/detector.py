@@ -4,12 +4,15 @@ A detector is a module of this folder with a function ``load(artifacts) -> Detec
 ``vadloc.versions.DETECTORS``. The line says what the detector reads:
 
 * ``features``: of each sequence a `vadloc.features.SequenceFeatures`; a stream is given a
-  `vadloc.features.VolumeFeatures` for each time step, which is one volume in each region.
+  `vadloc.features.VolumeFeatures` for each time step: one volume in each region, of the frames
+  ``first_frame`` to ``first_frame + config.regions.frames_per_volume - 1``. Time steps overlap, and
+  together they cover all frames.
 * ``frames``: of each sequence a `vadloc.sequence_input.SequenceFrames`; a stream is given frames,
   uint8 RGB ``(height, width, 3)``.
 
-``load`` is called once in each process, before anything is scored. It may read what was learnt from
-training sequences by ``artifacts``, and nothing else. The config is ``artifacts.config``.
+``load`` is called for each sequence that is scored or explained, perhaps in several processes at a
+time. The detector may read what was learnt from training sequences by ``artifacts``, and nothing
+else. The config is ``artifacts.config``.
 
 Scores are float32 ``(frames, cell rows, cell columns)``, finite, 0 or above, and higher for what is
 more anomalous. Their unit is the detector's own, and the same in all sequences: one threshold
@@ -23,7 +26,8 @@ A detector may not
 * return other bytes for the same input: random choices take a seed from the config;
 * write files, or print: the stages do.
 
-The least that a detector has is `Detector.start_stream`.
+The least that a detector has is `Detector.start_stream`. A whole detector of ten lines is in
+``tests/anomaly_detection/detectors/test_any_detector.py``.
 """
 
 from collections.abc import Iterator
