@@ -57,12 +57,6 @@ class RegionGrid:
         rows, columns = (np.arange(count + 1.0) * self.stride_px for count in self.cells)
         return np.minimum(rows, self.height_px), np.minimum(columns, self.width_px)
 
-    @property
-    def cell_area_px(self) -> NDArray[np.float64]:
-        """``(cell rows, cell columns)``: pixels of the frame in each cell."""
-        rows, columns = self.cell_edges_px
-        return np.outer(np.diff(rows), np.diff(columns))
-
     def region_sums(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the cells of each region.
 
@@ -121,16 +115,3 @@ class RegionGrid:
         near_rows = np.arange(max(0, row - steps), min(rows, row + steps + 1))
         near_columns = np.arange(max(0, column - steps), min(columns, column + steps + 1))
         return (near_rows[:, None] * columns + near_columns).ravel()
-
-
-def volume_starts(frame_count: int, frames_per_volume: int, frame_stride: int) -> list[int]:
-    """First frames of the volumes: every ``frame_stride``, the last one appended if missed.
-
-    Raises:
-        ValueError: There are fewer frames than a volume has.
-    """
-    last = frame_count - frames_per_volume
-    if last < 0:
-        raise ValueError(f"{frame_count} frames, a volume has {frames_per_volume}")
-    starts = list(range(0, last + 1, frame_stride))
-    return starts if starts[-1] == last else [*starts, last]

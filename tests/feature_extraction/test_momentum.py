@@ -170,7 +170,7 @@ def test_volumes_equal_a_plain_loop(side: int, pairs: int, data: st.DataObject) 
         np.stack([grid_sum(grid, pair[..., k]) for k in range(DIRECTIONS)], axis=-1)
         for pair in flow
     ]
-    momentum = pairs_to_regions(cells, grid.cell_area_px.astype(int), grid)
+    momentum = pairs_to_regions(cells, grid_sum(grid, np.ones((height, width), int)), grid)
     columns = grid.regions[1]
     for region in range(grid.region_count):
         top, left = 3 * (region // columns), 3 * (region % columns)

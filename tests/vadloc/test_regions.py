@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vadloc.regions import RegionGrid, volume_starts
+from vadloc.regions import RegionGrid
 
 sides = st.integers(1, 20)
 
@@ -58,12 +58,6 @@ def test_drawn_grids(
     assert grid.region_count == regions[0] * regions[1]
 
 
-def test_drawn_cell_areas() -> None:
-    # Cells of 4 px in a frame of 5 x 10: the last row is 1 px high, the last column 2 px wide.
-    areas = RegionGrid(5, 10, 8, 4).cell_area_px
-    assert areas.tolist() == [[16, 16, 8], [4, 4, 2]]
-
-
 @given(grids())
 def test_regions_cover_the_frame_and_none_is_superfluous(grid: RegionGrid) -> None:
     cover = np.zeros((grid.height_px, grid.width_px), int)
@@ -77,14 +71,6 @@ def test_regions_cover_the_frame_and_none_is_superfluous(grid: RegionGrid) -> No
     reach = grid.size_px - grid.stride_px
     assert rows == 1 or last_row + reach < grid.height_px, "the row before covered all"
     assert columns == 1 or last_column + reach < grid.width_px
-
-
-@given(grids())
-def test_cell_areas_are_counted_pixels(grid: RegionGrid) -> None:
-    expected = np.zeros(grid.cells)
-    for y, x in itertools.product(range(grid.height_px), range(grid.width_px)):
-        expected[y // grid.stride_px, x // grid.stride_px] += 1
-    assert np.array_equal(grid.cell_area_px, expected)
 
 
 @given(grids(), st.integers(0, 2**32 - 1))
@@ -131,31 +117,3 @@ def test_neighbours_are_those_at_most_so_many_steps_away(
         and abs(other % columns - region % columns) <= steps
     ]
     assert grid.neighbours(region, steps).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("frames", "length", "stride", "starts"),
-    [
-        (10, 10, 5, [0]),  # one volume just fits
-        (15, 10, 5, [0, 5]),  # the stride ends with the sequence
-        (16, 10, 5, [0, 5, 6]),  # it misses one frame: the last volume is appended
-        (14, 10, 5, [0, 4]),
-        (13, 4, 1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
-    ],
-)
-def test_drawn_volumes(frames: int, length: int, stride: int, starts: list[int]) -> None:
-    assert volume_starts(frames, length, stride) == starts
-
-
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 20))
-def test_volumes_cover_all_frames(frames: int, length: int, stride: int) -> None:
-    if frames < length:
-        with pytest.raises(ValueError, match=f"{frames} frames, a volume has {length}"):
-            volume_starts(frames, length, stride)
-        return
-    starts = volume_starts(frames, length, stride)
-    assert starts == sorted(set(starts))
-    assert starts[0] == 0
-    assert starts[-1] + length == frames
-    assert all(start % stride == 0 for start in starts[:-1])
-    assert all(b - a <= stride for a, b in itertools.pairwise(starts))

@@ -45,8 +45,9 @@ class DifferenceStream:
         change = abs(grey - self.before) if self.before.size else np.zeros_like(grey)
         self.before = grey
         for axis, edges in enumerate(self.grid.cell_edges_px):
-            change = np.add.reduceat(change, edges[:-1].astype(int), axis=axis)
-        return (change / self.grid.cell_area_px)[None].astype(np.float32)
+            sums = np.add.reduceat(change, edges[:-1].astype(int), axis=axis)
+            change = sums / np.expand_dims(np.diff(edges), 1 - axis)
+        return change[None].astype(np.float32)
 
     def finish(self) -> Scores:
         return np.zeros((0, *self.grid.cells), np.float32)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from volumes import volume_starts
 
 from anomaly_detection.detectors.exemplars import distances_to_scores, volume_distances
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
 from vadloc.features import SequenceFeatures
-from vadloc.regions import RegionGrid, volume_starts
+from vadloc.regions import RegionGrid
 
 GRID = RegionGrid(20, 28, 8, 4)
 DISTANCE = FeatureDistance((2, 1), (2.0, 0.5), (1.0, 0.25))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from volumes import volume_starts
 
 from anomaly_detection.detectors.detector import Detector, Scores
 from anomaly_detection.detectors.exemplars import ExemplarStream, FrameScores, features_to_scores
@@ -14,7 +15,7 @@ from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures
-from vadloc.regions import RegionGrid, volume_starts
+from vadloc.regions import RegionGrid
 
 GRID = RegionGrid(20, 28, 8, 4)
 LENGTH = 4
