@@ -168,14 +168,14 @@ class PartLimits:
     """Milliseconds of a core that the parts of extraction take alone, each measured once.
 
     Attributes:
-        device: Where networks run.
+        device: The device on which networks run.
     """
 
     device: str
     _known: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def part_ms(self, part: str, folder: Path, grid: RegionGrid) -> float:
-        """Of a frame (``grey``, ``rgb``, ``flow``) or of a volume (a network's name)."""
+        """The time for a frame (``grey``, ``rgb``, ``flow``) or a volume (a network's name)."""
         key = part, "" if part in CROPS else str(folder)
         if key not in self._known:
             self._known[key] = self._measure(part, folder, grid)
@@ -194,10 +194,10 @@ class PartLimits:
         """Milliseconds a frame of each part of a version's extraction.
 
         Args:
-            version: Of the method.
-            folder: Of sequences.
-            grid: Of their frames.
-            computed: Volumes that each network computed, a frame.
+            version: A version of the method.
+            folder: Folder of sequences.
+            grid: The regions of their frames.
+            computed: For each network, the number of volumes that it computed a frame.
         """
         extractors = extractors_of(version)
         colour = "rgb" if "appearance" in extractors else "grey"
