@@ -34,6 +34,7 @@ from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.normality import Normal, Seen, exemplars_to_normal, speed_floor
 from feature_extraction.attributes import AttributeReader
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.checks.rates import log_contradictions
 from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import counted
@@ -43,7 +44,6 @@ from vadloc.features import (
     check_scores,
     load_features,
 )
-from vadloc.rate_checks import log_contradictions
 from vadloc.regions import RegionGrid
 from vadloc.stage_reports import stage_report
 from vadloc.video.times import Clock

@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from vadloc.artifacts import Artifact, Artifacts, Split
+from vadloc.checks.unread import log_unread
 from vadloc.config import Alarms, load_config
 from vadloc.console import CommandParser, add_verbose_option, progress, start_logging
 from vadloc.errors import UsageError, VadlocError, about_file, counted
 from vadloc.files.storage import remove_leftovers
 from vadloc.stage_reports import write_report
-from vadloc.unread import log_unread
 from vadloc.versions import VERSIONS
 
 logger = logging.getLogger(__name__)

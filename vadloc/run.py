@@ -8,6 +8,7 @@ does what the stages' own commands would do one after the other.
 import importlib
 import logging
 
+from vadloc.checks.unread import log_unread
 from vadloc.cli import (
     RunOptions,
     Stage,
@@ -19,7 +20,6 @@ from vadloc.cli import (
 )
 from vadloc.config import Config
 from vadloc.console import CommandParser
-from vadloc.unread import log_unread
 
 logger = logging.getLogger(__name__)
 

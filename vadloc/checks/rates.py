@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Iterator
 
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.errors import some_of
 
 logger = logging.getLogger(__name__)
 TOLERANCE = 0.01
 """By how much of it the rate of a video may differ from the config's without a word."""
-SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 def contradictions(rates: dict[str, float | None], frames_per_second: float) -> Iterator[str]:

@@ -1,0 +1,44 @@
+"""Whether the results fit on their disk."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+from vadloc.artifacts import Artifacts
+from vadloc.checks.examination import Examination
+from vadloc.regions import RegionGrid
+from vadloc.versions import extractors_of
+
+VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
+"""Of features on disk for each extractor, if every volume is computed."""
+
+SCORE_BYTES = 4
+
+
+def needed_bytes(artifacts: Artifacts, examinations: list[Examination]) -> int:
+    """About what features and scores will take on disk."""
+    regions = artifacts.config.regions
+    total = 0
+    for examination in (e for e in examinations if e.size_px):
+        height, width = examination.size_px or (0, 0)
+        grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
+        frames = len(examination.digests)
+        volumes = frames // regions.frame_stride * grid.region_count
+        total += volumes * sum(VOLUME_BYTES[name] for name in extractors_of(artifacts.version))
+        if examination.split == "test":
+            total += frames * grid.cells[0] * grid.cells[1] * SCORE_BYTES
+    return total
+
+
+def check_space(artifacts: Artifacts, examinations: list[Examination]) -> Iterator[str]:
+    """A finding if the results do not fit on their disk."""
+    folder = artifacts.results.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        yield f"{folder}: a file where results need a folder; --results DIR names another folder"
+    free, needed = shutil.disk_usage(folder).free, needed_bytes(artifacts, examinations)
+    if not os.access(folder, os.W_OK):
+        yield f"{folder}: no permission to write; --results DIR names another folder"
+    if needed > free:
+        yield f"{folder}: {free / 2**20:.2f} MiB free, about {needed / 2**20:.2f} MiB needed"
