@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FRAMES_KEPT = 30
 SAME, CLEAR, WRONG, KILLED = "same bytes", "clear error", "WRONG", "killed"
 TIMED = frozenset({"reports", "inputs"})
-"""Folders of results that hold times."""
+"""Folders of results whose files hold times, and so differ between runs."""
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Scene:
     """A short scene, and what an undisturbed run makes of it.
 
     Attributes:
-        folder: Everything happens below it.
+        folder: Folder of everything that is written.
         expected: Digest of each result by its path.
         seconds: Duration of the undisturbed run.
         messages: Lines of its log.

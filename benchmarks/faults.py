@@ -50,7 +50,7 @@ from vadloc.files import storage
 PROGRESS_EVERY_S = 60
 POLL_S = 0.005
 MOST_KILLS = 30
-"""Of one run, before it may end: each comes a sixth of the way at most."""
+"""Most kills of one run before it may end: each comes after a sixth of the way at most."""
 Outcomes = Iterator[str]
 """The outcome of one case after the other; a kill that is no case of its own is `KILLED`."""
 READ_BY_PROGRAMS = (".joblib", ".npy", ".json")

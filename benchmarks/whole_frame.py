@@ -59,7 +59,7 @@ class WholeFrame(nn.Module):
 
     Args:
         network: The network of crops.
-        step_px: From one region to the next at that scale, a multiple of ``STRIDE_PX``.
+        step_px: Distance of neighbouring regions at that scale, a multiple of ``STRIDE_PX``.
     """
 
     def __init__(self, network: AppearanceNetwork, step_px: int) -> None:
@@ -102,7 +102,7 @@ class WholeFrameFeatures:
     """Extractor of ``appearance`` from whole frames.
 
     Args:
-        settings: Of the network.
+        settings: Settings of the network.
         grid: The grid of the frames.
         workers: Threads that run the network.
     """

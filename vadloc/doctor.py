@@ -41,7 +41,7 @@ def _same_folder(artifacts: Artifacts) -> list[str]:
 
 
 def find_device(artifacts: Artifacts, choice: str) -> str:
-    """Where the version runs: networks on a GPU if there is one, all else on the CPU.
+    """Find where the version runs, in words: networks on a GPU if there is one.
 
     Raises:
         VadlocError: Networks are needed, and a package, the device or weights are missing.
@@ -65,8 +65,8 @@ def try_extraction(
     Args:
         config: The config.
         extractors: Names of the version's extractors.
-        device: Where networks run.
-        examination: Of the sequence; one that cannot be read or is too short is not tried.
+        device: The device on which networks run.
+        examination: The result of reading it; no sequence that is unreadable or too short is tried.
     """
     from feature_extraction.extract_features import frames_to_features
 
@@ -108,7 +108,7 @@ def examine_all(
     Args:
         artifacts: The results.
         jobs: Sequences side by side.
-        device: Where networks run; ``None`` where they cannot, and nothing is tried.
+        device: The device on which networks run; with ``None`` extraction is not tried.
         names: Names of the sequences; ``None`` for all.
     """
     from joblib import Parallel, delayed

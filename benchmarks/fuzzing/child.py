@@ -20,20 +20,20 @@ from vadloc.errors import VadlocError
 
 LIMIT_S = 10
 LIMIT_MIB = 1024
-"""Of resident memory; twice the largest picture that is read, in colour."""
+"""Limit of resident memory: twice the largest picture that is read, in colour."""
 LIMIT_CLAIMED_MIB = 4096
-"""Of address space: more is refused by the kernel, and a reader must say so clearly."""
+"""Limit of address space: the kernel refuses more, and a reader must say so clearly."""
 SILENCE_S = 180
-"""No answer for so long, whatever the processor time, is a hang."""
+"""A reader that does not answer for so long hangs, whatever its processor time."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an example.
+    """The result of reading an example.
 
     Attributes:
         kind: ``result``, ``clear error``, or what failed.
-        detail: The error.
+        detail: Text of the error.
         seconds: Processor time.
         memory_mib: Peak of the resident memory of the process.
     """
@@ -112,7 +112,7 @@ class Child:
     """A process that reads; it is replaced when it dies.
 
     Attributes:
-        folder: Where an example is to lie.
+        folder: Folder of the example that is read.
     """
 
     def __init__(self, name: str, scratch: Path) -> None:
@@ -131,7 +131,7 @@ class Child:
         self._work.recv()
 
     def read(self, files: Files) -> Outcome:
-        """What becomes of an example; after a failure that ends the process, it must be started."""
+        """Read an example; after a failure that ends the process, it must be started again."""
         write(files, self.folder)
         self._work.send(True)
         try:

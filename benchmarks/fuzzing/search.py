@@ -28,7 +28,7 @@ class Tally:
 
     Attributes:
         kinds: Examples of each kind of outcome.
-        failures: Where the first example of each failure is kept.
+        failures: Folders of the first example of each failure.
         seconds: Duration.
         slowest_s: Processor time of the slowest example.
         largest_mib: Peak memory of the largest.

@@ -24,7 +24,7 @@ def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) ->
 def _check_source(
     artifacts: Artifacts, source: GroundTruthSource, tests: dict[str, Examination]
 ) -> Iterator[str]:
-    """The same for one ground truth and the sequences that it covers."""
+    """Findings of one ground truth about the sequences that it covers."""
     read, folder = find_reader(source.format), artifacts.truth_folder(source)
     if len(tests) == len(artifacts.sequences("test")):
         yield from left_out(folder, source.format, tests, what="test video")

@@ -1,4 +1,4 @@
-"""What reading every frame of the sequences shows, alone and beside each other."""
+"""Read every frame of the sequences: findings of each sequence, and of several together."""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,16 +21,16 @@ from vadloc.video.rates import Rate, describe_rate
 
 @dataclass
 class Examination:
-    """What reading a sequence has shown.
+    """The result of reading a sequence.
 
     Attributes:
         sequence: The sequence.
         split: Whether it is for training or test.
         size_px: Height and width, ``None`` if no frame could be read.
-        digests: One for each frame that could be read, in order.
-        findings: What is wrong with it, one line each.
-        is_unreadable: Reading stopped before the end.
-        rate: How the frames of a video follow each other; ``None`` for pictures.
+        digests: Digest of each frame that could be read, in order.
+        findings: One line for each thing that is wrong.
+        is_unreadable: Whether reading stopped before the end.
+        rate: Frame rate of a video; ``None`` for pictures.
     """
 
     sequence: Sequence
@@ -43,7 +43,7 @@ class Examination:
 
     @property
     def label(self) -> str:
-        """Split and name, as findings begin."""
+        """Split and name: the first words of each finding."""
         return f"{self.split} {self.sequence.name}"
 
 
@@ -75,7 +75,7 @@ def examine(sequence: Sequence, split: Split, *, frames_per_volume: int) -> Exam
 
 
 def _frame_findings(found: Examination, frames_per_volume: int) -> Iterator[str]:
-    """What is wrong with the frames of a sequence that can be read."""
+    """Findings about the frames of a sequence that can be read."""
     count = len(found.digests)
     if count < frames_per_volume:
         yield (
@@ -93,7 +93,7 @@ def _frame_findings(found: Examination, frames_per_volume: int) -> Iterator[str]
 
 
 def _uneven(rate: Rate) -> str:
-    """What is wrong with a rate that is not constant."""
+    """Words for a rate that is not constant."""
     if rate.hole_after_frame is None:
         return "its frame rate varies, which looks like other speeds"
     return (

@@ -10,13 +10,15 @@ from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 
 VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
-"""Of features on disk for each extractor, if every volume is computed."""
+"""Bytes of one volume's features on disk, for each extractor, if every volume is computed."""
+
 
 SCORE_BYTES = 4
+"""Bytes of the score of a cell in one frame."""
 
 
 def needed_bytes(artifacts: Artifacts, examinations: list[Examination]) -> int:
-    """About what features and scores will take on disk."""
+    """Approximate size of features and scores on disk."""
     regions = artifacts.config.regions
     total = 0
     for examination in (e for e in examinations if e.size_px):

@@ -75,7 +75,7 @@ def read_results(folder: Path) -> None:
 
 
 def seal_result(name: str, content: bytes) -> bytes:
-    """As the two others, under the stamp that the file has; other files as they are."""
+    """JSON and binary results with the digest that fits, under their stamp; other files as is."""
     if name.endswith(".json"):
         return seal_json(name, content)
     if not name.endswith((".joblib", ".npy")):
