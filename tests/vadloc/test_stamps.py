@@ -297,7 +297,7 @@ def test_a_killed_writer_leaves_the_record_as_it_was(old: Path, results: Path) -
     (old / "Test" / "Test0" / "003.png").touch()
     script = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from vadloc import digests\n"
+        "from vadloc.files import digests\n"
         "digests.SETTLED_NS = -(10**9)\n"
         "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "folder = Path(sys.argv[1])\n"
