@@ -31,10 +31,10 @@ from feature_extraction.appearance.graph import (
     BLOCKS,
     SEEN_PX,
 )
-from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.files.storage import replacing
+from vadloc.process import emit, exit_status
 
 if TYPE_CHECKING:
     import torch

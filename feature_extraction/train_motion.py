@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError
 from vadloc.files.storage import replacing
+from vadloc.process import emit, exit_status, usable_cores
 
 if TYPE_CHECKING:
     from feature_extraction.motion.pool import (

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifacts, Split
 from vadloc.checks.annotation import check_ground_truth
 from vadloc.checks.examination import (
@@ -21,10 +22,10 @@ from vadloc.checks.examination import (
 )
 from vadloc.checks.space import check_space, needed_bytes
 from vadloc.checks.unread import unread_lines
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError, counted, one_line
+from vadloc.process import emit, exit_status, usable_cores
 from vadloc.versions import extractors_of
 from vadloc.video.frames import Sequence
 from vadloc.weights import weights_digest

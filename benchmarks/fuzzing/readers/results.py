@@ -14,9 +14,9 @@ from evaluation import evaluate_scores
 from fuzzing.reader import SEQUENCE, STAMP, Reader
 from fuzzing.readers.artifacts import seal_artifact, seal_json
 from vadloc.artifacts import Artifacts
-from vadloc.cli import RunOptions, Stage, run_units
 from vadloc.config import Alarms, load_config
 from vadloc.run import stages as run_stages
+from vadloc.stage import RunOptions, Stage, run_units
 
 
 def make_results(folder: Path) -> None:
@@ -71,7 +71,7 @@ def read_results(folder: Path) -> None:
         for unit in stage.units(artifacts):
             for file in stage.outputs(artifacts, unit):
                 file.path.unlink(missing_ok=True)
-            stage.run(config, artifacts, unit)
+            stage.run(artifacts, unit)
 
 
 def seal_result(name: str, content: bytes) -> bytes:
