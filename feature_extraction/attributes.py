@@ -110,7 +110,7 @@ class AttributeReader:
 
     def _seen(self, features: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """Direction shares, speeds and moving share as the motion network sees them."""
-        from feature_extraction.motion.network import motion_attributes
+        from feature_extraction.motion.read_out import motion_attributes
 
         assert self.motion is not None
         direction, speed, stationary, _ = motion_attributes(self.motion, features)

@@ -263,7 +263,7 @@ def check_networks(config: Config, extractors: Collection[str], *, device: str) 
         UsageError: A package or the device is missing, crops cannot be cut from such regions, or
             volumes are too short for the motion network.
     """
-    from feature_extraction.motion.network import MIN_FRAMES
+    from feature_extraction.motion.architecture import MIN_FRAMES
     from feature_extraction.network_extractor import (
         check_crops,
         device_of,

@@ -238,7 +238,7 @@ def motion_extractor(
     device: str,
 ) -> NetworkFeatures:
     """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
-    from feature_extraction.motion.network import motion_attributes
+    from feature_extraction.motion.read_out import motion_attributes
 
     device = device_of(device)
     digest = weights_digest(settings.weights, "motion")
@@ -261,7 +261,7 @@ def motion_extractor(
 
 
 def runs_without_torch(settings: AppearanceFeatures, device: str) -> bool:
-    """Whether the appearance network is one that ``appearance_graph`` can build."""
+    """Whether the appearance network is one that ``appearance.graph`` can build."""
     from feature_extraction.appearance.graph import BACKBONE
 
     is_known = settings.backbone == BACKBONE and settings.weights != "torchvision"

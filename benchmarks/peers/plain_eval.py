@@ -26,11 +26,9 @@ from feature_extraction.appearance.network import (
 )
 from feature_extraction.extractor import Frame
 from feature_extraction.momentum import DIRECTIONS, flow_engine
-from feature_extraction.motion.network import (
-    HEADS,
-    load_motion,
-    motion_attributes,
-)
+from feature_extraction.motion.architecture import HEADS
+from feature_extraction.motion.network import load_motion
+from feature_extraction.motion.read_out import motion_attributes
 from vadloc.config import Config, load_config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, WEIGHTS

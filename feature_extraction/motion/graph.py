@@ -1,6 +1,6 @@
 """The convolutions of the motion network as an OpenVINO graph, without PyTorch.
 
-With ``motion_kernels``, whose arrays it takes, the function of ``motion_layers``.
+With ``motion.kernels``, whose arrays it takes, the function of ``motion.layers``.
 """
 
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.motion.network import (
+from feature_extraction.motion.architecture import (
     FAINT,
     HEADS,
     LEAST_COST,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def motion_graph(weights: NetworkWeights, *, batch: int, frames: int) -> "Model":
-    """``MotionNetwork.embed`` of what ``motion_kernels.windows_and_costs`` gives.
+    """``MotionNetwork.embed`` of what ``kernels.windows_and_costs`` gives.
 
     Args:
         weights: Without batch normalisation.
@@ -57,7 +57,7 @@ def motion_graph(weights: NetworkWeights, *, batch: int, frames: int) -> "Model"
 
 
 def _matching(costs: "list[Node]") -> "Node":
-    """``motion_layers.matching``: shares of the displacements, and the logarithm of mean costs."""
+    """``layers.matching``: shares of the displacements, and the logarithm of mean costs."""
     from openvino import opset13 as ops
 
     parts = []
@@ -86,7 +86,7 @@ def _features(tensors: Tensors, shown: "Node", matched: "Node", windows: int) ->
 
 
 def _trunk(tensors: Tensors, name: str, shown: "Node", matched: "Node", *, windows: int) -> "Node":
-    """``motion_layers.Trunk``: ``(n, 128, 8, 8)``."""
+    """``layers.Trunk``: ``(n, 128, 8, 8)``."""
     from openvino import opset13 as ops
 
     def layer(own: str, node: "Node") -> "Node":
@@ -99,7 +99,7 @@ def _trunk(tensors: Tensors, name: str, shown: "Node", matched: "Node", *, windo
 
 
 def _mean_of_windows(maps: "Node", windows: int) -> "Node":
-    """``motion_layers._mean_of_windows``."""
+    """``layers._mean_of_windows``."""
     from openvino import opset13 as ops
 
     shape = list(maps.get_output_shape(0))

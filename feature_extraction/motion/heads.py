@@ -12,12 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from feature_extraction.motion.layers import MotionNetwork
+from feature_extraction.motion.augmentation import random_view
+from feature_extraction.motion.losses import heads_loss
+from feature_extraction.motion.network import MotionNetwork
 from feature_extraction.motion.pool import Pool
-from feature_extraction.motion.training import (
-    heads_loss,
-    random_view,
-)
 
 logger = logging.getLogger(__name__)
 

@@ -1,33 +1,25 @@
-"""The layers of the motion network; see ``motion_network`` for what they compute.
+"""The layers of the motion network; see ``motion.network`` for what they are for.
 
 Kept apart so that nothing but the network itself needs PyTorch.
 """
 
 from collections import OrderedDict
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from feature_extraction.motion.network import (
-    FAINT,
-    HEADS,
+from feature_extraction.motion.architecture import (
     LEAST_COST,
     MAP_PX,
     MATCHES,
     MIN_CONTRAST,
-    MIN_FRAMES,
-    OUTPUT_WIDTHS,
     SHARPNESS,
     SURROUND_PX,
     TRUNK,
     Convolution,
     Match,
-    window_starts,
 )
-from vadloc.errors import VadlocError
-from vadloc.weights import FEATURE_WIDTH
 
 
 class Trunk(nn.ModuleDict):
@@ -176,103 +168,3 @@ def _around(maps: Tensor, stride: int) -> Tensor:
     channels, kernel = maps.shape[1], stride + 2
     weight = torch.full((channels, 1, kernel, kernel), kernel**-2).to(maps)
     return functional.conv2d(maps, weight, None, stride, 1, groups=channels)
-
-
-class MotionNetwork(nn.Module):
-    """The motion network.
-
-    Args:
-        separate_trunks: One trunk for each head (as in EVAL) instead of one for all.
-        normalised: See ``trunk``.
-    """
-
-    def __init__(self, *, separate_trunks: bool, normalised: bool) -> None:
-        super().__init__()
-        count = len(HEADS) if separate_trunks else 1
-        self.trunks = nn.ModuleList([Trunk(normalised=normalised) for _ in range(count)])
-        channels = TRUNK["conv4"].outputs
-        self.heads = nn.ModuleDict({name: nn.Linear(2 * channels, FEATURE_WIDTH) for name in HEADS})
-        self.outputs = nn.ModuleDict(
-            {name: nn.Linear(FEATURE_WIDTH, OUTPUT_WIDTHS[name]) for name in HEADS}
-        )
-
-    def maps(self, volumes: Tensor) -> list[Tensor]:
-        """What each trunk sees where, over all windows, ``(n, channels, 8, 8)``.
-
-        Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
-
-        Raises:
-            VadlocError: T is less than 4.
-        """
-        frames = volumes.shape[1]
-        if frames < MIN_FRAMES:
-            raise VadlocError(
-                f"video volumes of {frames} frames, but the motion network needs {MIN_FRAMES} or "
-                "more; raise [regions] frames_per_volume"
-            )
-        volumes = normalise_contrast(volumes)
-        starts = window_starts(frames)
-        windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
-        matched = matching(windows).contiguous(memory_format=torch.channels_last)
-        shown = window(windows).contiguous(memory_format=torch.channels_last)
-        return [own(shown, matched, len(starts)) for own in self.trunks]
-
-    def pooled(self, maps: list[Tensor]) -> list[Tensor]:
-        """What each head sees of the trunks' maps, ``(n, 256)``: means and their logarithms."""
-        means = [each.mean(dim=(2, 3)) for each in maps]
-        pooled = [torch.cat([mean, torch.log(mean + FAINT)], dim=1) for mean in means]
-        return pooled * (len(self.heads) // len(pooled))
-
-    def features(self, pooled: list[Tensor]) -> list[Tensor]:
-        """Features of each head, ``(n, 128)``, from what it sees."""
-        heads = zip(self.heads.values(), pooled, strict=True)
-        return [torch.relu(head(seen)) for head, seen in heads]
-
-    def embed(self, volumes: Tensor) -> Tensor:
-        """Features of volumes: angle, speed, background side by side.
-
-        Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
-
-        Returns:
-            ``(n, 384)``, none negative.
-        """
-        return torch.cat(self.features(self.pooled(self.maps(volumes))), dim=1)
-
-    def read(self, features: list[Tensor]) -> dict[str, Tensor]:
-        """Outputs of each head before the link functions, from its features."""
-        layers = zip(self.outputs.items(), features, strict=True)
-        return {name: layer(own) for (name, layer), own in layers}
-
-    def forward(self, volumes: Tensor) -> dict[str, Tensor]:
-        """Outputs of each head before the link functions.
-
-        Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
-
-        Returns:
-            ``angle (n, 12)``, ``speed (n, 12)``, ``background (n, 2)``: see
-            ``motion_network.outputs_to_attributes``.
-        """
-        return self.read(self.features(self.pooled(self.maps(volumes))))
-
-
-def fold_normalisation(network: MotionNetwork) -> MotionNetwork:
-    """The same function of a trained network without batch normalisation."""
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    folded = MotionNetwork(separate_trunks=len(network.trunks) > 1, normalised=False)
-    state = {
-        name: value
-        for name, value in network.state_dict().items()
-        if not name.startswith("trunks.")
-    }
-    trunks: Any = network.trunks
-    for place, own in enumerate(trunks):
-        for name, layer in own.eval().items():
-            fused = fuse_conv_bn_eval(layer.conv, layer.norm)
-            for part, value in fused.state_dict().items():
-                state[f"trunks.{place}.{name}.conv.{part}"] = value
-    folded.load_state_dict(state)
-    return folded.eval()

@@ -18,14 +18,12 @@ from feature_extraction.motion.real import (
     sequence_volumes,
     split_sequences,
 )
-from feature_extraction.motion.synthetic import (
-    Textures,
-    synthetic_volume,
-)
+from feature_extraction.motion.synthetic import synthetic_volume
 from feature_extraction.motion.targets import (
     MotionTargets,
     flow_to_maps,
 )
+from feature_extraction.motion.textures import Textures
 from vadloc.errors import counted
 from vadloc.files.storage import (
     STAMP_LENGTH,

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.motion.network import outputs_to_attributes
 from feature_extraction.motion.pool import Pool
+from feature_extraction.motion.read_out import outputs_to_attributes
 from feature_extraction.motion.targets import (
     BIN_SHARE,
     MotionTargets,
 )
 
 if TYPE_CHECKING:
-    from feature_extraction.motion.layers import MotionNetwork
+    from feature_extraction.motion.network import MotionNetwork
 
 _BATCH = 256
 
@@ -98,7 +98,7 @@ def compare(
 
     Args:
         targets: What n volumes do.
-        direction: ``(n, 12)``, as ``motion_network.motion_attributes`` gives it.
+        direction: ``(n, 12)``, as ``read_out.motion_attributes`` gives it.
         speed: ``(n, 12)``.
         stationary: ``(n,)``.
         background: ``(n,)``.

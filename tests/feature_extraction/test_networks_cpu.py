@@ -29,12 +29,9 @@ from feature_extraction.appearance.graph import (
     read_appearance,
 )
 from feature_extraction.extractor import Workers
+from feature_extraction.motion.architecture import MATCHES, window_starts
 from feature_extraction.motion.graph import motion_graph
 from feature_extraction.motion.kernels import windows_and_costs
-from feature_extraction.motion.network import (
-    MATCHES,
-    window_starts,
-)
 from feature_extraction.openvino_graphs import (
     compile_graph,
     convolution,
@@ -112,10 +109,10 @@ def test_the_appearance_graph_is_the_trained_network() -> None:
 @pytest.mark.parametrize("frames", [4, 6, 10])
 def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
     torch = pytest.importorskip("torch")
-    from feature_extraction.motion.network import motion_network
+    from feature_extraction.motion.network import MotionNetwork
 
     torch.manual_seed(0)
-    network = motion_network(separate_trunks=separate).eval()
+    network = MotionNetwork(separate_trunks=separate).eval()
     weights = NetworkWeights({k: v.detach().numpy() for k, v in network.state_dict().items()}, {})
     graph = motion_graph(weights, batch=BATCH, frames=frames)
     # Texture that moves by a pixel a frame, so that one displacement explains it.
