@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction import network_extractor as networks
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
-from feature_extraction.extractor import Workers
+from feature_extraction.frame import APPEARANCE_PX, CROP_PX
 from feature_extraction.momentum import flow_engine, flow_size
+from feature_extraction.workers import Workers
 from vadloc.config import Features, MomentumFeatures
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
@@ -53,7 +52,7 @@ print(2 * len(x) * len(y) * width / min(times) / 1e9)
 BATCHES = {"cpu": (networks.BATCH["cpu"],), "cuda": (64, 256, 1024)}
 """On a CPU a network is compiled for one."""
 
-CROPS = {"appearance": (SEEN_PX, SEEN_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
+CROPS = {"appearance": (APPEARANCE_PX, APPEARANCE_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
 
 
 def least_cpu_s(work: Callable[[], object]) -> float:

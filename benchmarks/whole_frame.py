@@ -39,9 +39,11 @@ from feature_extraction.appearance.network import (
     load_appearance,
     normalise,
 )
-from feature_extraction.extractor import Extracted, Extractor, Frame, Workers
+from feature_extraction.extractor import Extracted, Extractor
+from feature_extraction.frame import Frame
 from feature_extraction.network_extractor import Embed
 from feature_extraction.openvino_graphs import compile_graph
+from feature_extraction.workers import Workers
 from vadloc.artifacts import Artifacts
 from vadloc.config import AppearanceFeatures, Config, load_config
 from vadloc.regions import RegionGrid

@@ -11,10 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import (
-    CLASSES,
-    CROP_PX,
-)
+from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.frame import CROP_PX
 from vadloc.config import Config
 from vadloc.versions import EXTRACTOR_OF, VERSIONS
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_out, read_weights, weights_file

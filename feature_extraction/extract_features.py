@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.extractor import Extractor, Frame, Workers
+from feature_extraction.extractor import Extractor
+from feature_extraction.frame import Frame
 from feature_extraction.momentum import MIN_SIDE_PX, Momentum
+from feature_extraction.workers import Workers
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts, Split
 from vadloc.cli import Stage, stage_main, stage_parser, thread_count
 from vadloc.config import Config

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.extractor import Extracted, Frame, Workers
+from feature_extraction.extractor import Extracted
+from feature_extraction.frame import Frame
+from feature_extraction.workers import Workers
 from vadloc.config import MomentumFeatures
 from vadloc.regions import RegionGrid
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
-from feature_extraction.extractor import BLOCK_PX, Extracted, Frame, Workers, region_windows
+from feature_extraction.extractor import Extracted
+from feature_extraction.frame import APPEARANCE_PX, BLOCK_PX, CROP_PX, Frame, region_windows
+from feature_extraction.workers import Workers
 from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
@@ -32,8 +32,8 @@ def appearance_crops(
     frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
     """Crops of the middle frame, ``(n, 48, 48, 3)``, of some regions."""
-    middle = frames[len(frames) // 2].rgb_as_seen
-    windows = np.moveaxis(region_windows(middle, grid, side=SEEN_PX), 2, -1)
+    middle = frames[len(frames) // 2].rgb_at_appearance_scale
+    windows = np.moveaxis(region_windows(middle, grid, side=APPEARANCE_PX), 2, -1)
     crops: NDArray[np.uint8] = windows[np.unravel_index(regions, grid.regions)]
     return crops
 
@@ -272,10 +272,7 @@ def runs_without_torch(settings: AppearanceFeatures, device: str) -> bool:
 def _appearance(settings: AppearanceFeatures, _digest: str, device: str, threads: int) -> Embed:
     """The appearance network, built once for all sequences that a process extracts."""
     if runs_without_torch(settings, device):
-        from feature_extraction.appearance.graph import (
-            appearance_graph,
-            read_appearance,
-        )
+        from feature_extraction.appearance.graph import appearance_graph, read_appearance
         from feature_extraction.openvino_graphs import compile_graph
 
         weights = read_appearance(settings.weights, settings.backbone)

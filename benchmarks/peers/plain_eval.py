@@ -18,13 +18,11 @@ import torch
 from measured import PHASES, frame_files, measured, phase_parser
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
 from feature_extraction.appearance.network import (
     load_appearance,
     normalise,
 )
-from feature_extraction.extractor import Frame
+from feature_extraction.frame import APPEARANCE_PX, CROP_PX, Frame
 from feature_extraction.momentum import DIRECTIONS, flow_engine
 from feature_extraction.motion.architecture import HEADS
 from feature_extraction.motion.network import load_motion
@@ -140,7 +138,9 @@ class Extractor:
         """Features of one volume."""
         found: Volume = {}
         if "appearance" in self.components:
-            crop = self.crop(frames[len(frames) // 2].rgb_as_seen, corner, SEEN_PX)
+            crop = self.crop(
+                frames[len(frames) // 2].rgb_at_appearance_scale, corner, APPEARANCE_PX
+            )
             found["appearance"] = embedded(self.appearance, normalise(crop[None]))
         if "speed" in self.components:
             crops = [self.crop(frame.grey_at_crop_scale, corner, CROP_PX) for frame in frames]

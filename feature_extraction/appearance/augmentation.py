@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.frame import CROP_PX
 
 _GREY = 0.5
 _MIRROR = 0.5

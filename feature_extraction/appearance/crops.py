@@ -16,6 +16,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.frame import CROP_PX
 from vadloc.errors import UsageError, VadlocError, one_line
 from vadloc.files.storage import DamagedFileError
 
@@ -28,7 +29,6 @@ BACKGROUND: Final = len(CLASSES)
 LABELS: Final = (*CLASSES, "background")
 """Names of the labels: ``LABELS[label]``."""
 
-CROP_PX: Final = 64
 Split = Literal["train", "val"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")

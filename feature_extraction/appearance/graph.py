@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.frame import APPEARANCE_PX
 from feature_extraction.openvino_graphs import Tensors, built_from, convolution, linear
 from vadloc.errors import VadlocError
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_file
@@ -18,10 +19,6 @@ STANDARD_DEVIATION: Final = (0.229, 0.224, 0.225)
 
 BACKBONE: Final = "mobilenet_v2"
 """The backbone that can be built here; PyTorch runs the others."""
-
-SEEN_PX: Final = 48
-"""Side of the crops that the network sees: of 64 pixels a side there are 1.8 times as many, and the
-regions of Ped2 are 32 pixels of the video."""
 
 BLOCKS: Final = 17
 """Inverted residual blocks of MobileNetV2 (Sandler et al., CVPR 2018, table 2). The widening
@@ -73,7 +70,7 @@ def appearance_graph(weights: NetworkWeights, *, batch: int) -> "Model":
     from openvino import Model
     from openvino import opset13 as ops
 
-    crops = ops.parameter([batch, SEEN_PX, SEEN_PX, 3], np.uint8)
+    crops = ops.parameter([batch, APPEARANCE_PX, APPEARANCE_PX, 3], np.uint8)
     with built_from(weights, "appearance"):
         pooled = _mobilenet_v2(weights.tensors, _normalised(crops))
         rows = linear(weights.tensors, "embedding", _standardised(weights.tensors, pooled))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from feature_extraction.appearance.augmentation import augment
 from feature_extraction.appearance.batches import batches, steps_per_epoch
 from feature_extraction.appearance.crops import BACKGROUND, CLASSES, Crops, read_crops
-from feature_extraction.appearance.graph import BACKBONE, BLOCKS, SEEN_PX
+from feature_extraction.appearance.graph import BACKBONE, BLOCKS
 from feature_extraction.appearance.network import (
     AppearanceNetwork,
     appearance_network,
@@ -39,6 +39,7 @@ from feature_extraction.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
+from feature_extraction.frame import APPEARANCE_PX
 from vadloc.errors import VadlocError, counted
 from vadloc.files.storage import replacing
 from vadloc.weights import NetworkWeights, read_foreign_weights, write_weights
@@ -183,8 +184,8 @@ def _metadata(settings: Settings) -> dict[str, Any]:
         "network": "appearance",
         "backbone": settings.backbone,
         "classes": CLASSES,
-        "input": f"RGB crops of {SEEN_PX} x {SEEN_PX} pixels, 0..1, less ImageNet's mean, over its "
-        "deviation",
+        "input": f"RGB crops of {APPEARANCE_PX} x {APPEARANCE_PX} pixels, 0..1, less ImageNet's "
+        "mean, over its deviation",
         "features": "tanh(rows of the layer `embedding`) @ metric, 128 numbers",
         "read_out": "sigmoid(features @ classes.weight.T + classes.bias)",
         "command": settings.command(),

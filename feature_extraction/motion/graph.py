@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.frame import CROP_PX
 from feature_extraction.motion.architecture import (
     FAINT,
     HEADS,

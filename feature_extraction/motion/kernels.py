@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.frame import CROP_PX
 from feature_extraction.motion.architecture import (
     MAP_PX,
     MATCHES,

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.frame import CROP_PX
 from feature_extraction.motion.rendering import Layer, Wave
-from feature_extraction.motion.targets import VOLUME_PX
 from feature_extraction.motion.textures import Textures
 
 SPEEDS_PX_PER_FRAME: Final = (0.3, 10.0)
@@ -45,7 +45,7 @@ def random_path(rng: np.random.Generator, length: int) -> Path:
     step = speed * np.stack([np.cos(heading), np.sin(heading)], -1)
     turning = rng.normal(0, 0.05) if rng.random() < 0.25 else 0.0
     growing = rng.normal(0, 0.015) if rng.random() < 0.25 else 0.0
-    middle = rng.uniform(0, VOLUME_PX, 2)
+    middle = rng.uniform(0, CROP_PX, 2)
     way = np.cumsum(step, axis=0)
     return Path(
         way - way[length // 2] + middle,

@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.motion.targets import VOLUME_PX
+from feature_extraction.frame import CROP_PX
 
 _OPAQUE = 0.5
-ROWS, COLUMNS = np.mgrid[:VOLUME_PX, :VOLUME_PX].astype(np.float64)
-_PIXELS = np.stack([COLUMNS.ravel(), ROWS.ravel(), np.ones(VOLUME_PX**2)])
+ROWS, COLUMNS = np.mgrid[:CROP_PX, :CROP_PX].astype(np.float64)
+_PIXELS = np.stack([COLUMNS.ravel(), ROWS.ravel(), np.ones(CROP_PX**2)])
 """``(3, 4096)``: x, y, 1 of each pixel, row by row."""
 
 
@@ -72,7 +72,7 @@ class Layer:
         following = self.pose[time + 1]
         moved = following[:, :2] @ position + following[:, 2:]
         displacement: NDArray[np.float64] = moved - _PIXELS[:2]
-        return displacement.reshape(2, VOLUME_PX, VOLUME_PX)
+        return displacement.reshape(2, CROP_PX, CROP_PX)
 
 
 def render(layers: list[Layer]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -86,8 +86,8 @@ def render(layers: list[Layer]) -> tuple[NDArray[np.float32], NDArray[np.float32
         first frame of each pair.
     """
     length = len(layers[0].pose)
-    frames = np.zeros((length, VOLUME_PX, VOLUME_PX), np.float32)
-    flow = np.zeros((length - 1, 2, VOLUME_PX, VOLUME_PX), np.float32)
+    frames = np.zeros((length, CROP_PX, CROP_PX), np.float32)
+    flow = np.zeros((length - 1, 2, CROP_PX, CROP_PX), np.float32)
     for layer in layers:
         for time in range(length):
             opacity = _draw(frames[time], layer, time)
@@ -100,7 +100,7 @@ def _draw(frame: NDArray[np.float32], layer: Layer, time: int) -> NDArray[np.flo
     """Draw a layer into a frame; its opacity ``(64, 64)``."""
     import cv2
 
-    x, y = layer.canvas_position(time).astype(np.float32).reshape(2, VOLUME_PX, VOLUME_PX)
+    x, y = layer.canvas_position(time).astype(np.float32).reshape(2, CROP_PX, CROP_PX)
     if layer.alpha is None:
         frame[:] = cv2.remap(layer.texture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         return np.ones_like(frame)

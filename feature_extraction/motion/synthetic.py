@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.frame import CROP_PX
 from feature_extraction.motion.objects import SPEEDS_PX_PER_FRAME, thing, walker
 from feature_extraction.motion.rendering import COLUMNS, ROWS, Layer, render
-from feature_extraction.motion.targets import VOLUME_PX
 from feature_extraction.motion.textures import Textures
 
 _MARGIN_PX = 16
@@ -26,7 +26,7 @@ CAMERAS: Final = {"still": 0.7, "shaken": 0.12, "panned": 0.18}
 def random_scene(rng: np.random.Generator, textures: Textures, length: int) -> list[Layer]:
     """A background with up to four objects; a quarter of all scenes has none."""
     camera = str(rng.choice(list(CAMERAS), p=list(CAMERAS.values())))
-    side = VOLUME_PX + 2 * _MARGIN_PX
+    side = CROP_PX + 2 * _MARGIN_PX
     still = np.tile(np.array([[1.0, 0, -_MARGIN_PX], [0, 1.0, -_MARGIN_PX]]), (length, 1, 1))
     ground = textures.draw(rng, side, textures.places, distinct=camera == "panned")
     layers = [Layer(ground, still)]
@@ -92,7 +92,7 @@ def as_filmed(rng: np.random.Generator, frames: NDArray[np.float32]) -> NDArray[
         if quality:
             code = cv2.imencode(".jpg", grains, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
             grains = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE)
-        size = (VOLUME_PX, VOLUME_PX)
+        size = (CROP_PX, CROP_PX)
         out[time] = cv2.resize(grains, size, interpolation=cv2.INTER_LINEAR)
     return out
 
@@ -106,10 +106,10 @@ def _flicker(rng: np.random.Generator, frames: NDArray[np.float32]) -> NDArray[n
     course = rng.normal(0, 1, length)
     if rng.random() < 0.5:  # slow, as a cloud
         course = np.cumsum(course) / np.sqrt(length)
-    lit = np.ones((VOLUME_PX, VOLUME_PX))
+    lit = np.ones((CROP_PX, CROP_PX))
     if rng.random() < 0.5:
         along = rng.normal(0, 1, 2)
-        lit = along[0] * COLUMNS / VOLUME_PX + along[1] * ROWS / VOLUME_PX
+        lit = along[0] * COLUMNS / CROP_PX + along[1] * ROWS / CROP_PX
     gain = 1 + size * course[:, None, None] * lit
     return np.asarray(frames * gain, np.float32)
 

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.frame import CROP_PX
 from feature_extraction.momentum import flow_to_cells
-
-VOLUME_PX = 64
-"""Side of the volumes that the motion network sees; regions of another size are resized."""
 
 CELLS = 8
 """Cells along one side of a volume."""
 
-CELL_PX = VOLUME_PX // CELLS
-_ROW_OF_CELLS = np.arange(VOLUME_PX) // CELL_PX
+CELL_PX = CROP_PX // CELLS
+_ROW_OF_CELLS = np.arange(CROP_PX) // CELL_PX
 _CELL_OF_PIXEL = (_ROW_OF_CELLS[:, None] * CELLS + _ROW_OF_CELLS).ravel()
 
 FLOOR_PX_PER_FRAME = 0.5

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.motion.targets import VOLUME_PX
+from feature_extraction.frame import CROP_PX
 
-_NO_CROPS: Final[NDArray[np.uint8]] = np.zeros((0, VOLUME_PX, VOLUME_PX), np.uint8)
+_NO_CROPS: Final[NDArray[np.uint8]] = np.zeros((0, CROP_PX, CROP_PX), np.uint8)
 
 
 @dataclass(frozen=True)

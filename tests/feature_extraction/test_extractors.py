@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from feature_extraction.extract_features import check_networks
-from feature_extraction.extractor import Extracted, Frame, Workers, region_windows, to_crop_scale
+from feature_extraction.extractor import Extracted
+from feature_extraction.frame import Frame, region_windows, to_crop_scale
 from feature_extraction.network_extractor import (
     NetworkFeatures,
     appearance_crops,
     check_crops,
     motion_crops,
 )
+from feature_extraction.workers import Workers
 from vadloc.config import Regions, load_config
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from feature_extraction.extractor import Extracted, Frame, Workers
+from feature_extraction.extractor import Extracted
+from feature_extraction.frame import Frame
 from feature_extraction.momentum import (
     DIRECTIONS,
     Momentum,
@@ -18,6 +19,7 @@ from feature_extraction.momentum import (
     flow_to_cells,
     pairs_to_regions,
 )
+from feature_extraction.workers import Workers
 from vadloc.config import MomentumFeatures
 from vadloc.regions import RegionGrid
 

@@ -23,12 +23,8 @@ pytest.importorskip("openvino")
 from openvino import Model
 from openvino import opset13 as ops
 
-from feature_extraction.appearance.graph import (
-    SEEN_PX,
-    appearance_graph,
-    read_appearance,
-)
-from feature_extraction.extractor import Workers
+from feature_extraction.appearance.graph import appearance_graph, read_appearance
+from feature_extraction.frame import APPEARANCE_PX
 from feature_extraction.motion.architecture import MATCHES, window_starts
 from feature_extraction.motion.graph import motion_graph
 from feature_extraction.motion.kernels import windows_and_costs
@@ -37,13 +33,14 @@ from feature_extraction.openvino_graphs import (
     convolution,
     linear,
 )
+from feature_extraction.workers import Workers
 
 BATCH = 4
 
 
 def crops(count: int = BATCH, *, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(
-        0, 256, (count, SEEN_PX, SEEN_PX, 3), dtype=np.uint8
+        0, 256, (count, APPEARANCE_PX, APPEARANCE_PX, 3), dtype=np.uint8
     )
 
 

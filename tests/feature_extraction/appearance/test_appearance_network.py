@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
-from feature_extraction.appearance.crops import (  # noqa: E402
-    CLASSES,
-    read_crops,
-)
+from feature_extraction.appearance.crops import CLASSES, read_crops  # noqa: E402
 from feature_extraction.appearance.network import (  # noqa: E402
     MEAN,
     RIDGE,
