@@ -9,7 +9,7 @@ px/frame of the video.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from threading import local
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.extractor import Extracted
+from feature_extraction.extractor import TimeStep
+from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, ReadOut
 from feature_extraction.frame import Frame
 from feature_extraction.workers import Workers
-from vadloc.config import MomentumFeatures
+from vadloc.config import Config
+from vadloc.feature_settings import MomentumFeatures
 from vadloc.regions import RegionGrid
 
 DIRECTIONS = 12
@@ -154,7 +156,7 @@ class Momentum:
         self._previous: NDArray[np.uint8] | None = None
         self._pairs: deque[Future[NDArray[np.float64]]] = deque(maxlen=frames_per_volume - 1)
         self._waiting: deque[tuple[Future[NDArray[np.float64]], ...]] = deque()
-        self._means: list[NDArray[np.float32]] = []
+        self._step_count = 0
 
     def add_frame(self, frame: Frame) -> None:
         """Begin the flow from the frame before to this one."""
@@ -164,24 +166,23 @@ class Momentum:
         self._previous = reduced
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  the pairs are known
-        """Take the last T - 1 pairs as a volume, once their flow is there."""
+        """Take the last T - 1 pairs as a volume."""
         self._waiting.append(tuple(self._pairs))
-        while self._waiting[0][-1].done():
-            self._settle()
-            if not self._waiting:
-                return
 
-    def finish(self) -> Extracted:
-        """Momentum and moving share of all volumes."""
-        while self._waiting:
-            self._settle()
-        steps, regions = len(self._means), self._grid.region_count
-        both = np.stack(self._means).reshape(steps * regions, 2, DIRECTIONS)
-        return Extracted(
-            components={"momentum": both[:, 0]},
-            descriptors={"moving_share": both[:, 1]},
-            index=np.arange(steps * regions, dtype=np.int32).reshape(steps, regions),
-        )
+    def take(self) -> list[TimeStep]:
+        """The time steps of whose pairs all flow is there."""
+        steps = []
+        while self._waiting and all(pair.done() for pair in self._waiting[0]):
+            steps.append(self._step([pair.result() for pair in self._waiting.popleft()]))
+        return steps
+
+    def flush(self) -> None:
+        """Wait for the flow of all pairs."""
+        for pair in self._pairs:
+            pair.result()
+        for pairs in self._waiting:
+            for pair in pairs:
+                pair.result()
 
     def _reduce(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         import cv2
@@ -215,7 +216,60 @@ class Momentum:
             self._of_thread.engine = flow_engine(self._settings.flow_preset)
         return self._of_thread.engine
 
-    def _settle(self) -> None:
-        pairs = [future.result() for future in self._waiting.popleft()]
+    def _step(self, pairs: list[NDArray[np.float64]]) -> TimeStep:
+        """Momentum and moving share of the volumes with these pairs of frames."""
         cell_pixels = self._cell_pixels.reshape(self._grid.cells)
-        self._means.append(pairs_to_regions(pairs, cell_pixels, self._grid))
+        both = pairs_to_regions(pairs, cell_pixels, self._grid)
+        number, self._step_count = self._step_count, self._step_count + 1
+        return TimeStep.of_all_volumes(
+            number, {"momentum": both[:, 0]}, {"moving_share": both[:, 1]}
+        )
+
+
+def momentum_extractor(
+    config: Config, grid: RegionGrid, workers: Workers, _device: str
+) -> Momentum:
+    """The extractor of one sequence."""
+    return Momentum(
+        config.features["momentum"],
+        grid,
+        frames_per_volume=config.regions.frames_per_volume,
+        workers=workers,
+    )
+
+
+def momentum_read_out(_config: Config) -> ReadOut:
+    """Reads directions, speeds and the moving share out of features: momentum is measured."""
+    return measured_movement
+
+
+def measured_movement(
+    components: Mapping[str, NDArray[np.float32]], descriptors: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Direction shares, speeds and moving share of measured motion."""
+    momentum, share = components["momentum"], descriptors["moving_share"]
+    total = share.sum(axis=1, keepdims=True)
+    return {
+        "direction_share": np.divide(share, total, out=np.zeros_like(share), where=total > 0),
+        "speed_px_per_frame": np.divide(
+            momentum, share, out=np.zeros_like(momentum), where=share > 0
+        ),
+        "moving_share": total[:, 0],
+    }
+
+
+def _speed_floor(config: Config) -> float:
+    floor: float = config.features["momentum"].flow_floor_px_per_frame
+    return floor
+
+
+EXTRACTOR = ExtractorKind(
+    make=momentum_extractor,
+    width=DIRECTIONS,
+    bytes_per_volume=100,
+    least_side_px=MIN_SIDE_PX,
+    method="optical flow",
+    words={"momentum": ComponentWords("momentum", ("speed", "direction", "moving_share"))},
+    read_out=momentum_read_out,
+    speed_floor=_speed_floor,
+)

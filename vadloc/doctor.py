@@ -38,9 +38,6 @@ from vadloc.video.rates import (
 )
 from vadloc.weights import weights_digest
 
-VOLUME_BYTES = {"momentum": 100, "appearance": 260, "motion": 776}
-"""Of features on disk for each extractor, if every volume is computed."""
-
 SCORE_BYTES = 4
 
 
@@ -214,14 +211,17 @@ def _check_source(
 
 def needed_bytes(artifacts: Artifacts, examinations: list[Examination]) -> int:
     """About what features and scores will take on disk."""
+    from feature_extraction.registry import kind_of
+
     regions = artifacts.config.regions
+    bytes_per_volume = sum(kind_of(e).bytes_per_volume for e in extractors_of(artifacts.version))
     total = 0
     for examination in (e for e in examinations if e.size_px):
         height, width = examination.size_px or (0, 0)
         grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
         frames = len(examination.digests)
         volumes = frames // regions.frame_stride * grid.region_count
-        total += volumes * sum(VOLUME_BYTES[name] for name in extractors_of(artifacts.version))
+        total += volumes * bytes_per_volume
         if examination.split == "test":
             total += frames * grid.cells[0] * grid.cells[1] * SCORE_BYTES
     return total
@@ -247,13 +247,13 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
     Raises:
         VadlocError: Networks are needed, and a package, the device or weights are missing.
     """
-    from feature_extraction.extract_features import NETWORKS, check_networks
+    from feature_extraction.registry import check_networks, networks_among
 
     extractors = extractors_of(artifacts.version)
-    if NETWORKS.isdisjoint(extractors):
+    if not (networks := networks_among(extractors)):
         return f"runs on the CPU, {usable_cores()} cores"
-    for name in NETWORKS.intersection(extractors):
-        weights_digest(getattr(artifacts.config.features, name).weights, name)
+    for name in networks:
+        weights_digest(artifacts.config.features[name].weights, name)
     found = check_networks(artifacts.config, extractors, device=choice)
     return f"networks run on: {found}, all else on {usable_cores()} cores"
 
@@ -269,7 +269,7 @@ def try_extraction(
         device: Where networks run.
         examination: Of the sequence; one that cannot be read or is too short is not tried.
     """
-    from feature_extraction.extract_features import frames_to_features
+    from feature_extraction.frames_to_features import frames_to_features
 
     limit = config.regions.frames_per_volume + config.regions.frame_stride
     if len(examination.digests) < config.regions.frames_per_volume or examination.is_unreadable:
