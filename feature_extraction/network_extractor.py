@@ -182,9 +182,11 @@ class NetworkExtractor:
             batch.result()
 
     def _finished(self, step: _Waiting, rows: _Computed) -> TimeStep:
+        """The time step with its rows; copies, since views would keep whole batches in memory."""
         parts = np.split(rows.features, len(self._components), axis=1)
-        components = dict(zip(self._components, parts, strict=True))
-        return TimeStep(step.first_row, step.index, components, rows.descriptors)
+        components = {n: part.copy() for n, part in zip(self._components, parts, strict=True)}
+        descriptors = {name: values.copy() for name, values in rows.descriptors.items()}
+        return TimeStep(step.first_row, step.index, components, descriptors)
 
     def _changed(self, frames: Sequence[Frame]) -> NDArray[np.int64]:
         """Regions whose volumes must be computed."""

@@ -30,10 +30,10 @@ class CollectedSteps:
                         kept.setdefault(name, []).append(new)
 
     def extracted(self) -> Extracted:
-        """All of them, of which there must be one or more."""
+        """All of them, of which there must be one or more; nothing is kept here any longer."""
         return Extracted(
-            {name: np.concatenate(rows) for name, rows in self._components.items()},
-            {name: np.concatenate(rows) for name, rows in self._descriptors.items()},
+            {name: np.concatenate(self._components.pop(name)) for name in [*self._components]},
+            {name: np.concatenate(self._descriptors.pop(name)) for name in [*self._descriptors]},
             np.stack(self._index),
         )
 
