@@ -55,7 +55,8 @@ from evaluation.predictions.readers import (
     open_prediction,
 )
 from evaluation.preparation.sources import open_source
-from feature_extraction.appearance.crops import LABELS, read_crops
+from feature_extraction.appearance.classes import LABELS
+from feature_extraction.appearance.crops import read_crops
 from vadloc.annotations import READERS as TRUTH_READERS
 from vadloc.artifacts import Artifacts
 from vadloc.cli import RunOptions, Stage, run_units

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.appearance.classes import CLASSES
 from feature_extraction.extractor_kind import ReadOut
 from feature_extraction.registry import kind_of
 from vadloc.config import Config

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.appearance.augmentation import augment
-from feature_extraction.appearance.crops import BACKGROUND, CLASSES, LABELS, Crops
+from feature_extraction.appearance.classes import BACKGROUND, CLASSES, LABELS
+from feature_extraction.appearance.crops import Crops
 from feature_extraction.appearance.settings import Settings
 
 _PREFETCH = 4

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.appearance.classes import CLASSES
 from feature_extraction.frame import APPEARANCE_PX
 from feature_extraction.openvino_graphs import Tensors, built_from, convolution, linear
 from vadloc.errors import VadlocError

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.appearance.classes import CLASSES
 from feature_extraction.appearance.graph import (
     BACKBONE,
     BLOCKS,

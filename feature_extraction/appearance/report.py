@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CLASSES, LABELS, Crops
+from feature_extraction.appearance.classes import CLASSES, LABELS
+from feature_extraction.appearance.crops import Crops
 from feature_extraction.appearance.precision_recall import (
     PrecisionRecall,
     confusion_matrix,

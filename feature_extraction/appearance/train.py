@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from feature_extraction.appearance.augmentation import augment
 from feature_extraction.appearance.batches import batches, steps_per_epoch
-from feature_extraction.appearance.crops import BACKGROUND, CLASSES, Crops, read_crops
+from feature_extraction.appearance.classes import BACKGROUND, CLASSES
+from feature_extraction.appearance.crops import Crops, read_crops
 from feature_extraction.appearance.graph import BACKBONE, BLOCKS
 from feature_extraction.appearance.network import (
     AppearanceNetwork,

@@ -9,7 +9,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import LABELS, read_crops
+from feature_extraction.appearance.classes import LABELS
+from feature_extraction.appearance.crops import read_crops
 from feature_extraction.motion.real import (
     Volume,
     sequence_volumes,

@@ -15,7 +15,8 @@ from feature_extraction.appearance.augmentation import (
     grey,
 )
 from feature_extraction.appearance.batches import balanced_shares, batches
-from feature_extraction.appearance.crops import CLASSES, LABELS, Crops, read_crops
+from feature_extraction.appearance.classes import CLASSES, LABELS
+from feature_extraction.appearance.crops import Crops, read_crops
 from feature_extraction.appearance.precision_recall import (
     confusion_matrix,
     precision_recall,
