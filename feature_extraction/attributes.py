@@ -21,10 +21,10 @@ __all__ = ["CLASSES", "AttributeReader", "Attributes"]
 
 @dataclass(frozen=True)
 class Attributes:
-    """What n volumes show; ``None`` for what the version does not look at.
+    """What n volumes show; ``None`` for attributes that the version does not give.
 
     Attributes:
-        class_probability: ``(n, 8)``: of each of ``CLASSES``, independent of one another.
+        class_probability: ``(n, 8)``: probability of each of ``CLASSES``; they are independent.
         direction_share: ``(n, 12)``: share of the moving pixels that move into the k-th of 12
             directions of 30 degrees, counted from right (+x) clockwise as seen; zeros where
             nothing moves.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vadloc.errors import UsageError
 
 GPU_FILES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Devices of NVIDIA, of AMD and of Windows' Linux: PyTorch finds no GPU where none is there."""
+"""Devices of NVIDIA, of AMD and of Linux on Windows. Without any of them there is no GPU."""
 
 BATCH: Final = {"cpu": 32, "cuda": 256}
 """Crops or volumes to a call of a network, by device; on a CPU more are slower."""

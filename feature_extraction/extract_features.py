@@ -30,7 +30,7 @@ def outputs(artifacts: Artifacts, sequence: str, *, split: Split) -> list[Artifa
 
 
 def reported(artifacts: Artifacts, sequence: str, *, split: Split) -> list[str]:
-    """The names of a sequence's reports: beside each feature file one of its own."""
+    """The names of a sequence's reports, one for each feature file."""
     return [f"{name}/{split}/{sequence}" for name in extractors_of(artifacts.version)]
 
 

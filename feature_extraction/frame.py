@@ -22,7 +22,7 @@ BLOCK_PX: Final = 8
 
 @dataclass
 class Frame:
-    """One frame, and the forms of it that several extractors need, each made once.
+    """One frame, and the forms of it that several extractors need; each is computed once.
 
     Attributes:
         grey: uint8 ``(height, width)``.
@@ -36,16 +36,16 @@ class Frame:
 
     @cached_property
     def grey_at_crop_scale(self) -> NDArray[np.uint8]:
-        """The grey frame at crop scale: that at which a region has 64 pixels a side."""
+        """The grey frame at crop scale, at which a region has 64 pixels a side."""
         return to_crop_scale(self.grey, self.grid)
 
     @cached_property
     def rgb_at_appearance_scale(self) -> NDArray[np.uint8]:
-        """The frame in colour as the appearance network sees it, with 48 pixels a region."""
+        """The frame in colour at the scale of the appearance network, 48 pixels a region."""
         return self.rgb_at_scale(APPEARANCE_PX)
 
     def rgb_at_scale(self, side: int) -> NDArray[np.uint8]:
-        """The frame in colour, with so many pixels a region; made at every call.
+        """The frame in colour, with so many pixels a region; computed at every call.
 
         A grey frame has its brightness in all three channels.
         """
@@ -69,11 +69,11 @@ class Frame:
 def to_crop_scale(
     image: NDArray[np.uint8], grid: RegionGrid, *, side: int = CROP_PX
 ) -> NDArray[np.uint8]:
-    """A frame, padded to whole regions by repeating its edge, at the scale of some crops.
+    """A frame at the scale of crops, padded to whole regions by repeating its edge.
 
     Args:
         image: ``(height, width)`` or ``(height, width, 3)``.
-        grid: Its regions; ``cells_per_side`` must divide 8.
+        grid: The regions of the frame; ``cells_per_side`` must divide 8.
         side: Pixels that a region gets, a multiple of 8.
 
     Returns:

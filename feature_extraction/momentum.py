@@ -1,10 +1,10 @@
 """Momentum: how much moves into which direction, measured from optical flow.
 
 m_k = (1 / |V|) * sum of |flow| over the pixels of a volume V whose flow points into the k-th of 12
-directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. It is the attribute that
-EVAL trains networks to see (direction histogram times speed), measured. Beside it stands, for
-people to read, the share of the pixels that move into each direction: momentum divided by it is
-the mean speed of what moves there. Large frames are reduced for the flow; what is measured stays in
+directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. EVAL trains networks that
+estimate the same attribute (direction histogram times speed); here it is measured. A descriptor
+gives the share of the pixels that move into each direction: momentum divided by it is the mean
+speed of what moves there. The flow of large frames is computed on reduced ones; all speeds are in
 px/frame of the video.
 """
 
@@ -39,8 +39,8 @@ def flow_engine(preset: str) -> Any:
     """
     import cv2
 
-    known = "medium" if preset == "balanced" else preset
-    engine = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{known.upper()}"))
+    name = "medium" if preset == "balanced" else preset
+    engine = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}"))
     if preset == "balanced":
         engine.setPatchStride(4)
         engine.setGradientDescentIterations(16)
@@ -118,12 +118,12 @@ def pairs_to_regions(
 class Momentum:
     """Extractor of ``momentum``, with the descriptor ``moving_share`` by direction.
 
-    OpenCV's own threads change the flow with their number, so that each flow is computed by one
-    thread, and several flows at a time.
+    The number of OpenCV's threads changes the flow. So each flow is computed by one thread, and
+    several flows at a time.
 
     Args:
-        settings: Of the flow.
-        grid: The grid of the frames, both sides at least ``MIN_SIDE_PX``.
+        settings: The settings of the flow.
+        grid: The regions of the frames, whose sides are both at least ``MIN_SIDE_PX``.
         frames_per_volume: T; a volume has T - 1 pairs of frames.
         workers: Threads that compute the flow.
     """
@@ -165,12 +165,12 @@ class Momentum:
             self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, reduced))
         self._previous = reduced
 
-    def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  the pairs are known
+    def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  pairs of frames are enough
         """Take the last T - 1 pairs as a volume."""
         self._waiting.append(tuple(self._pairs))
 
     def take(self) -> list[TimeStep]:
-        """The time steps of whose pairs all flow is there."""
+        """The time steps for whose pairs of frames all flow is computed."""
         steps = []
         while self._waiting and all(pair.done() for pair in self._waiting[0]):
             steps.append(self._step([pair.result() for pair in self._waiting.popleft()]))
@@ -211,7 +211,7 @@ class Momentum:
         return cells.reshape(rows, columns, 2, DIRECTIONS)
 
     def _engine(self) -> Any:
-        """The flow of this thread, whose buffers serve pair after pair."""
+        """The flow engine of this thread; its buffers are used for one pair after the other."""
         if not hasattr(self._of_thread, "engine"):
             self._of_thread.engine = flow_engine(self._settings.flow_preset)
         return self._of_thread.engine

@@ -1,9 +1,9 @@
 """Features by networks: crops of what has changed, in batches.
 
-A volume whose pixels did not change beyond noise since its region's last computed volume keeps
-that one's features. What counts as a change is ``reuse_below``, in grey levels of 8 x 8 block means
-at crop scale; each region is compared with what was last *computed*, so that slow changes add up
-until they count. With ``reuse_below = 0`` every volume is computed.
+A volume gets the features of the last computed volume of its region, unless it differs by more
+than noise. It differs if the mean of some block of 8 x 8 pixels at crop scale has changed by more
+than ``reuse_below`` grey levels. The comparison is with the last volume that was *computed*, so
+that slow changes add up until they count. With ``reuse_below = 0`` every volume is computed.
 """
 
 from collections import deque
@@ -39,7 +39,7 @@ def check_crops(regions: Regions) -> None:
     """Refuse regions that cannot be cut from a frame at crop scale.
 
     Raises:
-        UsageError: Their cells are no whole blocks at that scale.
+        UsageError: Their cells are not whole blocks at that scale.
     """
     side = regions.size_px // regions.stride_px
     if CROP_PX // BLOCK_PX % side:
@@ -73,7 +73,7 @@ class _Waiting:
 
     Attributes:
         first_row: Number of rows of all time steps before it.
-        count: Number of its own, new rows.
+        count: Number of its new rows.
         index: ``(regions,)``: the row of each volume.
     """
 
@@ -107,7 +107,7 @@ class NetworkExtractor:
         crops: Cuts the crops of some regions from the frames of their volumes.
         grid: The grid of the frames.
         batch: Crops to a call of the network.
-        reuse_below: See the module; grey levels.
+        reuse_below: The least change that counts, grey levels; see the docstring of the module.
         middle_only: Whether the network looks at the middle frame alone.
         workers: Threads that run the network.
         describe: Reads descriptors out of features.

@@ -37,7 +37,7 @@ def augment(
     Args:
         crops: ``(n, 64, 64, 3)`` RGB.
         contexts: ``(n, 64, 64, 3)``: crops without objects, what may surround or cover them.
-        random: Where all choices come from.
+        random: The source of all random choices.
 
     Returns:
         ``(n, 64, 64, 3)``.

@@ -1,4 +1,4 @@
-"""Which crops a step of a training of the appearance network draws."""
+"""The batches of a training of the appearance network: which crops are drawn, and augmented."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 MEAN: Final = (0.485, 0.456, 0.406)
 STANDARD_DEVIATION: Final = (0.229, 0.224, 0.225)
-"""Of ImageNet's channels, on a scale from 0 to 1: what pretrained backbones expect."""
+"""Mean and standard deviation of ImageNet's channels, on a scale from 0 to 1. Pretrained backbones
+expect pictures that are normalised by them."""
 
 BACKBONE: Final = "mobilenet_v2"
-"""The backbone that can be built here; PyTorch runs the others."""
+"""The only backbone that is built here; PyTorch runs the others."""
 
 BLOCKS: Final = 17
 """Inverted residual blocks of MobileNetV2 (Sandler et al., CVPR 2018, table 2). The widening
@@ -26,10 +27,10 @@ convolution after them, made for a thousand classes, is left out: eight are told
 without it (``benchmarks/DECISIONS.md``)."""
 
 HALVING: Final = frozenset({2, 4, 7, 14})
-"""Those blocks, numbered from 1, whose depthwise convolution has stride 2."""
+"""The blocks, numbered from 1, whose depthwise convolution has stride 2."""
 
 NORM_EPSILON: Final = 1e-5
-"""That of PyTorch's batch normalisation."""
+"""The epsilon of PyTorch's batch normalisation."""
 
 
 def read_appearance(weights: str, backbone: str) -> NetworkWeights:

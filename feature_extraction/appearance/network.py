@@ -2,10 +2,10 @@
 
 EVAL (Singh, Jones, Learned-Miller, CVPR 2023) compares crops by the penultimate layer of a network
 with one sigmoid output for each class; background is none of them. Here a torchvision backbone,
-pooled, feeds a layer of 128 tanh units. Crops are compared by these units in a metric of their own:
-``whiten`` evens out the directions in which crops of nothing in particular differ, as within-class
-covariance normalisation does for voices (Hatch, Kajarekar and Stolcke, Interspeech 2006). The class
-outputs are linear on that.
+pooled, feeds a layer of 128 tanh units. Crops are compared by these units after a linear map, the
+metric: ``whiten`` chooses it such that crops of the background differ equally in all directions, as
+within-class covariance normalisation does for voices (Hatch, Kajarekar and Stolcke, Interspeech
+2006). The class outputs are linear functions of the result.
 """
 
 from typing import Any, Final
@@ -46,8 +46,8 @@ class AppearanceNetwork(nn.Module):
 
     Args:
         trunk: Maps ``(n, 3, 48, 48)`` to ``(n, width)``.
-        width: Of what the trunk gives.
-        activation: Of the 128-d layer.
+        width: Number of features that the trunk gives.
+        activation: The activation of the layer of 128 units.
         outputs: Number of classes; 0 for a network without a class read-out.
     """
 

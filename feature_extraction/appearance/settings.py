@@ -10,12 +10,12 @@ class Settings:
     """Whatever changes the result of a training.
 
     Attributes:
-        data: Folder of crops, see ``appearance.crops``.
+        data: The folder of crops; see ``appearance.crops``.
         weights_from: ``torchvision``, ``none``, or a safetensors file of the backbone.
-        backbone: Name of a torchvision classification model.
-        epochs: Each draws as many crops as there are.
-        batch_size: Crops to a step.
-        seed: Of everything drawn.
+        backbone: The name of a torchvision classification model.
+        epochs: Number of epochs; each draws as many crops as there are.
+        batch_size: Crops in each step.
+        seed: The seed of all random choices.
     """
 
     data: str
@@ -26,7 +26,7 @@ class Settings:
     seed: int
 
     def command(self) -> str:
-        """The command that trains so, its paths without the folders of this machine."""
+        """The command of this training; paths without folders, which differ between machines."""
         words = ["python", "-m", "feature_extraction.train_appearance"]
         for name, value in asdict(self).items():
             words += [f"--{name.replace('_', '-')}", Path(str(value)).name]

@@ -55,8 +55,8 @@ def run(settings: Settings, output: Path, *, device: str = "auto") -> Path:
     """Train, or continue a training of the same settings, and measure the result.
 
     Args:
-        settings: Of the training.
-        output: Folder for all results.
+        settings: The settings of the training.
+        output: The folder for all results.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -126,7 +126,7 @@ def _used(weights: NetworkWeights, backbone: str) -> NetworkWeights:
 def _train(
     network: AppearanceNetwork, train: Crops, held_out: Crops, settings: Settings, output: Path
 ) -> AppearanceNetwork:
-    """Train the epochs that are left; the average of the weights over the last steps."""
+    """Train the remaining epochs; return the network with the average of its recent weights."""
     training = Training(network, settings.epochs * steps_per_epoch(train, settings))
     if state := load_checkpoint(output / _CHECKPOINT):
         try:
@@ -171,7 +171,7 @@ def _background_features(
 def _train_epoch(
     training: Training, data: Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]
 ) -> float:
-    """Mean loss of an epoch."""
+    """Train one epoch; return its mean loss."""
     losses = []
     for crops, targets in data:
         losses.append(training.step(crops, targets))

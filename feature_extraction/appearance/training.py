@@ -17,7 +17,8 @@ from feature_extraction.checkpoints import mixed_precision
 TRUNK_RATE: Final = 2e-4
 HEAD_RATE: Final = 1e-3
 FIRST_LAYER_RATE: Final = 0.2
-"""Learning rate of the trunk's first layer as a share of its last's; those between lie between."""
+"""Learning rate of the trunk's first layer as a share of that of its last layer. The rates of the
+layers between them rise evenly."""
 
 WARM_UP: Final = 0.05
 WEIGHT_DECAY: Final = 1e-2
@@ -38,8 +39,8 @@ class Training:
     """A network, the running average of its weights, its optimiser and its learning rate.
 
     Args:
-        network: To be trained, on its device.
-        steps: Of the whole training.
+        network: The network to be trained, on its device.
+        steps: Number of steps of the whole training.
     """
 
     def __init__(self, network: AppearanceNetwork, steps: int) -> None:
@@ -54,7 +55,7 @@ class Training:
         self.epochs = 0
 
     def step(self, crops: NDArray[np.uint8], targets: NDArray[np.float32]) -> float:
-        """Learn from one batch; its loss."""
+        """Take one step on a batch; return its loss."""
         device = next(self.network.parameters()).device
         wanted = torch.from_numpy(targets).to(device) * (1 - LABEL_SMOOTHING) + LABEL_SMOOTHING / 2
         with mixed_precision(device.type):
@@ -69,7 +70,7 @@ class Training:
         return float(loss.detach())
 
     def state(self) -> dict[str, Any]:
-        """All that ``restore`` needs to continue."""
+        """The state from which ``restore`` continues."""
         return {name: part.state_dict() for name, part in self._parts()} | {"epochs": self.epochs}
 
     def restore(self, state: dict[str, Any]) -> None:

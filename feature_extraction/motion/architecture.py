@@ -14,14 +14,14 @@ MIN_FRAMES: Final = 4
 """Frames that the first convolution sees at a time; a volume has at least so many."""
 
 MAP_PX: Final = 16
-"""Side of the maps on which what is seen and what matches come together."""
+"""Side of the maps on which appearance (``conv2``) and matching costs (``match``) are joined."""
 
 
 class Match(NamedTuple):
-    """Displacements that are tried between two frames.
+    """A set of displacements whose matching costs are computed between two frames.
 
     Attributes:
-        step_px: Pixels between two of them; the frames are reduced as much.
+        step_px: Pixels between neighbouring displacements; the frames are reduced by this factor.
         gap: Frames from the first frame to the second.
         reach: Largest displacement along x and along y, steps.
     """
@@ -37,18 +37,18 @@ class Match(NamedTuple):
 
 
 MATCHES: Final = (Match(2, 3, 3), Match(4, 1, 2))
-"""Up to 2 px/frame in steps of 2/3, and up to 8 in steps of 4; what lies between is read off the
-costs of the neighbours of the best."""
+"""Speeds up to 2 px/frame in steps of 2/3, and up to 8 px/frame in steps of 4. Speeds between two
+steps follow from the costs of the neighbours of the best displacement."""
 
 
 class Convolution(NamedTuple):
     """Size of a convolution.
 
     Attributes:
-        inputs: Channels.
-        outputs: Channels.
-        side: Of the kernel.
-        stride: Both ways.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        side: Side of the kernel, pixels.
+        stride: Stride along x and along y.
     """
 
     inputs: int
@@ -64,28 +64,30 @@ TRUNK: Final = {
     "conv3": Convolution(32 + 48, 96, 3, 2),
     "conv4": Convolution(96, 128, 3, 1),
 }
-"""``conv2`` on what ``conv1`` sees in a window of frames; ``match`` on matching costs; ``conv3`` on
-both, of which each is the mean over windows by then; ``conv4`` on that."""
+"""``conv1`` and then ``conv2`` run on a window of frames, ``match`` on its matching costs. Both
+results are averaged over all windows and joined; ``conv3`` and then ``conv4`` run on them."""
 
 SURROUND_PX: Final = 9
+"""Side of the square round each pixel whose mean brightness and contrast normalise the pixel."""
 
 MIN_CONTRAST: Final = 0.02
-"""Added to the contrast by which brightness (0 to 1) is divided, lest noise on plain ground be
-blown up."""
+"""Added to the contrast by which brightness (0 to 1) is divided, so that noise on plain ground is
+not amplified."""
 
 FAINT: Final = 0.01
-"""Heads also see the logarithm of pooled activations above this: directions and speeds are ratios
-of sums over pixels, and logarithms turn them into differences."""
+"""Added to pooled activations before their logarithm, which is an input of the heads as well:
+directions and speeds are ratios of sums over pixels, which logarithms turn into differences."""
 
 SHARPNESS: Final = 10.0
-"""How much more likely a displacement is that costs less, by the mean cost of all."""
+"""Factor of the costs, relative to their mean, in the softmax over displacements: the larger it is,
+the more the cheapest displacement counts."""
 
 LEAST_COST: Final = 0.02
-"""Added to mean costs, so that where there is nothing to see no displacement is preferred."""
+"""Added to mean costs, so that no displacement is preferred where there is no texture."""
 
 
 def window_starts(frames: int) -> list[int]:
-    """First frames of the windows that a volume of so many frames is seen through.
+    """First frames of the windows of a volume that has so many frames.
 
     Neighbouring windows share a frame, so that every pair of frames lies in a window; the last
     one ends with the volume.

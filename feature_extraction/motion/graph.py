@@ -69,18 +69,18 @@ def _matching(costs: "list[Node]") -> "Node":
 
 
 def _features(tensors: Tensors, shown: "Node", matched: "Node", windows: int) -> "Node":
-    """All heads side by side, from windows of which each volume has so many."""
+    """The features of all heads side by side; each volume has so many windows."""
     from openvino import opset13 as ops
 
     trunks = sorted({name.split(".")[1] for name in tensors if name.startswith("trunks.")})
     pooled = []
-    for own in trunks or ["0"]:
-        seen = _trunk(tensors, f"trunks.{own}", shown, matched, windows=windows)
+    for number in trunks or ["0"]:
+        seen = _trunk(tensors, f"trunks.{number}", shown, matched, windows=windows)
         mean = ops.reduce_mean(seen, [2, 3], keep_dims=False)
         pooled.append(ops.concat([mean, ops.log(ops.add(mean, np.float32(FAINT)))], axis=1))
     heads = [
-        ops.relu(linear(tensors, f"heads.{name}", pooled[number % len(pooled)]))
-        for number, name in enumerate(HEADS)
+        ops.relu(linear(tensors, f"heads.{name}", pooled[place % len(pooled)]))
+        for place, name in enumerate(HEADS)
     ]
     return ops.concat(heads, axis=1)
 
@@ -89,9 +89,9 @@ def _trunk(tensors: Tensors, name: str, shown: "Node", matched: "Node", *, windo
     """``layers.Trunk``: ``(n, 128, 8, 8)``."""
     from openvino import opset13 as ops
 
-    def layer(own: str, node: "Node") -> "Node":
-        stride = TRUNK[own].stride
-        return ops.relu(convolution(tensors, f"{name}.{own}.conv", node, stride=stride))
+    def layer(part: str, node: "Node") -> "Node":
+        stride = TRUNK[part].stride
+        return ops.relu(convolution(tensors, f"{name}.{part}.conv", node, stride=stride))
 
     seen = _mean_of_windows(layer("conv2", layer("conv1", shown)), windows)
     match = layer("match", _mean_of_windows(matched, windows))

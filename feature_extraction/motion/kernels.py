@@ -1,8 +1,8 @@
-"""What the motion network sees of volumes before its convolutions, in compiled loops.
+"""What the motion network computes before its convolutions, in compiled loops for a CPU.
 
-The functions of ``motion.layers`` of the same names, for arrays on a CPU: most of it is sums of few
-numbers over small pictures, for which a framework's general operations take longer than the
-convolutions. Every function holds no lock while it computes.
+The functions are those of the same names in ``motion.layers``. Most of them add few numbers over
+small pictures; the general operations of a framework would take longer than the convolutions.
+They release Python's lock while they compute.
 
 Numba keeps what it has compiled for as long as this file is the same, and compiles anew for other
 values that a function closes over. So constants of other files come in as arguments or closures.
@@ -32,7 +32,7 @@ Pictures = NDArray[np.float32]
 
 
 def windows_and_costs(volumes: NDArray[np.uint8]) -> tuple[Pictures, ...]:
-    """What the convolutions see, of the windows of all volumes.
+    """The inputs of the convolutions, for the windows of all volumes.
 
     Args:
         volumes: ``(n, T, 64, 64)`` brightness.
@@ -60,7 +60,7 @@ def windows_and_costs(volumes: NDArray[np.uint8]) -> tuple[Pictures, ...]:
 
 @cache
 def _of_matches() -> list[tuple[Match, Callable[..., None], Callable[..., None]]]:
-    """Loops compiled for each size: with numbers that the compiler knows they take a third."""
+    """Loops for each size: they take a third of the time if the compiler knows the numbers."""
     return [(match, _reducer(match), _matcher(match)) for match in MATCHES]
 
 

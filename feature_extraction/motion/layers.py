@@ -38,12 +38,12 @@ class Trunk(nn.ModuleDict):
         )
 
     def forward(self, shown: Tensor, matched: Tensor, windows: int) -> Tensor:
-        """What is seen where, over all windows.
+        """The map of activations of each volume, means over its windows.
 
         Args:
             shown: ``(windows n, 4, 64, 64)`` of ``window``.
             matched: ``(windows n, channels, 16, 16)`` of ``matching``.
-            windows: Of each volume; the first windows of all volumes come first.
+            windows: Number of windows of each volume; the first windows of all volumes come first.
 
         Returns:
             ``(n, 128, 8, 8)``.
@@ -85,7 +85,7 @@ def normalise_contrast(volumes: Tensor) -> Tensor:
 
 
 def _surround(pictures: Tensor) -> Tensor:
-    """Mean over the square around each pixel, ``(n, 1, 64, 64)``, as far as there is picture."""
+    """Mean over the part of the square round each pixel that is in the picture."""
     for kernel in ((1, SURROUND_PX), (SURROUND_PX, 1)):
         padding = (kernel[0] // 2, kernel[1] // 2)
         pictures = functional.avg_pool2d(
@@ -95,10 +95,10 @@ def _surround(pictures: Tensor) -> Tensor:
 
 
 def window(frames: Tensor) -> Tensor:
-    """What the first convolution sees: the mean of four frames, and twice their differences.
+    """The input of the first convolution: the mean of four frames, and twice their differences.
 
-    In terms of the frames themselves what stays the same would drown what moves, in training and
-    in half precision.
+    With the frames themselves as input, the still background would outweigh what moves, in
+    training and in half precision.
 
     Args:
         frames: ``(n, 4, 64, 64)``.
@@ -111,9 +111,9 @@ def window(frames: Tensor) -> Tensor:
 
 
 def matching(windows: Tensor) -> Tensor:
-    """Which displacements explain what happens in windows of frames, round each place.
+    """How well each displacement explains the motion in windows of frames, on a map of cells.
 
-    Of a textured surface no few convolutions can tell how far it has moved; trying can.
+    A few convolutions cannot tell how far a textured surface has moved; matching costs can.
 
     Args:
         windows: ``(n, 4, 64, 64)``, contrast normalised.
@@ -133,7 +133,7 @@ def matching(windows: Tensor) -> Tensor:
 
 
 def matching_costs(small: Tensor, match: Match) -> Tensor:
-    """Mean squared difference between frames after each displacement, round each place.
+    """Mean squared difference between frames after each displacement, on a map of cells.
 
     Args:
         small: ``(n, 4, side, side)``: frames reduced as ``match`` says.
@@ -141,7 +141,7 @@ def matching_costs(small: Tensor, match: Match) -> Tensor:
 
     Returns:
         ``(n, displacements, 16, 16)``: means over the pairs of frames and over the pixels of a
-        place and next to it; beyond the border is 0.
+        cell and one more on each side; pixels beyond the border are 0.
     """
     side, reach = small.shape[-1], match.reach
     first = small[:, : -match.gap]
@@ -156,14 +156,14 @@ def matching_costs(small: Tensor, match: Match) -> Tensor:
 
 
 def _mean_of_pairs(maps: Tensor) -> Tensor:
-    """``(n, pairs, side, side) -> (n, 1, side, side)``; of one pair PyTorch would be slow."""
+    """``(n, pairs, side, side) -> (n, 1, side, side)``; PyTorch's mean of a single pair is slow."""
     return maps if maps.shape[1] == 1 else maps.mean(dim=1, keepdim=True)
 
 
 def _around(maps: Tensor, stride: int) -> Tensor:
-    """Means over the pixels of each of 16 x 16 places and one more on each side.
+    """Means over the pixels of each of 16 x 16 cells and one more on each side.
 
-    As a convolution: several times as fast on a CPU as the same pooling.
+    A convolution does it several times as fast on a CPU as pooling.
     """
     channels, kernel = maps.shape[1], stride + 2
     weight = torch.full((channels, 1, kernel, kernel), kernel**-2).to(maps)

@@ -23,13 +23,14 @@ _LOSS_WEIGHTS: Final = {
 }
 
 _NEAR: Final = 0.1
-"""Distances between motions well below this count as none."""
+"""Added to distances before their logarithm: differences well below it do not count."""
 
 _SLOW_PX_PER_FRAME: Final = 0.05
-"""Momentum from which the metric of ``angle`` is more like logarithmic than linear."""
+"""Momentum above which the metric of ``angle`` is logarithmic rather than linear."""
 
 _SLOW_SCALE: Final = 1 / 3
-"""By which momentum of about a pixel a frame counts about as much in it as in that of ``speed``."""
+"""Factor of the metric of ``angle``: with it a momentum of about a pixel a frame counts about as
+much as in the metric of ``speed``."""
 
 
 def total_loss(
@@ -42,8 +43,8 @@ def total_loss(
     """Loss of the heads and of the cells.
 
     Args:
-        features: Of each head, ``(n, 128)``.
-        outputs: Of the network.
+        features: The features of each head, ``(n, 128)``.
+        outputs: The outputs of the network.
         cells: ``(n, 14, 8, 8)`` of each trunk: logit of the moving share, logits of the direction,
             log(1 + speed).
         share: ``(n, 8, 8, 12)``, see ``MotionTargets``.
@@ -59,12 +60,13 @@ def heads_loss(
 ) -> Tensor:
     """Weighted sum of the losses of all outputs and of the features' distances.
 
-    A volume's direction counts as the square root of the share of its pixels that moves, a speed
-    as that of the share that moves into its direction: between each pixel and each volume the same.
+    The loss of a volume's direction has as its weight the square root of the share of pixels that
+    move; the loss of a speed the square root of the share that moves into its direction. That lies
+    between equal weights for all pixels and equal weights for all volumes.
 
     Args:
-        features: Of each head, ``(n, 128)``.
-        outputs: Of the network.
+        features: The features of each head, ``(n, 128)``.
+        outputs: The outputs of the network.
         share: ``(n, 12)``: of all pixels, by direction.
         momentum: ``(n, 12)``: share times mean speed.
     """
@@ -92,15 +94,17 @@ def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def distances_loss(features: list[Tensor], share: Tensor, momentum: Tensor) -> Tensor:
-    """How far the features of two volumes are apart, against how far their motions are.
+    """Difference between the distances of features and the distances of motions, over all pairs.
 
-    Volumes are compared by the distances of their features, and outputs that are right leave those
-    open. Each head gets a metric of what it is asked: ``speed`` momentum, which is what tells most
-    where it is measured; ``angle`` its logarithm, in which slow motion into a direction in which
-    nothing moves else is as far from it as fast motion; ``background`` how much moves at all.
+    Volumes are compared by the distances of their features, which the losses of the outputs do not
+    determine. So the distances of each head's features are trained to be those of a measured
+    motion. ``speed``: momentum, which detects most where it is measured. ``angle``: its logarithm,
+    in which slow motion into a direction in which otherwise nothing moves is about as far away as
+    fast motion. ``background``: the share of pixels that moves.
 
     Args:
-        features: Of each head, ``(n, 128)``; their distance is the root of the mean square.
+        features: The features of each head, ``(n, 128)``; their distance is the root of the mean
+            square of their differences.
         share: ``(n, 12)`` of all pixels, by direction.
         momentum: ``(n, 12)``, px/frame.
     """
@@ -110,10 +114,10 @@ def distances_loss(features: list[Tensor], share: Tensor, momentum: Tensor) -> T
         "background": share.sum(dim=1, keepdim=True).clamp(max=1),
     }
     losses = []
-    for name, own in zip(HEADS, features, strict=True):
-        seen = torch.pdist(own.float()) / own.shape[1] ** 0.5
+    for name, rows in zip(HEADS, features, strict=True):
+        found = torch.pdist(rows.float()) / rows.shape[1] ** 0.5
         true = torch.pdist(motions[name])
-        losses.append((torch.log(seen + _NEAR) - torch.log(true + _NEAR)).square().mean())
+        losses.append((torch.log(found + _NEAR) - torch.log(true + _NEAR)).square().mean())
     return torch.stack(losses).sum()
 
 

@@ -1,8 +1,8 @@
 """The motion network on 64 x 64 x T volumes, and how its features are read.
 
 After EVAL (Singh, Jones, Learned-Miller, CVPR 2023), whose networks see into which directions,
-how fast and whether at all a volume moves. Ours sees brightness alone, since motion is a change of
-brightness, matches frames explicitly, and by default has one trunk for three heads:
+how fast and whether at all a volume moves. This one looks at brightness alone, since motion is a
+change of brightness. It matches frames explicitly, and by default one trunk serves three heads:
 
 - ``angle``: share of the moving pixels in each of 12 directions (softmax);
 - ``speed``: mean speed in each direction, px/frame of the 64-px volume (log(1 + speed) is linear);
@@ -56,7 +56,7 @@ class MotionNetwork(nn.Module):
         )
 
     def maps(self, volumes: Tensor) -> list[Tensor]:
-        """What each trunk sees where, over all windows, ``(n, channels, 8, 8)``.
+        """The map of each trunk, means over all windows, ``(n, channels, 8, 8)``.
 
         Args:
             volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
@@ -75,18 +75,18 @@ class MotionNetwork(nn.Module):
         windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
         matched = matching(windows).contiguous(memory_format=torch.channels_last)
         shown = window(windows).contiguous(memory_format=torch.channels_last)
-        return [own(shown, matched, len(starts)) for own in self.trunks]
+        return [trunk(shown, matched, len(starts)) for trunk in self.trunks]
 
     def pooled(self, maps: list[Tensor]) -> list[Tensor]:
-        """What each head sees of the trunks' maps, ``(n, 256)``: means and their logarithms."""
+        """The input of each head, ``(n, 256)``: means of the trunks' maps and their logarithms."""
         means = [each.mean(dim=(2, 3)) for each in maps]
         pooled = [torch.cat([mean, torch.log(mean + FAINT)], dim=1) for mean in means]
         return pooled * (len(self.heads) // len(pooled))
 
     def features(self, pooled: list[Tensor]) -> list[Tensor]:
-        """Features of each head, ``(n, 128)``, from what it sees."""
+        """Features of each head, ``(n, 128)``, from its input."""
         heads = zip(self.heads.values(), pooled, strict=True)
-        return [torch.relu(head(seen)) for head, seen in heads]
+        return [torch.relu(head(means)) for head, means in heads]
 
     def embed(self, volumes: Tensor) -> Tensor:
         """Features of volumes: angle, speed, background side by side.
@@ -102,7 +102,7 @@ class MotionNetwork(nn.Module):
     def read(self, features: list[Tensor]) -> dict[str, Tensor]:
         """Outputs of each head before the link functions, from its features."""
         layers = zip(self.outputs.items(), features, strict=True)
-        return {name: layer(own) for (name, layer), own in layers}
+        return {name: layer(rows) for (name, layer), rows in layers}
 
     def forward(self, volumes: Tensor) -> dict[str, Tensor]:
         """Outputs of each head before the link functions.
@@ -126,11 +126,11 @@ def fold_normalisation(network: MotionNetwork) -> MotionNetwork:
         if not name.startswith("trunks.")
     }
     trunks: Any = network.trunks
-    for place, own in enumerate(trunks):
-        for name, layer in own.eval().items():
+    for number, trunk in enumerate(trunks):
+        for name, layer in trunk.eval().items():
             fused = fuse_conv_bn_eval(layer.conv, layer.norm)
             for part, value in fused.state_dict().items():
-                state[f"trunks.{place}.{name}.conv.{part}"] = value
+                state[f"trunks.{number}.{name}.conv.{part}"] = value
     folded.load_state_dict(state)
     return folded.eval()
 

@@ -115,11 +115,11 @@ def _limb(
     tall: float,
     limb: tuple[NDArray[np.float64], float, tuple[float, float]],
 ) -> Layer:
-    """A limb: swing ``(T,)`` in radians, place of the joint and (length, width), of the height."""
+    """A limb: swing ``(T,)``, radians; position of the joint, (length, width), shares of height."""
     swing, joint, (long, wide) = limb
     height, width = max(6, int(long * tall)), max(5, int(wide * tall))
     down = np.stack([-np.sin(path.angle), np.cos(path.angle)], -1) * path.scale[:, None]
-    own = Path(path.centre_px + joint * tall * down, path.angle + swing, path.scale)
+    way = Path(path.centre_px + joint * tall * down, path.angle + swing, path.scale)
     x = rng.integers(0, texture.shape[1] - width)
     skin = texture[:height, x : x + width].copy()
-    return Layer(skin, own.pose(np.array([width / 2, 1.0])), _blob(rng, height, width))
+    return Layer(skin, way.pose(np.array([width / 2, 1.0])), _blob(rng, height, width))

@@ -35,7 +35,7 @@ Half = Literal["train", "held_out"]
 _SEEDS: Final[dict[Half, int]] = {"train": 0, "held_out": 1}
 _CHUNK = 250
 _STAMP: Final = "0" * STAMP_LENGTH
-"""What a pool is made from, the settings of its folder say."""
+"""The stamp of all pools: what a pool is made from stands in the settings of its folder."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Pool:
 
     Attributes:
         frames: uint8 ``(n, T, 64, 64)``.
-        targets: Of the n volumes.
+        targets: The motion of the n volumes.
     """
 
     frames: NDArray[np.uint8]
@@ -91,7 +91,7 @@ def synthetic_pool(crops: Path | None, half: Half, count: int, *, seed: int, job
         crops: Folder as the appearance network is trained on; ``None`` for made-up textures alone.
         half: No crop and no random number is shared between halves.
         count: Number of volumes.
-        seed: Of the pool.
+        seed: The seed of the pool.
         jobs: Processes.
 
     Raises:

@@ -14,7 +14,7 @@ def motion_attributes(
     """What stored features say; needs no PyTorch.
 
     Args:
-        weights: Of the network that made the features.
+        weights: The weights of the network that made the features.
         features: ``(n, 384)``: angle, speed, background.
 
     Returns:

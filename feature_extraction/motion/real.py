@@ -74,7 +74,7 @@ def sequence_volumes(
     Args:
         sequence: Folder of frames or video.
         count: Volumes wanted; fewer come if hardly anything moves in it.
-        seed: Of all choices.
+        seed: The seed of all random choices.
         length: T.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the motion network sees against what was measured, on held-out volumes."""
+"""The outputs of the motion network against measured motion, on held-out volumes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,7 @@ def compare(
     stationary: NDArray[np.float32],
     background: NDArray[np.float32],
 ) -> Results:
-    """Compare what is known with what is seen.
+    """Compare measured motion with the outputs of the network.
 
     Args:
         targets: What n volumes do.
@@ -107,11 +107,11 @@ def compare(
     directions = targets.direction[moves].ravel(), direction[moves].ravel()
     moving = np.repeat(targets.moving[moves], direction.shape[1])
     share = targets.bin_share
-    seen, any_ = share >= BIN_SHARE, share > 0
+    enough, any_ = share >= BIN_SHARE, share > 0
     comparisons = {
         "direction": Comparison(*directions),
         "direction_by_pixel": Comparison(*directions, moving),
-        "speed": Comparison(targets.speed[seen], speed[seen]),
+        "speed": Comparison(targets.speed[enough], speed[enough]),
         "speed_by_pixel": Comparison(targets.speed[any_], speed[any_], share[any_]),
         "stationary": Comparison(1 - targets.moving, stationary),
         "background": Comparison(targets.background.astype(np.float32), background),

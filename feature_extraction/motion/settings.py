@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides the result of a training.
+    """All settings that change the result of a training.
 
     Attributes:
         video: Folders of sequences of real video; the last quarter of each is held out.
-        crops: Folder of the appearance network's crops, textures of what is rendered.
+        crops: Folder of the appearance network's crops, which become textures of rendered volumes.
         separate_trunks: One trunk for each head instead of one for all.
-        synthetic: Rendered training volumes.
-        real: Real training volumes.
-        steps: Optimiser steps.
-        batch_size: Volumes a step.
-        learning_rate: At its peak.
-        seed: Of everything.
-        start_from: Checkpoint of another training, whose network this one begins with.
+        synthetic: Number of rendered training volumes.
+        real: Number of training volumes from real video.
+        steps: Steps of the optimiser.
+        batch_size: Volumes in each step.
+        learning_rate: The largest learning rate of the schedule.
+        seed: The seed of all random choices.
+        start_from: Checkpoint of another training; this one begins with its network.
     """
 
     video: tuple[str, ...]

@@ -20,7 +20,7 @@ from feature_extraction.motion.textures import Textures
 _MARGIN_PX = 16
 
 CAMERAS: Final = {"still": 0.7, "shaken": 0.12, "panned": 0.18}
-"""How often the camera does what. A pan is also what a region sees that lies within one thing."""
+"""Shares of still, shaken and panned cameras. A region inside one large object looks panned."""
 
 
 def random_scene(rng: np.random.Generator, textures: Textures, length: int) -> list[Layer]:
@@ -41,7 +41,7 @@ def random_scene(rng: np.random.Generator, textures: Textures, length: int) -> l
 
 
 def _shake(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
-    """Of a camera that trembles, sometimes drifting, ``(T, 2)`` pixels."""
+    """The offset ``(T, 2)``, pixels, of a camera that trembles and sometimes drifts."""
     size = np.exp(rng.uniform(np.log(0.05), np.log(2)))
     tremble = rng.normal(0, size, (length, 2))
     drift = rng.normal(0, size, 2) * np.arange(length)[:, None] * (rng.random() < 0.4)
@@ -50,7 +50,7 @@ def _shake(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
 
 
 def _pan(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
-    """Of a camera that turns evenly, ``(T, 2)`` pixels."""
+    """The offset ``(T, 2)``, pixels, of a camera that turns evenly."""
     speed = np.exp(rng.uniform(*np.log(SPEEDS_PX_PER_FRAME)))
     heading = rng.uniform(0, 2 * np.pi)
     step = speed * np.array([np.cos(heading), np.sin(heading)])
@@ -59,7 +59,7 @@ def _pan(rng: np.random.Generator, length: int) -> NDArray[np.float64]:
 
 
 _MOVES: Final = {"shaken": _shake, "panned": _pan}
-"""What moves the picture of a camera that does not stand still."""
+"""Cameras that move, and the functions that draw their movement."""
 
 
 def _offset(layer: Layer, offset_px: NDArray[np.float64]) -> Layer:
@@ -69,14 +69,14 @@ def _offset(layer: Layer, offset_px: NDArray[np.float64]) -> Layer:
 
 
 def as_filmed(rng: np.random.Generator, frames: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """What a camera makes of frames: flicker, fewer pixels, noise, compression.
+    """Frames as a camera records them: with flicker, fewer pixels, noise and compression.
 
     Args:
         rng: Source of all choices.
         frames: ``(T, 64, 64)``, 0 to 255.
 
     Returns:
-        uint8, same shape: as a region of 24 to 64 pixels, enlarged to 64.
+        uint8 of the same shape: as if a region of 24 to 64 pixels had been enlarged to 64.
     """
     import cv2
 
@@ -121,7 +121,7 @@ def synthetic_volume(
 
     Args:
         seed: Same seed and textures, same volume.
-        textures: Where surfaces come from.
+        textures: The source of surfaces.
         length: T, frames.
 
     Returns:

@@ -1,7 +1,7 @@
-"""What the motion network is asked: how much of a volume moves where, and how fast.
+"""The training targets of the motion network: how much of a volume moves where, and how fast.
 
-Everything follows from two small maps of a volume's flow on 8 x 8 cells: which share of a cell's
-pixels moves into each of 12 directions, and their momentum (share times mean speed).
+All targets follow from two maps of a volume's flow on 8 x 8 cells: the share of a cell's pixels
+that moves into each of 12 directions, and the momentum of these pixels (share times mean speed).
 """
 
 from dataclasses import dataclass

@@ -35,9 +35,9 @@ class Textures:
 
         Args:
             rng: Source of all choices.
-            side: Of the texture, pixels.
-            crops: Used for some; may be empty.
-            distinct: No stripes and no plain shade: of these alone nobody can tell how they move.
+            side: Side of the texture, pixels.
+            crops: Crops that some textures are made from; may be empty.
+            distinct: Whether to avoid stripes and plain shades, whose motion cannot be seen.
         """
         import cv2
 

@@ -32,7 +32,7 @@ def run(settings: Settings, output: Path, *, device: str = "auto", jobs: int = 1
     """Make the volumes, train, measure and write the weights.
 
     Args:
-        settings: Of the training.
+        settings: The settings of the training.
         output: Folder for everything.
         device: ``auto``, ``cpu`` or ``cuda``.
         jobs: Processes that render.

@@ -28,12 +28,12 @@ _WEIGHT_DECAY = 1e-2
 class MotionTraining:
     """A training in progress.
 
-    Beside its outputs the network is asked, by a layer that is thrown away afterwards, what each
-    8 x 8 cell does: that tells it where in the volume its answer comes from.
+    A layer that is dropped after the training predicts the motion of each of the 8 x 8 cells from
+    the map of the trunk. Its loss teaches the trunk where in the volume something moves.
 
     Args:
-        pool: What it is trained on.
-        settings: Of the training.
+        pool: The training volumes.
+        settings: The settings of the training.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -62,7 +62,7 @@ class MotionTraining:
         )
 
     def start_from(self, checkpoint: Path) -> None:
-        """Take over the network of another training; the schedule begins anew.
+        """Take over the network of another training; the learning rate starts from the beginning.
 
         Raises:
             VadlocError: The file holds no checkpoint of this network.
