@@ -46,7 +46,7 @@ class TimeStep:
 
     Attributes:
         first_row: Number of rows of all time steps before this one.
-        index: ``(regions,)`` int32, regions row by row: the row of each volume. It is below
+        index: ``(regions,)`` int64, regions row by row: the row of each volume. It is below
             ``first_row`` where the volume has the features of an earlier one.
         components: Component to its new rows ``(n, width)``.
         descriptors: Name to its new rows ``(n, width)``: what describes volumes without counting
@@ -54,7 +54,7 @@ class TimeStep:
     """
 
     first_row: int
-    index: NDArray[np.int32]
+    index: NDArray[np.int64]
     components: Rows
     descriptors: Rows
 
@@ -71,8 +71,7 @@ class TimeStep:
         """
         regions = len(next(iter(components.values())))
         first = number * regions
-        index = np.arange(first, first + regions, dtype=np.int32)
-        return cls(first, index, components, descriptors or {})
+        return cls(first, np.arange(first, first + regions), components, descriptors or {})
 
 
 class Extractor(Protocol):

@@ -92,17 +92,19 @@ def _pass_frames(
         for name, extractor in extractors.items():
             collected[name].add(extractor.take())
 
+    first_frames = []
     for grey, *rgb in frames:
-        stream.add_frame(Frame(grey, rgb[0] if rgb else None, grid))
+        first_frames.append(stream.add_frame(Frame(grey, rgb[0] if rgb else None, grid)))
         collect()
     if frames.count < length:
         raise VadlocError(
             f"{frames.name}: {counted(frames.count, 'frame')}, but a video volume has {length} "
             "([regions] frames_per_volume); remove the sequence or shorten the volumes"
         )
-    stream.end()
+    first_frames.append(stream.end())
     collect()
-    return stream.first_frames, {name: steps.extracted() for name, steps in collected.items()}
+    ended = [first for first in first_frames if first is not None]
+    return ended, {name: steps.extracted() for name, steps in collected.items()}
 
 
 def _times(

@@ -79,7 +79,7 @@ class _Waiting:
 
     first_row: int
     count: int
-    index: NDArray[np.int32]
+    index: NDArray[np.int64]
 
 
 def _joined(parts: list[_Computed]) -> _Computed:
@@ -136,7 +136,7 @@ class NetworkExtractor:
         self._workers = workers
         self._describe = describe
         self._compared: NDArray[np.int16] | None = None
-        self._row = np.zeros(grid.region_count, np.int32)
+        self._row = np.zeros(grid.region_count, np.int64)
         self._count = 0  # of rows, computed or not
         self._buffer: NDArray[np.uint8] | None = None
         self._used = 0  # places of the buffer
@@ -150,7 +150,7 @@ class NetworkExtractor:
     def add_volumes(self, frames: Sequence[Frame]) -> None:
         """Queue the volumes that have changed."""
         changed = self._changed(frames)
-        self._row[changed] = self._count + np.arange(len(changed), dtype=np.int32)
+        self._row[changed] = self._count + np.arange(len(changed))
         self._waiting.append(_Waiting(self._count, len(changed), self._row.copy()))
         self._count += len(changed)
         for start in range(0, len(changed), self._batch):

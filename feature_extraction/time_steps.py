@@ -20,7 +20,7 @@ class CollectedSteps:
     def add(self, steps: Iterable[TimeStep]) -> None:
         """Keep the next time steps."""
         for step in steps:
-            self._index.append(step.index)
+            self._index.append(step.index.astype(np.int32))
             for kept, rows in (
                 (self._components, step.components),
                 (self._descriptors, step.descriptors),

@@ -96,22 +96,22 @@ def _mobilenet_v2(tensors: Tensors, pictures: "Node") -> "Node":
     def relu6(node: "Node") -> "Node":
         return ops.clamp(node, 0.0, 6.0)
 
-    seen = relu6(convolution(tensors, "trunk.features.0.0", pictures, stride=2))
+    maps = relu6(convolution(tensors, "trunk.features.0.0", pictures, stride=2))
     for number in range(1, BLOCKS + 1):
         block = f"trunk.features.{number}.conv"
         names = [f"{block}.0.0", f"{block}.1.0", f"{block}.2"]
         if number == 1:  # the only one that does not expand
             names = [f"{block}.0.0", f"{block}.1"]
         *expansion, depthwise, last = names
-        inner = seen
+        inner = maps
         for name in expansion:
             inner = relu6(convolution(tensors, name, inner))
         stride = 2 if number in HALVING else 1
         inner = relu6(convolution(tensors, depthwise, inner, stride=stride))
         inner = convolution(tensors, last, inner)
-        keeps = inner.get_output_shape(0) == seen.get_output_shape(0)
-        seen = ops.add(seen, inner) if keeps else inner
-    return ops.reduce_mean(seen, [2, 3], keep_dims=False)
+        keeps = inner.get_output_shape(0) == maps.get_output_shape(0)
+        maps = ops.add(maps, inner) if keeps else inner
+    return ops.reduce_mean(maps, [2, 3], keep_dims=False)
 
 
 def _standardised(tensors: Tensors, rows: "Node") -> "Node":

@@ -84,10 +84,10 @@ def _by_source(crops: Crops, probabilities: NDArray[np.float32]) -> dict[str, di
     """Average precision of a class's crops of one source against all crops of other labels."""
     result: dict[str, dict[str, Any]] = {}
     for index, name in enumerate(CLASSES):
-        own = crops.labels == index
-        for source in np.unique(crops.sources[own]):
-            positive = own & (crops.sources == source)
-            kept = positive | ~own
+        of_class = crops.labels == index
+        for source in np.unique(crops.sources[of_class]):
+            positive = of_class & (crops.sources == source)
+            kept = positive | ~of_class
             curve = precision_recall(positive[kept], probabilities[kept, index])
             result.setdefault(name, {})[str(source)] = {
                 "crops": int(positive.sum()),

@@ -75,8 +75,8 @@ def _features(tensors: Tensors, shown: "Node", matched: "Node", windows: int) ->
     trunks = sorted({name.split(".")[1] for name in tensors if name.startswith("trunks.")})
     pooled = []
     for number in trunks or ["0"]:
-        seen = _trunk(tensors, f"trunks.{number}", shown, matched, windows=windows)
-        mean = ops.reduce_mean(seen, [2, 3], keep_dims=False)
+        maps = _trunk(tensors, f"trunks.{number}", shown, matched, windows=windows)
+        mean = ops.reduce_mean(maps, [2, 3], keep_dims=False)
         pooled.append(ops.concat([mean, ops.log(ops.add(mean, np.float32(FAINT)))], axis=1))
     heads = [
         ops.relu(linear(tensors, f"heads.{name}", pooled[place % len(pooled)]))
@@ -93,9 +93,9 @@ def _trunk(tensors: Tensors, name: str, shown: "Node", matched: "Node", *, windo
         stride = TRUNK[part].stride
         return ops.relu(convolution(tensors, f"{name}.{part}.conv", node, stride=stride))
 
-    seen = _mean_of_windows(layer("conv2", layer("conv1", shown)), windows)
+    picture = _mean_of_windows(layer("conv2", layer("conv1", shown)), windows)
     match = layer("match", _mean_of_windows(matched, windows))
-    return layer("conv4", layer("conv3", ops.concat([seen, match], axis=1)))
+    return layer("conv4", layer("conv3", ops.concat([picture, match], axis=1)))
 
 
 def _mean_of_windows(maps: "Node", windows: int) -> "Node":

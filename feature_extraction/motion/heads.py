@@ -41,9 +41,11 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, devi
         seed: The seed of mirroring, of batches and of the first weights.
         device: ``cpu`` or ``cuda``.
     """
-    seen, share, momentum = _head_inputs(network.to(device).eval(), pool, seed=seed, device=device)
-    scales = [(each.mean(dim=0), each.std(dim=0).clamp(min=LEAST_DEVIATION)) for each in seen]
-    seen = [(each - mean) / scale for each, (mean, scale) in zip(seen, scales, strict=True)]
+    inputs, share, momentum = _head_inputs(
+        network.to(device).eval(), pool, seed=seed, device=device
+    )
+    scales = [(x.mean(dim=0), x.std(dim=0).clamp(min=LEAST_DEVIATION)) for x in inputs]
+    inputs = [(each - mean) / scale for each, (mean, scale) in zip(inputs, scales, strict=True)]
     torch.manual_seed(seed)
     layers = [*network.heads.values(), *network.outputs.values()]
     for layer in layers:
@@ -54,7 +56,7 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, devi
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         drawn = torch.from_numpy(rng.integers(len(pool), size=BATCH)).to(device)
-        features = network.features([each[drawn] for each in seen])
+        features = network.features([each[drawn] for each in inputs])
         loss = heads_loss(features, network.read(features), share[drawn], momentum[drawn])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -48,9 +48,9 @@ class Trunk(nn.ModuleDict):
         Returns:
             ``(n, 128, 8, 8)``.
         """
-        seen = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
+        picture = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
         match = self["match"](_mean_of_windows(matched, windows))
-        found: Tensor = self["conv4"](self["conv3"](torch.cat([seen, match], dim=1)))
+        found: Tensor = self["conv4"](self["conv3"](torch.cat([picture, match], dim=1)))
         return found
 
 

@@ -114,7 +114,7 @@ class MotionTraining:
             maps = self.network.maps(frames.float() / 255 * lit[:, None, None, None])
             features = self.network.features(self.network.pooled(maps))
             outputs = self.network.read(features)
-            cells = [layer(seen) for layer, seen in zip(self._cells, maps, strict=True)]
+            cells = [layer(trunk_map) for layer, trunk_map in zip(self._cells, maps, strict=True)]
         loss = total_loss(features, outputs, cells, share, momentum)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)

@@ -104,6 +104,6 @@ def test_the_latest_features_are_not_changed_afterwards() -> None:
     latest = LatestFeatures()
     latest.update(TimeStep.of_all_volumes(0, {"a": np.array([[1.0], [2.0]])}))
     before = latest.components["a"]
-    latest.update(TimeStep(2, np.array([0, 2], np.int32), {"a": np.array([[5.0]])}, {}))
+    latest.update(TimeStep(2, np.array([0, 2]), {"a": np.array([[5.0]])}, {}))
     assert before.tolist() == [[1], [2]]
     assert latest.components["a"].tolist() == [[1], [5]]
