@@ -11,8 +11,8 @@ the nearest exemplar, what both show, what is normal there, and a sentence. The 
 stdout.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ from anomaly_detection.explanation.sentences import (
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.normality import Normal, Seen, exemplars_to_normal, speed_floor
 from feature_extraction.attributes import AttributeReader
+from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import counted
 from vadloc.features import (
@@ -45,7 +45,7 @@ from vadloc.features import (
 )
 from vadloc.rate_checks import log_contradictions
 from vadloc.regions import RegionGrid
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 from vadloc.video.times import Clock
 
 COMMAND = "anomaly_detection.explain_anomalies"
@@ -56,27 +56,18 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.explanations(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Explain the detections of one test sequence.
-
-    Returns:
-        Path of the explanations.
-    """
-    file = artifacts.explanations(sequence)
-    if file.is_done(overwrite=overwrite):
-        return file.path
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        calibrate(config, artifacts, overwrite=overwrite)
-        threshold = alarm_threshold(config, artifacts)
-        features = load_features(artifacts, "test", sequence)
-        scene = Scene.of(config, artifacts)
-        scores = artifacts.scores(sequence).load()
-        check_sizes(features, scores, scene)
-        content = explain(features, scores, scene, threshold)
-        file.save(content)
-        counts["detections"] = len(content["detections"])
-        counts["threshold"] = threshold.value
-    return file.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Explain the detections of one test sequence."""
+    config, artifacts = work.config, work.artifacts
+    calibrate(artifacts, overwrite=work.overwrite)
+    threshold = alarm_threshold(config, artifacts)
+    features = load_features(artifacts, "test", work.unit)
+    scene = Scene.of(config, artifacts)
+    scores = artifacts.scores(work.unit).load()
+    check_sizes(features, scores, scene)
+    content = explain(features, scores, scene, threshold)
+    yield artifacts.explanations(work.unit), content
+    work.count(detections=len(content["detections"]), threshold=threshold.value)
 
 
 def check_sizes(features: SequenceFeatures, scores: NDArray[np.float32], scene: "Scene") -> None:
@@ -285,11 +276,11 @@ def sentences(artifacts: Artifacts, sequence: str) -> str:
     return "\n".join(lines) or f"  nothing scores {content['threshold']:.3f} or more"
 
 
-def _prepare(config: Config, artifacts: Artifacts, *, overwrite: bool) -> None:
+def _prepare(artifacts: Artifacts, *, overwrite: bool) -> None:
     """The calibration that all units share, and what is to be said of it and of times."""
-    calibrate(config, artifacts, overwrite=overwrite)
+    calibrate(artifacts, overwrite=overwrite)
     log_contradictions(artifacts)
-    log_threshold(config, artifacts)
+    log_threshold(artifacts.config, artifacts)
 
 
 def alarms_to_text(artifacts: Artifacts) -> str:
@@ -301,7 +292,7 @@ def alarms_to_text(artifacts: Artifacts) -> str:
     return f"{alarms} in {counted(len(names), 'sequence')}, from a score of {threshold:.3f} on"
 
 
-STAGE = Stage(COMMAND, run, outputs, "test", prepare=_prepare, describe=sentences)
+STAGE = Stage(COMMAND, outputs, compute, "test", prepare=_prepare, describe=sentences)
 
 
 def main(argv: list[str] | None = None) -> None:

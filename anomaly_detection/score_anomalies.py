@@ -7,19 +7,19 @@ reads the sequence's features and the model, and writes the score map
 beside it that gives the size of cells and frames.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exemplar_selection.exemplars import Exemplars
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.features import SequenceFeatures, check_frame_size, load_features
 from vadloc.regions import RegionGrid
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 COMMAND = "anomaly_detection.score_anomalies"
 COMBINE: dict[str, Callable[..., NDArray[np.floating]]] = {"mean": np.nanmean, "max": np.nanmax}
@@ -30,36 +30,27 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.scores(sequence), artifacts.score_details(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Score one test sequence.
-
-    Returns:
-        Path of the score map.
-    """
-    scores, details = outputs(artifacts, sequence)
-    if all(file.is_done(overwrite=overwrite) for file in (scores, details)):
-        return scores.path
-    report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", scores.stamp)
-    with report as counts:
-        model = Exemplars.from_content(artifacts.merged().load())
-        features = load_features(artifacts, "test", sequence)
-        score_map = features_to_scores(features, model, config)
-        details.save(
-            {
-                "schema": SCHEMAS["scores"],
-                "sequence": sequence,
-                "frame_count": features.frame_count,
-                **features.time_record,
-                "frame_height_px": features.height_px,
-                "frame_width_px": features.width_px,
-                "cell_height_px": config.regions.stride_px,
-                "cell_width_px": config.regions.stride_px,
-            }
-        )
-        scores.save(score_map)
-        counts["frames"] = features.frame_count
-        counts["volumes"] = features.first_frame.size * model.region_count
-    return scores.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Score one test sequence; the map is saved last."""
+    config, (scores, details) = work.config, outputs(work.artifacts, work.unit)
+    model = Exemplars.from_content(work.artifacts.merged().load())
+    features = load_features(work.artifacts, "test", work.unit)
+    score_map = features_to_scores(features, model, config)
+    yield (
+        details,
+        {
+            "schema": SCHEMAS["scores"],
+            "sequence": work.unit,
+            "frame_count": features.frame_count,
+            **features.time_record,
+            "frame_height_px": features.height_px,
+            "frame_width_px": features.width_px,
+            "cell_height_px": config.regions.stride_px,
+            "cell_width_px": config.regions.stride_px,
+        },
+    )
+    yield scores, score_map
+    work.count(frames=features.frame_count, volumes=features.first_frame.size * model.region_count)
 
 
 def features_to_scores(
@@ -138,7 +129,7 @@ def distances_to_scores(
     return scores
 
 
-STAGE = Stage(COMMAND, run, outputs, "test")
+STAGE = Stage(COMMAND, outputs, compute, "test")
 
 
 def main(argv: list[str] | None = None) -> None:

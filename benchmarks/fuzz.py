@@ -59,11 +59,11 @@ from feature_extraction.appearance.classes import LABELS
 from feature_extraction.appearance.crops import read_crops
 from vadloc.annotations import READERS as TRUTH_READERS
 from vadloc.artifacts import Artifacts
-from vadloc.cli import RunOptions, Stage, run_units
 from vadloc.config import Alarms, load_config
 from vadloc.errors import VadlocError
 from vadloc.files import storage
 from vadloc.run import stages as run_stages
+from vadloc.stage import RunOptions, Stage, run_units
 from vadloc.video.frames import (
     Sequence,
     list_sequences,
@@ -310,7 +310,7 @@ def read_results(folder: Path) -> None:
         for unit in stage.units(artifacts):
             for file in stage.outputs(artifacts, unit):
                 file.path.unlink(missing_ok=True)
-            stage.run(config, artifacts, unit)
+            stage.run(artifacts, unit)
 
 
 def truth_reader(name: str) -> Reader:

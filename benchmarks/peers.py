@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadloc.cli import usable_cores
+from vadloc.process import usable_cores
 from vadloc.video.frames import (
     list_frame_files,
     list_sequences,

@@ -165,11 +165,11 @@ def check_config(config: Config) -> None:
 
 def extract(artifacts: Artifacts) -> float:
     """Extract the appearance of all sequences; milliseconds of processor time a frame."""
-    config, frames = artifacts.config, 0
+    frames = 0
     before = resource.getrusage(resource.RUSAGE_SELF)
     for split in ("train", "test"):
         for sequence in artifacts.sequences(split):
-            extract_features.run(config, artifacts, sequence.name, split=split, device="cpu")
+            extract_features.stage(split, device="cpu").run(artifacts, sequence.name)
             file = artifacts.features("appearance", split, sequence.name)
             frames += file.load()["frame_count"]
     after = resource.getrusage(resource.RUSAGE_SELF)

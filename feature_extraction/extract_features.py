@@ -7,17 +7,15 @@ for every extractor that the version needs.
 """
 
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from feature_extraction.frames_to_features import frames_to_features
 from feature_extraction.registry import check_networks, networks_among
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import Artifact, Artifacts, Split
-from vadloc.cli import Stage, stage_main, stage_parser
-from vadloc.config import Config
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 from vadloc.versions import extractors_of
 
 logger = logging.getLogger(__name__)
@@ -34,52 +32,29 @@ def reported(artifacts: Artifacts, sequence: str, *, split: Split) -> list[str]:
     return [f"{name}/{split}/{sequence}" for name in extractors_of(artifacts.version)]
 
 
-def run(
-    config: Config,
-    artifacts: Artifacts,
-    sequence: str,
-    *,
-    split: Split,
-    device: str = "auto",
-    overwrite: bool = False,
-) -> Path:
+def compute(
+    work: Work, *, split: Split, device: str = "auto"
+) -> Iterator[tuple[Artifact, dict[str, Any]]]:
     """Extract the features of one sequence that are not there yet, reading its frames once.
 
     Args:
-        config: The config.
-        artifacts: The results.
-        sequence: Name of the sequence.
+        work: The sequence, and which of its files are to be made.
         split: Whether it is for training or test.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
-        overwrite: Replace what is damaged or was made otherwise.
-
-    Returns:
-        Path of the (first) feature file.
 
     Raises:
-        VadlocError: Frames are unreadable or too few, or a file made otherwise is in the way.
+        VadlocError: Frames are unreadable or too few.
     """
-    files = dict(
-        zip(
-            extractors_of(artifacts.version), outputs(artifacts, sequence, split=split), strict=True
-        )
-    )
-    todo = {name: f for name, f in files.items() if not f.is_done(overwrite=overwrite)}
-    if todo:
-        with ExitStack() as reports:  # each has the time of the one pass over the frames
-            counts = {
-                name: reports.enter_context(
-                    stage_report(artifacts, COMMAND, f"{name}/{split}/{sequence}", file.stamp)
-                )
-                for name, file in todo.items()
-            }
-            frames = artifacts.sequence(split, sequence)
-            contents = frames_to_features(config, frames, tuple(todo), device=device)
-            artifacts.check_frames(split, sequence)
-            for name, file in todo.items():
-                file.save(contents[name])
-                counts[name].update(_count(contents[name]), extractors=len(todo))
-    return next(iter(files.values())).path
+    artifacts = work.artifacts
+    files = outputs(artifacts, work.unit, split=split)
+    named = zip(extractors_of(artifacts.version), files, strict=True)
+    todo = {name: file for name, file in named if work.lacks(file)}
+    frames = artifacts.sequence(split, work.unit)
+    contents = frames_to_features(work.config, frames, tuple(todo), device=device)
+    artifacts.check_frames(split, work.unit)
+    for name, file in todo.items():
+        yield file, contents[name]
+        work.counts[file.path].update(_count(contents[name]), extractors=len(todo))
 
 
 def _count(content: dict[str, Any]) -> dict[str, int]:
@@ -90,13 +65,11 @@ def _count(content: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _prepare(
-    config: Config, artifacts: Artifacts, *, split: Split, device: str, overwrite: bool
-) -> None:
+def _prepare(artifacts: Artifacts, *, split: Split, device: str, overwrite: bool) -> None:
     del overwrite
     extractors = extractors_of(artifacts.version)
     if networks_among(extractors):
-        found = check_networks(config, extractors, device=device)
+        found = check_networks(artifacts.config, extractors, device=device)
         level = logging.INFO if split == "train" else logging.DEBUG  # once for a run of all stages
         logger.log(level, "networks run on: %s", found)
 
@@ -105,8 +78,8 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
     """The stage for one split."""
     return Stage(
         COMMAND,
-        partial(run, split=split, device=device),
         partial(outputs, split=split),
+        partial(compute, split=split, device=device),
         split,
         prepare=partial(_prepare, split=split, device=device),
         variant=split,

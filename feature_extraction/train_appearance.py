@@ -8,9 +8,9 @@ the same command continues.
 from pathlib import Path
 
 from feature_extraction.appearance.settings import Settings
-from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError
+from vadloc.process import emit, exit_status
 
 
 def main(argv: list[str] | None = None) -> None:

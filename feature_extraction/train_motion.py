@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from feature_extraction.motion.settings import Settings
-from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError
+from vadloc.process import emit, exit_status, usable_cores
 
 _LEAST: Final = {"synthetic": 100, "real": 100, "steps": 1, "batch_size": 2, "seed": 0, "jobs": 1}
 """Smallest values of options."""

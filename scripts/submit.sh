@@ -20,7 +20,8 @@ plan() {
     python -c '
 import argparse, sys
 from importlib import import_module
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.arguments import add_shared_options, artifacts_of
+from vadloc.process import emit, exit_status
 
 parser = argparse.ArgumentParser("submit.sh CONFIG [sbatch options] --")
 add_shared_options(parser)

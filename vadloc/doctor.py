@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifacts, Split
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status, usable_cores
 from vadloc.config import Config, GroundTruthSource
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError, about_file, counted, one_line
+from vadloc.process import emit, exit_status, usable_cores
 from vadloc.rate_checks import SPLITS, contradictions
 from vadloc.regions import RegionGrid
 from vadloc.unread import unread_lines

@@ -34,7 +34,6 @@ from vadloc.camera_setup.new_config import (
     NewConfig,
     to_toml,
 )
-from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
@@ -42,6 +41,7 @@ from vadloc.files.storage import (
     replacing,
     replacing_folder,
 )
+from vadloc.process import emit, exit_status, usable_cores
 from vadloc.propose_regions import Findings, describe, draw, examine
 from vadloc.video.decoding import (
     frame_times_s,

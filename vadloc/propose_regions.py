@@ -16,6 +16,7 @@ import numpy as np
 import tomli
 from numpy.typing import NDArray
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.camera_setup.moving_objects import (
     LEAST_BLOBS,
     Blobs,
@@ -26,10 +27,10 @@ from vadloc.camera_setup.moving_objects import (
     moving_blobs,
     propose,
 )
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.files.storage import replacing
+from vadloc.process import emit, exit_status
 
 if TYPE_CHECKING:
     from vadloc.camera_setup.frame_samples import Window

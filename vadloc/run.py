@@ -8,17 +8,11 @@ does what the stages' own commands would do one after the other.
 import importlib
 import logging
 
-from vadloc.cli import (
-    RunOptions,
-    Stage,
-    add_shared_options,
-    artifacts_of,
-    emit,
-    exit_status,
-    run_units,
-)
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.config import Config
 from vadloc.console import CommandParser
+from vadloc.process import emit, exit_status
+from vadloc.stage import RunOptions, Stage, run_units
 from vadloc.unread import log_unread
 
 logger = logging.getLogger(__name__)

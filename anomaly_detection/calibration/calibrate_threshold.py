@@ -17,7 +17,6 @@ threshold lies just above all scores of normal video; the record says so.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,12 @@ from anomaly_detection.score_anomalies import features_to_scores
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.merge_exemplars import merge_exemplars
 from exemplar_selection.select_exemplars import features_to_exemplars
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures, load_features
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 logger = logging.getLogger(__name__)
 COMMAND = "anomaly_detection.calibration"
@@ -57,43 +56,35 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.calibration(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Count the false alarms of one training sequence by the exemplars of the others.
-
-    Returns:
-        Path of the counts.
-    """
-    file = artifacts.calibration(sequence)
-    if file.is_done(overwrite=overwrite):
-        return file.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Count the false alarms of one training sequence by the exemplars of the others."""
     from anomaly_detection.calibration.alarm_curves import (
         alarm_curve,
         sum_of_curves,
     )
 
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        frames, curves = 0, []
-        times: dict[str, float] = {}
-        for features, model in left_out(config, artifacts, sequence):
-            frames += features.frame_count
-            for key, value in features.time_record.items():
-                times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
-            scores = features_to_scores(features, model, config)
-            curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
-        curve = sum_of_curves(curves)
-        file.save(
-            {
-                "schema": SCHEMAS["calibration"],
-                "sequence": sequence,
-                "frame_count": frames,
-                **times,
-                "scores": curve.scores,
-                "alarms": curve.alarms,
-            }
-        )
-        counts["frames"] = frames
-        counts["highest_score"] = float(curve.scores[0])
-    return file.path
+    config, artifacts = work.config, work.artifacts
+    frames, curves = 0, []
+    times: dict[str, float] = {}
+    for features, model in left_out(config, artifacts, work.unit):
+        frames += features.frame_count
+        for key, value in features.time_record.items():
+            times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
+        scores = features_to_scores(features, model, config)
+        curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
+    curve = sum_of_curves(curves)
+    yield (
+        artifacts.calibration(work.unit),
+        {
+            "schema": SCHEMAS["calibration"],
+            "sequence": work.unit,
+            "frame_count": frames,
+            **times,
+            "scores": curve.scores,
+            "alarms": curve.alarms,
+        },
+    )
+    work.count(frames=frames, highest_score=float(curve.scores[0]))
 
 
 def left_out(
@@ -156,11 +147,11 @@ def _part(
     )
 
 
-def calibrate(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> None:
+def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
     """Count the false alarms of all training sequences, unless the config has a threshold."""
-    if config.alarms.threshold is None:
+    if artifacts.config.alarms.threshold is None:
         for sequence in artifacts.sequences("train"):
-            run(config, artifacts, sequence.name, overwrite=overwrite)
+            STAGE.run(artifacts, sequence.name, overwrite=overwrite)
 
 
 def log_threshold(config: Config, artifacts: Artifacts) -> None:
@@ -207,7 +198,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     )
 
 
-STAGE = Stage(COMMAND, run, outputs, "train")
+STAGE = Stage(COMMAND, outputs, compute, "train")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -13,10 +13,10 @@ from feature_extraction.motion.pool import Half, Pool, joined, kept_pool, real_p
 from feature_extraction.motion.real import split_sequences
 from feature_extraction.motion.settings import Settings
 from feature_extraction.motion.targets import BACKGROUND_SHARE, FLOOR_PX_PER_FRAME
-from vadloc.cli import emit
 from vadloc.console import LINE_EVERY_S
 from vadloc.errors import UsageError
 from vadloc.files.storage import replacing
+from vadloc.process import emit
 from vadloc.weights import FEATURE_WIDTH, read_weights, write_weights
 
 logger = logging.getLogger(__name__)

@@ -75,16 +75,15 @@ def artifacts_of(scene: Path, folder: Path, extra: str = "") -> Artifacts:
 @pytest.mark.usefixtures("brightness")
 def test_a_toy_extractor_runs_through_all_stages(scene: Path, tmp_path: Path) -> None:
     artifacts = artifacts_of(scene, tmp_path / "scene", "[alarms]\nthreshold = 0.3\n")
-    config = artifacts.config
     for split in ("train", "test"):
         for sequence in artifacts.sequences(split):
-            extract_features.run(config, artifacts, sequence.name, split=split)
+            extract_features.stage(split).run(artifacts, sequence.name)
     for sequence in artifacts.sequences("train"):
-        select_exemplars.run(config, artifacts, sequence.name)
-    merge_exemplars.run(config, artifacts, "")
+        select_exemplars.STAGE.run(artifacts, sequence.name)
+    merge_exemplars.STAGE.run(artifacts, "")
     for sequence in artifacts.sequences("test"):
-        score_anomalies.run(config, artifacts, sequence.name)
-        explain_anomalies.run(config, artifacts, sequence.name)
+        score_anomalies.STAGE.run(artifacts, sequence.name)
+        explain_anomalies.STAGE.run(artifacts, sequence.name)
     explained = artifacts.explanations("Test0").load()
     assert explained["components"] == ["grey"]
     detection = explained["detections"][0]

@@ -79,7 +79,7 @@ def artifacts_at(config: Path, results: Path, *part: str) -> Artifacts:
 
 
 def evaluated(artifacts: Artifacts) -> tuple[Path, dict[str, Any]]:
-    path = evaluate_scores.run(artifacts.config, artifacts, "tiny")
+    path = evaluate_scores.STAGE.run(artifacts, "tiny")
     return path, json.loads(path.read_text())
 
 
