@@ -58,7 +58,7 @@ from throughput_runs import (
 )
 
 from evaluation.convert_annotations import width_and_height
-from feature_extraction.extract_features import NETWORKS
+from feature_extraction.registry import networks_among
 from vadloc.config import load_config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, extractors_of
@@ -165,7 +165,7 @@ def part_times(
     name, split = load_config(config).dataset.name, stage.split()[-1]
     reports = options.results(version) / name / "reports" / EXTRACT
     computed = {}
-    for network in NETWORKS.intersection(extractors_of(version)):
+    for network in networks_among(extractors_of(version)):
         found = (reports / network / split).glob("*.json")
         counts = [json.loads(path.read_text())["counts"] for path in found]
         frames = sum(count["frames"] for count in counts)

@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction import network_extractor as networks
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
-from feature_extraction.extractor import Workers
+from feature_extraction.devices import BATCH, device_of
+from feature_extraction.frame import APPEARANCE_PX, CROP_PX
 from feature_extraction.momentum import flow_engine, flow_size
-from vadloc.config import Features, MomentumFeatures
+from feature_extraction.network_extractor import Embed, NetworkExtractor
+from feature_extraction.registry import kind_of
+from feature_extraction.workers import Workers
+from vadloc.config import Config, Dataset, Regions
+from vadloc.feature_settings import MomentumFeatures
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 from vadloc.video.decoding import Colour
@@ -50,10 +52,10 @@ for _ in range(20):
 print(2 * len(x) * len(y) * width / min(times) / 1e9)
 """
 
-BATCHES = {"cpu": (networks.BATCH["cpu"],), "cuda": (64, 256, 1024)}
+BATCHES = {"cpu": (BATCH["cpu"],), "cuda": (64, 256, 1024)}
 """On a CPU a network is compiled for one."""
 
-CROPS = {"appearance": (SEEN_PX, SEEN_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
+CROPS = {"appearance": (APPEARANCE_PX, APPEARANCE_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
 
 
 def least_cpu_s(work: Callable[[], object]) -> float:
@@ -118,35 +120,27 @@ def network_ms(extractor: str, device: str) -> tuple[float, int]:
 
     On a CPU they are of one core's processor time, on a GPU by the clock.
     """
-    device = networks.device_of(device)
-    grid, settings = RegionGrid(240, 360, 32, 16), Features()
+    device = device_of(device)
+    dataset = Dataset(name="limits", train="Train", test="Test", frames_per_second=10)
+    config = Config(path=Path(), dataset=dataset, regions=Regions(size_px=32, stride_px=16))
     with Workers(1) as workers:
-        if extractor == "appearance":
-            network = networks.appearance_extractor(
-                settings.appearance, grid, workers=workers, device=device
-            )
-        else:
-            network = networks.motion_extractor(
-                settings.motion,
-                grid,
-                frames_per_volume=CROPS["motion"][0],
-                workers=workers,
-                device=device,
-            )
+        grid = RegionGrid(240, 360, 32, 16)
+        network = kind_of(extractor).make(config, grid, workers, device)
+        assert isinstance(network, NetworkExtractor)
     found = []
     for batch in BATCHES[device]:
         crops = np.random.default_rng(0).integers(0, 256, (batch, *CROPS[extractor]), np.uint8)
-        found.append((call_ms(network, crops, device) / batch, batch))
+        found.append((call_ms(network._embed, crops, device) / batch, batch))
     return min(found)
 
 
-def call_ms(network: networks.NetworkFeatures, crops: NDArray[np.uint8], device: str) -> float:
+def call_ms(embed: Embed, crops: NDArray[np.uint8], device: str) -> float:
     """Milliseconds of a call of a network, after a first one."""
-    network._embed(crops)
+    embed(crops)
     if device == "cpu":
-        return 1000 * least_cpu_s(lambda: network._embed(crops))
+        return 1000 * least_cpu_s(lambda: embed(crops))
     started = time.perf_counter()
-    network._embed(crops)
+    embed(crops)
     return 1000 * (time.perf_counter() - started)
 
 

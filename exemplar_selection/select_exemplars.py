@@ -24,7 +24,7 @@ from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
 from vadloc.errors import VadlocError
 from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
 from vadloc.stage import Stage, Work, stage_main
-from vadloc.versions import MOTION, extractors_of
+from vadloc.versions import extractors_of, is_motion
 
 COMMAND = "exemplar_selection.select_exemplars"
 
@@ -94,7 +94,7 @@ def components_to_distance(
         features.widths,
         (*scales[:-1], 1.0),
         (*(weights[name] for name in names[:-1]), GATE),
-        tuple(name in MOTION for name in names),
+        tuple(is_motion(name) for name in names),
     )
 
 

@@ -47,13 +47,13 @@ def find_device(artifacts: Artifacts, choice: str) -> str:
     Raises:
         VadlocError: Networks are needed, and a package, the device or weights are missing.
     """
-    from feature_extraction.extract_features import NETWORKS, check_networks
+    from feature_extraction.registry import check_networks, networks_among
 
     extractors = extractors_of(artifacts.version)
-    if NETWORKS.isdisjoint(extractors):
+    if not (networks := networks_among(extractors)):
         return f"runs on the CPU, {usable_cores()} cores"
-    for name in NETWORKS.intersection(extractors):
-        weights_digest(getattr(artifacts.config.features, name).weights, name)
+    for name in networks:
+        weights_digest(artifacts.config.features[name].weights, name)
     found = check_networks(artifacts.config, extractors, device=choice)
     return f"networks run on: {found}, all else on {usable_cores()} cores"
 
@@ -69,7 +69,7 @@ def try_extraction(
         device: The device on which networks run.
         examination: The result of reading it; no sequence that is unreadable or too short is tried.
     """
-    from feature_extraction.extract_features import frames_to_features
+    from feature_extraction.frames_to_features import frames_to_features
 
     limit = config.regions.frames_per_volume + config.regions.frame_stride
     if len(examination.digests) < config.regions.frames_per_volume or examination.is_unreadable:
@@ -137,6 +137,14 @@ def _examine(
     return examination
 
 
+def bytes_of_results(artifacts: Artifacts, examinations: list[Examination]) -> int:
+    """Approximate size of all results of the version on disk."""
+    from feature_extraction.registry import kind_of
+
+    per_volume = sum(kind_of(name).bytes_per_volume for name in extractors_of(artifacts.version))
+    return needed_bytes(artifacts, examinations, bytes_per_volume=per_volume)
+
+
 def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]:
     """All findings, one line each."""
     return [
@@ -146,7 +154,7 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
         *compare_rates(examinations, artifacts.config.dataset.frames_per_second),
         *(_same_folder(artifacts) or find_overlap(examinations)),
         *check_ground_truth(artifacts, examinations),
-        *check_space(artifacts, examinations),
+        *check_space(artifacts, bytes_of_results(artifacts, examinations)),
     ]
 
 
@@ -159,7 +167,7 @@ def _overview(artifacts: Artifacts, examinations: list[Examination], device: str
         if len(counts) < every:
             shown = f"{len(counts)} of {counted(every, 'sequence')}"
         parts.append(f"{split} {shown}, {counted(sum(counts), 'frame')}")
-    needed = needed_bytes(artifacts, examinations) / 2**20
+    needed = bytes_of_results(artifacts, examinations) / 2**20
     return (
         f"{artifacts.config.dataset.name}: {'; '.join(parts)}; about {needed:.0f} MiB of results; "
         f"{device}"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from feature_extraction.appearance.crops import LABELS, read_crops
+from feature_extraction.appearance.classes import LABELS
+from feature_extraction.appearance.crops import read_crops
 from fuzzing.reader import Reader
 from fuzzing.readers.archives import ZIP_METHODS
 
