@@ -11,7 +11,8 @@ and a sentence; of exemplars also the nearest one, what both show, and what is n
 sentences go to stdout.
 """
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 from anomaly_detection.calibration.calibrate_threshold import (
     alarm_threshold,
@@ -20,13 +21,12 @@ from anomaly_detection.calibration.calibrate_threshold import (
 )
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.explanation.records import sequence_to_record
+from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifacts import Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
-from vadloc.config import Config
+from vadloc.checks.rates import log_contradictions
 from vadloc.errors import counted
 from vadloc.features import check_scores
-from vadloc.rate_checks import log_contradictions
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 COMMAND = "anomaly_detection.explain_anomalies"
 
@@ -36,34 +36,24 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.explanations(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Explain the detections of one test sequence.
-
-    Returns:
-        Path of the explanations.
-    """
-    file = artifacts.explanations(sequence)
-    if file.is_done(overwrite=overwrite):
-        return file.path
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        calibrate(config, artifacts, overwrite=overwrite)
-        threshold = alarm_threshold(config, artifacts)
-        sequence_input = load_input(artifacts, "test", sequence)
-        scores = artifacts.scores(sequence).load()
-        grid = sequence_input.grid(config.regions)
-        check_scores(scores, (sequence_input.frame_count, *grid.cells), sequence)
-        content = sequence_to_record(
-            sequence_input,
-            scores,
-            load_detector(artifacts),
-            threshold,
-            config=config,
-            version=artifacts.version,
-        )
-        file.save(content)
-        counts["detections"] = len(content["detections"])
-        counts["threshold"] = threshold.value
-    return file.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Explain the detections of one test sequence."""
+    config, artifacts = work.config, work.artifacts
+    calibrate(artifacts, overwrite=work.overwrite)
+    threshold = alarm_threshold(config, artifacts)
+    sequence = load_input(artifacts, "test", work.unit)
+    scores = artifacts.scores(work.unit).load()
+    check_scores(scores, (sequence.frame_count, *sequence.grid(config.regions).cells), work.unit)
+    content = sequence_to_record(
+        sequence,
+        scores,
+        load_detector(artifacts),
+        threshold,
+        config=config,
+        version=artifacts.version,
+    )
+    yield artifacts.explanations(work.unit), content
+    work.count(detections=len(content["detections"]), threshold=threshold.value)
 
 
 def sentences(artifacts: Artifacts, sequence: str) -> str:
@@ -73,11 +63,11 @@ def sentences(artifacts: Artifacts, sequence: str) -> str:
     return "\n".join(lines) or f"  nothing scores {content['threshold']:.3f} or more"
 
 
-def _prepare(config: Config, artifacts: Artifacts, *, overwrite: bool) -> None:
+def _prepare(artifacts: Artifacts, *, overwrite: bool) -> None:
     """Calibrate for all units; warn of what the threshold cannot keep, and of wrong rates."""
-    calibrate(config, artifacts, overwrite=overwrite)
+    calibrate(artifacts, overwrite=overwrite)
     log_contradictions(artifacts)
-    log_threshold(config, artifacts)
+    log_threshold(artifacts.config, artifacts)
 
 
 def alarms_to_text(artifacts: Artifacts) -> str:
@@ -89,7 +79,7 @@ def alarms_to_text(artifacts: Artifacts) -> str:
     return f"{alarms} in {counted(len(names), 'sequence')}, from a score of {threshold:.3f} on"
 
 
-STAGE = Stage(COMMAND, run, outputs, "test", prepare=_prepare, describe=sentences)
+STAGE = Stage(COMMAND, outputs, compute, "test", prepare=_prepare, describe=sentences)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,14 +7,14 @@ gives the version's detector the features or frames of the sequence, and writes 
 beside it that gives the size of cells and frames.
 """
 
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.detector import score_checked
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser
-from vadloc.config import Config
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 COMMAND = "anomaly_detection.score_anomalies"
 
@@ -24,38 +24,31 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.scores(sequence), artifacts.score_details(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Score one test sequence.
-
-    Returns:
-        Path of the score map.
-    """
-    scores, details = outputs(artifacts, sequence)
-    if all(file.is_done(overwrite=overwrite) for file in (scores, details)):
-        return scores.path
-    report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", scores.stamp)
-    with report as counts:
-        detector = load_detector(artifacts)
-        sequence_input = load_input(artifacts, "test", sequence)
-        score_map = score_checked(detector, sequence_input, sequence_input.grid(config.regions))
-        details.save(
-            {
-                "schema": SCHEMAS["scores"],
-                "sequence": sequence,
-                "frame_count": sequence_input.frame_count,
-                **sequence_input.time_record,
-                "frame_height_px": sequence_input.height_px,
-                "frame_width_px": sequence_input.width_px,
-                "cell_height_px": config.regions.stride_px,
-                "cell_width_px": config.regions.stride_px,
-            }
-        )
-        scores.save(score_map)
-        counts.update(sequence_input.counts())
-    return scores.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Score one test sequence; the map is saved last."""
+    scores, details = outputs(work.artifacts, work.unit)
+    regions = work.config.regions
+    detector = load_detector(work.artifacts)
+    sequence = load_input(work.artifacts, "test", work.unit)
+    score_map = score_checked(detector, sequence, sequence.grid(regions))
+    yield (
+        details,
+        {
+            "schema": SCHEMAS["scores"],
+            "sequence": work.unit,
+            "frame_count": sequence.frame_count,
+            **sequence.time_record,
+            "frame_height_px": sequence.height_px,
+            "frame_width_px": sequence.width_px,
+            "cell_height_px": regions.stride_px,
+            "cell_width_px": regions.stride_px,
+        },
+    )
+    yield scores, score_map
+    work.count(**sequence.counts())
 
 
-STAGE = Stage(COMMAND, run, outputs, "test")
+STAGE = Stage(COMMAND, outputs, compute, "test")
 
 
 def main(argv: list[str] | None = None) -> None:

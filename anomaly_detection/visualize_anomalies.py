@@ -8,15 +8,14 @@ knows of it), and writes ``views/<version>/<sequence>.mp4``, or numbered picture
 ``views/<version>/<sequence>/``. The colours of the score map are the same in all sequences.
 """
 
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
-from vadloc.config import Config
 from vadloc.files.storage import list_files
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 COMMAND = "anomaly_detection.visualize_anomalies"
 Form = Literal["video", "frames"]
@@ -32,56 +31,36 @@ def reported(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> li
     return [f"{artifacts.version}/{form}/{sequence}"]
 
 
-def run(
-    _config: Config,
-    artifacts: Artifacts,
-    sequence: str,
-    *,
-    form: Form = "video",
-    overwrite: bool = False,
-) -> Path:
+def compute(work: Work, *, form: Form = "video") -> Iterator[tuple[Artifact, Any]]:
     """Draw one test sequence.
-
-    Returns:
-        Path of the video, or of the ``view.json`` beside the pictures.
 
     Raises:
         VadlocError: Something to be shown is missing, or the frames do not belong to it.
     """
-    file = artifacts.views(sequence, form)
-    if file.is_done(overwrite=overwrite):
-        return file.path
     # Imported here: what draws takes longer to import than --help may take.
     from anomaly_detection.views.sequences import draw_sequence, write_pictures
 
-    [report] = reported(artifacts, sequence, form=form)
-    with stage_report(artifacts, COMMAND, report, file.stamp) as counts:
-        clock, images = draw_sequence(artifacts, sequence)
-        if form == "video":
-            from vadloc.video.writing import write_video
+    file = work.artifacts.views(work.unit, form)
+    clock, images = draw_sequence(work.artifacts, work.unit)
+    if form == "video":
+        from vadloc.video.writing import write_video
 
-            counts["frames"] = write_video(
-                file.path,
-                images,
-                clock.frames_per_second,
-                times_s=clock.times_s,
-                stamp=file.stamp,
-            )
-        else:
-            pictures = file.path.parent
-            file.path.unlink(missing_ok=True)  # what it lists is about to go
-            counts["frames"] = write_pictures(pictures, images)
-            listed = {"frames": counts["frames"], "files": list_files(pictures)}
-            file.save({"schema": SCHEMAS["views"], **listed})
-    return file.path
+        rate, times_s = clock.frames_per_second, clock.times_s
+        count = write_video(file.path, images, rate, times_s=times_s, stamp=file.stamp)
+    else:
+        pictures = file.path.parent
+        file.path.unlink(missing_ok=True)  # what it lists is about to go
+        count = write_pictures(pictures, images)
+        yield file, {"schema": SCHEMAS["views"], "frames": count, "files": list_files(pictures)}
+    work.count(frames=count)
 
 
 def stage(form: Form) -> Stage:
     """The stage for videos or pictures."""
     return Stage(
         COMMAND,
-        partial(run, form=form),
         partial(outputs, form=form),
+        partial(compute, form=form),
         "test",
         reports=partial(reported, form=form),
     )

@@ -11,21 +11,21 @@ anomalous: ``evaluation.evaluate_scores`` leaves these in ``frame_labels.json``,
 first.
 """
 
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from anomaly_detection.report.page import FolderSink, SingleSink
 from anomaly_detection.report.writer import ReportWriter
+from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, add_alarm_options, stage_main, stage_parser
-from vadloc.config import Config
 from vadloc.files.storage import (
     list_files,
     replacing_folder,
     write_json,
     write_page,
 )
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 COMMAND = "anomaly_detection.write_report"
 
@@ -41,52 +41,37 @@ def reported(artifacts: Artifacts, dataset: str, *, single_file: bool = False) -
     return [f"{artifacts.version}/{'single_file' if single_file else 'folder'}/{dataset}"]
 
 
-def run(
-    config: Config,
-    artifacts: Artifacts,
-    dataset: str,
-    *,
-    overwrite: bool = False,
-    single_file: bool = False,
-) -> Path:
+def compute(work: Work, *, single_file: bool = False) -> Iterator[tuple[Artifact, Any]]:
     """Write the report of all test sequences.
-
-    Returns:
-        Path of the page.
 
     Raises:
         VadlocError: Explanations, scores, model or frame labels are missing or damaged.
     """
-    page, *listing = outputs(artifacts, dataset, single_file=single_file)
-    if all(file.is_done(overwrite=overwrite) for file in (page, *listing)):
-        return page.path
-    [report] = reported(artifacts, dataset, single_file=single_file)
-    with stage_report(artifacts, COMMAND, report, page.stamp) as counts:
-        writer = ReportWriter.of(config, artifacts)
-        title = f"{dataset} ({artifacts.version})"
-        if single_file:
-            sink = SingleSink()
-            writer.write(sink)
-            page.save(sink.page(title))
-        else:
-            with replacing_folder(page.path.parent) as folder:
-                files = FolderSink(folder)
-                writer.write(files)
-                write_page(folder / page.path.name, files.page(title), stamp=page.stamp)
-                for file in listing:
-                    content = {"schema": SCHEMAS["report"], "files": list_files(folder)}
-                    write_json(folder / file.path.name, content, stamp=file.stamp)
-        counts["sequences"] = len(writer.sequences)
-        counts["detections"] = sum(len(s.detections) for s in writer.sequences)
-    return page.path
+    page, *listing = outputs(work.artifacts, work.unit, single_file=single_file)
+    writer = ReportWriter.of(work.config, work.artifacts)
+    title = f"{work.unit} ({work.artifacts.version})"
+    if single_file:
+        sink = SingleSink()
+        writer.write(sink)
+        yield page, sink.page(title)
+    else:
+        with replacing_folder(page.path.parent) as folder:  # as a whole or not at all
+            files = FolderSink(folder)
+            writer.write(files)
+            write_page(folder / page.path.name, files.page(title), stamp=page.stamp)
+            for file in listing:
+                content = {"schema": SCHEMAS["report"], "files": list_files(folder)}
+                write_json(folder / file.path.name, content, stamp=file.stamp)
+    detections = sum(len(sequence.detections) for sequence in writer.sequences)
+    work.count(sequences=len(writer.sequences), detections=detections)
 
 
 def stage(*, single_file: bool = False) -> Stage:
     """The stage for a folder or a single file."""
     return Stage(
         COMMAND,
-        partial(run, single_file=single_file),
         partial(outputs, single_file=single_file),
+        partial(compute, single_file=single_file),
         reports=partial(reported, single_file=single_file),
     )
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOISE_PX = 16
 THRESHOLDS = np.linspace(1.01, -0.01, 103)
 COLUMNS = {"found regions": 0, "false positives": 2, "found tracks": 5}
-"""Of what py-ssvad-metrics counts at a threshold."""
+"""Columns of the numbers that py-ssvad-metrics counts at a threshold."""
 AREAS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc", "pixel_roc_auc", "frame_eer")
 OURS = """
 import json, resource, sys, time

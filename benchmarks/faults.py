@@ -13,7 +13,6 @@ below ``inputs/``, without which inputs are read once more.
 """
 
 import argparse
-import hashlib
 import os
 import random
 import re
@@ -26,117 +25,35 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from fault_scene import (
+    CLEAR,
+    KILLED,
+    ROOT,
+    SAME,
+    TIMED,
+    WRONG,
+    Scene,
+    complain,
+    copy_undisturbed,
+    differing,
+    digests,
+    make_scene,
+)
 
 from vadloc.artifacts import Artifact
 from vadloc.errors import VadlocError
 from vadloc.files import storage
-from vadloc.sample_scene import render_sample_scene
 
-ROOT = Path(__file__).resolve().parent.parent
-FRAMES_KEPT = 30
-SAME, CLEAR, WRONG, KILLED = "same bytes", "clear error", "WRONG", "killed"
 PROGRESS_EVERY_S = 60
 POLL_S = 0.005
 MOST_KILLS = 30
-"""Of one run, before it may end: each comes a sixth of the way at most."""
+"""Most kills of one run before it may end: each comes after a sixth of the way at most."""
 Outcomes = Iterator[str]
 """The outcome of one case after the other; a kill that is no case of its own is `KILLED`."""
-TIMED = frozenset({"reports", "inputs"})
-"""Folders of results that hold times."""
 READ_BY_PROGRAMS = (".joblib", ".npy", ".json")
-
-
-@dataclass
-class Scene:
-    """A short scene, and what an undisturbed run makes of it.
-
-    Attributes:
-        folder: Everything happens below it.
-        expected: Digest of each result by its path.
-        seconds: Duration of the undisturbed run.
-        messages: Lines of its log.
-    """
-
-    folder: Path
-    expected: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    messages: int = 0
-
-    @property
-    def config(self) -> Path:
-        """The config file."""
-        return self.folder / "sample.toml"
-
-    def command(self, results: Path, *options: str) -> list[str]:
-        """The whole pipeline as a command line."""
-        words = [sys.executable, "-m", "vadloc.run", "--verbose", "--config", str(self.config)]
-        return [*words, "--datasets", str(self.folder), "--results", str(results), *options]
-
-    def run(self, results: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run the whole pipeline to its end."""
-        command = self.command(results, *options)
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-    def judge(self, results: Path, process: subprocess.CompletedProcess[str]) -> str:
-        """The outcome of a run that was to succeed or to say what is wrong."""
-        if process.returncode == 0:
-            other = differing(digests(results), self.expected)
-            return complain(f"other bytes: {other}\n{process.stderr}") if other else SAME
-        lines = [line for line in process.stderr.splitlines() if " ERROR " in line]
-        clear = process.returncode == 1 and lines and "Traceback" not in process.stderr
-        return CLEAR if clear else complain(process.stderr)
-
-    def unfinished(self, results: Path) -> list[str]:
-        """What is under a final name and not as an undisturbed run makes it."""
-        found = digests(results)
-        return [k for k, v in found.items() if not is_temporary(k) and self.expected.get(k) != v]
-
-
-def complain(text: str) -> str:
-    """Show what nobody should ever see."""
-    print(text[-2000:], file=sys.stderr, flush=True)
-    return WRONG
-
-
-def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:
-    """Paths of files that only one of two results has, or that differ."""
-    paths = sorted(found.keys() | expected.keys())
-    return [path for path in paths if found.get(path) != expected.get(path)]
-
-
-def is_temporary(path: str) -> bool:
-    """Whether a file is, or lies in, something unfinished that the next run removes."""
-    return any(part.endswith(".part") for part in Path(path).parts)
-
-
-def digests(results: Path) -> dict[str, str]:
-    """SHA-256 of every result but `TIMED`; temporary files count too."""
-    files = [f for f in results.rglob("*") if f.is_file() and TIMED.isdisjoint(f.parts)]
-    return {str(f.relative_to(results)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
-
-
-def make_scene(folder: Path) -> Scene:
-    """The sample scene, cut to its first frames, and its undisturbed run."""
-    render_sample_scene(folder)
-    for frame in folder.glob("sample/*/*/*.jpg"):
-        if int(frame.stem) > FRAMES_KEPT:
-            frame.unlink()
-    for rows in folder.glob("sample/Test/*/*_gt.txt"):
-        kept = [r for r in rows.read_text().splitlines() if int(r.split(".")[0]) <= FRAMES_KEPT]
-        rows.write_text("".join(f"{row}\n" for row in kept))
-    scene = Scene(folder)
-    shutil.copy(ROOT / "configs" / "sample.toml", scene.config)
-    results = folder / "undisturbed"
-    started = time.perf_counter()
-    undisturbed = scene.run(results)
-    undisturbed.check_returncode()
-    scene.messages = len(undisturbed.stderr.splitlines())
-    scene.seconds = time.perf_counter() - started
-    scene.expected = digests(results)
-    return scene
 
 
 def kills(scene: Scene, count: int, chance: random.Random) -> Outcomes:
@@ -290,12 +207,6 @@ def exchanged(scene: Scene, count: int, chance: random.Random) -> Outcomes:
         words = f"{there} in the place of {here}: {refused.stderr}"
         yield scene.judge(results, refused) if named else complain(words)
         yield scene.judge(results, scene.run(results, "--overwrite"))
-
-
-def copy_undisturbed(scene: Scene, results: Path) -> None:
-    """The results of the undisturbed run in another folder."""
-    shutil.rmtree(results, ignore_errors=True)
-    shutil.copytree(scene.folder / "undisturbed", results)
 
 
 CHANGES = (

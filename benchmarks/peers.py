@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vadloc.cli import usable_cores
+from vadloc.process import usable_cores
 from vadloc.video.frames import (
     list_frame_files,
     list_sequences,
@@ -55,7 +55,7 @@ motion.reuse_below = {reuse_below}
 CONFIGS = {"vadloc.toml": 6.0, "every_volume.toml": 0.0}
 """Config file to ``reuse_below``: the default, and none."""
 LEAST_FRAMES = 10
-"""Of a sequence: the length of a video volume."""
+"""Least length of a sequence: that of a video volume."""
 CELLS = "map of 16 px cells"
 EXPLAINED = f"{CELLS}, alarms in words"
 SCORE_AND_MAP = "frame score, map of pixels"
@@ -74,7 +74,7 @@ class Peer:
     """A row of the table.
 
     Attributes:
-        name: As shown.
+        name: Name in the table.
         gives: What it says about a frame.
         python: The Python that runs it.
         program: File below ``peers/``.

@@ -47,8 +47,8 @@ class Scene:
     """A data set.
 
     Attributes:
-        name: Of its row.
-        config: As shipped or rendered.
+        name: Name in the table.
+        config: Content of its config file.
         datasets: Folder below which its data lies.
     """
 
@@ -165,7 +165,7 @@ def summary(table: Table, columns: list[Column]) -> list[str]:
 
 
 def held_out(table: Table, columns: list[Column]) -> list[str]:
-    """For each scene what a choice made without it comes to."""
+    """Rows of what the column chosen by all other scenes gives on each scene."""
     lines = ["", "| scene | chosen without it | |", "|---|---|---|"]
     found = {name: chosen_without(table, name) for name in table}
     for name, column in found.items():

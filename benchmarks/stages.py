@@ -13,7 +13,7 @@ from vadloc.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
-"""Of a summary; the columns below."""
+"""Keys of a summary whose values stand in the columns below."""
 COLUMNS = "frame AUC | RBDC | TBDC"
 EXTRACT = "feature_extraction.extract_features"
 EXTRACTION = (f"{EXTRACT} --split train", f"{EXTRACT} --split test")
@@ -31,8 +31,8 @@ class Cost:
     """What commands took.
 
     Attributes:
-        wall_s: By the clock.
-        cpu_s: Processor time of all their processes.
+        wall_s: Seconds by the clock.
+        cpu_s: Processor seconds of all their processes together.
     """
 
     wall_s: float

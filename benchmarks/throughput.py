@@ -22,11 +22,8 @@ import argparse
 import json
 import math
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,58 +37,31 @@ from throughput_limits import (
     screen_gflops,
     square_gflops,
 )
-from throughput_material import (
-    REGIONS,
-    SEQUENCES,
-    SYNTHETIC_SEQUENCES,
-    WIDTHS,
-    synthetic_artifacts,
-    write_config,
-    write_features,
-    write_video_set,
+from throughput_material import REGIONS, SEQUENCES, SYNTHETIC_SEQUENCES, WIDTHS
+from throughput_runs import (
+    EXTRACT,
+    MERGE,
+    PROTOTYPES,
+    SCORE,
+    SELECT,
+    STAGES,
+    START_FRAMES,
+    START_VOLUMES,
+    TINY,
+    Cost,
+    Options,
+    grid_of,
+    measure_volumes,
+    run_stage,
+    train_folder,
+    video_config,
 )
 
 from evaluation.convert_annotations import width_and_height
-from feature_extraction.extract_features import NETWORKS
+from feature_extraction.registry import networks_among
 from vadloc.config import load_config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, extractors_of
-
-ROOT = Path(__file__).resolve().parent.parent
-REGION_OF_WIDTH = 20
-"""A region is about this part of the frame's width, in steps of 16 px."""
-
-TINY = 1e-6
-"""Stands for what is too short to tell."""
-
-START_FRAMES = 12
-START_VOLUMES = 1000
-PROTOTYPES = 10
-EXTRACT = "feature_extraction.extract_features"
-SELECT = "exemplar_selection.select_exemplars"
-MERGE = "exemplar_selection.merge_exemplars"
-SCORE = "anomaly_detection.score_anomalies"
-STAGES = (
-    f"{EXTRACT} --split train",
-    f"{EXTRACT} --split test",
-    SELECT,
-    MERGE,
-    SCORE,
-    "evaluation.evaluate_scores",
-    "anomaly_detection.calibration",
-    "anomaly_detection.explain_anomalies",
-    "anomaly_detection.write_report",
-)
-MEASURE = """
-import json, resource, subprocess, sys, time
-started = time.perf_counter()
-status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
-wall = time.perf_counter() - started
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps((wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)))
-sys.exit(status)
-"""
-"""Runs a command from a small process: a large one would count as the command's own memory."""
 
 FULL: dict[str, Any] = {
     "sizes": ("360x240", "640x360", "1280x720"),
@@ -105,68 +75,6 @@ QUICK: dict[str, Any] = {
     "frames": 60,
     "volumes": (1000, 10_000),
 }
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a command took.
-
-    Attributes:
-        wall_s: By the clock.
-        cpu_s: Processor time of all its processes.
-        peak_mib: Memory of its largest process.
-    """
-
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
-
-    def beyond(self, start: "Cost", count: int) -> tuple[float, float]:
-        """Milliseconds by the clock and of processor time, a frame or volume, after the start."""
-        wall, cpu = self.wall_s - start.wall_s, self.cpu_s - start.cpu_s
-        return max(1000 * wall / count, TINY), max(1000 * cpu / count, TINY)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is measured.
-
-    Attributes:
-        folder: Of everything that is written.
-        device: Where networks run.
-        frames: Of a sequence.
-        video: Frames of the user, or none.
-        sizes: Of frames, ``WxH``.
-        versions: Of the method.
-        volumes: Numbers of synthetic volumes.
-        limits: What parts take alone.
-    """
-
-    folder: Path
-    device: str
-    frames: int
-    video: Path | None
-    sizes: tuple[str, ...]
-    versions: tuple[str, ...]
-    volumes: tuple[int, ...]
-    limits: PartLimits
-
-    def results(self, version: str) -> Path:
-        """Of a version alone, so that none finds features that another one has made."""
-        return self.folder / "results" / version
-
-
-def run_stage(stage: str, config: Path, options: Options, *, version: str) -> Cost:
-    """Run a stage of a dataset below the folder to its end."""
-    words = [sys.executable, "-m", *stage.split(), "--config", str(config), "--version", version]
-    words += ["--results", str(options.results(version)), "--datasets", str(options.folder)]
-    words += ["--device", options.device]
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", MEASURE, *words], cwd=ROOT, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(f"{stage} ended with status {done.returncode}:\n{done.stderr}")
-    return Cost(*json.loads(done.stdout))
 
 
 def print_table(title: str, columns: str) -> None:
@@ -201,29 +109,6 @@ def checked_volumes(text: str) -> int:
     if not text.isdecimal() or int(text) == 0 or int(text) % each:
         raise argparse.ArgumentTypeError(f"{text}: expected a multiple of {each}")
     return int(text)
-
-
-def grid_of(size: str) -> RegionGrid:
-    """The regions of frames of a size."""
-    width, height = width_and_height(size)
-    side = max(16, round(width / REGION_OF_WIDTH / 16) * 16)
-    return RegionGrid(height, width, side, side // 2)
-
-
-def video_config(options: Options, size: str, *, frames: int, region: int = 0) -> Path:
-    """The config of video of a size, which is written if it is not there."""
-    name = f"video_{size}_{frames}"
-    if not (options.folder / name).exists():
-        width, height = width_and_height(size)
-        write_video_set(
-            options.folder, name, width=width, height=height, frames=frames, video=options.video
-        )
-    return write_config(options.folder, name, region=region or grid_of(size).size_px)
-
-
-def train_folder(options: Options, config: Path) -> Path:
-    """Where the training sequences of a config lie."""
-    return options.folder / load_config(config).dataset.train
 
 
 def part_limits(options: Options) -> None:
@@ -280,7 +165,7 @@ def part_times(
     name, split = load_config(config).dataset.name, stage.split()[-1]
     reports = options.results(version) / name / "reports" / EXTRACT
     computed = {}
-    for network in NETWORKS.intersection(extractors_of(version)):
+    for network in networks_among(extractors_of(version)):
         found = (reports / network / split).glob("*.json")
         counts = [json.loads(path.read_text())["counts"] for path in found]
         frames = sum(count["frames"] for count in counts)
@@ -325,19 +210,6 @@ def part_regions(options: Options) -> None:
             peak = max(cost.peak_mib for cost in costs)
             print_row(side, regions, *(cost.cpu_s for cost in costs), peak)
             shutil.rmtree(options.results(version))
-
-
-def measure_volumes(options: Options, *, volumes: int, prototypes: int) -> list[Cost]:
-    """Selection, merging and scoring of so many synthetic volumes, which are deleted again."""
-    version = "appearance_momentum"
-    folder = options.results(version)
-    config, artifacts = synthetic_artifacts(
-        options.folder, folder, volumes=volumes, prototypes=prototypes
-    )
-    write_features(artifacts, volumes=volumes, prototypes=prototypes)
-    costs = [run_stage(s, config, options, version=version) for s in (SELECT, MERGE, SCORE)]
-    shutil.rmtree(folder)
-    return costs
 
 
 def print_volumes(

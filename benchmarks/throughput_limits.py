@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction import network_extractor as networks
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
-from feature_extraction.extractor import Workers
+from feature_extraction.devices import BATCH, device_of
+from feature_extraction.frame import APPEARANCE_PX, CROP_PX
 from feature_extraction.momentum import flow_engine, flow_size
-from vadloc.config import Features, MomentumFeatures
+from feature_extraction.network_extractor import Embed, NetworkExtractor
+from feature_extraction.registry import kind_of
+from feature_extraction.workers import Workers
+from vadloc.config import Config, Dataset, Regions
+from vadloc.feature_settings import MomentumFeatures
 from vadloc.regions import RegionGrid
 from vadloc.versions import extractors_of
 from vadloc.video.decoding import Colour
@@ -50,10 +52,10 @@ for _ in range(20):
 print(2 * len(x) * len(y) * width / min(times) / 1e9)
 """
 
-BATCHES = {"cpu": (networks.BATCH["cpu"],), "cuda": (64, 256, 1024)}
+BATCHES = {"cpu": (BATCH["cpu"],), "cuda": (64, 256, 1024)}
 """On a CPU a network is compiled for one."""
 
-CROPS = {"appearance": (SEEN_PX, SEEN_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
+CROPS = {"appearance": (APPEARANCE_PX, APPEARANCE_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
 
 
 def least_cpu_s(work: Callable[[], object]) -> float:
@@ -118,35 +120,27 @@ def network_ms(extractor: str, device: str) -> tuple[float, int]:
 
     On a CPU they are of one core's processor time, on a GPU by the clock.
     """
-    device = networks.device_of(device)
-    grid, settings = RegionGrid(240, 360, 32, 16), Features()
+    device = device_of(device)
+    dataset = Dataset(name="limits", train="Train", test="Test", frames_per_second=10)
+    config = Config(path=Path(), dataset=dataset, regions=Regions(size_px=32, stride_px=16))
     with Workers(1) as workers:
-        if extractor == "appearance":
-            network = networks.appearance_extractor(
-                settings.appearance, grid, workers=workers, device=device
-            )
-        else:
-            network = networks.motion_extractor(
-                settings.motion,
-                grid,
-                frames_per_volume=CROPS["motion"][0],
-                workers=workers,
-                device=device,
-            )
+        grid = RegionGrid(240, 360, 32, 16)
+        network = kind_of(extractor).make(config, grid, workers, device)
+        assert isinstance(network, NetworkExtractor)
     found = []
     for batch in BATCHES[device]:
         crops = np.random.default_rng(0).integers(0, 256, (batch, *CROPS[extractor]), np.uint8)
-        found.append((call_ms(network, crops, device) / batch, batch))
+        found.append((call_ms(network._embed, crops, device) / batch, batch))
     return min(found)
 
 
-def call_ms(network: networks.NetworkFeatures, crops: NDArray[np.uint8], device: str) -> float:
+def call_ms(embed: Embed, crops: NDArray[np.uint8], device: str) -> float:
     """Milliseconds of a call of a network, after a first one."""
-    network._embed(crops)
+    embed(crops)
     if device == "cpu":
-        return 1000 * least_cpu_s(lambda: network._embed(crops))
+        return 1000 * least_cpu_s(lambda: embed(crops))
     started = time.perf_counter()
-    network._embed(crops)
+    embed(crops)
     return 1000 * (time.perf_counter() - started)
 
 
@@ -168,14 +162,14 @@ class PartLimits:
     """Milliseconds of a core that the parts of extraction take alone, each measured once.
 
     Attributes:
-        device: Where networks run.
+        device: The device on which networks run.
     """
 
     device: str
     _known: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def part_ms(self, part: str, folder: Path, grid: RegionGrid) -> float:
-        """Of a frame (``grey``, ``rgb``, ``flow``) or of a volume (a network's name)."""
+        """The time for a frame (``grey``, ``rgb``, ``flow``) or a volume (a network's name)."""
         key = part, "" if part in CROPS else str(folder)
         if key not in self._known:
             self._known[key] = self._measure(part, folder, grid)
@@ -194,10 +188,10 @@ class PartLimits:
         """Milliseconds a frame of each part of a version's extraction.
 
         Args:
-            version: Of the method.
-            folder: Of sequences.
-            grid: Of their frames.
-            computed: Volumes that each network computed, a frame.
+            version: A version of the method.
+            folder: Folder of sequences.
+            grid: The regions of their frames.
+            computed: For each network, the number of volumes that it computed a frame.
         """
         extractors = extractors_of(version)
         colour = "rgb" if "appearance" in extractors else "grey"

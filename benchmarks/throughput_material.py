@@ -26,7 +26,7 @@ RENDERED = 200
 """Frames of a sequence of the sample scene."""
 
 SEQUENCES = 2
-"""Of each split: as many as the machine of the tables has cores."""
+"""Number of sequences of each split: the number of cores of the machine of the tables."""
 
 WIDTHS = {"appearance": 256, "momentum": 12}
 """Columns of a synthetic volume: 268 numbers."""
@@ -35,7 +35,7 @@ SIDE_REGIONS = 10
 REGIONS = SIDE_REGIONS**2
 SYNTHETIC_SEQUENCES = 10
 SPREAD = 0.05
-"""Of volumes about their prototype; prototypes themselves are spread over 0 to 1."""
+"""Standard deviation of volumes about their prototype; prototypes lie between 0 and 1."""
 
 CONFIG = """
 version = "{version}"

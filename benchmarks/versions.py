@@ -23,7 +23,7 @@ from stages import (
     run_stages,
 )
 
-from feature_extraction.extract_features import NETWORKS
+from feature_extraction.registry import networks_among
 from vadloc.versions import VERSIONS, extractors_of
 
 
@@ -39,7 +39,7 @@ def measure(config: Path, version: str, datasets: Path) -> str:
     shares = [
         f"{name} {count['volumes_computed'] / count['volumes']:.0%}"
         for name, count in counts.items()
-        if name in NETWORKS
+        if name in networks_among(list(counts))
     ]
     frames = next(iter(counts.values()))["frames"]
     cells = " | ".join(f"{number:.3f}" for number in numbers)

@@ -21,8 +21,10 @@ import copy
 import os
 import resource
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -33,17 +35,21 @@ from stages import COLUMNS, EXTRACTION, LATER, criteria, datasets_folder, run_st
 from torch import Tensor, nn
 
 from feature_extraction import extract_features
+from feature_extraction.appearance import extractor as appearance
 from feature_extraction.appearance.graph import BACKBONE
 from feature_extraction.appearance.network import (
     AppearanceNetwork,
     load_appearance,
     normalise,
 )
-from feature_extraction.extractor import Extracted, Extractor, Frame, Workers
+from feature_extraction.extractor import Extractor, TimeStep
+from feature_extraction.frame import Frame
 from feature_extraction.network_extractor import Embed
 from feature_extraction.openvino_graphs import compile_graph
+from feature_extraction.workers import Workers
 from vadloc.artifacts import Artifacts
-from vadloc.config import AppearanceFeatures, Config, load_config
+from vadloc.config import Config, load_config
+from vadloc.feature_settings import AppearanceFeatures
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS
 
@@ -59,7 +65,7 @@ class WholeFrame(nn.Module):
 
     Args:
         network: The network of crops.
-        step_px: From one region to the next at that scale, a multiple of ``STRIDE_PX``.
+        step_px: Distance of neighbouring regions at that scale, a multiple of ``STRIDE_PX``.
     """
 
     def __init__(self, network: AppearanceNetwork, step_px: int) -> None:
@@ -102,7 +108,7 @@ class WholeFrameFeatures:
     """Extractor of ``appearance`` from whole frames.
 
     Args:
-        settings: Of the network.
+        settings: Settings of the network.
         grid: The grid of the frames.
         workers: Threads that run the network.
     """
@@ -111,7 +117,8 @@ class WholeFrameFeatures:
         self._settings = settings
         self._grid = grid
         self._workers = workers
-        self._rows: list[Future[NDArray[np.float16]]] = []
+        self._rows: deque[Future[NDArray[np.float16]]] = deque()
+        self._step_count = 0
 
     def add_frame(self, frame: Frame) -> None:
         """Nothing is done frame by frame."""
@@ -123,25 +130,33 @@ class WholeFrameFeatures:
         embed = whole_frame_graph(self._settings, frame.shape, step_px)
         self._rows.append(self._workers.submit(embed, frame))
 
-    def finish(self) -> Extracted:
-        """Features of all volumes, each computed."""
-        rows = np.concatenate([future.result() for future in self._rows])
-        index = np.arange(len(rows), dtype=np.int32).reshape(-1, self._grid.region_count)
-        return Extracted({"appearance": rows}, {}, index)
+    def take(self) -> list[TimeStep]:
+        """The time steps whose frame the network has seen."""
+        steps = []
+        while self._rows and self._rows[0].done():
+            rows = {"appearance": self._rows.popleft().result()}
+            steps.append(TimeStep.of_all_volumes(self._step_count, rows))
+            self._step_count += 1
+        return steps
+
+    def flush(self) -> None:
+        """Wait for all frames."""
+        for rows in self._rows:
+            rows.result()
 
 
 def whole_frame(config: Config, grid: RegionGrid, workers: Workers, _device: str) -> Extractor:
-    """What stands in the place of ``extract_features``' own extractor of appearance."""
-    return WholeFrameFeatures(config.features.appearance, grid, workers)
+    """What stands in the place of the pipeline's own extractor of appearance."""
+    return WholeFrameFeatures(config.features["appearance"], grid, workers)
 
 
-WAYS = {"crops": extract_features.EXTRACTORS["appearance"], "whole frame": whole_frame}
+WAYS = {"crops": appearance.EXTRACTOR.make, "whole frame": whole_frame}
 
 
 def check_config(config: Config) -> None:
     """Refuse a config whose regions do not end between positions of the feature map."""
     cells = config.regions.size_px // config.regions.stride_px
-    if config.features.appearance.backbone != BACKBONE or SIDE_PX // cells % STRIDE_PX:
+    if config.features["appearance"].backbone != BACKBONE or SIDE_PX // cells % STRIDE_PX:
         raise SystemExit(
             f"{config.path}: expected the backbone {BACKBONE}, whose feature map has a position "
             f"every {STRIDE_PX} px, and [regions] size_px of 1 or 2 times stride_px"
@@ -150,11 +165,11 @@ def check_config(config: Config) -> None:
 
 def extract(artifacts: Artifacts) -> float:
     """Extract the appearance of all sequences; milliseconds of processor time a frame."""
-    config, frames = artifacts.config, 0
+    frames = 0
     before = resource.getrusage(resource.RUSAGE_SELF)
     for split in ("train", "test"):
         for sequence in artifacts.sequences(split):
-            extract_features.run(config, artifacts, sequence.name, split=split, device="cpu")
+            extract_features.stage(split, device="cpu").run(artifacts, sequence.name)
             file = artifacts.features("appearance", split, sequence.name)
             frames += file.load()["frame_count"]
     after = resource.getrusage(resource.RUSAGE_SELF)
@@ -166,7 +181,7 @@ def measure(way: str, config: Path, versions: list[str], datasets: Path) -> list
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        extract_features.EXTRACTORS["appearance"] = WAYS[way]
+        appearance.EXTRACTOR = replace(appearance.EXTRACTOR, make=WAYS[way])
         ms = extract(Artifacts(load_config(config), folder, datasets, version="appearance"))
         for version in versions:
             options = ["--config", str(config.resolve()), "--version", version, "--device", "cpu"]

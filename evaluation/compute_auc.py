@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import VadlocError
 from vadloc.files.storage import npy_to_array
+from vadloc.process import emit, exit_status
 
 HIGHEST_FPR = 1e9
 """No frame has so many false positives."""

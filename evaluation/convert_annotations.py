@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     args = _parser().parse_args(argv)
-    from vadloc.cli import emit, exit_status
+    from vadloc.process import emit, exit_status
 
     with exit_status(verbose=args.verbose):
         sizes = _sizes(args)

@@ -22,9 +22,9 @@ from evaluation.predictions.painting import boxes_to_map
 from evaluation.results import Basis, result_to_curves, result_to_summary
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.ssvad_json import Prediction
-from vadloc.cli import thread_count
 from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import UsageError, VadlocError
+from vadloc.process import thread_count
 from vadloc.scores import BoxScores
 from vadloc.video.frames import natural_key
 

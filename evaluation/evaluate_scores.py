@@ -11,26 +11,20 @@ evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vadloc.annotations import READERS
+from vadloc.arguments import artifacts_of, stage_parser
 from vadloc.artifacts import EVALUATE, SCHEMAS, TRUTH_CLAIM, Artifact, Artifacts
-from vadloc.cli import (
-    Stage,
-    artifacts_of,
-    emit,
-    exit_status,
-    stage_main,
-    stage_parser,
-)
-from vadloc.config import Config, GroundTruthSource
+from vadloc.config import GroundTruthSource
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
-from vadloc.stage_reports import stage_report
+from vadloc.process import emit, exit_status
+from vadloc.stage import Stage, Work, stage_main
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
     from evaluation.criteria.criteria import CriteriaOptions
@@ -42,6 +36,7 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
 COMMAND = EVALUATE
 FRAME_LABELS = "frame_labels.json"
 """For the report, which stands before the evaluation and may not import its readers."""
+SUMMARY = "summary.json"
 CURVES = ("region", "track", "frame", "pixel", "dual_pixel")
 EPILOG = (
     "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
@@ -52,22 +47,12 @@ EPILOG = (
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     """Summary and curves; the summary is written last."""
     names = [f"{curve}_{axis}.npy" for curve in CURVES for axis in ("fpr", "tpr", "thresholds")]
-    known = ("summary.json", FRAME_LABELS, TRUTH_CLAIM)
-    return [artifacts.evaluation(name) for name in (*known, *names)]
+    first = (SUMMARY, FRAME_LABELS, TRUTH_CLAIM)
+    return [artifacts.evaluation(name) for name in (*first, *names)]
 
 
-def run(
-    config: Config,
-    artifacts: Artifacts,
-    dataset: str,
-    *,
-    overwrite: bool = False,
-    jobs: int = 1,
-) -> Path:
-    """Evaluate all test sequences, or the part of them that ``artifacts`` names.
-
-    Returns:
-        Path of ``summary.json``.
+def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
+    """Evaluate all test sequences, or the part of them that the artifacts name.
 
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
@@ -81,30 +66,25 @@ def run(
         truths_by_sequence,
     )
 
-    files = outputs(artifacts, dataset)
-    summary = files[0]
-    if all(file.is_done(overwrite=overwrite) for file in files):
-        return summary.path
-    report = stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", summary.stamp)
-    with report as counts:
-        check_test_set(artifacts)
-        options = CriteriaOptions(**config.evaluation.model_dump())
-        loads = loads_by_source([artifacts])
-        artifacts.evaluation(TRUTH_CLAIM).save({"schema": SCHEMAS["ground_truth"]})
-        evaluated = [(s, evaluate_each(part, options=options, jobs=jobs)) for s, part in loads]
-        content = summarize(evaluated, options=options, plots=summary.path.parent / "plots")
-        if artifacts.is_part():
-            content["part_of"] = len(artifacts.sequences("test"))
-        for name, curve in content.pop("curves").items():
-            artifacts.evaluation(f"{name}.npy").save(curve)
-        write_tables(summary.path.parent, content)
-        labels = truths_to_frame_labels(
-            truths_by_sequence(evaluated, FRAME_FIRST), truths_by_sequence(evaluated, PLACES_FIRST)
-        )
-        artifacts.evaluation(FRAME_LABELS).save(labels)
-        summary.save(content)
-        counts.update(content["counts"])
-    return summary.path
+    artifacts = work.artifacts
+    check_test_set(artifacts)
+    summary = artifacts.evaluation(SUMMARY)
+    options = CriteriaOptions(**work.config.evaluation.model_dump())
+    loads = loads_by_source([artifacts])
+    yield artifacts.evaluation(TRUTH_CLAIM), {"schema": SCHEMAS["ground_truth"]}
+    evaluated = [(s, evaluate_each(part, options=options, jobs=jobs)) for s, part in loads]
+    content = summarize(evaluated, options=options, plots=summary.path.parent / "plots")
+    if artifacts.is_part():
+        content["part_of"] = len(artifacts.sequences("test"))
+    for name, curve in content.pop("curves").items():
+        yield artifacts.evaluation(f"{name}.npy"), curve
+    write_tables(summary.path.parent, content)
+    labels = truths_to_frame_labels(
+        truths_by_sequence(evaluated, FRAME_FIRST), truths_by_sequence(evaluated, PLACES_FIRST)
+    )
+    yield artifacts.evaluation(FRAME_LABELS), labels
+    yield summary, content
+    work.count(**content["counts"])
 
 
 def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["Load"]]]:
@@ -350,7 +330,7 @@ def _criteria_options(args: argparse.Namespace) -> "CriteriaOptions":
         raise UsageError(str(error)) from None
 
 
-STAGE = Stage(COMMAND, run, outputs)
+STAGE = Stage(COMMAND, outputs, compute)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -373,7 +353,7 @@ def _config_main(words: list[str]) -> None:
     )
     _add_all_rules(parser)
     args = parser.parse_args(words)
-    stage_main(Stage(COMMAND, partial(run, jobs=args.jobs), outputs), args)
+    stage_main(Stage(COMMAND, outputs, partial(compute, jobs=args.jobs)), args)
     if not args.missing:
         with exit_status(args.log_file, verbose=args.verbose):
             print_summary(artifacts_of(args), all_rules=args.all_rules)
@@ -387,7 +367,7 @@ def _folders_main(words: list[str]) -> None:
 
 def print_summary(artifacts: Artifacts, *, all_rules: bool = False) -> None:
     """The main numbers on stdout, and the areas under every rule if wanted."""
-    _emit_summary(artifacts.evaluation("summary.json").load(), all_rules=all_rules)
+    _emit_summary(artifacts.evaluation(SUMMARY).load(), all_rules=all_rules)
 
 
 def _emit_summary(summary: dict[str, Any], *, all_rules: bool) -> None:

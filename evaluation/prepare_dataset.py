@@ -33,9 +33,9 @@ from evaluation.preparation.layout import (
 )
 from evaluation.preparation.scenes import read_template, write_scene_configs
 from evaluation.preparation.sources import Source, open_source
-from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.console import LINE_EVERY_S, CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.process import emit, exit_status, usable_cores
 from vadloc.video.frames import (
     list_sequences,
     sequence_size,

@@ -23,10 +23,10 @@ from evaluation.evaluate_scores import loads_by_source
 from evaluation.preparation import LAYOUTS
 from evaluation.preparation.scenes import find_configs
 from vadloc.artifacts import Artifacts
-from vadloc.cli import emit, exit_status
 from vadloc.config import AreaRule, load_config
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.process import emit, exit_status
 from vadloc.versions import VERSIONS
 
 METRICS = {

@@ -22,8 +22,8 @@ from evaluation.criteria.criteria import (
     sequence_statistics,
 )
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.cli import emit, exit_status
 from vadloc.console import CommandParser, add_verbose_option
+from vadloc.process import emit, exit_status
 from vadloc.scores import (
     BoxScores,
     ScoreMap,

@@ -6,18 +6,18 @@ runs the same greedy rule over the sequences' exemplars, in the order of the seq
 their counts, writes ``exemplars/<version>/merged.joblib`` and prints exemplars per region.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.greedy import greedy_selection
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser
-from vadloc.config import Config
 from vadloc.errors import VadlocError, counted
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 COMMAND = "exemplar_selection.merge_exemplars"
 
@@ -27,27 +27,20 @@ def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     return [artifacts.merged()]
 
 
-def run(config: Config, artifacts: Artifacts, dataset: str, *, overwrite: bool = False) -> Path:
-    """Merge the exemplars of all training sequences.
-
-    Returns:
-        Path of the model.
-    """
-    file = artifacts.merged()
-    if file.is_done(overwrite=overwrite):
-        return file.path
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{dataset}", file.stamp) as counts:
-        parts = [
-            Exemplars.from_content(artifacts.exemplars(sequence.name).load())
-            for sequence in artifacts.sequences("train")
-        ]
-        merged = merge_exemplars(parts, threshold=config.exemplars.threshold)
-        file.save(merged.to_content(schema=SCHEMAS["merged"]))
-        counts["sequences"] = len(parts)
-        counts["sequences_exemplars"] = sum(len(part.counts) for part in parts)
-        counts["exemplars"] = len(merged.counts)
-        counts["volumes"] = int(merged.counts.sum())
-    return file.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Merge the exemplars of all training sequences."""
+    parts = [
+        Exemplars.from_content(work.artifacts.exemplars(sequence.name).load())
+        for sequence in work.artifacts.sequences("train")
+    ]
+    merged = merge_exemplars(parts, threshold=work.config.exemplars.threshold)
+    yield work.artifacts.merged(), merged.to_content(schema=SCHEMAS["merged"])
+    work.count(
+        sequences=len(parts),
+        sequences_exemplars=sum(len(part.counts) for part in parts),
+        exemplars=len(merged.counts),
+        volumes=int(merged.counts.sum()),
+    )
 
 
 def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
@@ -128,7 +121,7 @@ def describe(artifacts: Artifacts, _dataset: str) -> str:
     return region_table(Exemplars.from_content(artifacts.merged().load()))
 
 
-STAGE = Stage(COMMAND, run, outputs, describe=describe)
+STAGE = Stage(COMMAND, outputs, compute, describe=describe)
 
 
 def main(argv: list[str] | None = None) -> None:

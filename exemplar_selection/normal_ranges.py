@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.attributes import CLASSES, Attributes
+from feature_extraction.registry import kind_of
 from vadloc.config import Config
+from vadloc.features import MOVING
+from vadloc.versions import extractor_of
 
 DIRECTIONS = (
     "right",
@@ -182,8 +185,8 @@ def exemplars_to_ranges(shown: VolumeAttributes, counts: NDArray[np.int64]) -> N
 
 def speed_floor(config: Config, components: tuple[str, ...]) -> float:
     """Speed in px/frame below which a version does not measure movement; 0 for no such limit."""
-    measured = "momentum" in components
-    return config.features.momentum.flow_floor_px_per_frame if measured else 0.0
+    extractors = {extractor_of(name) for name in components if name != MOVING}
+    return max(kind_of(extractor).speed_floor(config) for extractor in extractors)
 
 
 def weighted_range(

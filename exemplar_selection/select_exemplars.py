@@ -7,8 +7,8 @@ Z_k of the distance come from the features of all training sequences; the first 
 that needs them writes ``exemplars/<version>/scales.joblib`` (each would write the same bytes).
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,12 @@ from exemplar_selection.distance import (
 )
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.greedy import greedy_selection
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser
-from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
-from vadloc.stage_reports import stage_report
-from vadloc.versions import MOTION, extractors_of
+from vadloc.stage import Stage, Work, stage_main
+from vadloc.versions import extractors_of, is_motion
 
 COMMAND = "exemplar_selection.select_exemplars"
 
@@ -35,31 +34,20 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.exemplars(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Select the exemplars of one training sequence.
-
-    Returns:
-        Path of its exemplars.
-    """
-    file = artifacts.exemplars(sequence)
-    if file.is_done(overwrite=overwrite):
-        return file.path
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        scale(config, artifacts, overwrite=overwrite)
-        scales = artifacts.scales().load()
-        features = load_features(artifacts, "train", sequence)
-        check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
-        _check_scales(features, scales["scales"])
-        distance = components_to_distance(
-            features, tuple(scales["scales"]), weights=artifacts.weights
-        )
-        exemplars = features_to_exemplars(
-            features, distance=distance, threshold=config.exemplars.threshold
-        )
-        file.save(exemplars.to_content(schema=SCHEMAS["exemplars"]))
-        counts["volumes"] = int(exemplars.counts.sum())
-        counts["exemplars"] = len(exemplars.counts)
-    return file.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Select the exemplars of one training sequence."""
+    artifacts = work.artifacts
+    scale(artifacts, overwrite=work.overwrite)
+    scales = artifacts.scales().load()
+    features = load_features(artifacts, "train", work.unit)
+    check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
+    _check_scales(features, scales["scales"])
+    distance = components_to_distance(features, tuple(scales["scales"]), weights=artifacts.weights)
+    exemplars = features_to_exemplars(
+        features, distance=distance, threshold=work.config.exemplars.threshold
+    )
+    yield artifacts.exemplars(work.unit), exemplars.to_content(schema=SCHEMAS["exemplars"])
+    work.count(volumes=int(exemplars.counts.sum()), exemplars=len(exemplars.counts))
 
 
 def _check_scales(features: SequenceFeatures, scales: list[float]) -> None:
@@ -70,14 +58,14 @@ def _check_scales(features: SequenceFeatures, scales: list[float]) -> None:
         )
 
 
-def scale(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> None:
+def scale(artifacts: Artifacts, *, overwrite: bool = False) -> None:
     """Compute the divisors Z_k of the distance, unless they are there."""
     file = artifacts.scales()
     if file.is_done(overwrite=overwrite):
         return
     names = [sequence.name for sequence in artifacts.sequences("train")]
     first = load_features(artifacts, "train", names[0])
-    pairs = _random_pairs(config, artifacts, names)
+    pairs = _random_pairs(artifacts, names)
     file.save(
         {
             "schema": SCHEMAS["scales"],
@@ -106,7 +94,7 @@ def components_to_distance(
         features.widths,
         (*scales[:-1], 1.0),
         (*(weights[name] for name in names[:-1]), GATE),
-        tuple(name in MOTION for name in names),
+        tuple(is_motion(name) for name in names),
     )
 
 
@@ -122,13 +110,14 @@ def largest_distances(pairs: NDArray[np.float32], widths: tuple[int, ...]) -> li
     return [float(largest) for largest in parts.max(axis=0)]
 
 
-def _random_pairs(config: Config, artifacts: Artifacts, names: list[str]) -> NDArray[np.float32]:
+def _random_pairs(artifacts: Artifacts, names: list[str]) -> NDArray[np.float32]:
     """Features ``(2, n, dimension)`` of random pairs of all training volumes, file by file."""
     extractor = extractors_of(artifacts.version)[-1]  # any of them says how many volumes there are
     sizes = [artifacts.features(extractor, "train", n).load()["index"].size for n in names]
     ends = np.cumsum(sizes)
-    random = np.random.default_rng(config.distance.seed)
-    chosen = random.integers(ends[-1], size=(2, config.distance.pairs))
+    settings = artifacts.config.distance
+    random = np.random.default_rng(settings.seed)
+    chosen = random.integers(ends[-1], size=(2, settings.pairs))
     rows = None
     for name, end, size in zip(names, ends, sizes, strict=True):
         volumes = _volumes(artifacts, name)
@@ -172,7 +161,7 @@ def features_to_exemplars(
     )
 
 
-STAGE = Stage(COMMAND, run, outputs, "train", prepare=scale)
+STAGE = Stage(COMMAND, outputs, compute, "train", prepare=scale)
 
 
 def main(argv: list[str] | None = None) -> None:

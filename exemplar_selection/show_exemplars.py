@@ -12,10 +12,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifacts
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
+from vadloc.process import emit, exit_status
 from vadloc.regions import RegionGrid
 
 if TYPE_CHECKING:  # what needs OpenCV is imported where it is used: --help answers at once

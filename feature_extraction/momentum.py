@@ -1,15 +1,15 @@
 """Momentum: how much moves into which direction, measured from optical flow.
 
 m_k = (1 / |V|) * sum of |flow| over the pixels of a volume V whose flow points into the k-th of 12
-directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. It is the attribute that
-EVAL trains networks to see (direction histogram times speed), measured. Beside it stands, for
-people to read, the share of the pixels that move into each direction: momentum divided by it is
-the mean speed of what moves there. Large frames are reduced for the flow; what is measured stays in
+directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. EVAL trains networks that
+estimate the same attribute (direction histogram times speed); here it is measured. A descriptor
+gives the share of the pixels that move into each direction: momentum divided by it is the mean
+speed of what moves there. The flow of large frames is computed on reduced ones; all speeds are in
 px/frame of the video.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from threading import local
 from typing import Any
@@ -17,8 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.extractor import Extracted, Frame, Workers
-from vadloc.config import MomentumFeatures
+from feature_extraction.extractor import TimeStep
+from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, ReadOut
+from feature_extraction.frame import Frame
+from feature_extraction.workers import Workers
+from vadloc.config import Config
+from vadloc.feature_settings import MomentumFeatures
 from vadloc.regions import RegionGrid
 
 DIRECTIONS = 12
@@ -35,8 +39,8 @@ def flow_engine(preset: str) -> Any:
     """
     import cv2
 
-    known = "medium" if preset == "balanced" else preset
-    engine = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{known.upper()}"))
+    name = "medium" if preset == "balanced" else preset
+    engine = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}"))
     if preset == "balanced":
         engine.setPatchStride(4)
         engine.setGradientDescentIterations(16)
@@ -114,12 +118,12 @@ def pairs_to_regions(
 class Momentum:
     """Extractor of ``momentum``, with the descriptor ``moving_share`` by direction.
 
-    OpenCV's own threads change the flow with their number, so that each flow is computed by one
-    thread, and several flows at a time.
+    The number of OpenCV's threads changes the flow. So each flow is computed by one thread, and
+    several flows at a time.
 
     Args:
-        settings: Of the flow.
-        grid: The grid of the frames, both sides at least ``MIN_SIDE_PX``.
+        settings: The settings of the flow.
+        grid: The regions of the frames, whose sides are both at least ``MIN_SIDE_PX``.
         frames_per_volume: T; a volume has T - 1 pairs of frames.
         workers: Threads that compute the flow.
     """
@@ -152,7 +156,7 @@ class Momentum:
         self._previous: NDArray[np.uint8] | None = None
         self._pairs: deque[Future[NDArray[np.float64]]] = deque(maxlen=frames_per_volume - 1)
         self._waiting: deque[tuple[Future[NDArray[np.float64]], ...]] = deque()
-        self._means: list[NDArray[np.float32]] = []
+        self._step_count = 0
 
     def add_frame(self, frame: Frame) -> None:
         """Begin the flow from the frame before to this one."""
@@ -161,25 +165,24 @@ class Momentum:
             self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, reduced))
         self._previous = reduced
 
-    def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  the pairs are known
-        """Take the last T - 1 pairs as a volume, once their flow is there."""
+    def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  pairs of frames are enough
+        """Take the last T - 1 pairs as a volume."""
         self._waiting.append(tuple(self._pairs))
-        while self._waiting[0][-1].done():
-            self._settle()
-            if not self._waiting:
-                return
 
-    def finish(self) -> Extracted:
-        """Momentum and moving share of all volumes."""
-        while self._waiting:
-            self._settle()
-        steps, regions = len(self._means), self._grid.region_count
-        both = np.stack(self._means).reshape(steps * regions, 2, DIRECTIONS)
-        return Extracted(
-            components={"momentum": both[:, 0]},
-            descriptors={"moving_share": both[:, 1]},
-            index=np.arange(steps * regions, dtype=np.int32).reshape(steps, regions),
-        )
+    def take(self) -> list[TimeStep]:
+        """The time steps for whose pairs of frames all flow is computed."""
+        steps = []
+        while self._waiting and all(pair.done() for pair in self._waiting[0]):
+            steps.append(self._step([pair.result() for pair in self._waiting.popleft()]))
+        return steps
+
+    def flush(self) -> None:
+        """Wait for the flow of all pairs."""
+        for pair in self._pairs:
+            pair.result()
+        for pairs in self._waiting:
+            for pair in pairs:
+                pair.result()
 
     def _reduce(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         import cv2
@@ -208,12 +211,65 @@ class Momentum:
         return cells.reshape(rows, columns, 2, DIRECTIONS)
 
     def _engine(self) -> Any:
-        """The flow of this thread, whose buffers serve pair after pair."""
+        """The flow engine of this thread; its buffers are used for one pair after the other."""
         if not hasattr(self._of_thread, "engine"):
             self._of_thread.engine = flow_engine(self._settings.flow_preset)
         return self._of_thread.engine
 
-    def _settle(self) -> None:
-        pairs = [future.result() for future in self._waiting.popleft()]
+    def _step(self, pairs: list[NDArray[np.float64]]) -> TimeStep:
+        """Momentum and moving share of the volumes with these pairs of frames."""
         cell_pixels = self._cell_pixels.reshape(self._grid.cells)
-        self._means.append(pairs_to_regions(pairs, cell_pixels, self._grid))
+        both = pairs_to_regions(pairs, cell_pixels, self._grid)
+        number, self._step_count = self._step_count, self._step_count + 1
+        return TimeStep.of_all_volumes(
+            number, {"momentum": both[:, 0]}, {"moving_share": both[:, 1]}
+        )
+
+
+def momentum_extractor(
+    config: Config, grid: RegionGrid, workers: Workers, _device: str
+) -> Momentum:
+    """The extractor of one sequence."""
+    return Momentum(
+        config.features["momentum"],
+        grid,
+        frames_per_volume=config.regions.frames_per_volume,
+        workers=workers,
+    )
+
+
+def momentum_read_out(_config: Config) -> ReadOut:
+    """Reads directions, speeds and the moving share out of features: momentum is measured."""
+    return measured_movement
+
+
+def measured_movement(
+    components: Mapping[str, NDArray[np.float32]], descriptors: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Direction shares, speeds and moving share of measured motion."""
+    momentum, share = components["momentum"], descriptors["moving_share"]
+    total = share.sum(axis=1, keepdims=True)
+    return {
+        "direction_share": np.divide(share, total, out=np.zeros_like(share), where=total > 0),
+        "speed_px_per_frame": np.divide(
+            momentum, share, out=np.zeros_like(momentum), where=share > 0
+        ),
+        "moving_share": total[:, 0],
+    }
+
+
+def _speed_floor(config: Config) -> float:
+    floor: float = config.features["momentum"].flow_floor_px_per_frame
+    return floor
+
+
+EXTRACTOR = ExtractorKind(
+    make=momentum_extractor,
+    width=DIRECTIONS,
+    bytes_per_volume=100,
+    least_side_px=MIN_SIDE_PX,
+    method="optical flow",
+    words={"momentum": ComponentWords("momentum", ("speed", "direction", "moving_share"))},
+    read_out=momentum_read_out,
+    speed_floor=_speed_floor,
+)

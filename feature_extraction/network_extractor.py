@@ -1,54 +1,31 @@
 """Features by networks: crops of what has changed, in batches.
 
-A volume whose pixels did not change beyond noise since its region's last computed volume keeps
-that one's features. What counts as a change is ``reuse_below``, in grey levels of 8 x 8 block means
-at crop scale; each region is compared with what was last *computed*, so that slow changes add up
-until they count. With ``reuse_below = 0`` every volume is computed.
+A volume gets the features of the last computed volume of its region, unless it differs by more
+than noise. It differs if the mean of some block of 8 x 8 pixels at crop scale has changed by more
+than ``reuse_below`` grey levels. The comparison is with the last volume that was *computed*, so
+that slow changes add up until they count. With ``reuse_below = 0`` every volume is computed.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
-from feature_extraction.extractor import BLOCK_PX, Extracted, Frame, Workers, region_windows
-from vadloc.config import AppearanceFeatures, MotionFeatures, Regions
+from feature_extraction.extractor import TimeStep
+from feature_extraction.frame import BLOCK_PX, CROP_PX, Frame, region_windows
+from feature_extraction.workers import Workers
+from vadloc.config import Regions
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
-from vadloc.weights import NetworkWeights, read_weights, weights_digest, weights_file
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
+"""A network: from the crops of a batch ``(batch, ...)`` to their features ``(batch, width)``."""
+
 Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
-
-
-def appearance_crops(
-    frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """Crops of the middle frame, ``(n, 48, 48, 3)``, of some regions."""
-    middle = frames[len(frames) // 2].rgb_as_seen
-    windows = np.moveaxis(region_windows(middle, grid, side=SEEN_PX), 2, -1)
-    crops: NDArray[np.uint8] = windows[np.unravel_index(regions, grid.regions)]
-    return crops
-
-
-def motion_crops(
-    frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """Grey volumes ``(n, T, 64, 64)`` of some regions."""
-    pictures = np.stack([frame.grey_at_crop_scale for frame in frames])
-    volumes = np.empty((len(regions), len(frames), CROP_PX, CROP_PX), np.uint8)
-    step = CROP_PX // grid.cells_per_side
-    for volume, region in zip(volumes, regions.tolist(), strict=True):  # whole volumes: fast
-        y, x = (step * place for place in divmod(region, grid.regions[1]))
-        volume[:] = pictures[:, y : y + CROP_PX, x : x + CROP_PX]
-    return volumes
+"""From the features of a batch to the descriptors that are kept beside them, ``(batch, width)``."""
 
 
 def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16]:
@@ -58,19 +35,82 @@ def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16
     return blocks.reshape(grid.region_count, -1).astype(np.int16)
 
 
-class NetworkFeatures:
+def check_crops(regions: Regions) -> None:
+    """Refuse regions that cannot be cut from a frame at crop scale.
+
+    Raises:
+        UsageError: Their cells are not whole blocks at that scale.
+    """
+    side = regions.size_px // regions.stride_px
+    if CROP_PX // BLOCK_PX % side:
+        raise UsageError(
+            f"[regions] size_px = {regions.size_px} is {side} times stride_px; networks need "
+            "1, 2, 4 or 8 times"
+        )
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """Rows that the network has computed.
+
+    Attributes:
+        features: ``(n, width)``.
+        descriptors: Name to ``(n, width)``.
+    """
+
+    features: NDArray[np.float16]
+    descriptors: dict[str, NDArray[np.floating]]
+
+    def part(self, first: int, end: int | None) -> "_Computed":
+        """Some of the rows, as views."""
+        some = slice(first, end)
+        return _Computed(self.features[some], {k: v[some] for k, v in self.descriptors.items()})
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A time step that has not been returned.
+
+    Attributes:
+        first_row: Number of rows of all time steps before it.
+        count: Number of its new rows.
+        index: ``(regions,)``: the row of each volume.
+    """
+
+    first_row: int
+    count: int
+    index: NDArray[np.int64]
+
+
+def _joined(parts: list[_Computed]) -> _Computed:
+    """The rows of all parts; those of a single part are not copied."""
+    if len(parts) == 1:
+        return parts[0]
+    names = parts[0].descriptors
+    return _Computed(
+        np.concatenate([part.features for part in parts]),
+        {name: np.concatenate([part.descriptors[name] for part in parts]) for name in names},
+    )
+
+
+class NetworkExtractor:
     """Extractor that runs a network on crops.
+
+    A batch always has the same number of places, and places that are not used are black. What the
+    network says of a crop depends neither on its place nor on the rest of the batch, so that
+    ``flush`` changes no byte. Tests hold this for networks on a CPU; PyTorch does not promise it
+    on a GPU.
 
     Args:
         embed: The network: ``(batch, ...)`` uint8 crops to ``(batch, 128 * components)``.
         components: Names of the components, each 128 columns of the features.
         crops: Cuts the crops of some regions from the frames of their volumes.
         grid: The grid of the frames.
-        batch: Crops to a call of the network, always the same number.
-        reuse_below: See the module; grey levels.
+        batch: Crops to a call of the network.
+        reuse_below: The least change that counts, grey levels; see the docstring of the module.
         middle_only: Whether the network looks at the middle frame alone.
         workers: Threads that run the network.
-        describe: What the features say that is kept beside them, ``(n, width)`` by name.
+        describe: Reads descriptors out of features.
     """
 
     def __init__(
@@ -95,12 +135,14 @@ class NetworkFeatures:
         self._middle_only = middle_only
         self._workers = workers
         self._describe = describe
-        self._seen: NDArray[np.int16] | None = None
-        self._row = np.zeros(grid.region_count, np.int32)
-        self._count = 0
-        self._index: list[NDArray[np.int32]] = []
+        self._compared: NDArray[np.int16] | None = None
+        self._row = np.zeros(grid.region_count, np.int64)
+        self._count = 0  # of rows, computed or not
         self._buffer: NDArray[np.uint8] | None = None
-        self._rows: list[Future[NDArray[np.float16]]] = []
+        self._used = 0  # places of the buffer
+        self._running: deque[Future[_Computed]] = deque()
+        self._computed: list[_Computed] = []
+        self._waiting: deque[_Waiting] = deque()
 
     def add_frame(self, frame: Frame) -> None:
         """Nothing is done frame by frame."""
@@ -108,33 +150,54 @@ class NetworkFeatures:
     def add_volumes(self, frames: Sequence[Frame]) -> None:
         """Queue the volumes that have changed."""
         changed = self._changed(frames)
-        self._row[changed] = self._count + np.arange(len(changed), dtype=np.int32)
-        self._index.append(self._row.copy())
+        self._row[changed] = self._count + np.arange(len(changed))
+        self._waiting.append(_Waiting(self._count, len(changed), self._row.copy()))
+        self._count += len(changed)
         for start in range(0, len(changed), self._batch):
             regions = changed[start : start + self._batch]
             self._queue(self._crops(frames, self._grid, regions))
 
-    def finish(self) -> Extracted:
-        """Features of all volumes: the rows of those that were computed."""
-        if self._buffer is not None and self._count % self._batch:
-            self._buffer[self._count % self._batch :] = 0
-            self._rows.append(self._workers.submit(self._embed, self._buffer))
-        rows = np.concatenate([future.result() for future in self._rows])[: self._count]
-        parts = np.split(rows, len(self._components), axis=1)
-        named = dict(zip(self._components, parts, strict=True))
-        descriptors = self._describe(rows) if self._describe else {}
-        return Extracted(named, descriptors, np.stack(self._index))
+    def take(self) -> list[TimeStep]:
+        """The time steps whose new volumes are all computed."""
+        while self._running and self._running[0].done():
+            self._computed.append(self._running.popleft().result())
+        if not (self._waiting and self._computed):
+            return []
+        rows = _joined(self._computed)
+        steps: list[TimeStep] = []
+        first = 0
+        while self._waiting and first + self._waiting[0].count <= len(rows.features):
+            step = self._waiting.popleft()
+            steps.append(self._finished(step, rows.part(first, first + step.count)))
+            first += step.count
+        self._computed = [rows.part(first, None)]
+        return steps
+
+    def flush(self) -> None:
+        """Run the network on a batch that is not full, and wait for all batches."""
+        if self._buffer is not None:
+            self._buffer[self._used :] = 0
+            self._submit(self._buffer)
+        for batch in self._running:
+            batch.result()
+
+    def _finished(self, step: _Waiting, rows: _Computed) -> TimeStep:
+        """The time step with its rows; copies, since views would keep whole batches in memory."""
+        parts = np.split(rows.features, len(self._components), axis=1)
+        components = {n: part.copy() for n, part in zip(self._components, parts, strict=True)}
+        descriptors = {name: values.copy() for name, values in rows.descriptors.items()}
+        return TimeStep(step.first_row, step.index, components, descriptors)
 
     def _changed(self, frames: Sequence[Frame]) -> NDArray[np.int64]:
         """Regions whose volumes must be computed."""
         looked_at = [frames[len(frames) // 2]] if self._middle_only else frames
         blocks = region_blocks(looked_at, self._grid)
-        if self._seen is None or not self._reuse_below:
-            self._seen = blocks
+        if self._compared is None or not self._reuse_below:
+            self._compared = blocks
             return np.arange(self._grid.region_count)
-        change = np.abs(blocks - self._seen).max(axis=1)
+        change = np.abs(blocks - self._compared).max(axis=1)
         changed = np.flatnonzero(change > self._reuse_below)
-        self._seen[changed] = blocks[changed]
+        self._compared[changed] = blocks[changed]
         return changed
 
     def _queue(self, crops: NDArray[np.uint8]) -> None:
@@ -142,189 +205,23 @@ class NetworkFeatures:
         while len(crops):
             if self._buffer is None:
                 self._buffer = np.empty((self._batch, *crops.shape[1:]), np.uint8)
-            place = self._count % self._batch
-            fits = crops[: self._batch - place]
-            self._buffer[place : place + len(fits)] = fits
-            self._count += len(fits)
-            crops = crops[len(fits) :]
-            if self._count % self._batch == 0:
-                self._rows.append(self._workers.submit(self._embed, self._buffer))
-                self._buffer = None
+            end = min(self._used + len(crops), self._batch)
+            count = end - self._used
+            self._buffer[self._used : end] = crops[:count]
+            self._used = end
+            crops = crops[count:]
+            if self._used == self._batch:
+                self._submit(self._buffer)
 
+    def _submit(self, buffer: NDArray[np.uint8]) -> None:
+        """Hand the batch at hand to the network."""
+        self._running.append(self._workers.submit(self._run, buffer, self._used))
+        self._buffer, self._used = None, 0
 
-def check_crops(regions: Regions) -> None:
-    """Refuse regions that cannot be cut from a frame at crop scale.
-
-    Raises:
-        UsageError: Their cells are no whole blocks at that scale.
-    """
-    side = regions.size_px // regions.stride_px
-    if CROP_PX // BLOCK_PX % side:
-        raise UsageError(
-            f"[regions] size_px = {regions.size_px} is {side} times stride_px; networks need "
-            "1, 2, 4 or 8 times"
-        )
-
-
-GPU_FILES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Devices of NVIDIA, of AMD and of Windows' Linux: PyTorch finds no GPU where none is there."""
-
-BATCH: Final = {"cpu": 32, "cuda": 256}
-"""Crops or volumes to a call of a network, by device; on a CPU more are slower."""
-
-
-def device_of(choice: str) -> str:
-    """Where networks run: the choice, or for ``auto`` a GPU where PyTorch is there and finds one.
-
-    PyTorch takes seconds to import and is not asked where there can be no GPU.
-
-    Raises:
-        UsageError: What runs them there is not installed, or ``cuda`` was chosen and there is none.
-    """
-    device = "cpu"
-    may_be_gpu = find_spec("torch") is not None and any(Path(f).exists() for f in GPU_FILES)
-    if choice == "cuda" or (choice == "auto" and may_be_gpu):
-        require("torch")
-        from feature_extraction.checkpoints import choose_device
-
-        device = choose_device(choice)
-    if device == "cpu":
-        require("openvino")
-    return device
-
-
-EXTRAS: Final = {"openvino": "networks", "torch": "train"}
-"""Which extra of ``pyproject.toml`` installs a package."""
-
-
-def require(package: str) -> None:
-    """Notice that a package is missing which networks need.
-
-    Raises:
-        UsageError: It is.
-    """
-    if find_spec(package) is None:
-        extra = EXTRAS[package]
-        raise UsageError(
-            f"this version of the method runs networks, which here need {package}: "
-            f"pip install 'vadloc[{extra}]' (from the source: pip install '.[{extra}]')"
-        )
-
-
-def appearance_extractor(
-    settings: AppearanceFeatures, grid: RegionGrid, *, workers: Workers, device: str
-) -> NetworkFeatures:
-    """Extractor of ``appearance``: the appearance network on the middle frame of each volume."""
-    device = device_of(device)
-    digest = weights_digest(settings.weights, "appearance")
-    return NetworkFeatures(
-        _appearance(settings, digest, device, workers.count),
-        ("appearance",),
-        appearance_crops,
-        grid,
-        batch=BATCH[device],
-        reuse_below=settings.reuse_below,
-        middle_only=True,
-        workers=workers,
-    )
-
-
-def motion_extractor(
-    settings: MotionFeatures,
-    grid: RegionGrid,
-    *,
-    frames_per_volume: int,
-    workers: Workers,
-    device: str,
-) -> NetworkFeatures:
-    """Extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
-    from feature_extraction.motion.network import motion_attributes
-
-    device = device_of(device)
-    digest = weights_digest(settings.weights, "motion")
-    weights = _motion_weights(settings.weights, digest)
-
-    def describe(features: NDArray[np.float16]) -> dict[str, NDArray[np.floating]]:
-        return {"background": motion_attributes(weights, features)[3][:, None]}
-
-    return NetworkFeatures(
-        _motion(settings, digest, device, workers.count, frames_per_volume),
-        ("angle", "speed", "background"),
-        motion_crops,
-        grid,
-        batch=BATCH[device],
-        reuse_below=settings.reuse_below,
-        middle_only=False,
-        workers=workers,
-        describe=describe,
-    )
-
-
-def runs_without_torch(settings: AppearanceFeatures, device: str) -> bool:
-    """Whether the appearance network is one that ``appearance_graph`` can build."""
-    from feature_extraction.appearance.graph import BACKBONE
-
-    is_known = settings.backbone == BACKBONE and settings.weights != "torchvision"
-    return device == "cpu" and is_known
-
-
-@lru_cache(maxsize=4)
-def _appearance(settings: AppearanceFeatures, _digest: str, device: str, threads: int) -> Embed:
-    """The appearance network, built once for all sequences that a process extracts."""
-    if runs_without_torch(settings, device):
-        from feature_extraction.appearance.graph import (
-            appearance_graph,
-            read_appearance,
-        )
-        from feature_extraction.openvino_graphs import compile_graph
-
-        weights = read_appearance(settings.weights, settings.backbone)
-        return compile_graph(appearance_graph(weights, batch=BATCH[device]), threads=threads)
-    from feature_extraction.appearance.network import (
-        load_appearance,
-        normalise,
-    )
-
-    network = load_appearance(settings.weights, settings.backbone, device)
-    return _torch(lambda crops: network.embed(normalise(crops)), device)
-
-
-@lru_cache(maxsize=4)
-def _motion_weights(weights: str, _digest: str) -> NetworkWeights:
-    """Those of the motion network, read once for all sequences that a process extracts."""
-    return read_weights(weights_file(weights, "motion"))
-
-
-@lru_cache(maxsize=4)
-def _motion(settings: MotionFeatures, digest: str, device: str, threads: int, frames: int) -> Embed:
-    """The motion network, built once for all sequences that a process extracts."""
-    weights = _motion_weights(settings.weights, digest)
-    if device == "cpu":
-        from feature_extraction.motion.graph import motion_graph
-        from feature_extraction.motion.kernels import windows_and_costs
-        from feature_extraction.openvino_graphs import compile_graph
-
-        graph = motion_graph(weights, batch=BATCH[device], frames=frames)
-        convolve = compile_graph(graph, threads=threads)
-        return lambda volumes: convolve(*windows_and_costs(volumes))
-    from feature_extraction.motion.network import build_motion
-
-    network = build_motion(weights).to(device)
-    return _torch(lambda volumes: network.embed(volumes / 255), device)
-
-
-def _torch(forward: Callable[[Any], Any], device: str) -> Embed:
-    """A PyTorch network as a function of arrays, in half precision where the hardware has it."""
-    import torch
-
-    from feature_extraction.checkpoints import mixed_precision
-
-    torch.set_num_threads(1)  # batches side by side, each by one thread: see Workers
-
-    def embed(crops: NDArray[np.uint8]) -> NDArray[np.float16]:
-        with torch.inference_mode(), mixed_precision(device):
-            features = forward(torch.from_numpy(crops).to(device))
-            array: NDArray[np.float16] = features.to("cpu", torch.float16).numpy()
-            return array
-
-    return embed
+    def _run(self, buffer: NDArray[np.uint8], used: int) -> _Computed:
+        """The rows of the used places of a batch."""
+        features = self._embed(buffer)
+        # The whole batch, since the product of one row and a matrix may differ in its last bit
+        # from the same row of a product of many rows.
+        descriptors = self._describe(features) if self._describe else {}
+        return _Computed(features, descriptors).part(0, used)

@@ -43,8 +43,8 @@ def convolution(tensors: Tensors, name: str, pictures: "Node", *, stride: int = 
 
     Args:
         tensors: Has ``<name>.weight`` ``(out, in or 1, side, side)`` and ``<name>.bias``. With a 1
-            in the second place it is one of depthwise filters.
-        name: Of the layer.
+            in the second place it is a depthwise convolution.
+        name: The name of the layer.
         pictures: ``(n, in, height, width)``.
         stride: In both directions.
     """
@@ -77,7 +77,7 @@ def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.f
     nodes of a cluster that make features of one dataset would not agree.
 
     Args:
-        graph: Of one output; the function takes an array for each input.
+        graph: A graph with one output; the function takes an array for each of its inputs.
         threads: How many calls are computed side by side.
     """
     from openvino import Core
@@ -90,12 +90,14 @@ def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.f
         "ENABLE_CPU_PINNING": False,
     }
     compiled = Core().compile_model(graph, "CPU", options)
-    own = threading.local()
+    thread = threading.local()
 
     def run(*inputs: NDArray[Any]) -> NDArray[np.float16]:
-        if not hasattr(own, "request"):
-            own.request = compiled.create_infer_request()
-        [output] = own.request.infer(list(inputs), share_inputs=True, share_outputs=True).values()
+        if not hasattr(thread, "request"):
+            thread.request = compiled.create_infer_request()
+        [output] = thread.request.infer(
+            list(inputs), share_inputs=True, share_outputs=True
+        ).values()
         return np.asarray(output, np.float16)
 
     return run

@@ -20,7 +20,8 @@ plan() {
     python -c '
 import argparse, sys
 from importlib import import_module
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
+from vadloc.arguments import add_shared_options, artifacts_of
+from vadloc.process import emit, exit_status
 
 parser = argparse.ArgumentParser("submit.sh CONFIG [sbatch options] --")
 add_shared_options(parser)
@@ -98,15 +99,14 @@ submit() {
     for before in $2; do after+=${jobs[$before]:-}; done
     [ -z "$after" ] || command+=(--dependency="afterok$after" --kill-on-invalid-dep=yes)
     local script=("scripts/$3" "$config" "${@:4}" "${stage_options[@]}")
-    case $3 in
-    merge_* | evaluate_* | write_*) submit_one 0 "${command[@]}" "${script[@]}" ;;
-    *)
-        while read -r offset spec <&3; do
-            spec+=${MAX_PARALLEL:+%$MAX_PARALLEL}
-            submit_one "$offset" "${command[@]}" --array="$spec" "${script[@]}"
-        done 3< <(blocks "${missing[$stage]}")
-        ;;
-    esac
+    if [[ $(<"scripts/$3") = *"stage.sh dataset "* ]]; then
+        submit_one 0 "${command[@]}" "${script[@]}"
+        return
+    fi
+    while read -r offset spec <&3; do
+        spec+=${MAX_PARALLEL:+%$MAX_PARALLEL}
+        submit_one "$offset" "${command[@]}" --array="$spec" "${script[@]}"
+    done 3< <(blocks "${missing[$stage]}")
 }
 
 # submit_one OFFSET COMMAND...: its id joins those of the stage.

@@ -20,7 +20,7 @@ from tiny_scene import (
     scene_options,
 )
 
-from vadloc import doctor
+from vadloc.checks.examination import examine
 from vadloc.video.frames import Sequence
 
 
@@ -127,7 +127,7 @@ def test_doctor_finds_repeated_frames(tmp_path: Path) -> None:
     frames = film(seed=1)
     frames[10] = frames[9]
     save_frames(tmp_path / "a", frames)
-    [finding] = doctor.examine(Sequence("a", tmp_path / "a"), "test", frames_per_volume=4).findings
+    [finding] = examine(Sequence("a", tmp_path / "a"), "test", frames_per_volume=4).findings
     assert "1 of 24 frames repeat the one before, the first is frame 11" in finding
 
 

@@ -31,10 +31,10 @@ from tiny_scene import (
     scene_options,
 )
 
-from vadloc.artifacts import Artifacts
-from vadloc.cli import RunOptions, Stage, run_units
+from vadloc.artifacts import Artifact, Artifacts
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
+from vadloc.stage import RunOptions, Stage, Work, run_units
 
 EXTRACT = "feature_extraction.extract_features"
 SELECT = "exemplar_selection.select_exemplars"
@@ -418,11 +418,11 @@ def test_results_that_cannot_be_written(scene: Path, tmp_path: Path) -> None:
 
 
 def test_a_unit_that_may_not_read_its_files_is_one_line(scene: Path, tmp_path: Path) -> None:
-    def forbidden(*_: object, overwrite: bool) -> Path:
+    def forbidden(_: Work) -> list[tuple[Artifact, object]]:
         raise PermissionError(errno.EACCES, "Permission denied", "frames")
 
     artifacts = Artifacts(load_config(scene / "tiny.toml"), tmp_path, scene)
-    stage = Stage("some.command", forbidden, lambda a, _: [a.merged()])
+    stage = Stage("some.command", lambda a, _: [a.merged()], forbidden)
     with pytest.raises(VadlocError, match="frames: Permission denied; give yourself"):
         run_units(stage, artifacts, ["tiny"], RunOptions())
 

@@ -334,6 +334,18 @@ def test_a_job_of_the_whole_dataset(project: Project, script: str, module: str) 
     assert shown == f"-m {module} --config tiny.toml --results r OMP_NUM_THREADS=\n"
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("scripts/*.sbatch")), ids=lambda p: p.stem)
+def test_a_stage_shows_its_resources_and_names_its_logs(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    options = " ".join(line for line in lines if line.startswith("#SBATCH ")).split()
+    given = dict(option.partition("=")[::2] for option in options if option != "#SBATCH")
+    assert {"--time", "--mem", "--cpus-per-task", "--open-mode", "--requeue"} <= given.keys()
+    assert given["--job-name"] == path.stem
+    is_array = lines[-1].startswith("source scripts/stage.sh sequence ")
+    assert is_array or lines[-1].startswith("source scripts/stage.sh dataset ")
+    assert given["--output"] == ("logs/%x_%A_%a.out" if is_array else "logs/%x_%j.out")
+
+
 def test_environment_is_installed_once_and_never_by_a_job(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     shutil.rmtree(project.root / ".venv")

@@ -506,7 +506,7 @@ class Artifacts:
         return _hash("features", extractor, frames, self.config.regions, settings)
 
     def _extractor_settings(self, extractor: str) -> dict[str, Any]:
-        settings: dict[str, Any] = getattr(self.config.features, extractor).model_dump()
+        settings: dict[str, Any] = self.config.features[extractor].model_dump()
         if "weights" in settings:  # what is in the file counts, not where it lies
             settings["weights"] = self._weights_digest(extractor, settings["weights"])
         return settings

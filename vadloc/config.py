@@ -4,10 +4,21 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 
 import tomli
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    SerializeAsAny,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
+from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError, one_line
-from vadloc.versions import VERSIONS
+from vadloc.versions import EXTRACTORS, VERSIONS, all_components
 
 
 def _inside(path: str) -> str:
@@ -38,15 +49,20 @@ CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 
-Component = Literal["momentum", "appearance", "angle", "speed", "background"]
+def _component(name: str) -> str:
+    """The name of a component that some extractor makes."""
+    *others, last = (repr(component) for component in all_components())
+    if name not in all_components():
+        expected = " or ".join([", ".join(others), last]) if others else last
+        raise PydanticKnownError("literal_error", {"expected": expected})
+    return name
+
+
+Component = Annotated[str, AfterValidator(_component)]
 SHOWN_PROBLEMS = 10
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class GroundTruthSource(_Table):
+class GroundTruthSource(ConfigTable):
     """One annotation of the test sequences, and the criteria that are computed from it.
 
     Attributes:
@@ -64,11 +80,11 @@ class GroundTruthSource(_Table):
     format: GroundTruthFormat = "street_scene"
     derived: bool = False
     criteria: list[Criterion] = Field(default=list(CRITERIA), min_length=1)
-    sequences: list[str] = []
+    sequences: list[str] = Field(default_factory=list)
     mask_threshold: float | None = None
 
 
-class Dataset(_Table):
+class Dataset(ConfigTable):
     """Where the video and its annotation lie, relative to the datasets folder.
 
     Attributes:
@@ -86,7 +102,7 @@ class Dataset(_Table):
     frames_per_second: float = Field(ge=0.001, le=1000)
 
 
-class Regions(_Table):
+class Regions(ConfigTable):
     """The video volumes: square regions of the frame over a few frames."""
 
     size_px: int = Field(gt=0, le=4096)
@@ -109,56 +125,32 @@ class Regions(_Table):
         return self
 
 
-class MomentumFeatures(_Table):
-    """Settings of measured motion (``feature_extraction.momentum``).
+class Features(RootModel[dict[str, SerializeAsAny[ConfigTable]]]):
+    """Settings of the feature extractors, a table for each of ``vadloc.versions.EXTRACTORS``."""
 
-    Attributes:
-        flow_preset: Of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
-        flow_floor_px_per_frame: Slower pixels count as still; pixels of the video.
-        flow_side_px: Frames whose longer side is longer are reduced to it for the flow. Speeds
-            stay in pixels of the video.
-    """
+    model_config = ConfigDict(frozen=True)
 
-    flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
-    flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
-    flow_side_px: int = Field(default=640, ge=32)
+    def __getitem__(self, extractor: str) -> Any:
+        """The settings of an extractor, of the class that its entry names."""
+        return self.root[extractor]
 
+    @staticmethod
+    def table() -> type[ConfigTable]:
+        """A model of the tables that ``[features]`` may have; each of them has defaults."""
+        settings = {name: entry.settings for name, entry in EXTRACTORS.items()}
+        tables: Any = {name: (model, model()) for name, model in settings.items()}
+        return create_model("Features", __base__=ConfigTable, **tables)
 
-class NetworkFeatures(_Table):
-    """Settings of a network's features.
-
-    Attributes:
-        weights: ``bundled`` or a ``.safetensors`` file; ``torchvision`` (appearance alone) takes
-            the ImageNet weights of the backbone.
-        reuse_below: A region keeps its last computed features as long as none of its pixels,
-            averaged over 1/8 of the region's side, has changed by more than so many grey levels
-            since then; 0 computes every volume. For appearance the default changes no criterion
-            by more than .0004 (``benchmarks/README.md``).
-    """
-
-    weights: str = Field(default="bundled", min_length=1)
-    reuse_below: float = Field(default=6.0, ge=0, le=255)
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_extractors(cls, value: Any, _handler: Any) -> "Features":
+        if isinstance(value, cls):
+            return value
+        checked = cls.table().model_validate(value)
+        return cls.model_construct({name: getattr(checked, name) for name in EXTRACTORS})
 
 
-class AppearanceFeatures(NetworkFeatures):
-    """Settings of the appearance network (``feature_extraction.appearance.network``)."""
-
-    backbone: str = Field(default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
-
-
-class MotionFeatures(NetworkFeatures):
-    """Settings of the motion network (``feature_extraction.motion.network``)."""
-
-
-class Features(_Table):
-    """Settings of the feature extractors, a table for each."""
-
-    momentum: MomentumFeatures = MomentumFeatures()
-    appearance: AppearanceFeatures = AppearanceFeatures()
-    motion: MotionFeatures = MotionFeatures()
-
-
-class Distance(_Table):
+class Distance(ConfigTable):
     """How the components of two volumes' features make one distance.
 
     Attributes:
@@ -174,23 +166,23 @@ class Distance(_Table):
     pairs: int = Field(default=20_000, ge=1)
     seed: int = Field(default=0, ge=0)
     stationary: Literal["zero", "gate", "keep"] = "zero"
-    weights: dict[Component, Annotated[float, Field(ge=0, le=1e6)]] = {}
+    weights: dict[Component, Annotated[float, Field(ge=0, le=1e6)]] = Field(default_factory=dict)
 
 
-class Exemplars(_Table):
+class Exemplars(ConfigTable):
     """Settings of the greedy selection."""
 
     threshold: float = Field(default=0.05, ge=0)
 
 
-class Scoring(_Table):
+class Scoring(ConfigTable):
     """How distances to exemplars become a score map."""
 
     combine: Literal["mean", "max"] = "mean"
     neighbourhood: int = Field(default=0, ge=0, le=100)
 
 
-class Evaluation(_Table):
+class Evaluation(ConfigTable):
     """Options of the criteria; see ``evaluation.criteria.criteria``."""
 
     alpha: float = Field(default=0.1, gt=0, le=1)
@@ -202,7 +194,7 @@ class Evaluation(_Table):
     alarm_threshold: float = 0.5
 
 
-class Alarms(_Table):
+class Alarms(ConfigTable):
     """From which score on something is an alarm that is explained.
 
     Attributes:
@@ -214,7 +206,7 @@ class Alarms(_Table):
     false_alarms_per_hour: float = Field(default=5.0, ge=0)
 
 
-class Report(_Table):
+class Report(ConfigTable):
     """What the pictures of the report cost in space.
 
     Attributes:
@@ -228,7 +220,7 @@ class Report(_Table):
     clip_side_px: int = Field(default=480, ge=64, le=2048)
 
 
-class Config(_Table):
+class Config(ConfigTable):
     """All settings of one dataset.
 
     Attributes:
@@ -238,9 +230,9 @@ class Config(_Table):
     path: Path = Field(exclude=True)
     version: str = "momentum"
     dataset: Dataset
-    ground_truth: list[GroundTruthSource] = []
+    ground_truth: list[GroundTruthSource] = Field(default_factory=list)
     regions: Regions
-    features: Features = Features()
+    features: Features = Field(default_factory=lambda: Features.model_validate({}))
     distance: Distance = Distance()
     exemplars: Exemplars = Exemplars()
     scoring: Scoring = Scoring()
@@ -343,5 +335,7 @@ def _known_keys(table: tuple[str, ...]) -> str:
     model: Any = Config
     for key in (key for key in table if not key.isdecimal()):
         annotation = model.model_fields[key].annotation
+        if annotation is Features:
+            annotation = Features.table()
         model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
     return ", ".join(key for key in model.model_fields if (*table, key) != ("path",))

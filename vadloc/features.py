@@ -11,7 +11,7 @@ from vadloc.artifacts import Artifacts, Split
 from vadloc.config import Regions
 from vadloc.errors import VadlocError
 from vadloc.sequence_input import SequenceInput
-from vadloc.versions import EXTRACTOR_OF, MOTION, extractors_of
+from vadloc.versions import EXTRACTORS, extractor_of, extractors_of, is_motion
 
 MOVING = "moving"
 """Name of the column that the rule ``gate`` adds: whether anything moves."""
@@ -76,7 +76,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
     rule = artifacts.config.distance.stationary
     moving = _moving(files)
     widths = {
-        name: _stored(files[EXTRACTOR_OF[name]], "components", name).shape[1]
+        name: _stored(files[extractor_of(name)], "components", name).shape[1]
         for name in artifacts.components
     }
     if rule == "gate" and moving is not None:
@@ -86,8 +86,8 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
     first = 0
     for name, width in widths.items():  # one at a time: features are the most there is in memory
         part = values[..., first : first + width]
-        part[:] = moving if name == MOVING else _rows(files[EXTRACTOR_OF[name]], "components", name)
-        if rule == "zero" and moving is not None and name in MOTION:
+        part[:] = moving if name == MOVING else _rows(files[extractor_of(name)], "components", name)
+        if rule == "zero" and moving is not None and is_motion(name):
             part *= moving
         first += width
     features = SequenceFeatures(
@@ -164,20 +164,14 @@ def _stored(file: dict[str, Any], kind: str, name: str) -> NDArray[np.floating]:
 def _moving(files: dict[str, dict[str, Any]]) -> NDArray[np.float32] | None:
     """1 for each volume in which something moves, else 0, ``(v, regions, 1)``.
 
-    The motion network says it by its background output, measured motion by pixels above the floor.
-    ``None`` if the version does not look at motion.
+    ``None`` if no extractor of the version looks at motion.
     """
-    if "motion" in files:
-        background = _rows(files["motion"], "descriptors", "background")
-        return (background <= BACKGROUND_FROM).astype(np.float32)
-    if "momentum" in files:
-        share = _rows(files["momentum"], "descriptors", "moving_share")
-        return np.asarray((share > 0).any(axis=2, keepdims=True), np.float32)
+    for name, file in files.items():
+        movement = EXTRACTORS[name].movement
+        if movement is not None:
+            rows = _rows(file, "descriptors", movement.descriptor)
+            return np.asarray(movement.moves(rows), np.float32)
     return None
-
-
-BACKGROUND_FROM = 0.5
-"""Probability from which a volume counts as one of background, in which nothing moves."""
 
 
 def check_frame_size(features: SequenceFeatures, height_px: int, width_px: int, of: str) -> None:

@@ -34,7 +34,6 @@ from vadloc.camera_setup.new_config import (
     NewConfig,
     to_toml,
 )
-from vadloc.cli import emit, exit_status, usable_cores
 from vadloc.config import GroundTruthFormat, load_config
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
@@ -42,6 +41,7 @@ from vadloc.files.storage import (
     replacing,
     replacing_folder,
 )
+from vadloc.process import emit, exit_status, usable_cores
 from vadloc.propose_regions import Findings, describe, draw, examine
 from vadloc.video.decoding import (
     frame_times_s,
@@ -66,16 +66,16 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class Source:
-    """What a user gives.
+    """The video and options that a user gives.
 
     Attributes:
-        name: Of the dataset.
+        name: Name of the dataset.
         train: The training sequences.
-        test: The test sequences; empty if a share of training is held back.
-        hold_back: That share.
-        frames_per_second: As given, else ``None``.
+        test: The test sequences; empty if a share of the training video is held back.
+        hold_back: The share of the training video that is held back for testing.
+        frames_per_second: The rate that the user gives; ``None`` if they give none.
         ground_truth: File or folder with annotation.
-        ground_truth_format: Its format.
+        ground_truth_format: Format of the annotation.
     """
 
     name: str
@@ -92,9 +92,9 @@ class Made:
     """A new dataset.
 
     Attributes:
-        data: Its folder.
-        config: Its config.
-        findings: What moves in its training video.
+        data: Folder of the dataset.
+        config: File of its config.
+        findings: The moving objects of its training video.
     """
 
     data: Path
@@ -106,10 +106,10 @@ def run(source: Source, *, datasets: Path, configs: Path, origin: str = "") -> M
     """Make the folder and the config of a dataset, both or neither.
 
     Args:
-        source: What it is made of.
+        source: The video and options.
         datasets: Folder for the data.
         configs: Folder for the config.
-        origin: The command line, for the config's comment.
+        origin: The command line, for a comment in the config.
 
     Raises:
         UsageError: Name or options are unusable, the dataset exists.
@@ -176,10 +176,10 @@ def _size(sequence: Sequence) -> tuple[int, int]:
 
 
 def frame_rate(sequences: list[Sequence], given: float | None) -> tuple[float, str]:
-    """Frames per second of all sequences, and where the number comes from.
+    """Frames per second of all sequences, and words that say where the number comes from.
 
     Raises:
-        UsageError: There are pictures alone and no rate is given, or a video does not know its own.
+        UsageError: No rate is given, and there are only pictures or videos without a rate.
     """
     rates = {s.name: _video_rate(s.path) for s in sequences if s.is_video}
     known = {name: round(rate, 3) for name, rate in rates.items() if rate}
@@ -199,9 +199,9 @@ def frame_rate(sequences: list[Sequence], given: float | None) -> tuple[float, s
 
 
 def _video_rate(path: Path) -> float | None:
-    """What the header says, or the times of the frames where they say otherwise.
+    """The rate in the header, or that of the frames' times if the two differ.
 
-    A header gives an average, which holes between frames lower.
+    The header gives an average, which is lower if there are holes between frames.
     """
     said, clock = video_info(path).frames_per_second, Clock.of_stream(frame_times_s(path))
     if clock is None or (said and math.isclose(said, clock.frames_per_second, rel_tol=SAME_RATE)):
@@ -210,7 +210,7 @@ def _video_rate(path: Path) -> float | None:
 
 
 def _fill(folder: Path, source: Source) -> None:
-    """Links in the places that the config names."""
+    """Make the links to the video and annotation, as the config names them."""
     train, test = folder / "Train", folder / "Test"
     train.mkdir()
     test.mkdir()
@@ -229,7 +229,7 @@ def _fill(folder: Path, source: Source) -> None:
 
 
 def check(made: Made, *, results: Path, datasets: Path, jobs: int) -> bool:
-    """Run the doctor on it, which prints what it finds; whether that is nothing."""
+    """Run ``vadloc.doctor`` on the new dataset; whether it finds nothing wrong."""
     options = [f"--config={made.config}", f"--results={results}", f"--datasets={datasets}"]
     options.append(f"--jobs={jobs}")
     try:
@@ -240,7 +240,7 @@ def check(made: Made, *, results: Path, datasets: Path, jobs: int) -> bool:
 
 
 def next_command(config: Path, *, results: Path, datasets: Path) -> str:
-    """What to type next."""
+    """The command to type next."""
     words = ["python", "-m", "vadloc.run", "--config", str(config)]
     for option, value in (("results", results), ("datasets", datasets)):
         words += [f"--{option}", str(value)] if value != Path(option) else []
@@ -267,10 +267,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _source_of(args: argparse.Namespace) -> Source:
-    """What the options give.
+    """The video and options that the command line gives.
 
     Raises:
-        UsageError: They do not go together, or name what is not there.
+        UsageError: Options do not go together, or name a file that does not exist.
     """
     if not args.test and args.hold_back is None:
         raise UsageError(

@@ -16,6 +16,7 @@ import numpy as np
 import tomli
 from numpy.typing import NDArray
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.camera_setup.moving_objects import (
     LEAST_BLOBS,
     Blobs,
@@ -26,10 +27,10 @@ from vadloc.camera_setup.moving_objects import (
     moving_blobs,
     propose,
 )
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError, counted
 from vadloc.files.storage import replacing
+from vadloc.process import emit, exit_status
 
 if TYPE_CHECKING:
     from vadloc.camera_setup.frame_samples import Window
@@ -40,15 +41,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Findings:
-    """What moves in training video.
+    """The moving objects of the training video, and the regions that fit them.
 
     Attributes:
-        size_px: Height and width of its frames.
-        frames: Number of frames that were looked at.
-        objects: What moves in all of them, without fragments, in pixels of the video.
-        example: A frame with many objects, grey, perhaps reduced.
-        in_example: The objects in it.
-        proposal: The regions that fit.
+        size_px: Height and width of the frames.
+        frames: Number of frames that were examined.
+        objects: Moving objects of all these frames, without fragments, in pixels of the video.
+        example: A grey frame with many objects; a large one is reduced.
+        in_example: The objects in that frame.
+        proposal: Size and stride of the regions.
     """
 
     size_px: tuple[int, int]
@@ -60,11 +61,11 @@ class Findings:
 
 
 def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
-    """Look at a few hundred frames of training video.
+    """Find moving objects in a few hundred frames of training video.
 
     Args:
         sequences: All training sequences.
-        frames_per_second: Of folders of pictures.
+        frames_per_second: Frame rate of folders of pictures.
 
     Raises:
         VadlocError: A frame cannot be read, or sequences differ in size.
@@ -109,7 +110,7 @@ def _in_video_px(blobs: Blobs, scale: float) -> Blobs:
 
 
 def describe(findings: Findings) -> list[str]:
-    """What was found and what is proposed, a line each."""
+    """The findings and the proposal as lines of text."""
     proposal, (height, width) = findings.proposal, findings.size_px
     count = len(findings.objects)
     frames, objects = counted(findings.frames, "frame"), counted(count, "moving object")
@@ -158,7 +159,7 @@ def draw(findings: Findings, path: Path) -> None:
 
 
 def with_regions(text: str, proposal: Proposal) -> str:
-    """The text of a config with other regions, all else as it was, comments too.
+    """Put other regions into the text of a config; everything else stays, comments too.
 
     Args:
         text: TOML; lines without size and stride below ``[regions]`` stay as they are.
@@ -179,7 +180,7 @@ def write_regions(path: Path, proposal: Proposal) -> None:
     """Put size and stride into a config.
 
     Raises:
-        UsageError: They do not stand there in the usual way.
+        UsageError: The config does not give them on a line each below ``[regions]``.
     """
     text = path.read_bytes().decode()
     wanted = tomli.loads(text)

@@ -8,18 +8,12 @@ does what the stages' own commands would do one after the other.
 import importlib
 import logging
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifacts
-from vadloc.cli import (
-    RunOptions,
-    Stage,
-    add_shared_options,
-    artifacts_of,
-    emit,
-    exit_status,
-    run_units,
-)
+from vadloc.checks.unread import log_unread
 from vadloc.console import CommandParser
-from vadloc.unread import log_unread
+from vadloc.process import emit, exit_status
+from vadloc.stage import RunOptions, Stage, run_units
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
+from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifact, Artifacts, State
-from vadloc.cli import add_shared_options, artifacts_of, emit, exit_status
 from vadloc.console import CommandParser
+from vadloc.process import emit, exit_status
 from vadloc.run import stages
 
 STATES: tuple[State, ...] = ("done", "missing", "stale", "damaged")

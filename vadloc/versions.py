@@ -1,28 +1,76 @@
-"""Versions of the method by name: each is a detector and its settings.
+"""Extractors of features, detectors, and versions: each version is a detector and its settings.
 
-A new version is one line in ``VERSIONS``. A new detector is one module of
-``anomaly_detection.detectors`` and one line in ``DETECTORS``; what the module must hold stands in
-``anomaly_detection.detectors.detector``. A new component of the features needs one line in
-``EXTRACTOR_OF`` (which extractor of ``feature_extraction`` makes it) and a version that lists it.
+A new version is one line in ``VERSIONS``. A new detector needs one entry in ``DETECTORS`` and the
+module that the entry names; see ``anomaly_detection.detectors.detector``. A new extractor needs one
+entry in ``EXTRACTORS`` and the module that the entry names; see ``feature_extraction.extractor``.
+Selection, scoring and evaluation take any list of components.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError
+from vadloc.feature_settings import AppearanceFeatures, MomentumFeatures, MotionFeatures
 
-EXTRACTOR_OF: Final[dict[str, str]] = {
-    "momentum": "momentum",
-    "appearance": "appearance",
-    "angle": "motion",
-    "speed": "motion",
-    "background": "motion",
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BACKGROUND_FROM: Final = 0.5
+"""Probability from which a volume counts as one of background, in which nothing moves."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How the features of an extractor say whether anything moves in a volume.
+
+    Attributes:
+        descriptor: Name of the descriptor that says it.
+        moves: From its values ``(..., width)`` to bool ``(..., 1)``: whether something moves.
+    """
+
+    descriptor: str
+    moves: "Callable[[NDArray[Any]], Any]"
+
+
+@dataclass(frozen=True)
+class ExtractorEntry:
+    """What the shared code has to know of an extractor; the rest stands in its module.
+
+    Attributes:
+        module: The module, imported when the extractor is first used. Its ``EXTRACTOR`` is a
+            ``feature_extraction.extractor_kind.ExtractorKind``.
+        components: The components that the extractor makes, in the order of their columns.
+        settings: The model of its table ``[features.<extractor>]``; every key has a default.
+        movement: How it says that something moves, if its components say how something moves
+            and not what it is. Such components follow the rule ``[distance] stationary``.
+    """
+
+    module: str
+    components: tuple[str, ...]
+    settings: type[ConfigTable]
+    movement: Movement | None = None
+
+
+EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
+    "momentum": ExtractorEntry(
+        "feature_extraction.momentum",
+        ("momentum",),
+        MomentumFeatures,
+        Movement("moving_share", lambda share: (share > 0).any(axis=-1, keepdims=True)),
+    ),
+    "appearance": ExtractorEntry(
+        "feature_extraction.appearance.extractor", ("appearance",), AppearanceFeatures
+    ),
+    "motion": ExtractorEntry(
+        "feature_extraction.motion.extractor",
+        ("angle", "speed", "background"),
+        MotionFeatures,
+        Movement("background", lambda probability: probability <= BACKGROUND_FROM),
+    ),
 }
-"""Component to the extractor that computes it; an extractor may make several components."""
-
-MOTION: Final = frozenset({"momentum", "angle", "speed", "background"})
-"""Components that say how something moves, not what it is."""
+"""Extractor to what the shared code knows of it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +145,23 @@ def detector_of(version: str) -> DetectorEntry:
     return DETECTORS[name]
 
 
+def all_components() -> tuple[str, ...]:
+    """The components of all extractors."""
+    return tuple(component for entry in EXTRACTORS.values() for component in entry.components)
+
+
+def extractor_of(component: str) -> str:
+    """The extractor that makes a component."""
+    return next(name for name, entry in EXTRACTORS.items() if component in entry.components)
+
+
+def is_motion(component: str) -> bool:
+    """Whether a component says how something moves, not what it is."""
+    return any(component in e.components for e in EXTRACTORS.values() if e.movement)
+
+
 def extractors_of(version: str) -> tuple[str, ...]:
     """Extractors that a version needs, each once, in the order of its components."""
-    components = VERSIONS[version].components
-    return tuple(dict.fromkeys(EXTRACTOR_OF[component] for component in components))
+    return tuple(
+        dict.fromkeys(extractor_of(component) for component in VERSIONS[version].components)
+    )

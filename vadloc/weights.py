@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from vadloc.files.storage import (
     DamagedFileError,
     replacing,
 )
-
-Network = Literal["appearance", "motion"]
 
 BUNDLED: Final = Path(__file__).parent.parent / "feature_extraction" / "weights"
 """The folder of the weights that ship with the package."""

@@ -14,16 +14,16 @@ threshold lies just above all scores of normal video; the record says so.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.detector import check_contract
+from vadloc.arguments import stage_parser
 from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
-from vadloc.cli import Stage, stage_main, stage_parser
 from vadloc.config import Config
-from vadloc.stage_reports import stage_report
+from vadloc.stage import Stage, Work, stage_main
 
 logger = logging.getLogger(__name__)
 COMMAND = "anomaly_detection.calibration"
@@ -48,52 +48,44 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
     return [artifacts.calibration(sequence)]
 
 
-def run(config: Config, artifacts: Artifacts, sequence: str, *, overwrite: bool = False) -> Path:
-    """Count the false alarms of one training sequence, as if nothing had been learnt from it.
-
-    Returns:
-        Path of the counts.
-    """
-    file = artifacts.calibration(sequence)
-    if file.is_done(overwrite=overwrite):
-        return file.path
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Count the false alarms of one training sequence, as if nothing had been learnt from it."""
     from anomaly_detection.calibration.alarm_curves import (
         alarm_curve,
         sum_of_curves,
     )
 
-    with stage_report(artifacts, COMMAND, f"{artifacts.version}/{sequence}", file.stamp) as counts:
-        frames, curves = 0, []
-        times: dict[str, float] = {}
-        whole = load_input(artifacts, "train", sequence)
-        detector = load_detector(artifacts)
-        for part, scores in detector.score_training(whole, whole.grid(config.regions)):
-            check_contract(detector, part, part.grid(config.regions), scores)
-            frames += part.frame_count
-            for key, value in part.time_record.items():
-                times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
-            curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
-        curve = sum_of_curves(curves)
-        file.save(
-            {
-                "schema": SCHEMAS["calibration"],
-                "sequence": sequence,
-                "frame_count": frames,
-                **times,
-                "scores": curve.scores,
-                "alarms": curve.alarms,
-            }
-        )
-        counts["frames"] = frames
-        counts["highest_score"] = float(curve.scores[0])
-    return file.path
+    config = work.config
+    frames, curves = 0, []
+    times: dict[str, float] = {}
+    whole = load_input(work.artifacts, "train", work.unit)
+    detector = load_detector(work.artifacts)
+    for part, scores in detector.score_training(whole, whole.grid(config.regions)):
+        check_contract(detector, part, part.grid(config.regions), scores)
+        frames += part.frame_count
+        for key, value in part.time_record.items():
+            times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
+        curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
+    curve = sum_of_curves(curves)
+    yield (
+        work.artifacts.calibration(work.unit),
+        {
+            "schema": SCHEMAS["calibration"],
+            "sequence": work.unit,
+            "frame_count": frames,
+            **times,
+            "scores": curve.scores,
+            "alarms": curve.alarms,
+        },
+    )
+    work.count(frames=frames, highest_score=float(curve.scores[0]))
 
 
-def calibrate(config: Config, artifacts: Artifacts, *, overwrite: bool = False) -> None:
+def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
     """Count the false alarms of all training sequences, unless the config has a threshold."""
-    if config.alarms.threshold is None:
+    if artifacts.config.alarms.threshold is None:
         for sequence in artifacts.sequences("train"):
-            run(config, artifacts, sequence.name, overwrite=overwrite)
+            STAGE.run(artifacts, sequence.name, overwrite=overwrite)
 
 
 def log_threshold(config: Config, artifacts: Artifacts) -> None:
@@ -140,7 +132,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     )
 
 
-STAGE = Stage(COMMAND, run, outputs, "train")
+STAGE = Stage(COMMAND, outputs, compute, "train")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -21,15 +21,8 @@ from exemplar_selection.normal_ranges import (
     VolumeAttributes,
 )
 from feature_extraction.attributes import CLASSES
-from vadloc.features import MOVING
+from feature_extraction.registry import words_of
 
-COMPONENTS_OF = {
-    "speed": ("speed", "momentum"),
-    "direction": ("angle", "momentum"),
-    "moving_share": ("background", MOVING, "momentum"),
-    "class": ("appearance",),
-}
-"""Components of the distance in which an attribute can count."""
 UNITS = {"speed": "px/frame", "moving_share": "share of the pixels"}
 LEAST_WIDTH = {"speed": 0.1, "moving_share": 0.5}
 """A narrower normal range counts as so wide: flow is no more exact, and how much of a region moves
@@ -85,7 +78,7 @@ class Comparison:
         shares = self.shares
         entries = [*self._numbers_outside(), *self._words_outside()]
         for entry in entries:
-            names = [name for name in COMPONENTS_OF[entry["attribute"]] if name in shares]
+            names = [name for name in shares if entry["attribute"] in words_of(name).attributes]
             entry["component"] = max(names, key=lambda name: shares[name])
             entry["share"] = round(shares[entry["component"]], 4)
         return sorted(entries, key=lambda entry: (-entry["share"], -entry["excess"]))

@@ -10,7 +10,7 @@ from exemplar_selection.phrases import (
     volume_to_words,
     volumes,
 )
-from vadloc.features import MOVING
+from feature_extraction.registry import words_of
 from vadloc.regions import RegionGrid
 from vadloc.video.times import Clock
 
@@ -25,13 +25,10 @@ LABELS = {
     "moving_share": "share of moving pixels",
     "direction": "direction",
     "class": "appearance",
-    "appearance": "appearance",
-    "angle": "direction",
-    "background": "share of moving pixels",
-    MOVING: "share of moving pixels",
-    "momentum": "momentum",
 }
-"""Words for attributes and components."""
+"""Words for attributes."""
+MOVEMENT = frozenset({"speed", "moving_share", "direction"})
+"""Attributes that the words for a volume give."""
 NAMED_SHARE = 0.1
 """Least share of the distance at which a component is named that has an unusual attribute."""
 NAMED_ALONE = 0.2
@@ -96,7 +93,7 @@ def unusual_to_words(record: dict[str, Any]) -> str:
     for component in sorted(shares, key=lambda name: -shares[name]):
         causes = [_cause(entry) for entry in unusual if entry["component"] == component]
         if shares[component] >= (NAMED_SHARE if causes else NAMED_ALONE):
-            causes = causes or [(LABELS[component], [])]
+            causes = causes or [(words_of(component).label, [])]
             if len(shares) > 1:
                 together = "together " if len(causes) > 1 else ""
                 causes[-1][1].append(f"{together}{percent(shares[component])} of the distance")
@@ -109,9 +106,9 @@ def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
     nearest, peak = record["nearest"]["attributes"], record["peak"]["attributes"]
     shares: dict[str, float] = record["peak"]["shares"]
     most = max(shares, key=lambda name: shares[name])
-    part = f"; {LABELS[most]} makes up {percent(shares[most])} of the distance"
+    part = f"; {words_of(most).label} makes up {percent(shares[most])} of the distance"
     why = part if len(shares) > 1 else ""
-    if most == "appearance":
+    if not MOVEMENT.intersection(words_of(most).attributes):
         return f"no attribute that has a name, but it looks unlike all exemplars{why}"
     words = volume_to_words(nearest, floor_px_per_frame=floor_px_per_frame)
     if peak["moving_share"] is not None:

@@ -18,19 +18,15 @@ import torch
 from measured import PHASES, frame_files, measured, phase_parser
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.appearance.graph import SEEN_PX
 from feature_extraction.appearance.network import (
     load_appearance,
     normalise,
 )
-from feature_extraction.extractor import Frame
+from feature_extraction.frame import APPEARANCE_PX, CROP_PX, Frame
 from feature_extraction.momentum import DIRECTIONS, flow_engine
-from feature_extraction.motion.network import (
-    HEADS,
-    load_motion,
-    motion_attributes,
-)
+from feature_extraction.motion.architecture import HEADS
+from feature_extraction.motion.network import load_motion
+from feature_extraction.motion.read_out import motion_attributes
 from vadloc.config import Config, load_config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS
@@ -110,13 +106,13 @@ class Extractor:
         features = config.features
         self.config = config
         self.components = components
-        self.flow = flow_engine(features.momentum.flow_preset)
+        self.flow = flow_engine(features["momentum"].flow_preset)
         if "appearance" in components:
-            settings = features.appearance
+            settings = features["appearance"]
             self.appearance = load_appearance(settings.weights, settings.backbone, "cpu")
         if "speed" in components:
-            self.motion = load_motion(features.motion.weights, "cpu")
-            self.motion_weights = read_weights(weights_file(features.motion.weights, "motion"))
+            self.motion = load_motion(features["motion"].weights, "cpu")
+            self.motion_weights = read_weights(weights_file(features["motion"].weights, "motion"))
 
     def sequence(self, source: Sequence) -> SequenceVolumes:
         """Volumes of a sequence."""
@@ -142,7 +138,8 @@ class Extractor:
         """Features of one volume."""
         found: Volume = {}
         if "appearance" in self.components:
-            crop = self.crop(frames[len(frames) // 2].rgb_as_seen, corner, SEEN_PX)
+            middle = frames[len(frames) // 2].rgb_at_appearance_scale
+            crop = self.crop(middle, corner, APPEARANCE_PX)
             found["appearance"] = embedded(self.appearance, normalise(crop[None]))
         if "speed" in self.components:
             crops = [self.crop(frame.grey_at_crop_scale, corner, CROP_PX) for frame in frames]
@@ -174,7 +171,7 @@ class Extractor:
         polar = cv2.cartToPolar(x_flow, y_flow, angleInDegrees=True)
         speed, degrees = (np.asarray(part).ravel() for part in polar)
         direction = (degrees * (DIRECTIONS / 360)).astype(int) % DIRECTIONS
-        moving = speed > self.config.features.momentum.flow_floor_px_per_frame
+        moving = speed > self.config.features["momentum"].flow_floor_px_per_frame
         sums = [speed[moving & (direction == k)].sum(dtype=float) for k in range(DIRECTIONS)]
         return (np.array(sums) / len(x_flow)).astype(np.float32)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
+from feature_extraction.frame import CROP_PX
 
 _GREY = 0.5
 _MIRROR = 0.5
@@ -37,7 +37,7 @@ def augment(
     Args:
         crops: ``(n, 64, 64, 3)`` RGB.
         contexts: ``(n, 64, 64, 3)``: crops without objects, what may surround or cover them.
-        random: Where all choices come from.
+        random: The source of all random choices.
 
     Returns:
         ``(n, 64, 64, 3)``.

@@ -11,24 +11,16 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.appearance.classes import LABELS
+from feature_extraction.frame import CROP_PX
 from vadloc.errors import UsageError, VadlocError, one_line
 from vadloc.files.storage import DamagedFileError
 
-CLASSES: Final = ("person", "car", "cyclist", "dog", "tree", "house", "skyscraper", "bridge")
-"""Outputs of the appearance network, in this order."""
-
-BACKGROUND: Final = len(CLASSES)
-"""Label of crops that show none of the classes."""
-
-LABELS: Final = (*CLASSES, "background")
-"""Names of the labels: ``LABELS[label]``."""
-
-CROP_PX: Final = 64
 Split = Literal["train", "val"]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")

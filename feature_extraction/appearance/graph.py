@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.appearance.classes import CLASSES
+from feature_extraction.frame import APPEARANCE_PX
 from feature_extraction.openvino_graphs import Tensors, built_from, convolution, linear
 from vadloc.errors import VadlocError
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_file
@@ -14,14 +15,11 @@ if TYPE_CHECKING:
 
 MEAN: Final = (0.485, 0.456, 0.406)
 STANDARD_DEVIATION: Final = (0.229, 0.224, 0.225)
-"""Of ImageNet's channels, on a scale from 0 to 1: what pretrained backbones expect."""
+"""Mean and standard deviation of ImageNet's channels, on a scale from 0 to 1. Pretrained backbones
+expect pictures that are normalised by them."""
 
 BACKBONE: Final = "mobilenet_v2"
-"""The backbone that can be built here; PyTorch runs the others."""
-
-SEEN_PX: Final = 48
-"""Side of the crops that the network sees: of 64 pixels a side there are 1.8 times as many, and the
-regions of Ped2 are 32 pixels of the video."""
+"""The only backbone that is built here; PyTorch runs the others."""
 
 BLOCKS: Final = 17
 """Inverted residual blocks of MobileNetV2 (Sandler et al., CVPR 2018, table 2). The widening
@@ -29,10 +27,10 @@ convolution after them, made for a thousand classes, is left out: eight are told
 without it (``benchmarks/DECISIONS.md``)."""
 
 HALVING: Final = frozenset({2, 4, 7, 14})
-"""Those blocks, numbered from 1, whose depthwise convolution has stride 2."""
+"""The blocks, numbered from 1, whose depthwise convolution has stride 2."""
 
 NORM_EPSILON: Final = 1e-5
-"""That of PyTorch's batch normalisation."""
+"""The epsilon of PyTorch's batch normalisation."""
 
 
 def read_appearance(weights: str, backbone: str) -> NetworkWeights:
@@ -73,7 +71,7 @@ def appearance_graph(weights: NetworkWeights, *, batch: int) -> "Model":
     from openvino import Model
     from openvino import opset13 as ops
 
-    crops = ops.parameter([batch, SEEN_PX, SEEN_PX, 3], np.uint8)
+    crops = ops.parameter([batch, APPEARANCE_PX, APPEARANCE_PX, 3], np.uint8)
     with built_from(weights, "appearance"):
         pooled = _mobilenet_v2(weights.tensors, _normalised(crops))
         rows = linear(weights.tensors, "embedding", _standardised(weights.tensors, pooled))
@@ -98,22 +96,22 @@ def _mobilenet_v2(tensors: Tensors, pictures: "Node") -> "Node":
     def relu6(node: "Node") -> "Node":
         return ops.clamp(node, 0.0, 6.0)
 
-    seen = relu6(convolution(tensors, "trunk.features.0.0", pictures, stride=2))
+    maps = relu6(convolution(tensors, "trunk.features.0.0", pictures, stride=2))
     for number in range(1, BLOCKS + 1):
         block = f"trunk.features.{number}.conv"
         names = [f"{block}.0.0", f"{block}.1.0", f"{block}.2"]
         if number == 1:  # the only one that does not expand
             names = [f"{block}.0.0", f"{block}.1"]
         *expansion, depthwise, last = names
-        inner = seen
+        inner = maps
         for name in expansion:
             inner = relu6(convolution(tensors, name, inner))
         stride = 2 if number in HALVING else 1
         inner = relu6(convolution(tensors, depthwise, inner, stride=stride))
         inner = convolution(tensors, last, inner)
-        keeps = inner.get_output_shape(0) == seen.get_output_shape(0)
-        seen = ops.add(seen, inner) if keeps else inner
-    return ops.reduce_mean(seen, [2, 3], keep_dims=False)
+        keeps = inner.get_output_shape(0) == maps.get_output_shape(0)
+        maps = ops.add(maps, inner) if keeps else inner
+    return ops.reduce_mean(maps, [2, 3], keep_dims=False)
 
 
 def _standardised(tensors: Tensors, rows: "Node") -> "Node":

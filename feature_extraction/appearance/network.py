@@ -2,10 +2,10 @@
 
 EVAL (Singh, Jones, Learned-Miller, CVPR 2023) compares crops by the penultimate layer of a network
 with one sigmoid output for each class; background is none of them. Here a torchvision backbone,
-pooled, feeds a layer of 128 tanh units. Crops are compared by these units in a metric of their own:
-``whiten`` evens out the directions in which crops of nothing in particular differ, as within-class
-covariance normalisation does for voices (Hatch, Kajarekar and Stolcke, Interspeech 2006). The class
-outputs are linear on that.
+pooled, feeds a layer of 128 tanh units. Crops are compared by these units after a linear map, the
+metric: ``whiten`` chooses it such that crops of the background differ equally in all directions, as
+within-class covariance normalisation does for voices (Hatch, Kajarekar and Stolcke, Interspeech
+2006). The class outputs are linear functions of the result.
 """
 
 from typing import Any, Final
@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from feature_extraction.appearance.crops import CLASSES
+from feature_extraction.appearance.classes import CLASSES
 from feature_extraction.appearance.graph import (
     BACKBONE,
     BLOCKS,
     MEAN,
-    SEEN_PX,
     STANDARD_DEVIATION,
     read_appearance,
 )
+from feature_extraction.frame import APPEARANCE_PX
 from vadloc.errors import UsageError, VadlocError
 from vadloc.weights import (
     FEATURE_WIDTH,
@@ -46,8 +46,8 @@ class AppearanceNetwork(nn.Module):
 
     Args:
         trunk: Maps ``(n, 3, 48, 48)`` to ``(n, width)``.
-        width: Of what the trunk gives.
-        activation: Of the 128-d layer.
+        width: Number of features that the trunk gives.
+        activation: The activation of the layer of 128 units.
         outputs: Number of classes; 0 for a network without a class read-out.
     """
 
@@ -70,7 +70,7 @@ class AppearanceNetwork(nn.Module):
         Args:
             pictures: ``(n, 3, 48, 48)``; of another side, as training crops are, they are resized.
         """
-        return self.embed_pooled(self.trunk(_as_seen(pictures)))
+        return self.embed_pooled(self.trunk(_resized(pictures)))
 
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """Features ``(n, 128)`` of what the trunk gives, ``(n, width)``."""
@@ -200,9 +200,9 @@ def normalise(crops: Tensor | NDArray[Any]) -> Tensor:
     return ((pixels - mean) / deviation).permute(0, 3, 1, 2)
 
 
-def _as_seen(pictures: Tensor) -> Tensor:
+def _resized(pictures: Tensor) -> Tensor:
     """Pictures ``(n, 3, 48, 48)``, channels last in memory."""
-    size = (SEEN_PX, SEEN_PX)
+    size = (APPEARANCE_PX, APPEARANCE_PX)
     if pictures.shape[2:] == size:
         return pictures
     resized = nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
@@ -238,11 +238,11 @@ def _width(model: nn.Module, backbone: str) -> int:
     model.eval()
     try:
         with torch.no_grad():
-            pooled = model(torch.zeros(1, 3, SEEN_PX, SEEN_PX))
+            pooled = model(torch.zeros(1, 3, APPEARANCE_PX, APPEARANCE_PX))
     except (RuntimeError, ValueError, AssertionError) as error:
         detail = " ".join(str(error).split())
         raise UsageError(
-            f"backbone {backbone!r}: cannot see {SEEN_PX} x {SEEN_PX} pixels ({detail})"
+            f"backbone {backbone!r}: cannot see {APPEARANCE_PX} x {APPEARANCE_PX} pixels ({detail})"
         ) from None
     model.train()
     return int(pooled.shape[1])

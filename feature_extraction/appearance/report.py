@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import (
-    CLASSES,
-    LABELS,
-    Crops,
-)
+from feature_extraction.appearance.classes import CLASSES, LABELS
+from feature_extraction.appearance.crops import Crops
 from feature_extraction.appearance.precision_recall import (
     PrecisionRecall,
     confusion_matrix,
@@ -87,10 +84,10 @@ def _by_source(crops: Crops, probabilities: NDArray[np.float32]) -> dict[str, di
     """Average precision of a class's crops of one source against all crops of other labels."""
     result: dict[str, dict[str, Any]] = {}
     for index, name in enumerate(CLASSES):
-        own = crops.labels == index
-        for source in np.unique(crops.sources[own]):
-            positive = own & (crops.sources == source)
-            kept = positive | ~own
+        of_class = crops.labels == index
+        for source in np.unique(crops.sources[of_class]):
+            positive = of_class & (crops.sources == source)
+            kept = positive | ~of_class
             curve = precision_recall(positive[kept], probabilities[kept, index])
             result.setdefault(name, {})[str(source)] = {
                 "crops": int(positive.sum()),

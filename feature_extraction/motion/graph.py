@@ -1,14 +1,14 @@
 """The convolutions of the motion network as an OpenVINO graph, without PyTorch.
 
-With ``motion_kernels``, whose arrays it takes, the function of ``motion_layers``.
+With ``motion.kernels``, whose arrays it takes, the function of ``motion.layers``.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.motion.network import (
+from feature_extraction.frame import CROP_PX
+from feature_extraction.motion.architecture import (
     FAINT,
     HEADS,
     LEAST_COST,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def motion_graph(weights: NetworkWeights, *, batch: int, frames: int) -> "Model":
-    """``MotionNetwork.embed`` of what ``motion_kernels.windows_and_costs`` gives.
+    """``MotionNetwork.embed`` of what ``kernels.windows_and_costs`` gives.
 
     Args:
         weights: Without batch normalisation.
@@ -57,7 +57,7 @@ def motion_graph(weights: NetworkWeights, *, batch: int, frames: int) -> "Model"
 
 
 def _matching(costs: "list[Node]") -> "Node":
-    """``motion_layers.matching``: shares of the displacements, and the logarithm of mean costs."""
+    """``layers.matching``: shares of the displacements, and the logarithm of mean costs."""
     from openvino import opset13 as ops
 
     parts = []
@@ -69,37 +69,37 @@ def _matching(costs: "list[Node]") -> "Node":
 
 
 def _features(tensors: Tensors, shown: "Node", matched: "Node", windows: int) -> "Node":
-    """All heads side by side, from windows of which each volume has so many."""
+    """The features of all heads side by side; each volume has so many windows."""
     from openvino import opset13 as ops
 
     trunks = sorted({name.split(".")[1] for name in tensors if name.startswith("trunks.")})
     pooled = []
-    for own in trunks or ["0"]:
-        seen = _trunk(tensors, f"trunks.{own}", shown, matched, windows=windows)
-        mean = ops.reduce_mean(seen, [2, 3], keep_dims=False)
+    for number in trunks or ["0"]:
+        maps = _trunk(tensors, f"trunks.{number}", shown, matched, windows=windows)
+        mean = ops.reduce_mean(maps, [2, 3], keep_dims=False)
         pooled.append(ops.concat([mean, ops.log(ops.add(mean, np.float32(FAINT)))], axis=1))
     heads = [
-        ops.relu(linear(tensors, f"heads.{name}", pooled[number % len(pooled)]))
-        for number, name in enumerate(HEADS)
+        ops.relu(linear(tensors, f"heads.{name}", pooled[place % len(pooled)]))
+        for place, name in enumerate(HEADS)
     ]
     return ops.concat(heads, axis=1)
 
 
 def _trunk(tensors: Tensors, name: str, shown: "Node", matched: "Node", *, windows: int) -> "Node":
-    """``motion_layers.Trunk``: ``(n, 128, 8, 8)``."""
+    """``layers.Trunk``: ``(n, 128, 8, 8)``."""
     from openvino import opset13 as ops
 
-    def layer(own: str, node: "Node") -> "Node":
-        stride = TRUNK[own].stride
-        return ops.relu(convolution(tensors, f"{name}.{own}.conv", node, stride=stride))
+    def layer(part: str, node: "Node") -> "Node":
+        stride = TRUNK[part].stride
+        return ops.relu(convolution(tensors, f"{name}.{part}.conv", node, stride=stride))
 
-    seen = _mean_of_windows(layer("conv2", layer("conv1", shown)), windows)
+    picture = _mean_of_windows(layer("conv2", layer("conv1", shown)), windows)
     match = layer("match", _mean_of_windows(matched, windows))
-    return layer("conv4", layer("conv3", ops.concat([seen, match], axis=1)))
+    return layer("conv4", layer("conv3", ops.concat([picture, match], axis=1)))
 
 
 def _mean_of_windows(maps: "Node", windows: int) -> "Node":
-    """``motion_layers._mean_of_windows``."""
+    """``layers._mean_of_windows``."""
     from openvino import opset13 as ops
 
     shape = list(maps.get_output_shape(0))

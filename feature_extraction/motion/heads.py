@@ -1,8 +1,9 @@
 """The last step of a training of the motion network: its heads, fitted to the finished trunk.
 
-While the trunk learns, what it sees of a volume also depends on the rest of the batch (by batch
-normalisation) and on the light (by augmentation). Outputs bear that; distances between features,
-by which volumes are compared, are more exact if the heads are fitted anew where neither disturbs.
+While the trunk is trained, its activations for a volume also depend on the rest of the batch (batch
+normalisation) and on changes of the light (augmentation). Outputs tolerate that. Distances between
+features, by which volumes are compared, become more exact if the heads are fitted again without
+both.
 """
 
 import logging
@@ -12,12 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from feature_extraction.motion.layers import MotionNetwork
+from feature_extraction.motion.augmentation import random_view
+from feature_extraction.motion.losses import heads_loss
+from feature_extraction.motion.network import MotionNetwork
 from feature_extraction.motion.pool import Pool
-from feature_extraction.motion.training import (
-    heads_loss,
-    random_view,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -26,24 +25,27 @@ LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 1e-3
 
 LEAST_DEVIATION: Final = 0.01
-"""By which columns are divided at least, lest what hardly varies in training be blown up later."""
+"""Columns of a smaller standard deviation are divided by this one: a column that is nearly constant
+in training must not become large in use."""
 
-_SEEN_BATCH = 250
+_POOLED_BATCH = 250
 
 
 def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, device: str) -> None:
-    """Fit heads and outputs, beginning anew; the trunk stays.
+    """Fit heads and outputs from new random weights; the trunk stays as it is.
 
     Args:
         network: Without batch normalisation; its heads and outputs are replaced.
-        pool: What it was trained on; each volume is seen in one of eight ways.
-        steps: Of the optimiser.
-        seed: Of the ways, of what is drawn and of the first weights.
+        pool: The volumes that it was trained on; each is mirrored or turned in one of eight ways.
+        steps: Steps of the optimiser.
+        seed: The seed of mirroring, of batches and of the first weights.
         device: ``cpu`` or ``cuda``.
     """
-    seen, share, momentum = _seen(network.to(device).eval(), pool, seed=seed, device=device)
-    scales = [(each.mean(dim=0), each.std(dim=0).clamp(min=LEAST_DEVIATION)) for each in seen]
-    seen = [(each - mean) / scale for each, (mean, scale) in zip(seen, scales, strict=True)]
+    inputs, share, momentum = _head_inputs(
+        network.to(device).eval(), pool, seed=seed, device=device
+    )
+    scales = [(x.mean(dim=0), x.std(dim=0).clamp(min=LEAST_DEVIATION)) for x in inputs]
+    inputs = [(each - mean) / scale for each, (mean, scale) in zip(inputs, scales, strict=True)]
     torch.manual_seed(seed)
     layers = [*network.heads.values(), *network.outputs.values()]
     for layer in layers:
@@ -54,7 +56,7 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, devi
     rng = np.random.default_rng(seed)
     for _ in range(steps):
         drawn = torch.from_numpy(rng.integers(len(pool), size=BATCH)).to(device)
-        features = network.features([each[drawn] for each in seen])
+        features = network.features([each[drawn] for each in inputs])
         loss = heads_loss(features, network.read(features), share[drawn], momentum[drawn])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -62,18 +64,18 @@ def fit_heads(network: MotionNetwork, pool: Pool, *, steps: int, seed: int, devi
         schedule.step()
     logger.info("heads fitted: loss of the last batch %.3f", loss.item())
     for head, (mean, deviation) in zip(network.heads.values(), scales, strict=True):
-        _take_back(head, mean, deviation)
+        _unstandardise(head, mean, deviation)
 
 
-def _seen(
+def _head_inputs(
     network: MotionNetwork, pool: Pool, *, seed: int, device: str
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """What each head sees of each volume, ``(n, 256)``, and its share and momentum ``(n, 12)``."""
+    """The input of each head for each volume, ``(n, 256)``; shares and momenta ``(n, 12)``."""
     rng = np.random.default_rng(seed)
     parts: list[list[Tensor]] = []
     motions = []
-    for start in range(0, len(pool), _SEEN_BATCH):
-        some = slice(start, start + _SEEN_BATCH)
+    for start in range(0, len(pool), _POOLED_BATCH):
+        some = slice(start, start + _POOLED_BATCH)
         known = pool.targets.share[some], pool.targets.momentum[some]
         frames, *maps = random_view(rng, pool.frames[some], *known)
         volumes = torch.from_numpy(frames).to(device).float() / 255
@@ -84,8 +86,8 @@ def _seen(
     return [torch.cat(each) for each in zip(*parts, strict=True)], share, momentum
 
 
-def _take_back(head: nn.Module, mean: Tensor, deviation: Tensor) -> None:
-    """Make a head of standardised columns one of the columns themselves."""
+def _unstandardise(head: nn.Module, mean: Tensor, deviation: Tensor) -> None:
+    """Turn a head for standardised columns into a head for the columns themselves."""
     assert isinstance(head, nn.Linear)
     with torch.no_grad():
         head.weight.copy_((head.weight / deviation).half())  # as files have it

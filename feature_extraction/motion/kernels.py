@@ -1,8 +1,8 @@
-"""What the motion network sees of volumes before its convolutions, in compiled loops.
+"""What the motion network computes before its convolutions, in compiled loops for a CPU.
 
-The functions of ``motion_layers`` of the same names, for arrays on a CPU: most of it is sums of few
-numbers over small pictures, for which a framework's general operations take longer than the
-convolutions. Every function holds no lock while it computes.
+The functions are those of the same names in ``motion.layers``. Most of them add few numbers over
+small pictures; the general operations of a framework would take longer than the convolutions.
+They release Python's lock while they compute.
 
 Numba keeps what it has compiled for as long as this file is the same, and compiles anew for other
 values that a function closes over. So constants of other files come in as arguments or closures.
@@ -15,8 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import CROP_PX
-from feature_extraction.motion.network import (
+from feature_extraction.frame import CROP_PX
+from feature_extraction.motion.architecture import (
     MAP_PX,
     MATCHES,
     MIN_CONTRAST,
@@ -32,13 +32,13 @@ Pictures = NDArray[np.float32]
 
 
 def windows_and_costs(volumes: NDArray[np.uint8]) -> tuple[Pictures, ...]:
-    """What the convolutions see, of the windows of all volumes.
+    """The inputs of the convolutions, for the windows of all volumes.
 
     Args:
         volumes: ``(n, T, 64, 64)`` brightness.
 
     Returns:
-        ``motion_layers.window``, ``(windows n, 4, 64, 64)``, the first windows of all volumes
+        ``layers.window``, ``(windows n, 4, 64, 64)``, the first windows of all volumes
         first; then for each of ``MATCHES`` its costs, ``(windows n, displacements, 16, 16)``.
     """
     starts = np.array(window_starts(volumes.shape[1]))
@@ -60,13 +60,13 @@ def windows_and_costs(volumes: NDArray[np.uint8]) -> tuple[Pictures, ...]:
 
 @cache
 def _of_matches() -> list[tuple[Match, Callable[..., None], Callable[..., None]]]:
-    """Loops compiled for each size: with numbers that the compiler knows they take a third."""
+    """Loops for each size: they take a third of the time if the compiler knows the numbers."""
     return [(match, _reducer(match), _matcher(match)) for match in MATCHES]
 
 
 @njit(nogil=True, cache=True)
 def _normalise_contrast(volumes, normalised, reach, least):  # type: ignore[no-untyped-def]
-    """``motion_layers.normalise_contrast`` of brightness in 0 to 255."""
+    """``layers.normalise_contrast`` of brightness in 0 to 255."""
     count, length, side, _ = volumes.shape
     share = np.float32(1 / length)
     sums = np.empty((side, side), np.float32)
@@ -113,7 +113,7 @@ def _surround(sums, share, around, reach):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _show(frames, starts, shown):  # type: ignore[no-untyped-def]
-    """``motion_layers.window`` of each window."""
+    """``layers.window`` of each window."""
     count, _, side, _ = frames.shape
     length = shown.shape[1]
     for k in range(len(shown)):
@@ -150,7 +150,7 @@ def _reducer(match: Match) -> Callable[..., None]:
 
 
 def _matcher(match: Match) -> Callable[..., None]:  # noqa: C901  plain loops, one below another
-    """``motion_layers.matching_costs`` of each window.
+    """``layers.matching_costs`` of each window.
 
     One function, since numba keeps no compiled function that calls another one made here.
     """

@@ -1,33 +1,25 @@
-"""The layers of the motion network; see ``motion_network`` for what they compute.
+"""The layers of the motion network; see ``motion.network`` for what they are for.
 
 Kept apart so that nothing but the network itself needs PyTorch.
 """
 
 from collections import OrderedDict
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from feature_extraction.motion.network import (
-    FAINT,
-    HEADS,
+from feature_extraction.motion.architecture import (
     LEAST_COST,
     MAP_PX,
     MATCHES,
     MIN_CONTRAST,
-    MIN_FRAMES,
-    OUTPUT_WIDTHS,
     SHARPNESS,
     SURROUND_PX,
     TRUNK,
     Convolution,
     Match,
-    window_starts,
 )
-from vadloc.errors import VadlocError
-from vadloc.weights import FEATURE_WIDTH
 
 
 class Trunk(nn.ModuleDict):
@@ -46,19 +38,19 @@ class Trunk(nn.ModuleDict):
         )
 
     def forward(self, shown: Tensor, matched: Tensor, windows: int) -> Tensor:
-        """What is seen where, over all windows.
+        """The map of activations of each volume, means over its windows.
 
         Args:
             shown: ``(windows n, 4, 64, 64)`` of ``window``.
             matched: ``(windows n, channels, 16, 16)`` of ``matching``.
-            windows: Of each volume; the first windows of all volumes come first.
+            windows: Number of windows of each volume; the first windows of all volumes come first.
 
         Returns:
             ``(n, 128, 8, 8)``.
         """
-        seen = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
+        picture = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
         match = self["match"](_mean_of_windows(matched, windows))
-        found: Tensor = self["conv4"](self["conv3"](torch.cat([seen, match], dim=1)))
+        found: Tensor = self["conv4"](self["conv3"](torch.cat([picture, match], dim=1)))
         return found
 
 
@@ -93,7 +85,7 @@ def normalise_contrast(volumes: Tensor) -> Tensor:
 
 
 def _surround(pictures: Tensor) -> Tensor:
-    """Mean over the square around each pixel, ``(n, 1, 64, 64)``, as far as there is picture."""
+    """Mean over the part of the square round each pixel that is in the picture."""
     for kernel in ((1, SURROUND_PX), (SURROUND_PX, 1)):
         padding = (kernel[0] // 2, kernel[1] // 2)
         pictures = functional.avg_pool2d(
@@ -103,10 +95,10 @@ def _surround(pictures: Tensor) -> Tensor:
 
 
 def window(frames: Tensor) -> Tensor:
-    """What the first convolution sees: the mean of four frames, and twice their differences.
+    """The input of the first convolution: the mean of four frames, and twice their differences.
 
-    In terms of the frames themselves what stays the same would drown what moves, in training and
-    in half precision.
+    With the frames themselves as input, the still background would outweigh what moves, in
+    training and in half precision.
 
     Args:
         frames: ``(n, 4, 64, 64)``.
@@ -119,9 +111,9 @@ def window(frames: Tensor) -> Tensor:
 
 
 def matching(windows: Tensor) -> Tensor:
-    """Which displacements explain what happens in windows of frames, round each place.
+    """How well each displacement explains the motion in windows of frames, on a map of cells.
 
-    Of a textured surface no few convolutions can tell how far it has moved; trying can.
+    A few convolutions cannot tell how far a textured surface has moved; matching costs can.
 
     Args:
         windows: ``(n, 4, 64, 64)``, contrast normalised.
@@ -141,7 +133,7 @@ def matching(windows: Tensor) -> Tensor:
 
 
 def matching_costs(small: Tensor, match: Match) -> Tensor:
-    """Mean squared difference between frames after each displacement, round each place.
+    """Mean squared difference between frames after each displacement, on a map of cells.
 
     Args:
         small: ``(n, 4, side, side)``: frames reduced as ``match`` says.
@@ -149,7 +141,7 @@ def matching_costs(small: Tensor, match: Match) -> Tensor:
 
     Returns:
         ``(n, displacements, 16, 16)``: means over the pairs of frames and over the pixels of a
-        place and next to it; beyond the border is 0.
+        cell and one more on each side; pixels beyond the border are 0.
     """
     side, reach = small.shape[-1], match.reach
     first = small[:, : -match.gap]
@@ -164,115 +156,15 @@ def matching_costs(small: Tensor, match: Match) -> Tensor:
 
 
 def _mean_of_pairs(maps: Tensor) -> Tensor:
-    """``(n, pairs, side, side) -> (n, 1, side, side)``; of one pair PyTorch would be slow."""
+    """``(n, pairs, side, side) -> (n, 1, side, side)``; PyTorch's mean of a single pair is slow."""
     return maps if maps.shape[1] == 1 else maps.mean(dim=1, keepdim=True)
 
 
 def _around(maps: Tensor, stride: int) -> Tensor:
-    """Means over the pixels of each of 16 x 16 places and one more on each side.
+    """Means over the pixels of each of 16 x 16 cells and one more on each side.
 
-    As a convolution: several times as fast on a CPU as the same pooling.
+    A convolution does it several times as fast on a CPU as pooling.
     """
     channels, kernel = maps.shape[1], stride + 2
     weight = torch.full((channels, 1, kernel, kernel), kernel**-2).to(maps)
     return functional.conv2d(maps, weight, None, stride, 1, groups=channels)
-
-
-class MotionNetwork(nn.Module):
-    """The motion network.
-
-    Args:
-        separate_trunks: One trunk for each head (as in EVAL) instead of one for all.
-        normalised: See ``trunk``.
-    """
-
-    def __init__(self, *, separate_trunks: bool, normalised: bool) -> None:
-        super().__init__()
-        count = len(HEADS) if separate_trunks else 1
-        self.trunks = nn.ModuleList([Trunk(normalised=normalised) for _ in range(count)])
-        channels = TRUNK["conv4"].outputs
-        self.heads = nn.ModuleDict({name: nn.Linear(2 * channels, FEATURE_WIDTH) for name in HEADS})
-        self.outputs = nn.ModuleDict(
-            {name: nn.Linear(FEATURE_WIDTH, OUTPUT_WIDTHS[name]) for name in HEADS}
-        )
-
-    def maps(self, volumes: Tensor) -> list[Tensor]:
-        """What each trunk sees where, over all windows, ``(n, channels, 8, 8)``.
-
-        Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
-
-        Raises:
-            VadlocError: T is less than 4.
-        """
-        frames = volumes.shape[1]
-        if frames < MIN_FRAMES:
-            raise VadlocError(
-                f"video volumes of {frames} frames, but the motion network needs {MIN_FRAMES} or "
-                "more; raise [regions] frames_per_volume"
-            )
-        volumes = normalise_contrast(volumes)
-        starts = window_starts(frames)
-        windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
-        matched = matching(windows).contiguous(memory_format=torch.channels_last)
-        shown = window(windows).contiguous(memory_format=torch.channels_last)
-        return [own(shown, matched, len(starts)) for own in self.trunks]
-
-    def pooled(self, maps: list[Tensor]) -> list[Tensor]:
-        """What each head sees of the trunks' maps, ``(n, 256)``: means and their logarithms."""
-        means = [each.mean(dim=(2, 3)) for each in maps]
-        pooled = [torch.cat([mean, torch.log(mean + FAINT)], dim=1) for mean in means]
-        return pooled * (len(self.heads) // len(pooled))
-
-    def features(self, pooled: list[Tensor]) -> list[Tensor]:
-        """Features of each head, ``(n, 128)``, from what it sees."""
-        heads = zip(self.heads.values(), pooled, strict=True)
-        return [torch.relu(head(seen)) for head, seen in heads]
-
-    def embed(self, volumes: Tensor) -> Tensor:
-        """Features of volumes: angle, speed, background side by side.
-
-        Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
-
-        Returns:
-            ``(n, 384)``, none negative.
-        """
-        return torch.cat(self.features(self.pooled(self.maps(volumes))), dim=1)
-
-    def read(self, features: list[Tensor]) -> dict[str, Tensor]:
-        """Outputs of each head before the link functions, from its features."""
-        layers = zip(self.outputs.items(), features, strict=True)
-        return {name: layer(own) for (name, layer), own in layers}
-
-    def forward(self, volumes: Tensor) -> dict[str, Tensor]:
-        """Outputs of each head before the link functions.
-
-        Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
-
-        Returns:
-            ``angle (n, 12)``, ``speed (n, 12)``, ``background (n, 2)``: see
-            ``motion_network.outputs_to_attributes``.
-        """
-        return self.read(self.features(self.pooled(self.maps(volumes))))
-
-
-def fold_normalisation(network: MotionNetwork) -> MotionNetwork:
-    """The same function of a trained network without batch normalisation."""
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    folded = MotionNetwork(separate_trunks=len(network.trunks) > 1, normalised=False)
-    state = {
-        name: value
-        for name, value in network.state_dict().items()
-        if not name.startswith("trunks.")
-    }
-    trunks: Any = network.trunks
-    for place, own in enumerate(trunks):
-        for name, layer in own.eval().items():
-            fused = fuse_conv_bn_eval(layer.conv, layer.norm)
-            for part, value in fused.state_dict().items():
-                state[f"trunks.{place}.{name}.conv.{part}"] = value
-    folded.load_state_dict(state)
-    return folded.eval()

@@ -9,23 +9,19 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.appearance.crops import (
-    LABELS,
-    read_crops,
-)
+from feature_extraction.appearance.classes import LABELS
+from feature_extraction.appearance.crops import read_crops
 from feature_extraction.motion.real import (
     Volume,
     sequence_volumes,
     split_sequences,
 )
-from feature_extraction.motion.synthetic import (
-    Textures,
-    synthetic_volume,
-)
+from feature_extraction.motion.synthetic import synthetic_volume
 from feature_extraction.motion.targets import (
     MotionTargets,
     flow_to_maps,
 )
+from feature_extraction.motion.textures import Textures
 from vadloc.errors import counted
 from vadloc.files.storage import (
     STAMP_LENGTH,
@@ -39,7 +35,7 @@ Half = Literal["train", "held_out"]
 _SEEDS: Final[dict[Half, int]] = {"train": 0, "held_out": 1}
 _CHUNK = 250
 _STAMP: Final = "0" * STAMP_LENGTH
-"""What a pool is made from, the settings of its folder say."""
+"""The stamp of all pools: what a pool is made from stands in the settings of its folder."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Pool:
 
     Attributes:
         frames: uint8 ``(n, T, 64, 64)``.
-        targets: Of the n volumes.
+        targets: The motion of the n volumes.
     """
 
     frames: NDArray[np.uint8]
@@ -95,7 +91,7 @@ def synthetic_pool(crops: Path | None, half: Half, count: int, *, seed: int, job
         crops: Folder as the appearance network is trained on; ``None`` for made-up textures alone.
         half: No crop and no random number is shared between halves.
         count: Number of volumes.
-        seed: Of the pool.
+        seed: The seed of the pool.
         jobs: Processes.
 
     Raises:

@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.frame import CROP_PX
 from feature_extraction.momentum import MIN_SIDE_PX, flow_engine
 from feature_extraction.motion.targets import (
     BACKGROUND_SHARE,
-    VOLUME_PX,
     flow_to_maps,
 )
 from vadloc.errors import VadlocError
@@ -74,7 +74,7 @@ def sequence_volumes(
     Args:
         sequence: Folder of frames or video.
         count: Volumes wanted; fewer come if hardly anything moves in it.
-        seed: Of all choices.
+        seed: The seed of all random choices.
         length: T.
 
     Raises:
@@ -123,13 +123,13 @@ def _cut(
     square = (slice(row, row + side), slice(column, column + side))
     pictures = np.stack([_resized(frame[square]) for frame in frames[start : start + length]])
     pairs = [_resized(f[square].astype(np.float32)) for f in flow[start : start + length - 1]]
-    return Volume(pictures, *flow_to_maps(np.stack(pairs) * np.float32(VOLUME_PX / side)))
+    return Volume(pictures, *flow_to_maps(np.stack(pairs) * np.float32(CROP_PX / side)))
 
 
 def _resized(picture: NDArray[Any]) -> NDArray[Any]:
     """A square at 64 x 64, by the method of ``extractor.to_crop_scale``."""
     import cv2
 
-    method = cv2.INTER_LINEAR if len(picture) <= VOLUME_PX else cv2.INTER_AREA
-    resized: NDArray[Any] = cv2.resize(picture, (VOLUME_PX, VOLUME_PX), interpolation=method)
+    method = cv2.INTER_LINEAR if len(picture) <= CROP_PX else cv2.INTER_AREA
+    resized: NDArray[Any] = cv2.resize(picture, (CROP_PX, CROP_PX), interpolation=method)
     return resized

@@ -1,4 +1,4 @@
-"""What the motion network sees against what was measured, on held-out volumes."""
+"""The outputs of the motion network against measured motion, on held-out volumes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.motion.network import outputs_to_attributes
 from feature_extraction.motion.pool import Pool
+from feature_extraction.motion.read_out import outputs_to_attributes
 from feature_extraction.motion.targets import (
     BIN_SHARE,
     MotionTargets,
 )
 
 if TYPE_CHECKING:
-    from feature_extraction.motion.layers import MotionNetwork
+    from feature_extraction.motion.network import MotionNetwork
 
 _BATCH = 256
 
@@ -94,11 +94,11 @@ def compare(
     stationary: NDArray[np.float32],
     background: NDArray[np.float32],
 ) -> Results:
-    """Compare what is known with what is seen.
+    """Compare measured motion with the outputs of the network.
 
     Args:
         targets: What n volumes do.
-        direction: ``(n, 12)``, as ``motion_network.motion_attributes`` gives it.
+        direction: ``(n, 12)``, as ``read_out.motion_attributes`` gives it.
         speed: ``(n, 12)``.
         stationary: ``(n,)``.
         background: ``(n,)``.
@@ -107,11 +107,11 @@ def compare(
     directions = targets.direction[moves].ravel(), direction[moves].ravel()
     moving = np.repeat(targets.moving[moves], direction.shape[1])
     share = targets.bin_share
-    seen, any_ = share >= BIN_SHARE, share > 0
+    enough, any_ = share >= BIN_SHARE, share > 0
     comparisons = {
         "direction": Comparison(*directions),
         "direction_by_pixel": Comparison(*directions, moving),
-        "speed": Comparison(targets.speed[seen], speed[seen]),
+        "speed": Comparison(targets.speed[enough], speed[enough]),
         "speed_by_pixel": Comparison(targets.speed[any_], speed[any_], share[any_]),
         "stationary": Comparison(1 - targets.moving, stationary),
         "background": Comparison(targets.background.astype(np.float32), background),

@@ -1,7 +1,7 @@
-"""What the motion network is asked: how much of a volume moves where, and how fast.
+"""The training targets of the motion network: how much of a volume moves where, and how fast.
 
-Everything follows from two small maps of a volume's flow on 8 x 8 cells: which share of a cell's
-pixels moves into each of 12 directions, and their momentum (share times mean speed).
+All targets follow from two maps of a volume's flow on 8 x 8 cells: the share of a cell's pixels
+that moves into each of 12 directions, and the momentum of these pixels (share times mean speed).
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.frame import CROP_PX
 from feature_extraction.momentum import flow_to_cells
-
-VOLUME_PX = 64
-"""Side of the volumes that the motion network sees; regions of another size are resized."""
 
 CELLS = 8
 """Cells along one side of a volume."""
 
-CELL_PX = VOLUME_PX // CELLS
-_ROW_OF_CELLS = np.arange(VOLUME_PX) // CELL_PX
+CELL_PX = CROP_PX // CELLS
+_ROW_OF_CELLS = np.arange(CROP_PX) // CELL_PX
 _CELL_OF_PIXEL = (_ROW_OF_CELLS[:, None] * CELLS + _ROW_OF_CELLS).ravel()
 
 FLOOR_PX_PER_FRAME = 0.5

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from repository import BENCHMARKS
 
-from vadloc.config import AppearanceFeatures
+from vadloc.feature_settings import AppearanceFeatures
 
 
 @pytest.fixture

@@ -68,8 +68,8 @@ def test_synthetic_volumes_have_one_exemplar_a_prototype(
     assert path.is_file()
     material.write_features(artifacts, volumes=2000, prototypes=2)
     for sequence in artifacts.sequences("train"):
-        select_exemplars.run(artifacts.config, artifacts, sequence.name)
-    merge_exemplars.run(artifacts.config, artifacts, "any")
+        select_exemplars.STAGE.run(artifacts, sequence.name)
+    merge_exemplars.STAGE.run(artifacts, "any")
     model = artifacts.merged().load()
     assert model["features"].shape[1] == 268
     assert np.diff(model["offsets"]).max() == 2

@@ -1,6 +1,6 @@
 """Damaged files through the folder evaluation: one line that says why, or valid numbers.
 
-    VADLOC_FUZZ_EXAMPLES=10000 pytest tests/test_evaluation_fuzz.py
+    VADLOC_FUZZ_EXAMPLES=10000 pytest tests/evaluation/test_evaluation_fuzz.py
 
 tries more examples. Each one is a small valid test set of which one file is damaged: a value of a
 JSON replaced, a field of a row, the header or the values of an array, or bytes of any file.

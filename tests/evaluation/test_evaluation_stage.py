@@ -131,7 +131,7 @@ def test_each_annotation_is_read_once(
     monkeypatch.setattr(vadloc.annotations, "find_reader", counting)
     config = load_config(scene / "tiny.toml")
     artifacts = Artifacts(config, tmp_path, scene)
-    evaluate_scores.run(config, artifacts, "tiny")
+    evaluate_scores.STAGE.run(artifacts, "tiny")
     assert read == list(COLUMNS)
     labels = artifacts.evaluation("frame_labels.json").load()
     assert labels["anomalous_frames"] == {n: [[ANOMALY[0], ANOMALY[-1]]] for n in COLUMNS}

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from feature_extraction.appearance.extractor import class_read_out
 from feature_extraction.attributes import CLASSES, AttributeReader
+from feature_extraction.momentum import measured_movement
+from feature_extraction.motion.extractor import movement_read_out
 from vadloc.artifacts import Artifacts
 from vadloc.config import Config, load_config
 from vadloc.errors import VadlocError
@@ -37,7 +40,7 @@ def test_momentum_is_share_times_speed() -> None:
     momentum, share = np.zeros((2, 12), np.float32), np.zeros((2, 12), np.float32)
     share[0, [0, 6]] = 0.3, 0.1
     momentum[0, [0, 6]] = 0.6, 0.5  # 2 px/frame to the right, 5 to the left
-    read = AttributeReader("momentum", REGION_PX)(momentum, {"moving_share": share})
+    read = AttributeReader("momentum", [measured_movement])(momentum, {"moving_share": share})
     assert read.class_probability is None
     assert read.direction_share is not None
     assert read.direction_share[0, [0, 6]] == pytest.approx([0.75, 0.25])
@@ -51,13 +54,13 @@ def test_momentum_is_share_times_speed() -> None:
 def test_classes_are_sigmoids_of_a_linear_layer() -> None:
     features = np.zeros((1, 128), np.float32)
     features[0, CLASSES.index("cyclist")] = 3.0
-    reader = AttributeReader("appearance", REGION_PX, appearance=class_weights())
+    reader = AttributeReader("appearance", [class_read_out(class_weights())])
     read = reader(features, {})
     assert read.class_probability is not None
     assert read.class_probability[0, 2] == pytest.approx(1 / (1 + np.exp(-3)))
     assert read.class_probability[0, 0] == 0.5
     assert read.moving_share is None
-    assert AttributeReader("appearance", REGION_PX)(features, {}).class_probability is None
+    assert AttributeReader("appearance")(features, {}).class_probability is None
 
 
 def test_speeds_of_the_network_are_brought_to_pixels_of_the_video() -> None:
@@ -66,7 +69,11 @@ def test_speeds_of_the_network_are_brought_to_pixels_of_the_video() -> None:
     features[0, angle + 6] = 100.0
     features[0, speed + 6] = np.log1p(8.0)
     features[0, background : background + 2] = np.log(1 / 3), -100  # a quarter is still
-    reader = AttributeReader("appearance_motion", REGION_PX, class_weights(), motion_weights())
+    read_outs = [
+        class_read_out(class_weights()),
+        movement_read_out(motion_weights(), size_px=REGION_PX),
+    ]
+    reader = AttributeReader("appearance_motion", read_outs)
     read = reader(features, {})
     assert read.direction_share is not None
     assert read.speed_px_per_frame is not None
@@ -81,7 +88,8 @@ def test_a_version_with_momentum_and_classes_reads_both() -> None:
     values[0, 128 + 3] = 1.0
     share = np.full((1, 12), 0.0, np.float32)
     share[0, 3] = 0.5
-    reader = AttributeReader("appearance_momentum", REGION_PX, appearance=class_weights())
+    read_outs = [class_read_out(class_weights()), measured_movement]
+    reader = AttributeReader("appearance_momentum", read_outs)
     read = reader(values, {"moving_share": share})
     assert read.class_probability is not None
     assert read.speed_px_per_frame is not None

@@ -9,14 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from feature_extraction.extract_features import check_networks
-from feature_extraction.extractor import Extracted, Frame, Workers, region_windows, to_crop_scale
+from feature_extraction.appearance.extractor import appearance_crops
+from feature_extraction.extractor import Extracted
+from feature_extraction.frame import Frame, region_windows, to_crop_scale
+from feature_extraction.motion.extractor import motion_crops
 from feature_extraction.network_extractor import (
-    NetworkFeatures,
-    appearance_crops,
+    NetworkExtractor,
     check_crops,
-    motion_crops,
 )
+from feature_extraction.registry import check_networks
+from feature_extraction.time_steps import CollectedSteps
+from feature_extraction.workers import Workers
 from vadloc.config import Regions, load_config
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
@@ -77,7 +80,7 @@ def extract(
     steps: list[NDArray[np.uint8]], *, reuse_below: float, threads: int = 2, batch: int = 5
 ) -> Extracted:
     with Workers(threads) as workers:
-        network = NetworkFeatures(
+        network = NetworkExtractor(
             plain_mean,
             ("appearance",),
             appearance_crops,
@@ -87,9 +90,13 @@ def extract(
             middle_only=True,
             workers=workers,
         )
+        collected = CollectedSteps()
         for step in steps:
             network.add_volumes([Frame(step, None, GRID)])
-        return network.finish()
+            collected.add(network.take())
+        network.flush()
+        collected.add(network.take())
+        return collected.extracted()
 
 
 def test_only_what_changed_is_computed() -> None:

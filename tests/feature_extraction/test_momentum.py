@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from feature_extraction.extractor import Extracted, Frame, Workers
+from feature_extraction.extractor import Extracted
+from feature_extraction.frame import Frame
 from feature_extraction.momentum import (
     DIRECTIONS,
     Momentum,
@@ -18,7 +19,9 @@ from feature_extraction.momentum import (
     flow_to_cells,
     pairs_to_regions,
 )
-from vadloc.config import MomentumFeatures
+from feature_extraction.time_steps import CollectedSteps
+from feature_extraction.workers import Workers
+from vadloc.feature_settings import MomentumFeatures
 from vadloc.regions import RegionGrid
 
 SETTINGS = MomentumFeatures(flow_preset="medium", flow_floor_px_per_frame=0.5)
@@ -46,11 +49,15 @@ def extract(
     """Features of the volumes that end with each frame."""
     with Workers(threads) as workers:
         momentum = Momentum(settings, grid, frames_per_volume=frames_per_volume, workers=workers)
+        collected = CollectedSteps()
         for index, frame in enumerate(frames):
             momentum.add_frame(Frame(frame, None, grid))
             if index + 1 >= frames_per_volume:
                 momentum.add_volumes([])
-        return momentum.finish()
+                collected.add(momentum.take())
+        momentum.flush()
+        collected.add(momentum.take())
+        return collected.extracted()
 
 
 def momentum_of(frames: list[NDArray[np.uint8]]) -> NDArray[np.floating]:

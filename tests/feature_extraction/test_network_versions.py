@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_scene import artifact_bytes, copy_scene, one_line, run, run_scene, scene_options
 
-from feature_extraction.extract_features import frames_to_features
+from feature_extraction.frames_to_features import frames_to_features
 from vadloc.artifacts import Artifacts
 from vadloc.config import Config, load_config
 

@@ -12,9 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from tiny_scene import scene_options
 
-from feature_extraction import network_extractor as networks
-from vadloc.config import AppearanceFeatures, MotionFeatures
+from feature_extraction import devices
+from feature_extraction.appearance import extractor as appearance_module
+from feature_extraction.motion import extractor as motion_module
+from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
+from vadloc.feature_settings import AppearanceFeatures
 from vadloc.regions import RegionGrid
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, weights_file
 
@@ -23,30 +26,24 @@ pytest.importorskip("openvino")
 from openvino import Model
 from openvino import opset13 as ops
 
-from feature_extraction.appearance.graph import (
-    SEEN_PX,
-    appearance_graph,
-    read_appearance,
-)
-from feature_extraction.extractor import Workers
+from feature_extraction.appearance.graph import appearance_graph, read_appearance
+from feature_extraction.frame import APPEARANCE_PX
+from feature_extraction.motion.architecture import MATCHES, window_starts
 from feature_extraction.motion.graph import motion_graph
 from feature_extraction.motion.kernels import windows_and_costs
-from feature_extraction.motion.network import (
-    MATCHES,
-    window_starts,
-)
 from feature_extraction.openvino_graphs import (
     compile_graph,
     convolution,
     linear,
 )
+from feature_extraction.workers import Workers
 
 BATCH = 4
 
 
 def crops(count: int = BATCH, *, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(
-        0, 256, (count, SEEN_PX, SEEN_PX, 3), dtype=np.uint8
+        0, 256, (count, APPEARANCE_PX, APPEARANCE_PX, 3), dtype=np.uint8
     )
 
 
@@ -112,10 +109,10 @@ def test_the_appearance_graph_is_the_trained_network() -> None:
 @pytest.mark.parametrize("frames", [4, 6, 10])
 def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
     torch = pytest.importorskip("torch")
-    from feature_extraction.motion.network import motion_network
+    from feature_extraction.motion.network import MotionNetwork
 
     torch.manual_seed(0)
-    network = motion_network(separate_trunks=separate).eval()
+    network = MotionNetwork(separate_trunks=separate).eval()
     weights = NetworkWeights({k: v.detach().numpy() for k, v in network.state_dict().items()}, {})
     graph = motion_graph(weights, batch=BATCH, frames=frames)
     # Texture that moves by a pixel a frame, so that one displacement explains it.
@@ -216,23 +213,26 @@ def test_appearance_on_a_cpu_needs_no_torch(scene: Path, tmp_path: Path) -> None
 
 def test_a_graph_is_built_once_for_all_sequences() -> None:
     settings = AppearanceFeatures()
-    one, again, other = (networks._appearance(settings, "0", "cpu", n) for n in (1, 1, 2))
+    one, again, other = (appearance_module._network(settings, "0", "cpu", n) for n in (1, 1, 2))
     assert one is again
     assert one is not other
 
 
-def test_motion_weights_are_read_once_for_all_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_motion_weights_are_read_once_for_all_sequences(
+    scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[Path] = []
-    reader = networks.read_weights
-    monkeypatch.setattr(networks, "read_weights", lambda path: read.append(path) or reader(path))
-    networks._motion.cache_clear()
-    networks._motion_weights.cache_clear()
+    reader = motion_module.read_weights
+    monkeypatch.setattr(
+        motion_module, "read_weights", lambda path: read.append(path) or reader(path)
+    )
+    motion_module._network.cache_clear()
+    motion_module._weights.cache_clear()
+    config = load_config(scene / "tiny.toml")
     grid = RegionGrid(64, 64, 64, 32)
     with Workers(1) as workers:
         for _ in range(2):
-            networks.motion_extractor(
-                MotionFeatures(), grid, frames_per_volume=10, workers=workers, device="cpu"
-            )
+            motion_module.motion_extractor(config, grid, workers, "cpu")
     assert read == [weights_file("bundled", "motion")]
 
 
@@ -243,18 +243,18 @@ def test_motion_weights_are_read_once_for_all_sequences(monkeypatch: pytest.Monk
 def test_a_missing_package_is_one_line_that_says_what_to_install(
     device: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "GPU_FILES", ())
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == package else name)
+    monkeypatch.setattr(devices, "GPU_FILES", ())
+    monkeypatch.setattr(devices, "find_spec", lambda name: None if name == package else name)
     with pytest.raises(UsageError, match=rf"here need {package}: pip install 'vadloc\[{extra}\]'"):
-        networks.device_of(device)
+        devices.device_of(device)
 
 
 def test_without_torch_networks_run_on_the_cpu_of_a_machine_with_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path),))
-    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "torch" else name)
-    assert networks.device_of("auto") == "cpu"
+    monkeypatch.setattr(devices, "GPU_FILES", (str(tmp_path),))
+    monkeypatch.setattr(devices, "find_spec", lambda name: None if name == "torch" else name)
+    assert devices.device_of("auto") == "cpu"
 
 
 def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one(
@@ -265,10 +265,10 @@ def test_torch_is_asked_for_a_gpu_only_where_there_may_be_one(
 
     asked: list[str] = []
     monkeypatch.setattr(checkpoints, "choose_device", lambda name: asked.append(name) or "cuda")
-    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path / "none"),))
-    assert networks.device_of("auto") == networks.device_of("cpu") == "cpu"
+    monkeypatch.setattr(devices, "GPU_FILES", (str(tmp_path / "none"),))
+    assert devices.device_of("auto") == devices.device_of("cpu") == "cpu"
     assert not asked
-    monkeypatch.setattr(networks, "GPU_FILES", (str(tmp_path),))
-    assert networks.device_of("cpu") == "cpu"
-    assert networks.device_of("auto") == networks.device_of("cuda") == "cuda"
+    monkeypatch.setattr(devices, "GPU_FILES", (str(tmp_path),))
+    assert devices.device_of("cpu") == "cpu"
+    assert devices.device_of("auto") == devices.device_of("cuda") == "cuda"
     assert asked == ["auto", "cuda"]

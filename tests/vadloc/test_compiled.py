@@ -66,7 +66,7 @@ def test_a_changed_constant_of_another_file_changes_what_is_computed(tmp_path: P
         return done.stdout
 
     before = shown("cache")
-    file = tmp_path / "feature_extraction" / "motion" / "network.py"
+    file = tmp_path / "feature_extraction" / "motion" / "architecture.py"
     text = file.read_text()
     file.write_text(text.replace("SURROUND_PX: Final = 9", "SURROUND_PX: Final = 5"))
     assert file.read_text() != text

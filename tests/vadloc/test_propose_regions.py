@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_rectangles import rectangles
 from PIL import Image
-from test_moving_objects import scene as rectangles
 from tiny_scene import CONFIG, make_scene, save_frames, save_video
 
 from vadloc import propose_regions

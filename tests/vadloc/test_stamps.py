@@ -30,7 +30,6 @@ from vadloc.annotations.places import (
     annotation_files,
 )
 from vadloc.artifacts import Artifact, Artifacts
-from vadloc.cli import RunOptions, run_units
 from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import digests
@@ -38,6 +37,7 @@ from vadloc.files.storage import (
     read_json,
     write_json,
 )
+from vadloc.stage import RunOptions, run_units
 
 STAGES = ("features", "exemplars", "scores", "explanations", "evaluation", "report")
 
@@ -297,7 +297,7 @@ def test_a_killed_writer_leaves_the_record_as_it_was(old: Path, results: Path) -
     (old / "Test" / "Test0" / "003.png").touch()
     script = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from vadloc import digests\n"
+        "from vadloc.files import digests\n"
         "digests.SETTLED_NS = -(10**9)\n"
         "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "folder = Path(sys.argv[1])\n"
@@ -349,11 +349,11 @@ def test_frames_that_change_while_they_are_read_are_refused(
 
     monkeypatch.setattr(extract_features, "frames_to_features", disturbed)
     with pytest.raises(VadlocError, match="Test0: changed while it was read; give the command"):
-        extract_features.run(artifacts.config, artifacts, "Test0", split="test")
+        extract_features.stage("test").run(artifacts, "Test0")
     assert not file.path.exists()
     monkeypatch.undo()
     frame.write_bytes(before)
-    extract_features.run(artifacts.config, artifacts_of(old, results), "Test0", split="test")
+    extract_features.stage("test").run(artifacts_of(old, results), "Test0")
     assert file.path.exists()
 
 

@@ -11,7 +11,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.config import Config, load_config
 from vadloc.errors import UsageError
 from vadloc.features import SequenceFeatures
-from vadloc.versions import EXTRACTOR_OF, VERSIONS
+from vadloc.versions import VERSIONS, all_components
 
 
 def artifacts_of(scene: Path, version: str, **distance: object) -> Artifacts:
@@ -37,7 +37,7 @@ def features_of(components: tuple[str, ...]) -> SequenceFeatures:
 
 def test_every_component_has_an_extractor_and_every_weight_a_component() -> None:
     for version in VERSIONS.values():
-        assert set(version.components) <= EXTRACTOR_OF.keys()
+        assert set(version.components) <= set(all_components())
         assert set(version.weights) <= set(version.components)
 
 

@@ -20,8 +20,8 @@ class Entry(NamedTuple):
     """A packet in the order of the file.
 
     Attributes:
-        time: When its frame is shown, in units of the stream.
-        is_key: Whether its frame is decoded without others.
+        time: Presentation time of its frame, in units of the stream.
+        is_key: Whether its frame can be decoded without other frames.
     """
 
     time: int
@@ -33,9 +33,9 @@ def cut_video(path: Path, beginning: Path, rest: Path, *, share: float) -> None:
 
     Args:
         path: The video.
-        beginning: Gets its first part, in the format of its suffix.
-        rest: Gets the others.
-        share: Of the time that the beginning gets, between 0 and 1.
+        beginning: File for the first part; its suffix gives the format.
+        rest: File for the second part.
+        share: The first part's share of the time, between 0 and 1.
 
     Raises:
         VadlocError: There is no key frame to cut at, or the format cannot be written.
@@ -57,9 +57,9 @@ def cut_video(path: Path, beginning: Path, rest: Path, *, share: float) -> None:
 def cut_place(entries: list[Entry], share: float) -> int | None:
     """Index of the packet at which a video is best cut, ``None`` if there is none.
 
-    At a key frame, and at one before which no later packet is shown: such a packet would need
-    frames from before the cut. The smaller part comes out half as long again as wanted at most, and
-    half as long at least.
+    A cut is possible at a key frame, unless a later packet is shown before it: such a packet would
+    need frames from before the cut. The smaller part is at least half as long as wanted, and at
+    most one and a half times as long.
     """
     earliest = list(accumulate((entry.time for entry in reversed(entries)), min))[::-1]
     places = [
@@ -82,7 +82,7 @@ def _entry(packet: "Packet[VideoStream]") -> Entry:
 def _write(
     path: Path, source: "VideoStream", packets: Iterator["Packet[VideoStream]"], start: int
 ) -> None:
-    """Copy packets, their times counted from the start."""
+    """Copy packets, and count their times from ``start``."""
     import av
 
     try:

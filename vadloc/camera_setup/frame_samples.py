@@ -20,21 +20,21 @@ from vadloc.video.frames import (
 
 WINDOWS = 10
 FRAMES = 24
-"""Of a window."""
+"""Number of frames of a window."""
 SECONDS = 20.0
-"""From the first to the last frame of a window: most of what moves has left its place by then."""
+"""Length of a window: after this time most moving objects are somewhere else."""
 LONGEST_SIDE_PX = 960
 """Larger frames are reduced to it."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Frames of one place in a video.
+    """Frames of a short part of a video.
 
     Attributes:
         sequence: The sequence.
-        frames: Grey, uint8 ``(n, height, width)``, perhaps reduced.
-        size_px: Height and width in the video.
+        frames: Grey frames, uint8 ``(n, height, width)``; large ones are reduced.
+        size_px: Height and width of the frames before that.
     """
 
     sequence: Sequence
@@ -43,7 +43,7 @@ class Window:
 
     @property
     def scale(self) -> float:
-        """By which frames are reduced; 1 or less."""
+        """The factor by which frames are reduced; 1 or less."""
         return float(max(self.frames.shape[1:]) / max(self.size_px))
 
 
@@ -51,8 +51,8 @@ def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Itera
     """Up to ``WINDOWS`` windows, at even distances over the time of all sequences.
 
     Args:
-        sequences: All of one camera.
-        frames_per_second: Of folders of pictures, which do not tell.
+        sequences: Sequences of one camera.
+        frames_per_second: Frame rate of folders of pictures, which hold no rate.
 
     Raises:
         VadlocError: A frame cannot be read.
@@ -71,7 +71,7 @@ def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Itera
 
 
 def window_places(lengths_s: list[float]) -> list[tuple[int, float]]:
-    """Index of the sequence and second at which each window begins.
+    """Sequence index and start time in seconds of each window.
 
     Args:
         lengths_s: Length of each sequence.
@@ -88,7 +88,7 @@ def window_places(lengths_s: list[float]) -> list[tuple[int, float]]:
 
 
 def _duration_s(sequence: Sequence, frames_per_second: float) -> float:
-    """Length of a sequence; of a video as its header says, one window if that says nothing."""
+    """Length of a sequence; for a video from its header, or one window if it has no length."""
     if not sequence.is_video:
         return len(list_frame_files(sequence.path)) / frames_per_second
     with open_video(sequence.path) as video:

@@ -1,4 +1,4 @@
-"""What a user gives as video: files, folders of frames, and folders of either, in any mixture."""
+"""Find the sequences in the paths of a user: videos, folders of frames, and folders of either."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,8 +23,8 @@ class Given:
     """The sequences of one option.
 
     Attributes:
-        sequences: In the order of the command line, their names all different.
-        left: What lies in the folders and is not taken, a line each.
+        sequences: The sequences in the order of the command line, each with a name of its own.
+        left: A line for each folder in which something is not taken.
     """
 
     sequences: list[Sequence]
@@ -37,7 +37,7 @@ def find_given(paths: Iterable[Path], option: str) -> Given:
     Args:
         paths: Each a video, a folder of pictures (one sequence), a folder of such folders, or a
             folder of videos.
-        option: As messages name it.
+        option: The option that gave the paths, for messages.
 
     Raises:
         UsageError: A path is none of these, or is several at once; or something is given twice.
@@ -58,7 +58,7 @@ def find_given(paths: Iterable[Path], option: str) -> Given:
 
 
 def absolute(path: Path) -> Path:
-    """The path from the root; a link that it ends in is kept, since links are how people name."""
+    """The absolute path; a link at its end is kept, since users name video by links."""
     if path.name in ("", ".."):
         return path.resolve()
     return path.parent.resolve() / path.name
@@ -112,12 +112,12 @@ def _holds_frames(path: Path) -> bool:
 
 
 def _named(paths: list[Path]) -> str:
-    """A few names, and how many more."""
+    """The first names, and the number of the others."""
     return some_of([path.name + "/" * path.is_dir() for path in paths])
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """A name for each path: its own, with as many folders before it as tell it from others.
+    """A name for each path: the file's, after as many folder names as make it unique.
 
     Raises:
         UsageError: Two lie in one folder and differ in their suffix alone.
@@ -140,6 +140,6 @@ def _own_path(path: Path) -> Path:
 
 
 def _own_name(path: Path) -> str:
-    """Name of a sequence; hidden ones and ``_gt`` are none where sequences are listed."""
+    """Name of a sequence, changed if it is hidden or ends in ``_gt``: no listing would show it."""
     name = path.stem if path.is_file() else path.name
     return (name.lstrip(".") or "video") + "_frames" * (path.is_dir() and name.endswith("_gt"))

@@ -1,4 +1,4 @@
-"""The folder of a dataset whose video stays where it is: links, and nothing copied."""
+"""The folder of a new dataset: it links to the video, and nothing is copied."""
 
 import logging
 import os
@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 def link(source: Path, target: Path) -> None:
-    """A symbolic link to a file or folder, or hard links where there are no symbolic ones.
+    """Make a symbolic link to a file or folder, or hard links where the disk has no symbolic ones.
 
     Args:
-        source: From the root.
-        target: Is made.
+        source: Absolute path of the file or folder.
+        target: Path of the link.
 
     Raises:
-        VadlocError: The disk has neither, or no room.
+        VadlocError: The disk has neither kind of link, or no room.
     """
     try:
         target.symlink_to(source, target_is_directory=source.is_dir())
@@ -61,10 +61,10 @@ def held_back(sequences: list[Sequence], train: Path, test: Path, *, share: floa
     linked one by one, and of a video two parts are written, since a link cannot show a part.
 
     Args:
-        sequences: In order.
+        sequences: The training sequences in order.
         train: Folder of training sequences.
         test: Folder of test sequences.
-        share: What is held back.
+        share: The part to hold back, between 0 and 1.
 
     Raises:
         VadlocError: A single video cannot be cut.

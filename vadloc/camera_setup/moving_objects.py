@@ -1,10 +1,10 @@
-"""How large what moves is, and the size of regions that this suggests.
+"""Measure the height of moving objects, and propose a size of regions from it.
 
-Frames of one place in a video are compared with their own median, the picture without what moves.
-Where a frame differs lie *blobs*. Few of them are exactly one object: some are fragments, others
-several objects side by side or an object with its shadow. The smallest blobs, which hold a fifth of
-the moving area together, are therefore set aside, and of the heights that remain the lower quartile
-counts: objects that stand alone.
+Frames of a short part of a video are compared with their median, the picture without moving
+objects. The connected parts in which a frame differs from it are *blobs*. Few of them are exactly
+one object: some are fragments, others several objects side by side or an object with its shadow.
+Therefore the smallest blobs, which together have a fifth of the moving area, are left out, and the
+lower quartile of the remaining heights is taken: it belongs to objects that stand alone.
 """
 
 import math
@@ -20,33 +20,33 @@ BLUR_PX = 1.0
 LEAST_DIFFERENCE = 16
 """Grey levels. Compression and sensors alone make smaller differences, blurred as they are here."""
 NOISE_FACTOR = 4
-"""A difference counts from so many standard deviations of the noise."""
+"""A difference counts if it is at least this many standard deviations of the noise."""
 GAP_SHARE = 0.02
-"""Of the frame's height: parts of one object may lie so far apart, one above the other."""
+"""Largest vertical gap between parts of one object, as a share of the frame's height."""
 LIGHT_SHARE = 0.4
-"""Frames that differ in a larger part of their area show another light, not objects."""
+"""If a frame differs in a larger share of its area, the light has changed: no objects."""
 LEAST_HEIGHT_PX = 4
 FRAGMENT_SHARE = 0.2
 HEIGHT_QUANTILE = 0.25
 LEAST_BLOBS = 10
-"""Fewer say nothing about a scene."""
+"""With fewer blobs, no height is proposed."""
 
 SMALLEST_PX = 8
 MAX_REGIONS = 4000
 DEFAULT_SHARE = 1 / 8
-"""Of the frame's shorter side: size of regions where nothing has moved."""
+"""Size of regions where nothing has moved, as a share of the frame's shorter side."""
 
 Blobs = NDArray[np.int64]
 """``(n, 5)``: x0, y0, x1, y1 in pixels, the last two exclusive, and the number of pixels."""
 
 
 def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
-    """What moves in frames that lie some seconds apart.
+    """Find what moves in frames with some seconds between them.
 
     Blobs at the edge of the frame are left out: they are parts of objects.
 
     Args:
-        frames: Grey, ``(n, height, width)``, of one place in a video.
+        frames: Grey frames ``(n, height, width)`` of a short part of a video.
 
     Returns:
         The blobs of each frame.
@@ -63,7 +63,7 @@ def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
 
 
 def _blobs_of(moving: NDArray[np.bool_]) -> Blobs:
-    """Connected parts of a mask that are whole and no single pixels."""
+    """Connected parts of a mask that do not touch the edge and are no single pixels."""
     import cv2
 
     height, width = moving.shape
@@ -79,7 +79,7 @@ def _blobs_of(moving: NDArray[np.bool_]) -> Blobs:
 
 
 def fragment_area_px(blobs: Blobs) -> int:
-    """Area from which on blobs are objects: smaller ones hold `FRAGMENT_SHARE` of all area."""
+    """Least area of an object: the smaller blobs together have `FRAGMENT_SHARE` of all area."""
     area = np.sort(blobs[:, 4])
     share = np.cumsum(area) / max(1, area.sum())
     return int(area[np.searchsorted(share, FRAGMENT_SHARE)]) if area.size else 0
@@ -93,11 +93,11 @@ def heights_px(blobs: Blobs) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class HeightBand:
-    """Heights of blobs that stand in one band of the frame's rows.
+    """Heights of the blobs in one band of the frame's rows.
 
     Attributes:
         rows: First row and the row after the last, in pixels.
-        count: Number of blobs whose lower edge lies there.
+        count: Number of blobs whose lower edge is in the band.
         quartiles_px: Lower quartile, median and upper quartile of their heights; NaN for none.
     """
 
@@ -107,7 +107,7 @@ class HeightBand:
 
 
 def height_bands(blobs: Blobs, height_px: int, *, bands: int = 3) -> list[HeightBand]:
-    """Heights from the top of the frame to its bottom: they differ where the scene is deep."""
+    """Heights in bands from the top of the frame to the bottom: in a deep scene they differ."""
     edges = np.linspace(0, height_px, bands + 1).round().astype(int)
     found = []
     for top, bottom in pairwise(edges.tolist()):
@@ -128,7 +128,7 @@ class Proposal:
         size_px: Side of a region, a multiple of 4.
         object_px: Height of a moving object, ``None`` where too little has moved to tell.
         regions: Number of regions in a frame.
-        limit: What kept the size from following the objects, or nothing.
+        limit: Why regions are larger than the objects; empty if they are not.
     """
 
     size_px: int
@@ -175,6 +175,6 @@ def round_down(length_px: float) -> int:
 
 
 def _step_px(length_px: float) -> int:
-    """From a size to the next one."""
+    """The step from a size to the next larger one."""
     octave: int = 2 ** math.floor(math.log2(max(length_px, SMALLEST_PX)))
     return max(4, octave // 4)

@@ -1,4 +1,4 @@
-"""The text of a new dataset's config, with comments for the one who will change it."""
+"""The text of a new dataset's config, with comments for whoever changes it."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ FRAMES_PER_VOLUME, FRAME_STRIDE = (
 
 @dataclass(frozen=True)
 class NewConfig:
-    """What the config says.
+    """The content of the config.
 
     Attributes:
-        name: Of the dataset.
+        name: Name of the dataset.
         origin: The command line that made it.
-        frames_per_second: Of all video.
-        rate_from: Where the rate comes from, in words.
+        frames_per_second: Frame rate of all sequences.
+        rate_from: Words that say where the rate comes from.
         proposal: Size and stride of regions.
         ground_truth_format: ``None`` for no annotation.
     """

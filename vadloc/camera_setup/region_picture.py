@@ -1,4 +1,4 @@
-"""A picture of proposed regions: over a frame with what moves in it, beside the heights of all."""
+"""A picture of the proposed regions: a frame with its moving objects, beside all their heights."""
 
 import cv2
 import numpy as np
@@ -36,13 +36,13 @@ def region_picture(
     proposal: Proposal,
     size_px: tuple[int, int],
 ) -> RgbImage:
-    """The frame with its objects, the cells, and one region; on its right all objects' heights.
+    """Draw a frame with its objects, the cells and one region; on its right all heights.
 
     Args:
         frame: Grey frame, at any scale.
-        in_frame: Objects in it, in pixels of the video.
-        objects: Those of all frames, likewise.
-        proposal: What is proposed.
+        in_frame: Moving objects in this frame, in pixels of the video.
+        objects: Moving objects in all frames, in pixels of the video.
+        proposal: The proposed regions.
         size_px: Height and width of the video.
     """
     zoom = FRAME_SIDE_PX / max(size_px)
@@ -68,7 +68,7 @@ def _draw_grid(image: RgbImage, cell: float) -> RgbImage:
 def _region_over(
     in_frame: Blobs, proposal: Proposal, size_px: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """``(1, 4)``: the region that fits the most typical object best, else the middle one."""
+    """Box ``(1, 4)`` of the region over the most typical object, or of the middle one."""
     height, width = size_px
     grid = RegionGrid(height, width, proposal.size_px, proposal.stride_px)
     middle = np.array([width, height]) / 2
@@ -98,7 +98,7 @@ def _heights_panel(
 
 
 def _with_legend(image: RgbImage, proposal: Proposal) -> RgbImage:
-    """A line of text below."""
+    """The image with a line of text below it."""
     strip = np.full((text_size("A")[1] + 4, image.shape[1], 3), PANEL_COLOUR, np.uint8)
     pieces = [
         ("what moves; right: heights of all by row", OBJECT_COLOUR),

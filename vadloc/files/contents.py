@@ -1,8 +1,9 @@
-"""What the files of results hold, checked when they are read.
+"""The content of result files: keys, types and sizes, checked when a file is read.
 
-Stamp and digest say that a file is whole and belongs to the config. They say nothing of a file that
-another program made. Each kind is written down here once; a key that is missing, of another type,
-or of a size that does not fit the others, is noticed before anything is computed from it.
+Stamp and digest show that a file is whole and belongs to the config. They do not help against a
+file that another program made with a right digest. Therefore the content of each kind of file is
+described here. A key that is missing, of another type, or of a size that does not fit the others,
+is an error before anything is computed from it.
 """
 
 import math
@@ -45,8 +46,8 @@ class Array:
         types: Names of the NumPy types it may have, separated by blanks.
         axes: A word for each axis; axes of one name are equally long in all arrays of a file, and
             ``_`` has any length.
-        least: Least value that it may have.
-        below: The values are places along this axis of arrays that stand before it.
+        least: Lowest value that is allowed.
+        below: Name of an axis of the fields before it; each value is an index along that axis.
     """
 
     types: str
@@ -57,7 +58,7 @@ class Array:
     def __get_pydantic_core_schema__(
         self, _source: Any, _handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """How pydantic is told."""
+        """Let pydantic check values by `_check`."""
         return core_schema.with_info_plain_validator_function(self._check)
 
     def _check(self, value: object, info: ValidationInfo) -> NDArray[Any]:
@@ -188,7 +189,7 @@ class Calibration(_Content):
 
 
 class Volume(_Content):
-    """Where and when a volume is."""
+    """Position and time of a video volume."""
 
     region: Index
     box_xyxy_px: Box
@@ -211,7 +212,7 @@ class Peak(Volume):
 
 
 class Nearest(Volume):
-    """The exemplar nearest to it."""
+    """The exemplar that is nearest to the most anomalous volume."""
 
     sequence: str
     count: Count
@@ -302,14 +303,14 @@ class AnnotatedRegions(_Content):
 
 
 class FrameLabels(_Content):
-    """What the ground truth says of the test sequences."""
+    """Anomalous frames and regions of the test sequences, from the ground truth."""
 
     anomalous_frames: dict[str, list[Annotated[list[Index], Field(min_length=2, max_length=2)]]]
     regions: dict[str, AnnotatedRegions]
 
 
 class Counts(_Content):
-    """Of an evaluation."""
+    """Numbers of sequences, frames, regions and tracks of an evaluation."""
 
     sequences: int
     frames: int
@@ -318,7 +319,7 @@ class Counts(_Content):
 
 
 class Basis(_Content):
-    """What a criterion stands on."""
+    """The ground truth from which a criterion is computed."""
 
     ground_truth: str
     format: str
@@ -356,7 +357,7 @@ CONTENTS: dict[str, Any] = {
     "frame_labels": FrameLabels,
     "summary": Summary,
 }
-"""What a file of each kind holds; kinds that no program reads again are not among them."""
+"""Description of each kind of file; kinds that no program reads again are left out."""
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""What is in input files, found out again only of those that were touched.
+"""SHA-256 of input files; only files that were touched since the last time are read again.
 
 A *record* is a JSON file below the results. Of each input file it holds the size, the times of
 change and the SHA-256, as they were when the file was read. As long as size and times are those,
@@ -33,7 +33,7 @@ may be changed once more without another time; it is not recorded yet."""
 ANNOUNCED_BYTES = 1 << 30
 """Reading so much takes long enough to say so."""
 _STAMP = "0000000000000001"
-"""Of a record; another number makes records of earlier releases be made again."""
+"""Stamp of every record; with another number, records of earlier releases are made again."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 

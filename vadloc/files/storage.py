@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         VadlocError: The disk is full, read-only or gone.
-        OSError: What the block says of other files.
+        OSError: The block raises it for another file.
     """
     temporary = _temporary(path)
     try:
@@ -81,9 +81,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if _is_of_another_file(error, path):
-            raise
-        raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
+        _raise_unwritten(error, path)
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -101,7 +99,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         VadlocError: The disk is full, read-only or gone.
-        OSError: What the block says of other files.
+        OSError: The block raises it for another file.
     """
     temporary = _temporary(path)
     old = _temporary(path.with_name(f"{path.name}.old"))
@@ -114,17 +112,22 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             path.replace(old)
         temporary.replace(path)
     except OSError as error:
-        if _is_of_another_file(error, path):
-            raise
-        raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
+        _raise_unwritten(error, path)
     finally:
         for folder in (temporary, old):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:
-    """A hidden name beside the target that tells machine and process."""
+    """A hidden name beside the target, which holds the names of machine and process."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
+
+
+def _raise_unwritten(error: OSError, path: Path) -> NoReturn:
+    """Say that a file cannot be written, or pass on the error if it is about another file."""
+    if _is_of_another_file(error, path):
+        raise error
+    raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
 
 
 def _is_of_another_file(error: OSError, path: Path) -> bool:
@@ -137,7 +140,7 @@ def _is_of_another_file(error: OSError, path: Path) -> bool:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files that killed processes left below a folder."""
-    for parent, folders, files in os.walk(folder):  # takes no offence at what others remove
+    for parent, folders, files in os.walk(folder):  # skips folders that others remove meanwhile
         _remove_dead(Path(parent, name) for name in fnmatch.filter(folders + files, ".*.*.part"))
 
 
@@ -169,7 +172,7 @@ def _is_abandoned(part: Path) -> bool:
 
 
 def _is_running(pid: str) -> bool:
-    """Whether a process of this machine lives; killed ones whose parent has not asked do not."""
+    """Whether a process of this machine runs; a zombie does not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -218,9 +221,9 @@ def seal(file: IO[bytes], *, stamp: str, header: Callable[[int], bytes]) -> None
     """End an open file of any other format, such as a video, with the trailer.
 
     Args:
-        file: Of ``replacing``.
-        stamp: Of the artifact.
-        header: What the format wants before bytes that it does not read, given their number.
+        file: The file that ``replacing`` gives.
+        stamp: Stamp of the artifact.
+        header: Makes what the format needs before data that it skips, from their number of bytes.
     """
     file.seek(0, os.SEEK_END)
     file.write(header(_TRAILER_BYTES))

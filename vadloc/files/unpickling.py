@@ -1,13 +1,13 @@
-"""Read joblib files of plain data; whatever else a pickle could do is refused.
+"""Read joblib files of plain data, and refuse pickles that hold anything else.
 
 joblib writes a pickle in which every array is a small object (its dtype, shape and order) followed
-by the raw bytes. Here each global that such a file names is replaced by a stand-in of our own that
-only remembers and checks values, so that nothing of the file's choosing is ever called.
+by the raw bytes. Here each global that such a file names is replaced by a class of this module,
+which only keeps and checks values. Nothing that the file names is ever called.
 
-A pickle can also be small and mean something endless: a tuple that holds a tuple twice, which holds
-another one twice and so on, takes ``2**depth`` steps to hash, compare or print. So only text and
-whole numbers may be keys, nothing of the file is printed, and the content is counted as if nothing
-in it were shared.
+A small pickle can also describe very large content: a tuple that holds a tuple twice, which holds
+another one twice and so on, takes ``2**depth`` steps to hash, compare or print. Therefore only text
+and whole numbers may be keys, nothing of the file is printed, and a shared value counts each time
+it occurs.
 """
 
 import math
@@ -25,7 +25,7 @@ from vadloc.errors import VadlocError, one_line
 
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U[0-9]{1,6}|S[0-9]{1,6}")
 MAX_PICKLED_BYTES = 1 << 22
-"""Of a file without the data of its arrays; vadloc's own have some kB."""
+"""Limit for a file without the data of its arrays; files that vadloc writes have some kB."""
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 50
 _REFUSED_OPCODES = (
@@ -40,7 +40,7 @@ def load_plain(file: IO[bytes], path: Path, *, limit: int) -> Any:
 
     Args:
         file: A real binary file at its beginning (arrays are read by ``numpy.fromfile``).
-        path: Its name, for messages.
+        path: Path of the file, for messages.
         limit: Number of bytes that may be read; an array that claims more is refused.
 
     Raises:
@@ -58,7 +58,12 @@ def load_plain(file: IO[bytes], path: Path, *, limit: int) -> Any:
 
 
 def _count_values(value: Any, counts: dict[int, int], depth: int = 0) -> int:
-    """Values in a value, shared ones as often as they occur; ``counts`` has those of containers.
+    """Number of values in a value; one that is shared counts each time it occurs.
+
+    Args:
+        value: The content, or a part of it.
+        counts: Numbers of the containers that were counted before, by ``id``.
+        depth: Number of containers around the value.
 
     Raises:
         VadlocError: They are too many, nested too deeply or in a circle, or no plain data.

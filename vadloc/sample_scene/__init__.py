@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(words)
     origin = shlex.join(["python", "-m", "vadloc.sample_scene", *words])
-    from vadloc.cli import emit, exit_status
+    from vadloc.process import emit, exit_status
 
     with exit_status(verbose=args.verbose):
         options = checked(_options_of(args))

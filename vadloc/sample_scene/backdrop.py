@@ -73,7 +73,7 @@ class Backdrop:
         ground: ``(height, width, 3)`` float32 RGB in 0..255: all that lies behind everyone.
         trees: Trees and bushes.
         furniture: Lamp posts, bollards and the like.
-        sun: Where shadows fall.
+        sun: Direction and length of shadows.
         shade: How much darker shadows are, 0..1.
         softness_px: Width of the edge of shadows.
         from_the_side: Whether figures are drawn as one sees them from far aside.
@@ -121,8 +121,8 @@ def ground_grain(
     """Texture that lies on the ground: factors ``(height, width)`` near 1.
 
     Args:
-        rng: Of the texture.
-        camera: Who sees it.
+        rng: Random numbers for the texture.
+        camera: The camera that sees it.
         grains: Size in metres and strength of each kind of grain.
     """
     rows, columns = np.mgrid[: camera.height_px, : camera.width_px] + 0.5

@@ -1,4 +1,4 @@
-"""What can be asked of a rendered scene."""
+"""The options of a rendered scene."""
 
 import re
 from dataclasses import asdict, dataclass, field, replace
@@ -17,7 +17,7 @@ LARGEST_SIDE_PX: Final = 4096
 
 @dataclass(frozen=True)
 class Usual:
-    """What a scene has if nothing else is asked for.
+    """The defaults of a scene.
 
     Attributes:
         size_px: Width and height of frames.
@@ -48,7 +48,7 @@ class Options:
 
     Attributes:
         scene: A key of ``SCENES``.
-        name: Of the data set.
+        name: Name of the data set.
         size_px: Width and height of frames.
         frames_per_second: Their rate.
         seconds: Length of a sequence.
@@ -58,7 +58,7 @@ class Options:
         light: One of ``LIGHTS``.
         density: How many times as much traffic as usual.
         kbit_per_s: Rate of the videos that are written instead of pictures; 0 for pictures.
-        seed: Of everything that is left to chance.
+        seed: Seeds everything that is random.
     """
 
     scene: str = "street"

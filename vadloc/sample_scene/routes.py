@@ -150,7 +150,7 @@ class Spot:
         place_m: x and depth.
         heading: Angle in radians from the right towards the depth.
         clock: Length and rate of the sequence.
-        seconds: From when to when it is there.
+        seconds: The times at which it comes and goes.
     """
 
     place_m: tuple[float, float]
@@ -190,12 +190,12 @@ class Anomaly:
 
     Attributes:
         track: Track id in the ground truth.
-        what: In words.
+        what: A description in words.
         class_name: ``person``, ``cyclist``, ``car``, ``dog`` or ``thing``.
         causes: What is abnormal, the chief cause first: ``speed``, ``direction``, ``place``,
             ``kind``, ``left behind``, ``standing``.
-        allowed_m: Where it is normal nevertheless.
-        forbidden_m: Nearest and farthest depth where it is anomalous.
+        allowed_m: Rectangles on the ground in which it is normal all the same.
+        forbidden_m: Nearest and farthest depth at which it is anomalous.
         standing: Whether it is anomalous only while it stands.
     """
 
@@ -221,8 +221,8 @@ class Actor:
     """A figure on its route.
 
     Attributes:
-        figure: What it looks like.
-        route: Where it goes.
+        figure: Its shape and colours.
+        route: Its positions over time.
         anomaly: What is wrong with it, None for normal traffic.
         solid: Whether others keep clear of it.
     """

@@ -47,7 +47,7 @@ class Exposure:
     Attributes:
         sensor: The sensor.
         seed: Seeds light, shake and noise.
-        number: Of the sequence.
+        number: Number of the sequence.
         frames_per_second: Its rate.
     """
 
@@ -57,7 +57,7 @@ class Exposure:
     frames_per_second: float
 
     def shift_px(self, frame: int) -> tuple[float, float]:
-        """By how much the picture of a frame lies to the right and down."""
+        """How far the picture of a frame is moved to the right and down, in pixels."""
         if not self.sensor.shake_px:
             return 0.0, 0.0
         phases = np.random.default_rng([self.seed, self.number, 3]).uniform(0, 2 * np.pi, (2, 2))

@@ -60,7 +60,7 @@ class Stream:
         way: Makes the corners of a route.
         speed_m_per_s: Slowest and fastest.
         headway_s: Shortest and longest time between two starts.
-        corner_m: As of the routes.
+        corner_m: How far before and behind a corner a route bends, as `Route` has it.
         halt: Distance in metres, share of actors that halt there, least and most seconds.
         clearance_m: Distance that is kept from others.
     """
@@ -126,11 +126,11 @@ def leave_suitcase(
     """Somebody walks straight along, halts in the middle of the way, goes on without a suitcase.
 
     Args:
-        rng: Of their looks.
+        rng: Random numbers for their looks.
         way: First and last point.
-        clock: Of the sequence.
-        seconds: When it is left, and when it is gone.
-        anomaly: Of the suitcase.
+        clock: Length and rate of the sequence.
+        seconds: The times at which the suitcase is left and is gone.
+        anomaly: What is wrong with the suitcase.
     """
     ends = np.array(way)
     step = ends[1] - ends[0]
@@ -161,7 +161,7 @@ def write_sequences(
     Args:
         training_and_tests: Number of training sequences, and the anomalies of each test sequence.
         streams: Normal traffic.
-        seed: Of it.
+        seed: Seeds the traffic.
         clock: Length and rate of each sequence.
         density: How many times as much traffic there is as in the streams.
         extras: Makes normal actors that belong to no stream, of a sequence's number.

@@ -3,7 +3,7 @@
 Frames are what the file stores, in the order of presentation and turned as its metadata says.
 Pixels are not stretched where the file says that they are not square, because annotation speaks of
 pixels as they are stored, and the two fields of an interlaced frame stay woven into one picture.
-What a decoder conceals (a few damaged blocks, packets lost on the way) is not told.
+What a decoder conceals (a few damaged blocks, packets lost on the way) gives no error.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _REMEDY = "copy the file again, or repair it (ffmpeg -i OLD -c copy NEW)"
 Colour = Literal["grey", "rgb"]
 _BT601, _RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 5, 3, 2
 _MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
-"""Of ISO/IEC 23091-4, those that are converted to RGB; unspecified is read as BT.601."""
+"""Matrices of ISO/IEC 23091-4 that are converted to RGB; unspecified is read as BT.601."""
 
 
 _ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video"})
@@ -95,9 +95,9 @@ def read_video(
     it is BT.601 of limited range. Alpha is left out.
 
     Yields:
-        Where the frame stands, for messages, and the frame in every colour asked for: contiguous
-        uint8 ``(height, width)`` for grey, ``(height, width, 3)`` for rgb. Frames of several sizes
-        are yielded as they are.
+        File and number of the frame, for messages, and the frame in each of the colours:
+        contiguous uint8 ``(height, width)`` for grey, ``(height, width, 3)`` for rgb. Frames of
+        several sizes are yielded as they are.
 
     Raises:
         VadlocError: The video cannot be decoded, is cut off, or is turned by an odd angle.
@@ -123,12 +123,12 @@ def sample_video(
 
     Args:
         path: The video.
-        start_s: Where to begin; the key frame before it is the first one.
+        start_s: Start of the part; reading begins at the key frame before it.
         span_s: Length of the part.
-        count: Frames to be taken from it, at even distances; fewer where the video ends before.
+        count: Number of frames to take, at equal distances; fewer if the video ends first.
 
     Yields:
-        Grey frames, as of ``read_video``.
+        Grey frames, as ``read_video`` gives them.
 
     Raises:
         VadlocError: As ``read_video``.
@@ -153,7 +153,7 @@ def sample_video(
 
 
 def video_streams(path: Path) -> int:
-    """How many video streams a file has, the pictures of covers not counted; one is read.
+    """Number of video streams of a file, without cover pictures; only one of them is read.
 
     Raises:
         VadlocError: The file cannot be read.
@@ -168,13 +168,13 @@ def video_streams(path: Path) -> int:
 def frame_times_s(path: Path, *, frame_count: int | None = None) -> NDArray[np.float64]:
     """Presentation time of every frame that ``read_video`` yields.
 
-    The packets tell it, without decoding, where each of them gives one frame. Where the stream has
-    no usable times (none, or such that go back), they follow from its average rate.
+    Where each packet gives one frame, the times come from the packets, without decoding. Where the
+    stream has no usable times (none, or times that decrease), they follow from its average rate.
 
     Args:
         path: The video.
-        frame_count: Number of frames that were read from it, if it is known: where packets tell of
-            another number, the frames are decoded once more.
+        frame_count: Number of frames that were read from it, if it is known. If the number of
+            packets is another one, the frames are decoded once more.
 
     Returns:
         ``(n,)`` seconds, the first 0, strictly increasing.
@@ -197,7 +197,14 @@ def frame_times_s(path: Path, *, frame_count: int | None = None) -> NDArray[np.f
 
 @dataclass
 class OpenVideo:
-    """An open video; the numbers are of what was read so far."""
+    """An open video.
+
+    Attributes:
+        path: The file.
+        container: The open container.
+        stream: The video stream that is read.
+        frame_count: Number of frames that were decoded so far.
+    """
 
     path: Path
     container: "InputContainer"
@@ -205,7 +212,7 @@ class OpenVideo:
     frame_count: int = 0
 
     def packets(self) -> Iterator["Packet[VideoStream]"]:
-        """Packets of the stream that hold something.
+        """Packets of the stream that are not empty.
 
         Raises:
             VadlocError: One is cut off, or there are fewer than the file's own index has.
@@ -244,7 +251,7 @@ class OpenVideo:
 
 @contextmanager
 def open_video(path: Path) -> Iterator[OpenVideo]:
-    """A video, open; whatever a damaged one raises becomes one line.
+    """Open a video; any error of a damaged file becomes a `VadlocError` of one line.
 
     Raises:
         VadlocError: It cannot be opened, is cut off, has no video stream or too large a frame, or
@@ -300,7 +307,7 @@ def _packet_ticks(video: OpenVideo) -> list[int] | None:
     """Times of the frames in the order of presentation, from the packets alone.
 
     Returns:
-        None where packets do not tell for certain: they might hold one field, no frame or several
+        None where packets give no certain answer: they may hold one field, no frame or several
         frames, or begin with frames that cannot be decoded.
     """
     context = video.stream.codec_context

@@ -26,15 +26,15 @@ TEXT_COLOUR: Colour = (200, 200, 200)
 PLATE_COLOUR: Colour = (24, 24, 24)
 LEGEND_GREY = 96
 FULL_OPACITY = 0.6
-"""How much of a pixel the colour of the highest score takes; lower ones take less."""
+"""Opacity of the colour of the highest score; colours of lower scores have less."""
 TEXT_PX = 14
 
 
 class ColourScale(NamedTuple):
-    """Scores that get the first and the last colour; beyond them colours do not change.
+    """The scores of the first and the last colour; beyond them colours do not change.
 
     Attributes:
-        low: Score without any colour.
+        low: Score that is drawn without colour.
         high: Score of the strongest colour, above ``low``.
     """
 
@@ -42,7 +42,7 @@ class ColourScale(NamedTuple):
     high: float
 
     def positions(self, scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Where scores lie between ``low`` and ``high``, cut to 0..1."""
+        """Positions of scores on the scale: 0 at ``low`` and below, 1 at ``high`` and above."""
         return np.clip((scores.astype(np.float64) - self.low) / (self.high - self.low), 0.0, 1.0)
 
 
@@ -56,7 +56,7 @@ def check_scale(scale: ColourScale) -> None:
 
 
 def magnify(image: RgbImage, zoom: int) -> RgbImage:
-    """The picture a whole number of times as large, smooth."""
+    """Enlarge a picture by a whole number, with smooth interpolation."""
     if zoom == 1:
         return image
     large = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
@@ -79,9 +79,9 @@ def draw_cells(
     Args:
         image: Picture of the frame at any magnification.
         scores: ``(rows, columns)`` of the frame's cells.
-        row_edges_px: ``(rows + 1,)``: where their rows begin and end, in pixels of the frame.
-        column_edges_px: ``(columns + 1,)``, likewise.
-        scale: Fixed for all frames that are to be compared.
+        row_edges_px: ``(rows + 1,)`` edges of the rows of cells, in pixels of the frame.
+        column_edges_px: ``(columns + 1,)`` edges of the columns.
+        scale: The colour scale; the same for all frames that are to be compared.
     """
     row = cell_of_pixel(image.shape[0], row_edges_px)
     column = cell_of_pixel(image.shape[1], column_edges_px)
@@ -132,8 +132,8 @@ def draw_boxes(
         image: Picture of the frame, ``zoom`` times as large.
         boxes_xyxy_px: ``(n, 4)`` half-open boxes; pixels that are covered in part are included.
         labels: One text for each box, or none at all.
-        colour: Of the outlines and texts.
-        side: Where labels stand; on the other side where the image ends.
+        colour: Colour of outlines and texts.
+        side: Side of the box on which its label stands; the other one if there is no room.
         line_px: Width of the line in pixels of the image.
         zoom: Magnification of the image.
     """
@@ -188,12 +188,12 @@ def draw_text(
     """Write one line of text on a plate; what leaves the image is cut off.
 
     Args:
-        image: Where to write.
+        image: The image to write on.
         text: One line.
         xy_px: Top left corner of the plate, in pixels of the image.
-        colour: Of the letters.
-        plate: Of the rectangle behind them.
-        size_px: Height of the letters, about.
+        colour: Colour of the letters.
+        plate: Colour of the rectangle behind them.
+        size_px: Approximate height of the letters.
     """
     image = image.copy()
     left, top = xy_px
@@ -215,8 +215,8 @@ def wrap(text: str, width_px: int) -> list[str]:
     """Lines of words that are not wider than this; a longer word has a line of its own.
 
     Args:
-        text: Of any length.
-        width_px: Of the plates that ``draw_text`` fills.
+        text: A text of any length.
+        width_px: Greatest width of a line, with the margin that ``draw_text`` adds.
     """
     lines = [""]
     for word in text.split():
@@ -243,7 +243,7 @@ def _ink(text: str, size_px: int) -> NDArray[np.float64]:
 def draw_line(
     image: RgbImage, pieces: Sequence[tuple[str, Colour]], xy_px: tuple[int, int]
 ) -> RgbImage:
-    """Write pieces of text of several colours one after the other."""
+    """Write several texts of different colours side by side."""
     x, y = xy_px
     for text, colour in pieces:
         image = draw_text(image, text, (x, y), colour=colour)
@@ -265,11 +265,11 @@ def draw_legend(
     The bar shows the colours as they look on middle grey.
 
     Args:
-        image: Where to draw.
-        xy_px: Top left corner.
+        image: The image to draw on.
+        xy_px: Top left corner of the legend, in pixels of the image.
         scale: The scale of the score map; ``None`` for no bar.
         threshold: Score to be marked on the bar.
-        keys: Texts, each in its colour.
+        keys: Texts of the legend, each with its colour.
         bar_px: Width of the bar.
     """
     x, y = xy_px

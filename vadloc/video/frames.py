@@ -25,9 +25,9 @@ from vadloc.video.numbering import check_names
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
-"""What file managers put beside the files of others."""
+"""Files that file managers leave in the folders of their users, in lower case."""
 LONGEST_NAME_BYTES = 160
-"""Of the 255 that file systems allow; temporary results add suffix, machine and process."""
+"""File systems allow 255; names of temporary results add a suffix, machine and process."""
 _PILLOW_MODE: dict[Colour, str] = {"grey": "L", "rgb": "RGB"}
 
 
@@ -56,12 +56,12 @@ class Sequence:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is one of those that file managers do not show, or leave behind."""
+    """Whether file managers hide a file of this name, or leave such files behind."""
     return name.startswith(".") or name.lower() in LEFT_BEHIND
 
 
 def what_is_read() -> str:
-    """What makes a sequence, in words."""
+    """A sentence for messages: which files make a sequence."""
     pictures, videos = (" ".join(sorted(s)) for s in (FRAME_SUFFIXES, VIDEO_SUFFIXES))
     return f"a sequence is a folder of pictures ({pictures}) or a video ({videos})"
 
@@ -95,10 +95,10 @@ def list_sequences(folder: Path) -> list[Sequence]:
 
 
 def check_name_length(sequence: Sequence) -> None:
-    """Refuse a name after which no result can be named.
+    """Refuse a sequence name that is too long for the names of result files.
 
     Raises:
-        VadlocError: It is too long.
+        VadlocError: The name is too long.
     """
     count = len(os.fsencode(sequence.name))
     if count > LONGEST_NAME_BYTES:
@@ -109,7 +109,7 @@ def check_name_length(sequence: Sequence) -> None:
 
 
 def _instead(entries: list[Path]) -> str:
-    """What a folder without sequences holds, and what it should hold."""
+    """For messages: what a folder without sequences holds, and what it should hold."""
     if any(entry.suffix.lower() in FRAME_SUFFIXES for entry in entries):
         return (
             "the pictures lie in the folder itself; put those of each sequence into a folder of "
@@ -121,10 +121,10 @@ def _instead(entries: list[Path]) -> str:
 
 
 def _check_unique(folder: Path, sequences: list[Sequence]) -> None:
-    """Refuse two sequences of one name, also where it is written with other Unicode characters.
+    """Refuse two sequences of one name, even if it has two spellings in Unicode.
 
     Raises:
-        VadlocError: There are.
+        VadlocError: Two sequences have one name.
     """
     seen: dict[str, Sequence] = {}
     for sequence in sequences:
@@ -142,7 +142,7 @@ def list_frame_files(folder: Path) -> list[Path]:
     """Frame files of a sequence in natural order.
 
     Raises:
-        VadlocError: There is none, or it is not certain which frame a picture is.
+        VadlocError: There is none, or the names do not say clearly which frame a picture is.
     """
     entries = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
     files = [entry for entry in entries if entry.suffix.lower() in FRAME_SUFFIXES]
@@ -184,7 +184,7 @@ def read_frames(sequence: Sequence, *, colour: Colour = "grey") -> Iterator[NDAr
 def read_frames_as(
     sequence: Sequence, colours: tuple[Colour, ...]
 ) -> Iterator[tuple[NDArray[np.uint8], ...]]:
-    """As ``read_frames``, in several colours at once, each frame decoded once."""
+    """Read frames as ``read_frames`` does, in several colours; each frame is decoded once."""
     frames = read_video if sequence.is_video else _read_folder
     size: tuple[int, ...] | None = None
     for where, pictures in frames(sequence.path, colours):
@@ -262,7 +262,7 @@ def _raw_mode(picture: Any) -> str:
 
 
 def _is_cut_to_8_bits(picture: Any) -> bool:
-    """Whether Pillow would drop half of 16 bits, as it does in colour without a word."""
+    """Whether Pillow would drop half of 16 bits, as it silently does for colour."""
     return ";16" in (raw := _raw_mode(picture)) and not raw.startswith("BGR")  # 5, 6 and 5 bits
 
 
@@ -300,11 +300,12 @@ def sequence_times_s(
 
 
 def sequence_size(sequence: Sequence) -> tuple[int, int, int]:
-    """Frame count, height and width in pixels, as the first frame and the listing or header say.
+    """Frame count, height and width in pixels.
+
+    Pictures are counted by their files, and the first one is read; a video is decoded.
 
     Raises:
-        VadlocError: The first frame is unreadable, or a video's header has no frame count and
-            the video cannot be decoded to count them.
+        VadlocError: The first picture or the video cannot be read.
     """
     if not sequence.is_video:
         first = next(read_frames(sequence))

@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.\d+(?![\d.])")
 
 
 def _stem(name: str) -> str:
-    """As `PurePath.stem`, without making a path: there are many frames."""
+    """The name without its suffix, as `PurePath.stem`; to make a path takes longer."""
     return name.rpartition(".")[0] or name
 
 
@@ -30,10 +30,10 @@ def name_to_words(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def check_names(folder: Path, names: list[str]) -> None:
-    """Refuse pictures of which nobody can say which frame they are.
+    """Refuse pictures whose names do not say clearly which frame they are.
 
     Args:
-        folder: Where they are, for the message.
+        folder: The folder of the pictures, for the message.
         names: File names of all pictures of a sequence.
 
     Raises:
@@ -96,7 +96,7 @@ def naming_findings(names: list[str]) -> Iterator[str]:
 
 
 def _fractions_finding(names: list[str]) -> str:
-    """A line if names hold times as decimal fractions, of which the natural order is another."""
+    """A line if names are times with decimal fractions, and natural order is not their order."""
     found = [_DECIMAL.search(_stem(name)) for name in names]
     times = [match for match in found if match]
     if len(times) < len(names) or len({match[1] for match in times}) < 2:
@@ -112,9 +112,9 @@ def _fractions_finding(names: list[str]) -> str:
 
 
 def _frame_numbers(numbers: list[tuple[int, ...]]) -> list[int]:
-    """The number that counts frames; none where several change and none of them counts.
+    """The number of each name that counts frames; empty if no number does.
 
-    Dates and times of day have several numbers that change, and begin again at 0.
+    Names with a date or a time of day have several numbers that change and begin again at 0.
     """
     changing = [column for column in zip(*numbers, strict=True) if len(set(column)) > 1]
     if len(changing) == 1:

@@ -1,4 +1,4 @@
-"""Whether the frames of a video follow each other evenly, and where they do not."""
+"""Whether the frame rate of a video is constant, and where frames are missing."""
 
 from dataclasses import dataclass
 
@@ -6,26 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING_S = 0.0011
-"""Containers that count in milliseconds (Matroska, FLV) are off by as much."""
+"""Largest error of times in containers that count in milliseconds (Matroska, FLV)."""
 JITTER_FRAMES = 0.25
-"""A frame that is less than this off its even place is not off in any count of frames."""
+"""A frame may be this part of a step before or after its time at a constant rate."""
 HOLE_FRAMES = 1.5
-"""From this many ordinary steps on, a step is a hole: at least one frame is missing."""
+"""A step of at least this many ordinary steps is a hole: one frame or more is missing."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How the frames of a video follow each other.
+    """The frame rate of a video and its holes.
 
     Attributes:
-        frames_per_second: Of the ordinary steps, so that holes do not change it; None where there
-            are fewer than two frames.
-        is_constant: Whether every frame stands where an even rate puts it, up to what containers
-            round and a quarter of a frame.
-        longest_hole_s: The longest step from one frame to the next, if it is at least 1.5 ordinary
-            ones; 0 where there is no hole.
+        frames_per_second: Rate of the ordinary steps, which holes do not change; None if there are
+            fewer than two frames.
+        is_constant: Whether each frame has the time of a constant rate, up to the rounding of
+            containers or a quarter of a frame.
+        longest_hole_s: Length of the longest hole; 0 if there is none.
         hole_after_frame: The frame (0-based) before the longest hole; None without a hole.
-        hole_count: Number of steps of at least 1.5 ordinary ones.
+        hole_count: Number of holes.
     """
 
     frames_per_second: float | None
@@ -36,7 +35,7 @@ class Rate:
 
 
 def describe_rate(times_s: NDArray[np.float64]) -> Rate:
-    """Tell an even rate from a varying one and find the holes.
+    """Find out whether the rate is constant, and find the holes.
 
     Args:
         times_s: ``(n,)`` seconds, strictly increasing, as ``frame_times_s`` gives them.

@@ -1,7 +1,7 @@
-"""When the frames of a sequence are: from the stream of a video, from the config for pictures.
+"""The time of each frame: from the stream of a video, from the config for folders of pictures.
 
-A video says when each of its frames is shown. Folders of pictures say nothing, and theirs follow
-each other at the config's ``frames_per_second``.
+A video holds the time at which each of its frames is shown. Pictures hold no times; their rate is
+``frames_per_second`` of the config.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ SLOWEST, FASTEST = 0.001, 1000.0
 
 @dataclass(frozen=True)
 class Clock:
-    """From frames to seconds.
+    """Converts frame numbers to seconds.
 
     Attributes:
-        frames_per_second: The rate, where it varies that of ordinary steps.
-        times_s: ``(n,)`` when each frame begins, the first at 0; ``None`` for even intervals.
+        frames_per_second: The rate; where it varies, the rate without the holes.
+        times_s: ``(n,)`` start time of each frame, the first 0; ``None`` for a constant rate.
     """
 
     frames_per_second: float
@@ -36,7 +36,7 @@ class Clock:
             times_s: ``(n,)`` rising; ``None`` for pictures.
 
         Returns:
-            ``None`` where the times are none, or those of no video.
+            ``None`` if there are no times, or times that no video can have.
         """
         if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
             return None
@@ -53,30 +53,30 @@ class Clock:
         """The clock of a sequence.
 
         Args:
-            times_s: ``(n,)`` of its stream, rising; ``None`` for a folder of pictures.
-            frames_per_second: Of the config, for sequences that do not tell time.
+            times_s: ``(n,)`` times of its stream, rising; ``None`` for a folder of pictures.
+            frames_per_second: Rate of the config, for sequences without times.
         """
         return cls.of_stream(times_s) or cls(frames_per_second)
 
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> "Clock":
-        """As ``to_record`` has stored it."""
+        """The clock that ``to_record`` stored."""
         times = record.get("times_s")
         rate = float(record["frames_per_second"])
         uneven = times is not None and len(times) > 1
         return cls(rate, np.array(times, np.float64) if uneven else None)
 
     def to_record(self) -> dict[str, Any]:
-        """For a JSON file: ``frames_per_second``, and ``times_s`` where intervals are not even."""
+        """The clock for a JSON file: ``frames_per_second``, and ``times_s`` if the rate varies."""
         record: dict[str, Any] = {"frames_per_second": self.frames_per_second}
         if self.times_s is not None:
             record["times_s"] = [round(time, 4) for time in self.times_s.tolist()]
         return record
 
     def seconds(self, frame: int) -> float:
-        """When a 0-based frame begins, which is when the one before it ends.
+        """The time at which a frame (0-based) begins and the frame before it ends.
 
-        The last one lasts as long as the one before it.
+        The last frame is taken to last as long as the one before it.
         """
         if self.times_s is None:
             return frame / self.frames_per_second

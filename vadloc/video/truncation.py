@@ -1,4 +1,4 @@
-"""Video files that end before what their own structure says: told without decoding."""
+"""Find video files that are cut off, without decoding: their structure promises more bytes."""
 
 import os
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 _RIFF_HEADER_BYTES = 8
 _RIFF_UNKNOWN = (0, 0xFFFFFFFF)
-"""Sizes of a recording that was never closed."""
+"""The size field of a recording that was never closed."""
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
@@ -18,15 +18,15 @@ _TS_SYNC = b"\x47"
 
 
 def missing_bytes(path: Path, container_format: str, index: Iterable[Any]) -> int:
-    """How many bytes a video file lacks at its end; 0 where it is whole or does not say.
+    """Number of bytes that a video file lacks at its end; 0 if it is whole or gives no size.
 
-    Only what the structure of the file needs is trusted: where its samples lie (MP4), how long the
-    chunk is that holds the frames (AVI, Matroska, ASF), whether the last packet is whole (MPEG-TS).
+    Only the structure of the file is trusted: the positions of its samples (MP4), the length of the
+    chunk that holds the frames (AVI, Matroska, ASF), the length of the last packet (MPEG-TS).
     Durations and frame counts in headers are often wrong in files that are sound.
 
     Args:
         path: The video.
-        container_format: Its name in FFmpeg.
+        container_format: Name of its format in FFmpeg.
         index: Entries with ``pos`` and ``size`` of every sample of the video stream (MP4).
     """
     size = path.stat().st_size
@@ -67,7 +67,7 @@ def _segment_end(file: BinaryIO) -> int:
 
 
 def _ebml_size(data: bytes, at: int) -> tuple[int, int | None]:
-    """Where the content begins whose size stands at a place, and the size; None: not known."""
+    """Read a size: the position where the content begins, and the size, None if it is unknown."""
     if at >= len(data) or not data[at]:
         return at, None
     width = 9 - data[at].bit_length()

@@ -23,12 +23,12 @@ CODEC_OPTIONS = {"preset": "veryfast", "crf": "20"}
 """Three times as fast as the default preset, for files about a tenth larger."""
 CONTAINER_OPTIONS = {"fflags": "+bitexact"}
 TICK_S = Fraction(1, 90_000)
-"""Unit of the times of frames that do not follow each other evenly."""
+"""Unit of the times of frames whose rate is not constant."""
 BT709 = 1
-"""Its number in ISO/IEC 23091-4, for matrix, primaries and transfer alike."""
+"""The number of BT.709 in ISO/IEC 23091-4: the same for matrix, primaries and transfer."""
 LIMITED_RANGE = 1
 LARGEST_DENOMINATOR = 1001
-"""Enough for 30000/1001 frames per second."""
+"""Largest denominator of a frame rate: enough for 30000/1001."""
 
 
 def write_video(
@@ -48,8 +48,8 @@ def write_video(
         path: The ``.mp4``; it is complete or absent.
         frames: RGB frames, uint8 ``(height, width, 3)``, all of one size; consumed one by one.
         frames_per_second: 0.001 to 1000.
-        times_s: ``(n,)`` when each frame begins, rising from 0; ``None`` for even intervals.
-        stamp: Of an artifact; it stands in a box at the end that players skip.
+        times_s: ``(n,)`` start time of each frame, rising from 0; ``None`` for a constant rate.
+        stamp: Stamp of an artifact, written into a box at the end that players skip.
 
     Returns:
         Number of frames written.
@@ -100,7 +100,7 @@ def pad_to_even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """The frames, after a look at their dtype and shape."""
+    """The frames, padded to even sides, after a check of their dtype and shape."""
     shape: tuple[int, ...] | None = None
     for index, frame in enumerate(frames):
         shape = shape or frame.shape
@@ -114,7 +114,7 @@ def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArra
 
 
 def _set_up(stream: "VideoStream", frame: NDArray[np.uint8]) -> None:
-    """Size, colour, and one thread: with several, bytes could depend on the machine."""
+    """Set size and colour, and one thread: with several, the bytes could depend on the machine."""
     stream.height, stream.width = frame.shape[:2]
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
@@ -127,4 +127,6 @@ def _to_video_frame(frame: NDArray[np.uint8]) -> "VideoFrame":
     from av import VideoFrame
 
     rgb = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    return rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+    return rgb.reformat(
+        format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
+    )

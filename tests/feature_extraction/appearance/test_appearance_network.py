@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
-from feature_extraction.appearance.crops import (  # noqa: E402
-    CLASSES,
-    read_crops,
-)
+from feature_extraction.appearance.classes import CLASSES  # noqa: E402
+from feature_extraction.appearance.crops import read_crops  # noqa: E402
 from feature_extraction.appearance.network import (  # noqa: E402
     MEAN,
     RIDGE,

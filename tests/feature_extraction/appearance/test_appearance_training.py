@@ -14,24 +14,15 @@ from feature_extraction.appearance.augmentation import (
     enlarged_from,
     grey,
 )
-from feature_extraction.appearance.crops import (
-    CLASSES,
-    LABELS,
-    Crops,
-    read_crops,
-)
+from feature_extraction.appearance.batches import balanced_shares, batches
+from feature_extraction.appearance.classes import CLASSES, LABELS
+from feature_extraction.appearance.crops import Crops, read_crops
 from feature_extraction.appearance.precision_recall import (
     confusion_matrix,
     precision_recall,
 )
-from feature_extraction.train_appearance import (
-    Settings,
-    balanced_shares,
-    batches,
-    main,
-    rate_share,
-    run,
-)
+from feature_extraction.appearance.settings import Settings
+from feature_extraction.train_appearance import main
 from vadloc.errors import UsageError, VadlocError
 
 PER_CLASS = 4
@@ -239,6 +230,9 @@ def test_batches_of_an_epoch_can_be_made_again() -> None:
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
+    pytest.importorskip("torch")
+    from feature_extraction.appearance.training import rate_share
+
     shares = [rate_share(step, 200) for step in range(200)]
     assert shares[0] == pytest.approx(0.1)
     assert shares[9] == shares[10] == pytest.approx(1)
@@ -271,21 +265,22 @@ def test_an_interrupted_training_continues_to_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torchvision")
-    from feature_extraction import checkpoints
+    from feature_extraction.appearance import train
+    from feature_extraction.appearance.train import run
     from vadloc.weights import read_weights
 
     settings = Settings(str(data), "none", "mobilenet_v3_small", 2, 8, 0)
     whole = run(settings, tmp_path / "whole", device="cpu")
-    save = checkpoints.save_checkpoint
+    save = train.save_checkpoint
 
     def save_and_stop(path: Path, state: dict[str, object]) -> None:
         save(path, state)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "save_checkpoint", save_and_stop)
+    monkeypatch.setattr(train, "save_checkpoint", save_and_stop)
     with pytest.raises(KeyboardInterrupt):
         run(settings, tmp_path / "parts", device="cpu")
-    monkeypatch.setattr(checkpoints, "save_checkpoint", save)
+    monkeypatch.setattr(train, "save_checkpoint", save)
     parts = run(settings, tmp_path / "parts", device="cpu")
     one, other = read_weights(whole).tensors, read_weights(parts).tensors
     for name, tensor in one.items():

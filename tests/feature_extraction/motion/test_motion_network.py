@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from feature_extraction.motion.network import (
-    MATCHES,
-    TRUNK,
-    Match,
-    build_motion,
-    motion_attributes,
-    motion_network,
-)
+from feature_extraction.motion.architecture import MATCHES, TRUNK, Match
+from feature_extraction.motion.read_out import motion_attributes
 from feature_extraction.motion.targets import (
     MotionTargets,
     flow_to_maps,
@@ -25,6 +19,8 @@ from vadloc.errors import VadlocError
 from vadloc.weights import NetworkWeights, read_weights, write_weights
 
 torch = pytest.importorskip("torch")
+
+from feature_extraction.motion.network import MotionNetwork, build_motion  # noqa: E402
 
 
 def volumes(count: int, length: int = 10, seed: int = 0) -> Any:
@@ -41,7 +37,7 @@ def test_the_first_layer_is_a_3d_convolution() -> None:
     from feature_extraction.motion.layers import window
 
     torch.manual_seed(0)
-    network: Any = motion_network().eval()
+    network: Any = MotionNetwork().eval()
     conv = network.trunks[0]["conv1"].conv
     size = TRUNK["conv1"]
     clip = volumes(2, 4)
@@ -70,7 +66,7 @@ def test_windows_share_a_frame() -> None:
     )
 
     torch.manual_seed(0)
-    network: Any = motion_network().eval()
+    network: Any = MotionNetwork().eval()
     trunk = network.trunks[0]
     seen = []
     with torch.inference_mode():
@@ -127,7 +123,7 @@ def test_where_nothing_is_seen_no_displacement_is_preferred() -> None:
 
 @pytest.mark.parametrize("length", [4, 5, 7, 9, 10, 16])
 def test_a_volume_may_have_any_number_of_frames(length: int) -> None:
-    network = motion_network().eval()
+    network = MotionNetwork().eval()
     clip = volumes(1, length)
     with torch.inference_mode():
         before = network.embed(clip)
@@ -140,13 +136,13 @@ def test_a_volume_may_have_any_number_of_frames(length: int) -> None:
 
 def test_three_frames_are_too_few() -> None:
     with pytest.raises(VadlocError, match="volumes of 3 frames, but the motion network needs 4"):
-        motion_network().embed(volumes(1, 3))
+        MotionNetwork().embed(volumes(1, 3))
 
 
 @pytest.mark.parametrize("separate", [False, True])
 def test_features_give_the_outputs_back(separate: bool) -> None:
     torch.manual_seed(1)
-    network = motion_network(separate_trunks=separate).eval()
+    network = MotionNetwork(separate_trunks=separate).eval()
     with torch.inference_mode():
         features = network.embed(volumes(3)).numpy()
         outputs = {name: value.numpy() for name, value in network(volumes(3)).items()}
@@ -161,12 +157,12 @@ def test_features_give_the_outputs_back(separate: bool) -> None:
 
 def test_features_of_another_width_are_refused() -> None:
     with pytest.raises(VadlocError, match=r"shape \(2, 128\), expected \(n, 384\)"):
-        motion_attributes(weights_of(motion_network()), np.zeros((2, 128), np.float32))
+        motion_attributes(weights_of(MotionNetwork()), np.zeros((2, 128), np.float32))
 
 
 def test_heads_have_own_trunks_if_asked() -> None:
-    shared: Any = motion_network()
-    separate: Any = motion_network(separate_trunks=True)
+    shared: Any = MotionNetwork()
+    separate: Any = MotionNetwork(separate_trunks=True)
     assert (len(shared.trunks), len(separate.trunks)) == (1, 3)
     clip = volumes(1)
     separate.eval()
@@ -181,7 +177,7 @@ def test_heads_have_own_trunks_if_asked() -> None:
 
 
 def test_brightness_does_not_matter() -> None:
-    network = motion_network().eval()
+    network = MotionNetwork().eval()
     clip = 0.5 * volumes(2)
     with torch.inference_mode():
         torch.testing.assert_close(
@@ -205,10 +201,10 @@ def test_contrast_is_taken_from_the_surround() -> None:
 
 @pytest.mark.parametrize("separate", [False, True])
 def test_folded_normalisation_computes_the_same(separate: bool) -> None:
-    from feature_extraction.motion.layers import fold_normalisation
+    from feature_extraction.motion.network import fold_normalisation
 
     torch.manual_seed(2)
-    network = motion_network(separate_trunks=separate, normalised=True)
+    network = MotionNetwork(separate_trunks=separate, normalised=True)
     network.train()
     for step in range(3):  # statistics other than those at the start
         network(3 * volumes(4, seed=step))
@@ -223,7 +219,7 @@ def test_folded_normalisation_computes_the_same(separate: bool) -> None:
 
 def test_weights_survive_the_file(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    network = motion_network(separate_trunks=True).eval()
+    network = MotionNetwork(separate_trunks=True).eval()
     write_weights(tmp_path / "m.safetensors", weights_of(network).tensors, {"network": "motion"})
     again = build_motion(read_weights(tmp_path / "m.safetensors"))
     with torch.inference_mode():
@@ -233,7 +229,7 @@ def test_weights_survive_the_file(tmp_path: Path) -> None:
 
 
 def test_other_weights_are_refused() -> None:
-    weights = weights_of(motion_network())
+    weights = weights_of(MotionNetwork())
     tensors = dict(weights.tensors)
     tensors["heads.angle.weight"] = np.zeros((128, 5), np.float32)
     with pytest.raises(VadlocError, match=r"heads.angle.weight has shape \(128, 5\)"):
@@ -245,7 +241,7 @@ def test_other_weights_are_refused() -> None:
 
 def test_reading_features_needs_no_torch() -> None:
     code = (
-        "import sys, feature_extraction.motion.network, feature_extraction.train_motion\n"
+        "import sys, feature_extraction.motion.read_out, feature_extraction.train_motion\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -253,7 +249,7 @@ def test_reading_features_needs_no_torch() -> None:
 
 def test_mirrored_volumes_have_mirrored_motion() -> None:
     """The bins' permutations, against the flow itself mirrored."""
-    from feature_extraction.motion.training import random_view
+    from feature_extraction.motion.augmentation import random_view
 
     flow = np.random.default_rng(0).normal(0, 2, (3, 64, 64, 2)).astype(np.float32)
     share, momentum = flow_to_maps(flow)
@@ -270,7 +266,7 @@ def test_mirrored_volumes_have_mirrored_motion() -> None:
 
 
 def test_each_volume_is_mirrored_in_its_own_way() -> None:
-    from feature_extraction.motion.training import random_view
+    from feature_extraction.motion.augmentation import random_view
 
     frames = np.arange(3 * 64 * 64).reshape(1, 3, 64, 64).astype(np.uint8).repeat(60, axis=0)
     share = np.zeros((60, 8, 8, 12), np.float32)
@@ -302,7 +298,7 @@ def _as(flow: np.ndarray, way: tuple[bool, bool, bool]) -> np.ndarray:
 
 
 def test_losses_vanish_only_for_the_right_answer() -> None:
-    from feature_extraction.motion.training import total_loss
+    from feature_extraction.motion.losses import total_loss
 
     flow = np.zeros((9, 64, 64, 2), np.float32)
     flow[..., 0] = 3
@@ -331,7 +327,7 @@ def test_losses_vanish_only_for_the_right_answer() -> None:
 
 def test_features_are_as_far_apart_as_motions() -> None:
     """The motions themselves have the right distances, however they are turned; none other has."""
-    from feature_extraction.motion.training import distances_loss
+    from feature_extraction.motion.losses import distances_loss
 
     torch.manual_seed(0)
     share = torch.rand(5, 12) / 12

@@ -5,17 +5,15 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_extraction.momentum import flow_engine
+from feature_extraction.motion.objects import Path
+from feature_extraction.motion.rendering import Layer, Wave, render
 from feature_extraction.motion.synthetic import (
     CAMERAS,
-    Layer,
-    Path,
-    Textures,
-    Wave,
     as_filmed,
     random_scene,
-    render,
     synthetic_volume,
 )
+from feature_extraction.motion.textures import Textures
 
 T = 5
 TIME: NDArray[np.float64] = np.arange(T, dtype=np.float64)
@@ -162,7 +160,7 @@ def test_distinct_textures_show_how_they_move() -> None:
 
 
 def test_a_walkers_limbs_hang_on_its_body() -> None:
-    from feature_extraction.motion.synthetic import walker
+    from feature_extraction.motion.objects import walker
 
     for seed in range(10):
         parts = walker(np.random.default_rng(seed), Textures(), T)

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 from tiny_scene import run
 
-from feature_extraction.motion.network import build_motion
 from feature_extraction.motion.pool import (
     Half,
     Pool,
@@ -19,12 +18,14 @@ from feature_extraction.motion.pool import (
     synthetic_pool,
 )
 from feature_extraction.motion.real import split_sequences
+from feature_extraction.motion.settings import Settings
 from feature_extraction.motion.targets import MotionTargets
-from feature_extraction.train_motion import Settings
 from vadloc.errors import UsageError, VadlocError
 from vadloc.weights import read_weights
 
 torch = pytest.importorskip("torch")
+
+from feature_extraction.motion.network import build_motion  # noqa: E402
 
 
 def settings(*, steps: int = 6, batch_size: int = 8) -> Settings:
@@ -143,11 +144,11 @@ def test_training_learns_two_directions() -> None:
 @pytest.mark.parametrize("separate", [False, True])
 def test_heads_are_fitted_to_a_trunk_that_stays(pool: Pool, separate: bool) -> None:
     from feature_extraction.motion.heads import fit_heads
-    from feature_extraction.motion.network import motion_network
-    from feature_extraction.motion.training import heads_loss
+    from feature_extraction.motion.losses import heads_loss
+    from feature_extraction.motion.network import MotionNetwork
 
     torch.manual_seed(1)
-    network = motion_network(separate_trunks=separate)
+    network = MotionNetwork(separate_trunks=separate)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     share, momentum = (
         torch.from_numpy(m.mean(axis=(1, 2))) for m in (pool.targets.share, pool.targets.momentum)
@@ -316,10 +317,8 @@ def test_the_weights_that_ship_see_motion_they_were_never_trained_on() -> None:
 
 def moved_textures() -> Iterator[tuple[int, tuple[NDArray[np.float32], ...]]]:
     """A texture that fills the volume, moved by whole pixels: direction bin, and what is seen."""
-    from feature_extraction.motion.network import (
-        load_motion,
-        outputs_to_attributes,
-    )
+    from feature_extraction.motion.network import load_motion
+    from feature_extraction.motion.read_out import outputs_to_attributes
 
     network = load_motion("bundled", "cpu")
     texture = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 255, (224, 224)), (0, 0), 2)

@@ -31,6 +31,7 @@ from evaluation.results import (
 )
 from vadloc import doctor
 from vadloc.artifacts import Artifacts
+from vadloc.checks.annotation import check_ground_truth
 from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
 
@@ -79,7 +80,7 @@ def artifacts_at(config: Path, results: Path, *part: str) -> Artifacts:
 
 
 def evaluated(artifacts: Artifacts) -> tuple[Path, dict[str, Any]]:
-    path = evaluate_scores.run(artifacts.config, artifacts, "tiny")
+    path = evaluate_scores.STAGE.run(artifacts, "tiny")
     return path, json.loads(path.read_text())
 
 
@@ -244,10 +245,10 @@ def test_sequences_that_are_not_there_or_not_covered(own: Path, tmp_path: Path) 
 def test_doctor_reads_every_ground_truth_where_it_covers(own: Path, tmp_path: Path) -> None:
     artifacts = artifacts_at(own / "two.toml", tmp_path / "r")
     examined = doctor.examine_all(artifacts, jobs=1, device=None)
-    assert list(doctor.check_ground_truth(artifacts, examined)) == []
+    assert list(check_ground_truth(artifacts, examined)) == []
     (own / "Test" / "Test1_gt" / "001.png").unlink()
     (own / "Test" / "frame_labels.csv").write_text("Test1,,\n")
-    labels, masks = doctor.check_ground_truth(artifacts, examined)
+    labels, masks = check_ground_truth(artifacts, examined)
     assert labels.startswith("test Test0: ")
     assert "frame_labels.csv: no row for Test0" in labels
     assert masks.startswith("test Test1: ")

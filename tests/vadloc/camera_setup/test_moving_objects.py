@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from moving_rectangles import rectangles
 from numpy.typing import NDArray
 
 from vadloc.camera_setup.moving_objects import (
@@ -14,33 +15,6 @@ from vadloc.camera_setup.moving_objects import (
     round_down,
 )
 
-HEIGHT_PX, WIDTH_PX = 180, 320
-
-
-def scene(
-    height_px: int,
-    *,
-    scale: float = 1.0,
-    frames: int = 24,
-    objects: int = 6,
-    noise: float = 3.0,
-    light: float = 0.0,
-) -> NDArray[np.uint8]:
-    """Dark rectangles that cross a textured ground, each in its own lane."""
-    random = np.random.default_rng(0)
-    height, width = round(HEIGHT_PX * scale), round(WIDTH_PX * scale)
-    tall, wide = round(height_px * scale), round(height_px * scale * 0.5)
-    ground = np.kron(random.integers(110, 150, (height // 4, width // 4)), np.ones((4, 4)))
-    film = np.repeat(ground[None], frames, axis=0)
-    for index in range(objects):
-        top = round((5 + (HEIGHT_PX - height_px - 10) * index / max(1, objects - 1)) * scale)
-        for number in range(frames):
-            left = round((number * 37 + index * 53) * scale) % (width - wide)
-            film[number, top : top + tall, left : left + wide] = 40
-    film += random.normal(0, noise, film.shape)
-    film += light * np.sin(np.arange(frames))[:, None, None]
-    return np.clip(film, 0, 255).astype(np.uint8)
-
 
 def objects_of(frames: NDArray[np.uint8]) -> Blobs:
     blobs = np.concatenate(moving_blobs(frames))
@@ -49,7 +23,7 @@ def objects_of(frames: NDArray[np.uint8]) -> Blobs:
 
 @pytest.mark.parametrize("height_px", [16, 24, 40])
 def test_regions_are_as_high_as_the_objects(height_px: int) -> None:
-    proposal = propose(objects_of(scene(height_px, objects=3)), height_px=180, width_px=320)
+    proposal = propose(objects_of(rectangles(height_px, objects=3)), height_px=180, width_px=320)
     assert proposal.object_px == pytest.approx(height_px, abs=3)
     assert proposal.size_px == round_down(proposal.object_px or 0)
     assert proposal.stride_px * 2 == proposal.size_px
@@ -58,19 +32,19 @@ def test_regions_are_as_high_as_the_objects(height_px: int) -> None:
 
 @pytest.mark.parametrize("scale", [0.5, 2])
 def test_the_proposal_scales_with_the_video(scale: float) -> None:
-    found = objects_of(scene(32, scale=scale, objects=3))
+    found = objects_of(rectangles(32, scale=scale, objects=3))
     assert np.quantile(heights_px(found), 0.25) == pytest.approx(32 * scale, abs=3)
 
 
 @pytest.mark.parametrize("change", [{"noise": 10.0}, {"light": 25.0}])
 def test_noise_and_changing_light_are_no_objects(change: dict[str, float]) -> None:
-    found = objects_of(scene(24, objects=3, **change))
+    found = objects_of(rectangles(24, objects=3, **change))
     assert np.quantile(heights_px(found), 0.25) == pytest.approx(24, abs=3)
-    assert len(np.concatenate(moving_blobs(scene(24, objects=0, **change)))) == 0
+    assert len(np.concatenate(moving_blobs(rectangles(24, objects=0, **change)))) == 0
 
 
 def test_a_lamp_that_is_switched_on_is_no_object() -> None:
-    frames = scene(24, objects=0)
+    frames = rectangles(24, objects=0)
     frames[20, :, :200] //= 2
     assert [len(blobs) for blobs in moving_blobs(frames)] == [0] * 24
 
@@ -81,7 +55,7 @@ def test_nothing_moves_gives_an_eighth_of_the_shorter_side() -> None:
 
 
 def test_blobs_at_the_edge_are_left_out() -> None:
-    frames = scene(24, objects=0)
+    frames = rectangles(24, objects=0)
     frames[3, :30, 100:120] = 0
     frames[5, 60:90, 100:120] = 0
     found = moving_blobs(frames)

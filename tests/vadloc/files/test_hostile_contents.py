@@ -60,7 +60,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     made = Artifacts(config, folder / "results", folder)
     for stage in [*stages(made), calibration.STAGE]:
         for unit in stage.units(made):
-            stage.run(config, made, unit)
+            stage.run(made, unit)
     assert made.explanations("Test0").load()["detections"]
     return made
 
@@ -327,7 +327,7 @@ def test_files_that_do_not_fit_each_other_are_refused(
         path.unlink()
     try:
         with pytest.raises(VadlocError, match=message) as caught:
-            stage.run(artifacts.config, artifacts, unit)
+            stage.run(artifacts, unit)
         assert not any(path.exists() for path in outputs)
     finally:  # the next test needs them
         for path, data in outputs.items():

@@ -16,7 +16,7 @@ from vadloc.files import storage
 SLOW_DISK = """
 import os, sys, time
 from pathlib import Path
-from vadloc import storage
+from vadloc.files import storage
 
 def delayed(function):
     def call(*arguments):

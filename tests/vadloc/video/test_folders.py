@@ -20,10 +20,10 @@ from tiny_scene import (
 )
 
 from vadloc.artifacts import Artifacts
+from vadloc.checks.space import check_space
+from vadloc.checks.unread import unread_files
 from vadloc.config import load_config
-from vadloc.doctor import check_space
 from vadloc.errors import VadlocError
-from vadloc.unread import unread_files
 from vadloc.video.frames import (
     list_frame_files,
     list_sequences,

@@ -12,8 +12,8 @@ from tiny_scene import CONFIG, FRAMES, film, run, run_scene, save_frames, scene_
 
 from anomaly_detection.calibration.calibrate_threshold import alarm_threshold
 from vadloc.artifacts import Artifacts
+from vadloc.checks.rates import contradictions, log_contradictions
 from vadloc.config import load_config
-from vadloc.rate_checks import contradictions, log_contradictions
 from vadloc.video.times import Clock
 from vadloc.video.writing import write_video
 

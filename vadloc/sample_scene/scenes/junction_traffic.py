@@ -53,7 +53,7 @@ def _pavement(rng: np.random.Generator, *, side: int, axis: int, way: int) -> ND
     """Along a pavement and over the crossing; some turn at the corner.
 
     Args:
-        rng: Of the place on the pavement.
+        rng: Random numbers for the position on the pavement.
         side: 0 the pavement near the camera or to the left, 1 the other.
         axis: 0 across the picture, 1 away from the camera.
         way: 1 there, -1 back.

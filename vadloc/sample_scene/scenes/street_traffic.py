@@ -196,8 +196,6 @@ _SEQUENCES: Final = {
     "Test003": (_on_the_lawn, _dog, _slow_car),
     "Test004": (_bag, _waiting),
 }
-SMALL: Final = 5
-"""The scene called ``sample`` has so many sequences."""
 
 
 def write_scripts(seed: int, clock: Clock = CLOCK, density: float = 1.0) -> list[Script]:

@@ -1,32 +1,62 @@
-"""What the commands of all stages share: options, the loop over units, exit status."""
+"""What a stage is: a command that works unit by unit, skips what is done and reports what it does.
+
+A stage's file is its computation: ``compute`` says what is to be written, everything around it is
+done here. See `Stage`.
+"""
 
 import argparse
 import logging
-import math
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
+from vadloc.arguments import artifacts_of
 from vadloc.artifacts import Artifact, Artifacts, Split
-from vadloc.config import Alarms, load_config
-from vadloc.console import CommandParser, add_verbose_option, progress, start_logging
+from vadloc.checks.unread import log_unread
+from vadloc.config import Config
+from vadloc.console import progress, start_logging
 from vadloc.errors import UsageError, VadlocError, about_file, counted
 from vadloc.files.storage import remove_leftovers
-from vadloc.stage_reports import write_report
-from vadloc.unread import log_unread
-from vadloc.versions import VERSIONS
+from vadloc.process import emit, exit_status
+from vadloc.stage_reports import stage_report, write_report
 
 logger = logging.getLogger(__name__)
-TERMINATED = 128 + signal.SIGTERM
 
 
-class Terminated(BaseException):
-    """SIGTERM has come, as at the time limit of a Slurm job."""
+@dataclass(frozen=True)
+class Work:
+    """A unit of a stage that is to be computed.
+
+    Attributes:
+        artifacts: The results.
+        unit: Name of the sequence, or of the dataset.
+        todo: The outputs that are not there, or that are to be replaced.
+        overwrite: Whether what is damaged or was made otherwise may be replaced.
+        counts: What the report of each output counts, by the output's path.
+    """
+
+    artifacts: Artifacts
+    unit: str
+    todo: tuple[Artifact, ...]
+    overwrite: bool = False
+    counts: dict[Path, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """The config."""
+        return self.artifacts.config
+
+    def lacks(self, file: Artifact) -> bool:
+        """Whether an output is among those that are to be made."""
+        return any(file.path == other.path for other in self.todo)
+
+    def count(self, **numbers: Any) -> None:
+        """Add numbers to all reports of the unit; see `vadloc.stage_reports.NOUNS`."""
+        for counts in self.counts.values():
+            counts.update(numbers)
 
 
 @dataclass(frozen=True)
@@ -35,12 +65,14 @@ class Stage:
 
     Attributes:
         command: Module path, as after ``python -m``.
-        run: ``run(config, artifacts, unit, overwrite=...) -> Path``: makes the output of a unit,
-            or finds it made.
-        outputs: The artifacts of a unit; it is done when all of them are.
+        outputs: The artifacts of a unit; it is done when all of them are. The first one stands for
+            the unit, and is saved last.
+        compute: Gives the outputs that are to be done, each with its content, in the order in which
+            they are saved; what it has written itself it does not give. Called only if some output
+            is not done.
         split: Whose sequences are the units; ``None`` for a command of the whole dataset.
-        prepare: What all units share, ``prepare(config, artifacts, overwrite=...)``: called once
-            before several units are run side by side, and by a unit that runs alone.
+        prepare: What all units share, ``prepare(artifacts, overwrite=...)``: called once before
+            several units are run side by side.
         describe: What is printed of a unit that is done, beside its path.
         variant: Tells it from others of the same command.
         reports: Names of the reports of a unit, one for each of its first outputs; default: one in
@@ -48,8 +80,8 @@ class Stage:
     """
 
     command: str
-    run: Callable[..., Path]
     outputs: Callable[[Artifacts, str], list[Artifact]]
+    compute: Callable[[Work], Iterable[tuple[Artifact, Any]]]
     split: Split | None = None
     prepare: Callable[..., None] | None = None
     describe: Callable[[Artifacts, str], str] | None = None
@@ -82,6 +114,35 @@ class Stage:
             return self.reports(artifacts, unit)
         return [f"{artifacts.version}/{unit}"]
 
+    def run(self, artifacts: Artifacts, unit: str, *, overwrite: bool = False) -> Path:
+        """Make the outputs of a unit that are not there, and leave their reports.
+
+        Args:
+            artifacts: The results.
+            unit: Name of the sequence, or of the dataset.
+            overwrite: Replace what is damaged or was made otherwise.
+
+        Returns:
+            Path of the first output.
+
+        Raises:
+            VadlocError: An input is missing or unusable, or an output that was made otherwise is in
+                the way.
+        """
+        outputs = self.outputs(artifacts, unit)
+        todo = tuple(file for file in outputs if not file.is_done(overwrite=overwrite))
+        if todo:
+            work = Work(artifacts, unit, todo, overwrite)
+            with ExitStack() as reports:  # of files that are made together, each has the whole time
+                names = self.reported(artifacts, unit)
+                for name, file in zip(names, outputs, strict=False):
+                    if len(names) == 1 or file in todo:
+                        report = stage_report(artifacts, self.command, name, file.stamp)
+                        work.counts[file.path] = reports.enter_context(report)
+                for file, content in self.compute(work):
+                    file.save(content)
+        return outputs[0].path
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -103,163 +164,6 @@ class RunOptions:
     def of(cls, args: argparse.Namespace) -> "RunOptions":
         """As the shared options say."""
         return cls(args.overwrite, args.jobs, args.log_file, args.verbose)
-
-
-def emit(text: str) -> None:
-    """A result: one line or more on stdout."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def usable_cores() -> int:
-    """Cores this process may use (a Slurm allocation sets them)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def thread_count() -> int:
-    """Threads that one unit may use: OMP_NUM_THREADS, which also joblib's workers have set."""
-    value = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, int(value)) if value.isdigit() else usable_cores()
-
-
-def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True) -> None:
-    """Options of every command that reads a config.
-
-    Args:
-        parser: Gets the options.
-        running: Whether the command makes results, and not only looks at them.
-    """
-    versions = sorted(VERSIONS)
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", required=True, help="TOML file of the dataset"
-    )
-    parser.add_argument(
-        "--version",
-        choices=versions,
-        metavar="NAME",
-        help=f"of the method: {', '.join(versions)}; default: the config's",
-    )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        metavar="DIR",
-        default=Path("results"),
-        help="folder for the results; default: %(default)s",
-    )
-    parser.add_argument(
-        "--datasets",
-        type=Path,
-        metavar="DIR",
-        default=Path("datasets"),
-        help="folder in which the data of the configs lies; default: %(default)s",
-    )
-    add_verbose_option(parser)
-    if not running:
-        return
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace what is damaged or was made from other settings or frames",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=_positive,
-        metavar="N",
-        default=usable_cores(),
-        help="sequences side by side; default: the usable cores, %(default)s",
-    )
-    parser.add_argument(
-        "--device",
-        choices=["auto", "cpu", "cuda"],
-        default="auto",
-        help="where networks run (feature extraction only); default: a GPU if there is one",
-    )
-    parser.add_argument(
-        "--log-file",
-        type=Path,
-        metavar="FILE",
-        help="append the log to this file, with two lines for each sequence",
-    )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
-    return int(text)
-
-
-def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParser:
-    """Parser of a stage's command.
-
-    Args:
-        description: First line of ``--help``.
-        sequences: Whether its units are sequences that can be chosen.
-    """
-    parser = CommandParser(description=description)
-    add_shared_options(parser)
-    parser.add_argument(
-        "--missing",
-        action="store_true",
-        help="only print the indices that lack output, as an array spec such as 0-2,5",
-    )
-    if sequences:
-        choice = parser.add_mutually_exclusive_group()
-        choice.add_argument(
-            "--idx", type=int, metavar="N", help="0-based place of the sequence in sorted order"
-        )
-        choice.add_argument("--sequence", metavar="NAME", help="of the one; default: all")
-    return parser
-
-
-def add_alarm_options(parser: argparse.ArgumentParser) -> None:
-    """Options that stand above the config's ``[alarms]``."""
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument(
-        "--threshold", type=_finite, metavar="SCORE", help="least score of an alarm"
-    )
-    choice.add_argument(
-        "--false-alarms-per-hour",
-        type=_not_negative,
-        metavar="X",
-        help="calibrate the threshold on training sequences, each left out in turn; default: as "
-        "[alarms] of the config says",
-    )
-
-
-def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = _finite(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 or above")
-    return value
-
-
-def artifacts_of(args: argparse.Namespace) -> Artifacts:
-    """The results that the shared options speak of."""
-    config = load_config(args.config)
-    given: tuple[str, ...] = ()
-    for name in ("threshold", "false_alarms_per_hour"):
-        value = getattr(args, name, None)
-        if value is not None:
-            config = config.model_copy(update={"alarms": Alarms(**{name: value})})
-            given = f"--{name.replace('_', '-')}", str(value)
-    return Artifacts(
-        config,
-        args.results,
-        args.datasets,
-        version=args.version or "",
-        alarm_options=given,
-        part=tuple(getattr(args, "sequences", None) or ()),
-    )
 
 
 def stage_main(stage: Stage, args: argparse.Namespace) -> None:
@@ -284,50 +188,6 @@ def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite:
         for index, unit in enumerate(stage.units(artifacts))
         if unit in units and not stage.is_done(artifacts, unit, overwrite=overwrite)
     ]
-
-
-@contextmanager
-def exit_status(log_file: Path | None = None, *, verbose: bool = False) -> Iterator[None]:
-    """Log to stderr (and a file), and turn errors of users into one line and an exit status.
-
-    SIGTERM ends the work with status 143; what is under its final name is complete, and what is
-    not is removed or, in workers, left as a temporary file that the next run removes.
-    """
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        start_logging(log_file, verbose=verbose)
-        yield
-    except UsageError as error:
-        logger.error("%s", error)
-        sys.exit(2)
-    except VadlocError as error:
-        logger.error("%s", error)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        logger.error("interrupted; the same command continues")
-        sys.exit(130)
-    except Terminated:
-        logger.error("terminated; the same command continues")
-        _end_workers()
-        sys.exit(TERMINATED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:  # no permission, a link to nowhere, a disk that fails
-        logger.error("%s", about_file(error))
-        sys.exit(1)
-
-
-def _terminate(_signal: int, _frame: object) -> None:
-    raise Terminated
-
-
-def _end_workers() -> None:
-    """Kill joblib's workers, if it was used: nobody waits for their results any more."""
-    if "joblib" in sys.modules:
-        from joblib.externals.loky import get_reusable_executor
-
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def _chosen(stage: Stage, artifacts: Artifacts, args: argparse.Namespace) -> list[str]:
@@ -379,7 +239,7 @@ def run_units(
     words = stage.label, stage.label.rpartition(".")[2]
     with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
         if stage.prepare and todo:
-            stage.prepare(artifacts.config, artifacts, overwrite=options.overwrite)
+            stage.prepare(artifacts, overwrite=options.overwrite)
         for unit, error in _results(stage, artifacts, todo, options):
             shown.step()
             if error:
@@ -468,7 +328,7 @@ def _run_unit(
     """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
     start_logging(options.log_file, verbose=options.verbose)
     try:
-        stage.run(artifacts.config, artifacts, unit, overwrite=options.overwrite)
+        stage.run(artifacts, unit, overwrite=options.overwrite)
     except VadlocError as error:
         return unit, str(error)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What lies among sequences and frames and is not read, so that it is said and not passed over."""
+"""Find files among sequences and frames that are not read, so that users are told of them."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ DOCUMENTS = frozenset({"readme", "license", "licence", "copying", "citation", "c
 
 
 def unread_lines(artifacts: Artifacts, *splits: Split) -> list[str]:
-    """For each split in which something is not read, one line that names it."""
+    """One line for each split in which something is not read."""
     return [
         line
         for split in splits
@@ -34,7 +34,7 @@ def unread_lines(artifacts: Artifacts, *splits: Split) -> list[str]:
 
 
 def log_unread(artifacts: Artifacts, *splits: Split) -> None:
-    """Warn of what is not read; once a command, before its work."""
+    """Warn of what is not read; each command does so once, before its work."""
     for line in unread_lines(artifacts, *splits):
         logger.warning("%s", line)
 
@@ -48,8 +48,8 @@ def _line(folder: Path, sequences: list[Sequence]) -> str:
 def unread_files(folder: Path, sequences: Iterable[Sequence]) -> list[str]:
     """Entries of a folder of sequences, and of the folders of frames in it, that are not read.
 
-    Hidden files, annotation and descriptions are no such entries, nor are ``<sequence>_gt``
-    folders of sequences that are there.
+    Hidden files, annotation and descriptions are left out, and so are the ``<sequence>_gt`` folders
+    of the sequences.
 
     Returns:
         Paths relative to the folder, in order.
@@ -82,6 +82,6 @@ def _candidates(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _suffix(name: str) -> str:
-    """As `Path.suffix` in lower case, without making a path: there are many frames."""
+    """The suffix in lower case, as `Path.suffix`; to make a path takes longer."""
     stem, dot, suffix = name.rpartition(".")
     return f"{dot}{suffix}".lower() if stem else ""

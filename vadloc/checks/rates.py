@@ -1,23 +1,22 @@
-"""Videos that tell another rate than the config does."""
+"""Find videos whose frame rate is not that of the config."""
 
 import logging
 from collections.abc import Iterator
 
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.errors import some_of
 
 logger = logging.getLogger(__name__)
 TOLERANCE = 0.01
-"""By how much of it the rate of a video may differ from the config's without a word."""
-SPLITS: tuple[Split, ...] = ("train", "test")
+"""Relative difference of rates up to which there is no warning."""
 
 
 def contradictions(rates: dict[str, float | None], frames_per_second: float) -> Iterator[str]:
     """One line for each rate that is not the config's.
 
     Args:
-        rates: Frames per second of videos, by what a message calls them; ``None`` if not known.
-        frames_per_second: Of the config.
+        rates: Frames per second of each video, ``None`` if unknown; keys are labels for messages.
+        frames_per_second: Rate of the config.
     """
     labels: dict[str, list[str]] = {}
     for label, rate in rates.items():
@@ -32,7 +31,7 @@ def contradictions(rates: dict[str, float | None], frames_per_second: float) -> 
 
 
 def log_contradictions(artifacts: Artifacts) -> None:
-    """Warn of videos with another rate than the config; once a command, from what was computed."""
+    """Warn of videos whose rate is not that of the config, as earlier stages have stored it."""
     files = {f"test {s.name}": artifacts.score_details(s.name) for s in artifacts.sequences("test")}
     for sequence in artifacts.sequences("train"):
         files[f"train {sequence.name}"] = artifacts.calibration(sequence.name)

@@ -1,0 +1,77 @@
+"""What the module of an extractor says of it, beside what ``vadloc.versions.EXTRACTORS`` says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_extraction.extractor import Extractor
+from feature_extraction.workers import Workers
+from vadloc.config import Config
+from vadloc.regions import RegionGrid
+
+ReadOut = Callable[
+    [Mapping[str, NDArray[np.float32]], Mapping[str, NDArray[np.float32]]],
+    Mapping[str, NDArray[np.float32]],
+]
+"""From components ``(n, width)`` and descriptors ``(n, k)`` of n volumes, by name, to some of the
+fields of ``attributes.Attributes``, by name."""
+
+
+@dataclass(frozen=True)
+class ComponentWords:
+    """How explanations speak of a component.
+
+    Attributes:
+        label: The name of the component in sentences.
+        attributes: What is read out of it: ``speed``, ``direction``, ``moving_share``, ``class``.
+            An attribute outside its normal range counts in this component.
+    """
+
+    label: str
+    attributes: tuple[str, ...] = ()
+
+
+def _accept(_config: Config, _device: str) -> None:
+    """The check of an extractor that runs everywhere."""
+
+
+def _no_floor(_config: Config) -> float:
+    """The speed floor of an extractor that has none."""
+    return 0.0
+
+
+@dataclass(frozen=True)
+class ExtractorKind:
+    """An extractor as the rest of the program uses it.
+
+    Attributes:
+        make: Makes the extractor of one sequence from the config, the grid of its frames, the
+            threads and the device (``auto``, ``cpu`` or ``cuda``).
+        width: Columns of each component.
+        bytes_per_volume: Size of the features of a volume on disk, if every volume is computed.
+        needs_colour: Whether it looks at colour; grey frames are read faster.
+        is_network: Whether it runs a network, which has weights, cuts crops and may use a GPU.
+        check: Raises UsageError before any frame is read where the extractor cannot run. The
+            device is ``cpu`` or ``cuda``. Only networks are checked.
+        least_side_px: Smallest height and width of frames that it can look at.
+        method: The name, in messages, of what needs frames of that size.
+        words: Component to how explanations speak of it. A component without an entry has no
+            attributes, and its name is its label.
+        read_out: Makes the function that reads attributes out of features. It returns ``None``
+            where these settings allow no attributes.
+        speed_floor: The speed in px/frame below which nothing is measured; 0 for no such limit.
+    """
+
+    make: Callable[[Config, RegionGrid, Workers, str], Extractor]
+    width: int
+    bytes_per_volume: int
+    needs_colour: bool = False
+    is_network: bool = False
+    check: Callable[[Config, str], None] = _accept
+    least_side_px: int = 1
+    method: str = "this extractor"
+    words: Mapping[str, ComponentWords] = field(default_factory=dict)
+    read_out: Callable[[Config], ReadOut | None] | None = None
+    speed_floor: Callable[[Config], float] = _no_floor

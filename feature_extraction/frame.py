@@ -1,0 +1,110 @@
+"""A frame of video as extractors look at it: at crop scale, region by region."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vadloc.regions import RegionGrid
+
+CROP_PX: Final = 64
+"""Side of a region at crop scale: the scale of the motion network and of stored training crops."""
+
+APPEARANCE_PX: Final = 48
+"""Side of a region as the appearance network looks at it. Crops of 64 pixels a side have 1.8 times
+as many pixels, and the regions of Ped2 are 32 pixels of the video."""
+
+BLOCK_PX: Final = 8
+"""Side of the blocks at crop scale whose mean brightness says whether a region has changed."""
+
+
+@dataclass
+class Frame:
+    """One frame, and the forms of it that several extractors need; each is computed once.
+
+    Attributes:
+        grey: uint8 ``(height, width)``.
+        rgb: uint8 ``(height, width, 3)``, or ``None`` where no extractor asked for colour.
+        grid: The regions.
+    """
+
+    grey: NDArray[np.uint8]
+    rgb: NDArray[np.uint8] | None
+    grid: RegionGrid
+
+    @cached_property
+    def grey_at_crop_scale(self) -> NDArray[np.uint8]:
+        """The grey frame at crop scale, at which a region has 64 pixels a side."""
+        return to_crop_scale(self.grey, self.grid)
+
+    @cached_property
+    def rgb_at_appearance_scale(self) -> NDArray[np.uint8]:
+        """The frame in colour at the scale of the appearance network, 48 pixels a region."""
+        return self.rgb_at_scale(APPEARANCE_PX)
+
+    def rgb_at_scale(self, side: int) -> NDArray[np.uint8]:
+        """The frame in colour, with so many pixels a region; computed at every call.
+
+        A grey frame has its brightness in all three channels.
+        """
+        if self.rgb is None:
+            grey = to_crop_scale(self.grey, self.grid, side=side)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return to_crop_scale(self.rgb, self.grid, side=side)
+
+    @cached_property
+    def blocks(self) -> NDArray[np.uint8]:
+        """Mean brightness of 8 x 8 blocks at crop scale: noise averaged out."""
+        import cv2
+
+        height, width = self.grey_at_crop_scale.shape
+        size = (width // BLOCK_PX, height // BLOCK_PX)
+        return np.asarray(
+            cv2.resize(self.grey_at_crop_scale, size, interpolation=cv2.INTER_AREA), np.uint8
+        )
+
+
+def to_crop_scale(
+    image: NDArray[np.uint8], grid: RegionGrid, *, side: int = CROP_PX
+) -> NDArray[np.uint8]:
+    """A frame at the scale of crops, padded to whole regions by repeating its edge.
+
+    Args:
+        image: ``(height, width)`` or ``(height, width, 3)``.
+        grid: The regions of the frame; ``cells_per_side`` must divide 8.
+        side: Pixels that a region gets, a multiple of 8.
+
+    Returns:
+        uint8; region (r, c) is ``[s r : s r + side, s c : s c + side]`` with
+        s = side / cells_per_side.
+    """
+    import cv2
+
+    rows, columns = (max(n, grid.cells_per_side) for n in grid.cells)
+    bottom = rows * grid.stride_px - grid.height_px
+    right = columns * grid.stride_px - grid.width_px
+    padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    cell = side // grid.cells_per_side
+    method = cv2.INTER_LINEAR if cell >= grid.stride_px else cv2.INTER_AREA
+    size = columns * cell, rows * cell
+    return np.asarray(cv2.resize(padded, size, interpolation=method), np.uint8)
+
+
+def region_windows(
+    image: NDArray[np.uint8], grid: RegionGrid, *, side: int = CROP_PX
+) -> NDArray[np.uint8]:
+    """Each region's part of an image at crop scale (or of its blocks), as a view.
+
+    Args:
+        image: ``(height, width)`` or ``(height, width, channels)``.
+        grid: The regions.
+        side: Pixels that a region has in the image.
+
+    Returns:
+        ``(region rows, region columns, side, side)``, with channels before the last two.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(0, 1))
+    step = side // grid.cells_per_side
+    return windows[::step, ::step]

@@ -1,0 +1,142 @@
+"""The features of all video volumes of a sequence, computed in one pass over its frames."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_extraction.extractor import Extracted, Extractor
+from feature_extraction.frame import Frame
+from feature_extraction.registry import kind_of
+from feature_extraction.time_steps import CollectedSteps
+from feature_extraction.volume_stream import VolumeStream
+from feature_extraction.workers import Workers
+from vadloc.artifacts import SCHEMAS
+from vadloc.config import Config
+from vadloc.errors import VadlocError, counted
+from vadloc.process import thread_count
+from vadloc.regions import RegionGrid
+from vadloc.video.frames import Sequence, read_frames_as, sequence_times_s
+
+logger = logging.getLogger(__name__)
+
+
+def frames_to_features(
+    config: Config,
+    sequence: Sequence,
+    extractors: tuple[str, ...],
+    *,
+    device: str = "auto",
+    limit: int | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Features of one sequence by several extractors, as they are stored.
+
+    Args:
+        config: The config.
+        sequence: The sequence.
+        extractors: Names of the extractors.
+        device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
+        limit: Look at so many frames from the beginning; ``None`` for all.
+
+    Returns:
+        For each extractor a dict: ``first_frame`` ``(v,)`` int64, 0-based, of each time step;
+        ``index`` ``(v, regions)`` int32, regions row by row: the row of each volume in
+        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts; of a video
+        ``times_s`` ``(frames,)`` float64, when each frame begins.
+    """
+    coloured = any(kind_of(name).needs_colour for name in extractors)
+    frames = _Counted(sequence, coloured=coloured, limit=limit)
+    height, width = frames.first.shape
+    for name in extractors:
+        _check_size(sequence.name, name, height, width)
+    regions = config.regions
+    grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
+    with Workers(thread_count()) as workers:
+        working = {name: kind_of(name).make(config, grid, workers, device) for name in extractors}
+        first_frames, found = _pass_frames(config, frames, grid, working)
+    shared = {
+        "schema": SCHEMAS["features"],
+        "sequence": sequence.name,
+        "frame_count": frames.count,
+        "height_px": height,
+        "width_px": width,
+        "region_count": grid.region_count,
+        "first_frame": np.array(first_frames, np.int64),
+        **_times(sequence, frames.count, is_whole=limit is None),
+    }
+    return {name: {**shared, **vars(features)} for name, features in found.items()}
+
+
+def _check_size(sequence: str, extractor: str, height: int, width: int) -> None:
+    """Refuse frames that are too small for an extractor."""
+    kind = kind_of(extractor)
+    if min(height, width) < kind.least_side_px:
+        raise VadlocError(
+            f"{sequence}: frames of {width} x {height} px, but {kind.method} needs "
+            f"{kind.least_side_px} px on each side; enlarge the frames"
+        )
+
+
+def _pass_frames(
+    config: Config, frames: "_Counted", grid: RegionGrid, extractors: Mapping[str, Extractor]
+) -> tuple[list[int], dict[str, Extracted]]:
+    """Show all frames to the extractors; first frames of the time steps, and all features."""
+    length, stride = config.regions.frames_per_volume, config.regions.frame_stride
+    stream = VolumeStream(extractors.values(), frames_per_volume=length, frame_stride=stride)
+    collected = {name: CollectedSteps() for name in extractors}
+
+    def collect() -> None:
+        for name, extractor in extractors.items():
+            collected[name].add(extractor.take())
+
+    first_frames = []
+    for grey, *rgb in frames:
+        first_frames.append(stream.add_frame(Frame(grey, rgb[0] if rgb else None, grid)))
+        collect()
+    if frames.count < length:
+        raise VadlocError(
+            f"{frames.name}: {counted(frames.count, 'frame')}, but a video volume has {length} "
+            "([regions] frames_per_volume); remove the sequence or shorten the volumes"
+        )
+    first_frames.append(stream.end())
+    collect()
+    ended = [first for first in first_frames if first is not None]
+    return ended, {name: steps.extracted() for name, steps in collected.items()}
+
+
+def _times(
+    sequence: Sequence, frame_count: int, *, is_whole: bool
+) -> dict[str, NDArray[np.float64]]:
+    """When the frames of a video are; nothing of pictures."""
+    times_s = sequence_times_s(sequence, frame_count=frame_count if is_whole else None)
+    if times_s is None:
+        return {}
+    if len(times_s) < frame_count:
+        logger.warning(
+            "%s: times of %d of %d frames; it counts as one of even intervals",
+            sequence.name,
+            len(times_s),
+            frame_count,
+        )
+        return {}
+    return {"times_s": times_s[:frame_count]}
+
+
+class _Counted:
+    """Frames that are counted as they pass; the first one is looked at in advance."""
+
+    def __init__(self, sequence: Sequence, *, coloured: bool, limit: int | None) -> None:
+        self.name = sequence.name
+        frames = read_frames_as(sequence, ("grey", "rgb") if coloured else ("grey",))
+        first = next(frames)
+        self.first = first[0]
+        self.count = 0
+        self._frames = islice(chain([first], frames), limit)
+
+    def __iter__(self) -> Iterator[Any]:
+        for frame in self._frames:
+            self.count += 1
+            yield frame

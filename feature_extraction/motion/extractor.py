@@ -1,0 +1,145 @@
+"""The extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_extraction.devices import BATCH, device_of, torch_function
+from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, ReadOut
+from feature_extraction.frame import CROP_PX, Frame
+from feature_extraction.motion.architecture import HEADS, MIN_FRAMES
+from feature_extraction.motion.read_out import motion_attributes
+from feature_extraction.network_extractor import Embed, NetworkExtractor
+from feature_extraction.workers import Workers
+from vadloc.config import Config
+from vadloc.errors import UsageError
+from vadloc.regions import RegionGrid
+from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_digest, weights_file
+
+
+def motion_crops(
+    frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Grey volumes ``(n, T, 64, 64)`` of some regions."""
+    pictures = np.stack([frame.grey_at_crop_scale for frame in frames])
+    volumes = np.empty((len(regions), len(frames), CROP_PX, CROP_PX), np.uint8)
+    step = CROP_PX // grid.cells_per_side
+    for volume, region in zip(volumes, regions.tolist(), strict=True):  # whole volumes: fast
+        y, x = (step * place for place in divmod(region, grid.regions[1]))
+        volume[:] = pictures[:, y : y + CROP_PX, x : x + CROP_PX]
+    return volumes
+
+
+def motion_extractor(
+    config: Config, grid: RegionGrid, workers: Workers, device: str
+) -> NetworkExtractor:
+    """The extractor of one sequence."""
+    settings = config.features["motion"]
+    device = device_of(device)
+    digest = weights_digest(settings.weights, "motion")
+    weights = _weights(settings.weights, digest)
+
+    def describe(features: NDArray[np.float16]) -> dict[str, NDArray[np.floating]]:
+        return {"background": motion_attributes(weights, features)[3][:, None]}
+
+    length = config.regions.frames_per_volume
+    return NetworkExtractor(
+        _network(settings.weights, digest, device, workers.count, length),
+        HEADS,
+        motion_crops,
+        grid,
+        batch=BATCH[device],
+        reuse_below=settings.reuse_below,
+        middle_only=False,
+        workers=workers,
+        describe=describe,
+    )
+
+
+@lru_cache(maxsize=4)
+def _weights(weights: str, _digest: str) -> NetworkWeights:
+    """The weights of the motion network, read once for all sequences that a process extracts."""
+    return read_weights(weights_file(weights, "motion"))
+
+
+@lru_cache(maxsize=4)
+def _network(name: str, digest: str, device: str, threads: int, frames: int) -> Embed:
+    """The motion network, built once for all sequences that a process extracts."""
+    weights = _weights(name, digest)
+    if device == "cpu":
+        from feature_extraction.motion.graph import motion_graph
+        from feature_extraction.motion.kernels import windows_and_costs
+        from feature_extraction.openvino_graphs import compile_graph
+
+        graph = motion_graph(weights, batch=BATCH[device], frames=frames)
+        convolve = compile_graph(graph, threads=threads)
+        return lambda volumes: convolve(*windows_and_costs(volumes))
+    from feature_extraction.motion.network import build_motion
+
+    network = build_motion(weights).to(device)
+    return torch_function(lambda volumes: network.embed(volumes / 255), device)
+
+
+def check_motion(config: Config, _device: str) -> None:
+    """Refuse volumes that are too short for the network.
+
+    Raises:
+        UsageError: They are.
+    """
+    length = config.regions.frames_per_volume
+    if length < MIN_FRAMES:
+        raise UsageError(
+            f"{config.path}: [regions] frames_per_volume = {length}: the motion network needs at "
+            f"least {MIN_FRAMES}"
+        )
+
+
+def motion_read_out(config: Config) -> ReadOut:
+    """Reads directions, speeds and the moving share out of features.
+
+    Raises:
+        VadlocError: Weights are missing or damaged.
+    """
+    weights = read_weights(weights_file(config.features["motion"].weights, "motion"))
+    return movement_read_out(weights, size_px=config.regions.size_px)
+
+
+def movement_read_out(weights: NetworkWeights, *, size_px: int) -> ReadOut:
+    """Reads movement out of the features of the network with these weights.
+
+    Args:
+        weights: The weights.
+        size_px: Side of a region: the network sees speeds in pixels of its crops.
+    """
+
+    def read(
+        components: Mapping[str, NDArray[np.float32]], _: Mapping[str, NDArray[np.float32]]
+    ) -> dict[str, NDArray[np.float32]]:
+        features = np.hstack([components[name] for name in HEADS])
+        direction, speed, stationary, _background = motion_attributes(weights, features)
+        # The rule `zero` leaves nothing of volumes that are still.
+        moves: NDArray[np.bool_] = (features != 0).any(axis=1)
+        return {
+            "direction_share": direction * moves[:, None],
+            "speed_px_per_frame": speed * (size_px / CROP_PX) * moves[:, None],
+            "moving_share": (1 - stationary) * moves,
+        }
+
+    return read
+
+
+EXTRACTOR = ExtractorKind(
+    make=motion_extractor,
+    width=FEATURE_WIDTH,
+    bytes_per_volume=776,
+    is_network=True,
+    check=check_motion,
+    words={
+        "angle": ComponentWords("direction", ("direction",)),
+        "speed": ComponentWords("speed", ("speed",)),
+        "background": ComponentWords("share of moving pixels", ("moving_share",)),
+    },
+    read_out=motion_read_out,
+)

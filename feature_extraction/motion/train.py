@@ -1,0 +1,168 @@
+"""A whole training of the motion network: its volumes, the optimisation, the measured result."""
+
+import json
+import logging
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from feature_extraction.motion.architecture import HEADS, OUTPUT_WIDTHS
+from feature_extraction.motion.pool import Half, Pool, joined, kept_pool, real_pool, synthetic_pool
+from feature_extraction.motion.real import split_sequences
+from feature_extraction.motion.settings import Settings
+from feature_extraction.motion.targets import BACKGROUND_SHARE, FLOOR_PX_PER_FRAME
+from vadloc.console import LINE_EVERY_S
+from vadloc.errors import UsageError
+from vadloc.files.storage import replacing
+from vadloc.process import emit
+from vadloc.weights import FEATURE_WIDTH, read_weights, write_weights
+
+logger = logging.getLogger(__name__)
+Pools = dict[tuple[str, Half], Pool]
+CHECKPOINT_EVERY = 250
+STEPS_OF_TRUNK = 4
+"""Steps that train the whole network, for each step that fits the heads alone afterwards."""
+HELD_OUT_SHARE = 0.1
+"""Held-out volumes for each training volume."""
+
+
+def run(settings: Settings, output: Path, *, device: str = "auto", jobs: int = 1) -> Path:
+    """Make the volumes, train, measure and write the weights.
+
+    Args:
+        settings: The settings of the training.
+        output: Folder for everything.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        jobs: Processes that render.
+
+    Returns:
+        Path of the weights.
+
+    Raises:
+        VadlocError: Input is unusable, or the folder belongs to another training.
+    """
+    from feature_extraction.checkpoints import (
+        choose_device,
+        claim_output,
+    )
+    from feature_extraction.motion.network import build_motion
+    from feature_extraction.motion.report import (
+        draw_report,
+        measure,
+    )
+
+    used = choose_device(device)
+    check_inputs(settings)
+    claim_output(output, asdict(settings))
+    pools = make_pools(settings, output, jobs=jobs)
+    started = time.monotonic()
+    tensors = train(settings, pools, output / "checkpoint.pt", device=used)
+    seconds = time.monotonic() - started
+    path = output / "motion.safetensors"
+    _write(path, tensors, settings, {})
+    network = build_motion(read_weights(path)).to(used)
+    results = {
+        f"{kind} volumes, held out": measure(network, pool, device=used)
+        for (kind, half), pool in pools.items()
+        if half == "held_out"
+    }
+    numbers = {name: result.numbers for name, result in results.items()}
+    _write(path, tensors, settings, numbers)
+    draw_report(results, output / "motion.png")
+    report = {"settings": asdict(settings), "numbers": numbers, "training_s": round(seconds)}
+    with replacing(output / "motion.json") as file:
+        file.write(json.dumps(report, indent=2).encode() + b"\n")
+    emit(json.dumps(numbers, indent=2))
+    return path
+
+
+def check_inputs(settings: Settings) -> None:
+    """Look for everything that will be read, before hours are spent.
+
+    Raises:
+        VadlocError: A folder is missing or holds too little.
+    """
+    for video in settings.video:
+        split_sequences(Path(video))
+    if settings.start_from and not Path(settings.start_from).is_file():
+        raise UsageError(
+            f"--start-from {settings.start_from}: no such file; expected the checkpoint.pt that a "
+            "training leaves in its --output"
+        )
+    for half in ("train", "val") if settings.crops else ():
+        folder = Path(settings.crops or "") / half
+        if not folder.is_dir():
+            raise UsageError(
+                f"--crops {settings.crops}: {folder} does not exist; expected the folder that "
+                "feature_extraction.train_appearance takes as --data"
+            )
+
+
+def make_pools(settings: Settings, output: Path, *, jobs: int) -> Pools:
+    """Training and held-out volumes of each kind, from files once made."""
+    crops = Path(settings.crops) if settings.crops else None
+    makers = {"synthetic": partial(synthetic_pool, crops, seed=settings.seed, jobs=jobs)}
+    if settings.video:
+        videos = [Path(video) for video in settings.video]
+        makers["real"] = partial(real_pool, videos, seed=settings.seed)
+    shares: dict[Half, float] = {"train": 1, "held_out": HELD_OUT_SHARE}
+    return {
+        (kind, half): kept_pool(
+            output / f"{kind}_{half}.joblib",
+            partial(make, half, round(share * getattr(settings, kind))),
+        )
+        for half, share in shares.items()
+        for kind, make in makers.items()
+    }
+
+
+def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) -> dict[str, Any]:
+    """Train on the training pools.
+
+    Returns:
+        The tensors of the network with batch normalisation folded into its convolutions.
+    """
+    from feature_extraction.motion.heads import fit_heads
+    from feature_extraction.motion.network import fold_normalisation
+    from feature_extraction.motion.training import MotionTraining
+
+    pool = joined(pool for (_, half), pool in pools.items() if half == "train")
+    training = MotionTraining(pool, settings, device=device)
+    if settings.start_from:
+        training.start_from(Path(settings.start_from))
+    training.resume(checkpoint)
+    last = time.monotonic()
+    while training.step < settings.steps:
+        loss = training.advance()
+        if time.monotonic() - last > LINE_EVERY_S:
+            logger.info("step %d of %d: loss %.3f", training.step, settings.steps, loss)
+            last = time.monotonic()
+        if training.step % CHECKPOINT_EVERY == 0:
+            training.save(checkpoint)
+    training.save(checkpoint)
+    folded = fold_normalisation(training.network.cpu())
+    steps = max(10, settings.steps // STEPS_OF_TRUNK)
+    fit_heads(folded, pool, steps=steps, seed=settings.seed, device=device)
+    return {name: value.cpu().numpy() for name, value in folded.state_dict().items()}
+
+
+def _write(
+    path: Path, tensors: dict[str, Any], settings: Settings, numbers: dict[str, Any]
+) -> None:
+    plain = asdict(settings)
+    plain["video"] = ["/".join(Path(video).parts[-2:]) for video in settings.video]
+    for key in ("crops", "start_from"):
+        plain[key] = Path(plain[key]).name if plain[key] else None
+    metadata = {
+        "network": "motion",
+        "input": "brightness 0 to 1, (n, T, 64, 64), T at least 4",
+        "features": dict.fromkeys(HEADS, FEATURE_WIDTH),
+        "outputs": OUTPUT_WIDTHS,
+        "floor_px_per_frame": FLOOR_PX_PER_FRAME,
+        "background_share": BACKGROUND_SHARE,
+        "settings": plain,
+        "numbers": numbers,
+    }
+    write_weights(path, tensors, metadata)

@@ -1,0 +1,31 @@
+"""Drawn video of rectangles of one height, which stand for moving objects."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEIGHT_PX, WIDTH_PX = 180, 320
+
+
+def rectangles(
+    height_px: int,
+    *,
+    scale: float = 1.0,
+    frames: int = 24,
+    objects: int = 6,
+    noise: float = 3.0,
+    light: float = 0.0,
+) -> NDArray[np.uint8]:
+    """Dark rectangles that cross a textured ground, each in its own lane."""
+    random = np.random.default_rng(0)
+    height, width = round(HEIGHT_PX * scale), round(WIDTH_PX * scale)
+    tall, wide = round(height_px * scale), round(height_px * scale * 0.5)
+    ground = np.kron(random.integers(110, 150, (height // 4, width // 4)), np.ones((4, 4)))
+    film = np.repeat(ground[None], frames, axis=0)
+    for index in range(objects):
+        top = round((5 + (HEIGHT_PX - height_px - 10) * index / max(1, objects - 1)) * scale)
+        for number in range(frames):
+            left = round((number * 37 + index * 53) * scale) % (width - wide)
+            film[number, top : top + tall, left : left + wide] = 40
+    film += random.normal(0, noise, film.shape)
+    film += light * np.sin(np.arange(frames))[:, None, None]
+    return np.clip(film, 0, 255).astype(np.uint8)

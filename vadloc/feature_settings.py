@@ -1,0 +1,48 @@
+"""The settings of each feature extractor: its table ``[features.<extractor>]`` of a config."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from vadloc.config_table import ConfigTable
+
+
+class MomentumFeatures(ConfigTable):
+    """Settings of measured motion (``feature_extraction.momentum``).
+
+    Attributes:
+        flow_preset: Of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
+        flow_floor_px_per_frame: Slower pixels count as still; pixels of the video.
+        flow_side_px: Frames whose longer side is longer are reduced to it for the flow. Speeds
+            stay in pixels of the video.
+    """
+
+    flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
+    flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
+    flow_side_px: int = Field(default=640, ge=32)
+
+
+class NetworkFeatures(ConfigTable):
+    """Settings of a network's features.
+
+    Attributes:
+        weights: ``bundled`` or a ``.safetensors`` file; ``torchvision`` (appearance alone) takes
+            the ImageNet weights of the backbone.
+        reuse_below: A region keeps its last computed features as long as none of its pixels,
+            averaged over 1/8 of the region's side, has changed by more than so many grey levels
+            since then; 0 computes every volume. For appearance the default changes no criterion
+            by more than .0004 (``benchmarks/README.md``).
+    """
+
+    weights: str = Field(default="bundled", min_length=1)
+    reuse_below: float = Field(default=6.0, ge=0, le=255)
+
+
+class AppearanceFeatures(NetworkFeatures):
+    """Settings of the appearance network (``feature_extraction.appearance.network``)."""
+
+    backbone: str = Field(default="mobilenet_v2", pattern=r"^[a-z0-9_]+$")
+
+
+class MotionFeatures(NetworkFeatures):
+    """Settings of the motion network (``feature_extraction.motion.network``)."""
