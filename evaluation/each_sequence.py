@@ -121,11 +121,8 @@ def summarize(
     result = merge(results)
     if plots is not None:
         _save_plots(plots, result, evaluated)
-    stands_on = {
-        criterion: _basis(source, parts)
-        for source, parts in evaluated
-        for criterion in source.criteria
-    }
+    bases = [(source.criteria, _basis(source, parts)) for source, parts in evaluated]
+    stands_on = {criterion: basis for criteria, basis in bases for criterion in criteria}
     content = {**result_to_summary(result, stands_on), "curves": result_to_curves(result)}
     _add_adjustments(content, [part for _, parts in evaluated for part in parts])
     return content
@@ -135,17 +132,19 @@ def _add_adjustments(content: dict[str, Any], parts: Sequence[Evaluated]) -> Non
     """What was done to annotation and predictions before they were compared."""
     content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
     content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
-    for threshold in {part.truth.mask_threshold for part in parts} - {None}:
-        logger.info("masks: pixels are anomalous from level %g on", threshold)
-        content["options"]["mask_threshold"] = threshold
 
 
 def _basis(source: Source, parts: Sequence[Evaluated]) -> Basis:
+    given = (part.truth.mask_threshold for part in parts)
+    thresholds = sorted({threshold for threshold in given if threshold is not None})
+    for threshold in thresholds:
+        logger.info("masks: pixels are anomalous from level %g on", threshold)
     return Basis(
         ground_truth=source.ground_truth,
         format=source.format,
         derived=source.derived or any(part.truth.derived for part in parts),
         frames={part.truth.sequence: part.truth.frame_count for part in parts},
+        mask_thresholds=tuple(thresholds),
     )
 
 

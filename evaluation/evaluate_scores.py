@@ -11,8 +11,9 @@ evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from vadloc.cli import (
     stage_main,
     stage_parser,
 )
-from vadloc.config import Config, GroundTruthSource
+from vadloc.config import CRITERIA, Config, Criterion, GroundTruthSource
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 from vadloc.stage_reports import stage_report
@@ -108,37 +109,61 @@ def run(
 
 
 def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["Load"]]]:
-    """Every ground truth, and what opens each of the sequences that it covers.
+    """What opens each sequence, by the ground truth that serves some criteria.
 
     Args:
-        scenes: Results of one or more configs; ground truths that serve the same criteria are put
-            together.
+        scenes: Results of one or more configs, evaluated as one test set. A name that sequences of
+            two scenes share becomes ``<scene>/<sequence>``.
+
+    Returns:
+        Each criterion that is served is in one of the sources. Where scenes have several ground
+        truths, a source holds those of all scenes that serve its criteria.
 
     Raises:
         VadlocError: A config names no ground truth, or none that covers the evaluated part.
     """
     from evaluation.each_sequence import Source
 
-    found: dict[tuple[str, ...], tuple[Source, list[Load]]] = {}
-    for artifacts in scenes:
-        for source in artifacts.ground_truths:
-            covered = artifacts.covered(source)
-            counts = _count_frames(artifacts, source) if covered else None
-            loads: list[Load] = [
-                partial(load_pair, artifacts, source, s.name, frame_counts=counts) for s in covered
-            ]
-            if loads:
-                key = tuple(sorted(source.criteria))
-                new = Source(source.path, source.format, source.derived, tuple(source.criteria))
-                old, others = found.get(key, (new, []))
-                derived = old.derived or source.derived
-                found[key] = old._replace(derived=derived), [*others, *loads]
-    if not found:
+    served: dict[tuple[tuple[int, int], ...], list[Criterion]] = {}
+    for criterion in CRITERIA:
+        served.setdefault(tuple(_serving(scenes, criterion)), []).append(criterion)
+    served.pop((), None)
+    if not served:
         raise VadlocError(
             f"{scenes[0].config.path}: no ground truth covers {', '.join(scenes[0].part)}; "
             "[[ground_truth]] sequences says which ones it covers"
         )
-    return list(found.values())
+    names = Counter(s.name for artifacts in scenes for s in artifacts.sequences("test"))
+    found = []
+    for keys, criteria in sorted(served.items()):
+        truths = [scenes[scene].ground_truths[source] for scene, source in keys]
+        derived = any(truth.derived for truth in truths)
+        source = Source(truths[0].path, truths[0].format, derived, tuple(criteria))
+        loads = [load for scene, index in keys for load in _loads(scenes[scene], index, names)]
+        found.append((source, loads))
+    return found
+
+
+def _serving(scenes: Sequence[Artifacts], criterion: Criterion) -> Iterator[tuple[int, int]]:
+    """Scene and ground truth of it, as indices, that serve a criterion for some sequences."""
+    for scene, artifacts in enumerate(scenes):
+        for index, source in enumerate(artifacts.ground_truths):
+            if criterion in source.criteria and artifacts.covered(source):
+                yield scene, index
+
+
+def _loads(artifacts: Artifacts, index: int, names: Mapping[str, int]) -> list["Load"]:
+    """What opens each sequence that a ground truth covers; ``names`` counts those of all scenes."""
+    source, scene = artifacts.ground_truths[index], artifacts.config.dataset.name
+    counts = _count_frames(artifacts, source)
+    pooled = {
+        s.name: f"{scene}/{s.name}" if names[s.name] > 1 else s.name
+        for s in artifacts.covered(source)
+    }
+    return [
+        partial(load_pair, artifacts, source, name, frame_counts=counts, pooled_name=pooled_name)
+        for name, pooled_name in pooled.items()
+    ]
 
 
 def truths_to_frame_labels(
@@ -210,12 +235,23 @@ def load_pair(
     sequence: str,
     *,
     frame_counts: Mapping[str, int] | None = None,
+    pooled_name: str,
 ) -> tuple["Prediction", "GroundTruth"]:
-    """The same as `load_scores`, as `evaluation.each_sequence.evaluate_each` takes it."""
+    """The same as `load_scores`, as `evaluation.each_sequence.evaluate_each` takes it.
+
+    Args:
+        artifacts: As in `load_scores`, like all but the last.
+        source: As in `load_scores`.
+        sequence: As in `load_scores`.
+        frame_counts: As in `load_scores`.
+        pooled_name: The name of the sequence in the evaluated test set.
+    """
     from vadloc.annotations.ssvad_json import Prediction
 
     scores, truth = load_scores(artifacts, source, sequence, frame_counts=frame_counts)
-    return Prediction(sequence, scores.frame_count, scores, None), truth
+    scores = replace(scores, sequence=pooled_name)
+    truth = replace(truth, sequence=pooled_name)
+    return Prediction(pooled_name, scores.frame_count, scores, None), truth
 
 
 def load_scores(

@@ -56,12 +56,15 @@ class Basis:
         format: Its format.
         derived: Whether its regions or tracks were computed, not annotated.
         frames: Number of frames of each evaluated sequence.
+        mask_thresholds: Levels from which pixels of its masks are anomalous, ascending. Empty if
+            none was given.
     """
 
     ground_truth: str
     format: str
     derived: bool
     frames: dict[str, int]
+    mask_thresholds: tuple[float, ...] = ()
 
     def content(self) -> dict[str, Any]:
         """As the summary has it."""
@@ -69,6 +72,7 @@ class Basis:
             "ground_truth": self.ground_truth,
             "format": self.format,
             "derived": self.derived,
+            "mask_thresholds": list(self.mask_thresholds),
             "sequences": list(self.frames),
             "frames": sum(self.frames.values()),
         }

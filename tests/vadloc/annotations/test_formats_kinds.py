@@ -285,7 +285,7 @@ def test_the_threshold_stands_in_the_summary(
             tmp_path / "gt", tmp_path / "pr", gt_format="masks", mask_threshold=128
         )
     assert result["region_roc_auc"] == result["pixel_roc_auc"] == 1
-    assert result["options"]["mask_threshold"] == 128
+    assert result["stands_on"]["pixel"]["mask_thresholds"] == [128]
     assert "anomalous from level 128 on" in caplog.text
 
 
