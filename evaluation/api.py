@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from evaluation.criteria.criteria import CriteriaOptions
+from evaluation.criteria.options import CriteriaOptions
 from evaluation.each_sequence import Boxes, Load, Source, evaluate_each, summarize
 from evaluation.loading import TruthFolder, folder_to_loads, frames_of
 from evaluation.predictions.readers import (

@@ -9,13 +9,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.criteria.criteria import (
-    CriteriaOptions,
-    CriteriaResult,
+from evaluation.criteria.combination import CriteriaResult, combine, merge
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.criteria.sequences import (
     SequenceStatistics,
-    combine,
     frame_statistics,
-    merge,
     sequence_statistics,
 )
 from evaluation.predictions.painting import boxes_to_map
@@ -144,6 +142,8 @@ def _basis(source: Source, parts: Sequence[Evaluated]) -> Basis:
         format=source.format,
         derived=source.derived or any(part.truth.derived for part in parts),
         frames={part.truth.sequence: part.truth.frame_count for part in parts},
+        region_count=sum(part.truth.region_count for part in parts),
+        track_count=sum(len(part.truth.track_ids) for part in parts),
         mask_thresholds=tuple(thresholds),
     )
 
@@ -166,8 +166,9 @@ def _save_plots(
         for _, parts in evaluated
         for part in parts
     }
-    threshold = result.frame.eer_threshold.value
-    save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
+    found = result.curves["frame"].eer_threshold
+    threshold = None if found is None or not np.isfinite(found.value) else found.value
+    save_score_plots(folder, scores, threshold=threshold)
 
 
 def truths_by_sequence(
@@ -222,7 +223,7 @@ def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | 
     except VadlocError as error:
         return error
     own = prediction.frame_score
-    shown = statistics.events.frame_score if own is None else own
+    shown = statistics.frame_score if own is None else own
     return Evaluated(statistics, shown, replace(truth, masks=None), prediction.cut_boxes)
 
 

@@ -28,13 +28,13 @@ from vadloc.cli import (
     stage_main,
     stage_parser,
 )
-from vadloc.config import CRITERIA, Config, Criterion, GroundTruthSource
+from vadloc.config import CRITERIA, CURVES, Config, Criterion, GroundTruthSource
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 from vadloc.stage_reports import stage_report
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.criteria.criteria import CriteriaOptions
+    from evaluation.criteria.options import CriteriaOptions
     from evaluation.each_sequence import Load, Source
     from vadloc.annotations.ground_truth import GroundTruth
     from vadloc.annotations.ssvad_json import Prediction
@@ -43,7 +43,6 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
 COMMAND = EVALUATE
 FRAME_LABELS = "frame_labels.json"
 """For the report, which stands before the evaluation and may not import its readers."""
-CURVES = ("region", "track", "frame", "pixel", "dual_pixel")
 EPILOG = (
     "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
     "--predictions DIR --help lists its options."
@@ -52,7 +51,8 @@ EPILOG = (
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     """Summary and curves; the summary is written last."""
-    names = [f"{curve}_{axis}.npy" for curve in CURVES for axis in ("fpr", "tpr", "thresholds")]
+    curves = (curve for curves in CURVES.values() for curve in curves)
+    names = [f"{curve}_{axis}.npy" for curve in curves for axis in ("fpr", "tpr", "thresholds")]
     known = ("summary.json", FRAME_LABELS, TRUTH_CLAIM)
     return [artifacts.evaluation(name) for name in (*known, *names)]
 
@@ -73,7 +73,7 @@ def run(
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
     """
-    from evaluation.criteria.criteria import CriteriaOptions
+    from evaluation.criteria.options import CriteriaOptions
     from evaluation.each_sequence import (
         FRAME_FIRST,
         PLACES_FIRST,
@@ -376,7 +376,7 @@ def run_folders(args: argparse.Namespace) -> dict[str, Any]:
 
 def _criteria_options(args: argparse.Namespace) -> "CriteriaOptions":
     """The options that were given; the others keep their defaults."""
-    from evaluation.criteria.criteria import CriteriaOptions
+    from evaluation.criteria.options import CriteriaOptions
 
     names = (field.name for field in fields(CriteriaOptions))
     given = {name: value for name in names if (value := getattr(args, name)) is not None}

@@ -1,7 +1,7 @@
 """The config of a dataset: one TOML file, read and checked once, then never changed."""
 
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import tomli
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -32,9 +32,21 @@ GroundTruthFormat = Literal[
     "street_scene",
     "ubnormal",
 ]
-Criterion = Literal["frame", "pixel", "region", "track"]
-CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
-"""What a ground truth can serve; ``pixel`` is both pixel levels."""
+CURVES = {
+    "frame": ("frame",),
+    "pixel": ("pixel", "dual_pixel"),
+    "region": ("region",),
+    "track": ("track",),
+}
+"""The criteria that a ground truth can serve, and the curves of each one.
+
+A criterion is the module of its name in ``evaluation/criteria/``.
+"""
+CRITERIA = tuple(CURVES)
+if TYPE_CHECKING:
+    Criterion: TypeAlias = str
+else:
+    Criterion = Literal[CRITERIA]
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 
@@ -191,7 +203,7 @@ class Scoring(_Table):
 
 
 class Evaluation(_Table):
-    """Options of the criteria; see ``evaluation.criteria.criteria``."""
+    """Options of the criteria; see ``evaluation.criteria.options``."""
 
     alpha: float = Field(default=0.1, gt=0, le=1)
     beta: float = Field(default=0.1, gt=0, le=1)

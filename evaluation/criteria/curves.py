@@ -144,8 +144,7 @@ def detection_curve(events: Sequence[Events], *, alpha: float = 0.1) -> Detectio
     """
     check_share("alpha", alpha)
     frame_count = sum(len(e.frame_score) for e in events)
-    if not frame_count:
-        raise VadlocError("no test frames: the criteria need at least one sequence with frames")
+    check_frames(frame_count)
     fp_score = np.concatenate([e.false_positive_score for e in events])
     fp_change = np.concatenate([e.false_positive_change for e in events])
     region_score = np.concatenate([e.region_score for e in events])
@@ -220,6 +219,12 @@ def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
         region_count=curve.region_count,
         track_count=curve.track_count,
     )
+
+
+def check_frames(count: int) -> None:
+    """Raise if there is no test frame."""
+    if not count:
+        raise VadlocError("no test frames: the criteria need at least one sequence with frames")
 
 
 def check_share(name: str, value: float) -> None:

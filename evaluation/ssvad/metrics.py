@@ -10,11 +10,11 @@ from scipy.optimize import brentq
 
 from evaluation.api import PathLike, evaluate_sequences, json_folders_to_loads, json_to_load
 from evaluation.criteria.areas import SSVAD_THRESHOLDS
-from evaluation.criteria.criteria import CriteriaOptions
 from evaluation.criteria.curves import (
     RateCurve,
     states_at,
 )
+from evaluation.criteria.options import CriteriaOptions
 from evaluation.each_sequence import Load
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.ssvad_json import Prediction

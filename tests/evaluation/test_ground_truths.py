@@ -22,7 +22,7 @@ from tiny_scene import (
 
 from anomaly_detection import visualize_anomalies, write_report
 from evaluation import evaluate_scores
-from evaluation.criteria.criteria import CriteriaOptions
+from evaluation.criteria.options import CriteriaOptions
 from evaluation.each_sequence import evaluate_each, summarize
 from evaluation.results import (
     basis_lines,
