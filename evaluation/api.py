@@ -28,12 +28,12 @@ from vadloc.annotations import (
     find_reader,
     ssvad_json,
 )
-from vadloc.annotations.context import one_spelling
 from vadloc.annotations.files import visible_entries
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.pairing import check_pairs
 from vadloc.errors import VadlocError, some_of
 from vadloc.video.frames import natural_key
+from vadloc.video.numbering import one_spelling
 
 logger = logging.getLogger(__name__)
 PathLike: TypeAlias = str | Path

@@ -14,11 +14,11 @@ from evaluation.predictions.readers import (
 )
 from vadloc.annotations import (
     find_reader,
+    format_module,
     ssvad_json,
 )
 from vadloc.annotations.context import (
     Context,
-    one_spelling,
 )
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.pairing import (
@@ -28,9 +28,7 @@ from vadloc.annotations.pairing import (
 from vadloc.annotations.regions import OutsideError
 from vadloc.errors import VadlocError, some_of
 from vadloc.video.frames import Sequence as FrameSequence
-
-SIZELESS_FORMATS = ("frame_labels",)
-"""Formats that say nothing about places, so that the size of the frames has no effect."""
+from vadloc.video.numbering import one_spelling
 
 
 class TruthFolder(NamedTuple):
@@ -133,7 +131,7 @@ def _load_pair(
     prediction = open_prediction(path, sequence, known, context.frame_names)
     is_told = known.height_px is not None
     known = known.agreeing(size_of(prediction), where=str(path))
-    if folder.gt_format in SIZELESS_FORMATS:
+    if getattr(format_module(folder.gt_format), "SIZELESS", False):
         known = known._replace(height_px=known.height_px or 1, width_px=known.width_px or 1)
     size_needed = known.complete(where=str(path))
     context = replace(context, counted_by=known.counted_by)

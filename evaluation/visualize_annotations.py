@@ -20,9 +20,9 @@ from vadloc.annotations import (
     READERS,
     find_reader,
 )
-from vadloc.annotations.context import one_spelling
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.video.numbering import one_spelling
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
     from evaluation.figures.views import (

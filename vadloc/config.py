@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 import tomli
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vadloc.annotations import MODULES
 from vadloc.errors import UsageError, one_line
 from vadloc.versions import VERSIONS
 
@@ -21,17 +22,6 @@ def _inside(path: str) -> str:
 InsidePath = Annotated[str, AfterValidator(_inside)]
 
 
-# Named here, so that a slip is noticed before any work is done; `evaluation` has what they mean.
-GroundTruthFormat = Literal[
-    "avenue",
-    "frame_labels",
-    "frame_masks",
-    "json",
-    "masks",
-    "shanghaitech",
-    "street_scene",
-    "ubnormal",
-]
 CURVES = {
     "frame": ("frame",),
     "pixel": ("pixel", "dual_pixel"),
@@ -45,8 +35,10 @@ A criterion is the module of its name in ``evaluation/criteria/``.
 CRITERIA = tuple(CURVES)
 if TYPE_CHECKING:
     Criterion: TypeAlias = str
-else:
+    GroundTruthFormat: TypeAlias = str
+else:  # checked when a config is read, so that a slip is noticed before any work is done
     Criterion = Literal[CRITERIA]
+    GroundTruthFormat = Literal[tuple(MODULES)]
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 

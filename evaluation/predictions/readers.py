@@ -26,7 +26,6 @@ from vadloc.annotations.arrays import map_numbers
 from vadloc.annotations.context import (
     ONE_EACH,
     FrameNames,
-    one_spelling,
 )
 from vadloc.annotations.files import (
     is_document,
@@ -55,6 +54,7 @@ from vadloc.scores import (
 )
 from vadloc.video.decoding import MAX_FRAME_PX
 from vadloc.video.frames import natural_key
+from vadloc.video.numbering import one_spelling
 
 LAYOUT = "frame,x_min,y_min,x_max,y_max,score"
 MAP_SUFFIXES = (".npy", *TIFF_SUFFIXES)

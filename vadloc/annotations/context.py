@@ -9,14 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from unicodedata import normalize
 
 from vadloc.errors import VadlocError, one_line
-
-
-def one_spelling(name: str) -> str:
-    """A name in Unicode form NFC: names that look alike are one, whatever wrote them."""
-    return normalize("NFC", name)
+from vadloc.video.numbering import one_spelling
 
 
 @dataclass(frozen=True)

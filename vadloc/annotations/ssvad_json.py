@@ -5,6 +5,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,6 @@ from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
     FrameNames,
-    one_spelling,
 )
 from vadloc.annotations.files import (
     first_file,
@@ -65,8 +65,10 @@ from vadloc.scores import (
     ScoreMap,
 )
 from vadloc.video.decoding import MAX_FRAME_PX
+from vadloc.video.numbering import one_spelling
 
 logger = logging.getLogger(__name__)
+_MAP_NAME = re.compile(rb'"pixel_level_scores_map"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,32 @@ def read(
     return read_ground_truth(path, sequence=sequence, size=size, context=context)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    names = (f"{sequence}_gt.json", f"{sequence}.json")
+    return (*names, *(f"{sequence}/{name}" for name in names))
+
+
+def files_at(document: Path) -> Iterator[Path]:
+    """A JSON and the maps that it names below its folder."""
+    yield document
+    for written in _MAP_NAME.findall(document.read_bytes()):
+        try:
+            path = (document.parent / json.loads(written)).resolve()
+            found = document.parent / path.relative_to(document.parent.resolve())
+            if found.is_file():
+                yield found
+        except (OSError, RuntimeError, ValueError):  # it is never read
+            continue
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
         VadlocError: There is none; the message lists the places.
     """
-    names = (f"{sequence}_gt.json", f"{sequence}.json")
-    places = (folder, folder / sequence)
-    return first_file([place / name for place in places for name in names], what="JSON annotation")
+    return first_file([folder / place for place in places(sequence)], what="JSON annotation")
 
 
 def annotated(folder: Path) -> dict[str, Path]:

@@ -19,6 +19,7 @@ has no region but is anomalous all the same.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,9 @@ from vadloc.annotations.components import (
 from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
-    one_spelling,
 )
 from vadloc.annotations.files import (
+    files_with_suffix,
     find_entry,
     first_file,
     visible_entries,
@@ -51,6 +52,7 @@ from vadloc.annotations.rows import (
     read_rows,
 )
 from vadloc.errors import VadlocError
+from vadloc.video.numbering import one_spelling
 
 LAYOUT = "object,first_frame,last_frame"
 NORMAL_PREFIX = "normal_scene_"
@@ -138,6 +140,21 @@ def _check_seen(tracks: list[_Track], truth: GroundTruth) -> None:
         )
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the rows of a clip may lie, below the folder."""
+    scene = re.search(r"scene_([0-9]+)", sequence)
+    parents = ("", *([f"Scene{scene[1]}/"] if scene else []))
+    names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
+    return tuple(f"{at}{sequence}{ANNOTATIONS}/{name}" for at in parents for name in names)
+
+
+def files_at(rows: Path) -> Iterator[Path]:
+    """Track rows and the pictures of object numbers beside them."""
+    yield rows
+    pictures = files_with_suffix(rows.parent, ".png")
+    yield from (path for path in pictures if path.stem.endswith("_gt"))
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The rows that `read` reads; of a normal clip, which has none, the folder.
 
@@ -146,12 +163,9 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     """
     if sequence.startswith(NORMAL_PREFIX):
         return folder
-    scene = re.search(r"scene_([0-9]+)", sequence)
-    parents = [folder, *([folder / f"Scene{scene[1]}"] if scene else [])]
-    names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
-    folders = [parent / f"{sequence}{ANNOTATIONS}" for parent in parents]
-    places = [(find_entry(notes) or notes) / name for notes in folders for name in names]
-    return first_file(places, what="UBnormal track rows")
+    paths = [folder / place for place in places(sequence)]
+    candidates = [(find_entry(path.parent) or path.parent) / path.name for path in paths]
+    return first_file(candidates, what="UBnormal track rows")
 
 
 def annotated(folder: Path) -> dict[str, Path]:
