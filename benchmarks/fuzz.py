@@ -49,8 +49,8 @@ from anomaly_detection import visualize_anomalies
 from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation import evaluate_scores
 from evaluation.compute_auc import run as compute_auc
+from evaluation.predictions.known_size import KnownSize
 from evaluation.predictions.readers import (
-    KnownSize,
     list_folder,
     open_prediction,
 )

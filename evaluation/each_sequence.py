@@ -1,7 +1,7 @@
 """Each sequence by itself, several side by side, and then all of them together."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -16,10 +16,10 @@ from evaluation.criteria.sequences import (
     frame_statistics,
     sequence_statistics,
 )
+from evaluation.predictions.folders import Load
 from evaluation.predictions.painting import boxes_to_map
 from evaluation.results import Basis, result_to_curves, result_to_summary
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.annotations.ssvad_json import Prediction
 from vadloc.cli import thread_count
 from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import UsageError, VadlocError
@@ -28,8 +28,6 @@ from vadloc.video.frames import natural_key
 
 logger = logging.getLogger(__name__)
 Boxes: TypeAlias = Literal["regions", "map"]
-Load: TypeAlias = Callable[[], tuple[Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
 BOXES = ("regions", "map")
 FRAME_FIRST: tuple[Criterion, ...] = ("frame",)
 PLACES_FIRST: tuple[Criterion, ...] = ("region", "track", "pixel")

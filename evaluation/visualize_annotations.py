@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vadloc.annotations import (
     READERS,
@@ -22,13 +22,10 @@ from vadloc.annotations import (
 )
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
-from vadloc.video.numbering import one_spelling
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.figures.views import (
-        Files,
-        Look,
-    )
+    from evaluation.figures.view_files import Files
+    from evaluation.figures.views import Look
     from vadloc.video.drawing import (
         ColourScale,
         RgbImage,
@@ -105,16 +102,13 @@ def visualize(
         VadlocError: A file is missing or unusable, files disagree in the number or the size of
             frames, or the output exists.
     """
-    from evaluation.figures.views import (
-        NOTHING,
-        Files,
-    )
+    from evaluation.figures.view_files import NOTHING, Files, map_beside
 
     options = options or ViewOptions()
     named = pred_path or gt_path
     if named is None:
         raise UsageError(NOTHING)
-    prediction = None if pred_path is None else _map_beside(pred_path)
+    prediction = None if pred_path is None else map_beside(pred_path)
     files = Files(sequence or named.stem, gt_path, prediction, frames)
     return show_files(files, out_path, options)
 
@@ -160,9 +154,12 @@ def visualize_dir(
     """
     from tqdm import tqdm
 
+    from evaluation.figures.view_files import JsonFolder, files_by_sequence
+
     options = options or ViewOptions()
-    truth, prediction = _Listing(gt_dir, gt_name_suffix), _Listing(pred_dir, pred_name_suffix)
-    listed = _pair(truth, prediction, frames_dir, options.ground_truth_format)
+    truth = JsonFolder(gt_dir, gt_name_suffix)
+    prediction = JsonFolder(pred_dir, pred_name_suffix)
+    listed = files_by_sequence(truth, prediction, frames_dir, options.ground_truth_format)
     look = _look(listed, options)
     ending = "" if options.frames_out else ".mp4"
     targets = {f: out_dir / f"{f.name}{ending}" for f in listed if sequence in (None, f.name)}
@@ -200,79 +197,6 @@ def _show(files: "Files", path: Path, look: "Look", options: ViewOptions) -> Pat
         count = write_video(path, images, options.frames_per_second)
     logger.debug("%s: %s", path, counted(count, "frame"))
     return path
-
-
-class _Listing(NamedTuple):
-    """A folder of JSON files and what follows the sequence's name in theirs."""
-
-    folder: Path | None
-    suffix: str
-
-    def paths(self, other: "_Listing") -> dict[str, Path]:
-        """Files by the name of their sequence, without those that are the other listing's."""
-        from vadloc.annotations.files import visible_entries
-
-        if self.folder is None:
-            return {}
-        if not self.folder.is_dir():
-            raise VadlocError(f"{self.folder}: no such folder; expected one JSON for each sequence")
-        ending = f"{self.suffix}.json"
-        found = {
-            one_spelling(path.stem) + path.suffix.lower(): path
-            for path in visible_entries(self.folder)
-        }
-        found = {name: path for name, path in found.items() if name.endswith(ending)}
-        if other.folder == self.folder and len(other.suffix) > len(self.suffix):
-            theirs = f"{other.suffix}.json"
-            found = {name: path for name, path in found.items() if not name.endswith(theirs)}
-        if not found:
-            raise VadlocError(f"{self.folder}: no file in it whose name ends in {ending}")
-        return {name.removesuffix(ending): _map_beside(path) for name, path in found.items()}
-
-
-def _map_beside(path: Path) -> Path:
-    """The score map that a JSON describes if there is a ``.npy`` of its name, else the JSON."""
-    scores = path.with_suffix(".npy")
-    return scores if scores.is_file() else path
-
-
-def _pair(
-    truth: _Listing, prediction: _Listing, frames_dir: Path | None, ground_truth_format: str
-) -> "list[Files]":
-    """The files of all sequences in natural order of their names."""
-    from evaluation.figures.views import (
-        NOTHING,
-        Files,
-    )
-    from vadloc.video.frames import (
-        list_sequences,
-        natural_key,
-    )
-
-    listed = [] if frames_dir is None else list_sequences(frames_dir)
-    pictures = {one_spelling(sequence.name): sequence.path for sequence in listed}
-    predictions = prediction.paths(truth)
-    if ground_truth_format == "json":
-        truths = truth.paths(prediction)
-    else:
-        truths = dict.fromkeys(predictions or pictures, truth.folder) if truth.folder else {}
-    names = sorted({*predictions, *truths}, key=natural_key)
-    if not names:
-        raise UsageError(NOTHING + "; formats that do not name the sequences also need the frames")
-    _check_all("prediction", predictions, names)
-    _check_all("ground truth", truths, names)
-    _check_all("frames", pictures, names)
-    return [Files(n, truths.get(n), predictions.get(n), pictures.get(n)) for n in names]
-
-
-def _check_all(what: str, given: dict[str, Path], names: Sequence[str]) -> None:
-    """Raise unless there is one for each name, or none at all."""
-    missing = [name for name in names if given and name not in given]
-    if missing:
-        raise VadlocError(
-            f"no {what} for {', '.join(missing)}; there is for {', '.join(sorted(given))}. Both "
-            "folders must hold the same sequences"
-        )
 
 
 def _look(listed: "Sequence[Files]", options: ViewOptions) -> "Look":
