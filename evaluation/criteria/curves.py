@@ -198,29 +198,6 @@ def share(counts: NDArray[np.int64], whole: int) -> FloatArray:
     return counts / whole if whole else np.full(counts.shape, np.nan)
 
 
-def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
-    """The same detections seen at thresholds of one's own.
-
-    Args:
-        curve: Curve at every distinct event score.
-        thresholds: ``(k,)`` float64, in any order.
-
-    Returns:
-        A curve whose element ``i`` is the state at ``thresholds[i]``.
-    """
-    state = states_at(curve.thresholds, thresholds)
-    return DetectionCurve(
-        thresholds=thresholds,
-        false_positives_per_frame=curve.false_positives_per_frame[state],
-        region_rate=curve.region_rate[state],
-        track_rate=curve.track_rate[state],
-        lowest_score=curve.lowest_score,
-        frame_count=curve.frame_count,
-        region_count=curve.region_count,
-        track_count=curve.track_count,
-    )
-
-
 def check_frames(count: int) -> None:
     """Raise if there is no test frame."""
     if not count:
