@@ -186,9 +186,9 @@ def evaluate_folder(
     check_pairs(*truth[:2], names, what="prediction", unread=unread, is_part=is_part)
     if unread and not is_part:
         logger.warning("%s: not read, since of no known kind: %s", folder, some_of(unread))
-    seen = {} if frames is None else frames_of(names, Path(frames))
+    frame_files = {} if frames is None else frames_of(names, Path(frames))
     return evaluate_sequences(
-        folder_to_loads(truth, predictions, names, seen, size_px),
+        folder_to_loads(truth, predictions, names, frame_files, size_px),
         options=options or CriteriaOptions(),
         boxes=boxes,
         jobs=jobs,

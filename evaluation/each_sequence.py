@@ -53,7 +53,7 @@ class Evaluated(NamedTuple):
     """One evaluated sequence.
 
     Attributes:
-        statistics: What it adds to the criteria of all sequences.
+        statistics: What the criteria need of the sequence.
         frame_scores: ``(frames,)``, for figures.
         truth: Its ground truth; masks, which take most of the memory, are left out.
         cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
@@ -73,7 +73,7 @@ def evaluate_each(
     jobs: int = 1,
     show_progress: bool = False,
 ) -> list[Evaluated]:
-    """The first half of `evaluation.api.evaluate_sequences`: each sequence by itself.
+    """Evaluate each sequence by itself, the first half of `evaluation.api.evaluate_sequences`.
 
     Arguments are those of that function.
 
@@ -99,7 +99,7 @@ def summarize(
     options: CriteriaOptions,
     plots: Path | None = None,
 ) -> dict[str, Any]:
-    """The second half of `evaluation.api.evaluate_sequences`: all sequences together.
+    """Put all sequences together, the second half of `evaluation.api.evaluate_sequences`.
 
     Args:
         evaluated: The sequences of each ground truth; no two serve the same criterion. Criteria
@@ -125,7 +125,7 @@ def summarize(
 
 
 def _add_adjustments(content: dict[str, Any], parts: Sequence[Evaluated]) -> None:
-    """What was done to annotation and predictions before they were compared."""
+    """Count what was cut to the frame before annotation and predictions were compared."""
     content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
     content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
 
@@ -190,7 +190,7 @@ def truths_by_sequence(
 def _outcomes(
     loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
 ) -> Iterable[Evaluated | VadlocError]:
-    """What `_outcome` makes of each sequence, in their order."""
+    """The outcome of each sequence, in their order."""
     if jobs <= 1:
         return (_outcome(load, options, boxes) for load in loads)
     from joblib import Parallel, delayed
@@ -203,7 +203,7 @@ def _outcomes(
 
 
 def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | VadlocError:
-    """What came of a sequence, or what went wrong."""
+    """An evaluated sequence, or the error that prevented it."""
     try:
         prediction, truth = load()
         scores = prediction.scores

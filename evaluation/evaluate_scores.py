@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
 
 COMMAND = EVALUATE
 FRAME_LABELS = "frame_labels.json"
-"""For the report, which stands before the evaluation and may not import its readers."""
+"""The annotation as the report shows it."""
 EPILOG = (
     "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
     "--predictions DIR --help lists its options."
@@ -169,8 +169,8 @@ def truths_to_frame_labels(
     """The annotation of each test sequence, for pages and pictures that show it beside detections.
 
     Args:
-        labelled: Ground truth of each sequence, whose frame labels count.
-        placed: The same, whose regions count.
+        labelled: Ground truth of each sequence from which the anomalous frames are taken.
+        placed: Ground truth of each sequence from which the regions are taken.
 
     Returns:
         ``anomalous_frames``: for each sequence the first and last 0-based frame of each anomalous
@@ -234,7 +234,7 @@ def load_pair(
     frame_counts: Mapping[str, int] | None = None,
     pooled_name: str,
 ) -> tuple["Prediction", "GroundTruth"]:
-    """The same as `load_scores`, as `evaluation.each_sequence.evaluate_each` takes it.
+    """Scores and ground truth of one test sequence, for `evaluation.each_sequence.evaluate_each`.
 
     Args:
         artifacts: As in `load_scores`, like all but the last.

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a summary and the curves behind every number."""
+"""The summary of an evaluation, its tables, and the curves of every criterion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from vadloc.errors import counted
 TABLE_ORDER: tuple[Criterion, ...] = ("frame", "region", "track", "pixel")
 """Criteria in the order of tables; those that are not in it come last."""
 SUMMARY_ORDER: tuple[Criterion, ...] = ("region", "track", "frame", "pixel")
-"""The same for ``summary.json`` and ``summary.csv``."""
+"""Criteria in the order of ``summary.json`` and ``summary.csv``; others come last."""
 NUMBER_ENDINGS = ("_auc", "_eer", "_precision", "_rate")
 """How the names of numbers in a summary end."""
 
@@ -43,7 +43,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Basis:
-    """What the numbers of a criterion stand on.
+    """The ground truth that the numbers of a criterion are computed from.
 
     Attributes:
         ground_truth: File or folder of the annotation.
@@ -65,7 +65,7 @@ class Basis:
     mask_thresholds: tuple[float, ...] = ()
 
     def content(self) -> dict[str, Any]:
-        """As the summary has it."""
+        """The entry of ``stands_on`` in ``summary.json``."""
         return {
             "ground_truth": self.ground_truth,
             "format": self.format,
@@ -97,7 +97,7 @@ def result_to_summary(
 
     Args:
         result: All criteria.
-        stands_on: What each criterion stands on; those that are not in it are undefined.
+        stands_on: The ground truth of each criterion; criteria without one are undefined.
     """
     values = result_to_values(result)
     by_sequence = {
@@ -182,7 +182,7 @@ def summary_to_text(summary: dict[str, Any]) -> str:
 
 
 def basis_lines(summary: dict[str, Any]) -> list[str]:
-    """What the numbers stand on, where that is not one ground truth of the whole test set."""
+    """The ground truth of the numbers, where it is not one that covers the whole test set."""
     lines, bases = [], _bases(summary)
     if summary["part_of"] is not None:
         names = list(dict.fromkeys(name for _, basis in bases for name in basis["sequences"]))
@@ -200,7 +200,7 @@ def basis_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def _stands_on_one(summary: dict[str, Any]) -> bool:
-    """Whether all criteria stand on one ground truth."""
+    """Whether all criteria are computed from one ground truth."""
     return len(_bases(summary)) == 1 and None not in summary["stands_on"].values()
 
 
@@ -210,7 +210,7 @@ def _place(basis: dict[str, Any]) -> str:
 
 
 def _bases(summary: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
-    """Criteria that stand on the same, together."""
+    """Criteria that are computed from the same ground truth, together."""
     found: list[tuple[list[str], dict[str, Any]]] = []
     for criterion, basis in summary["stands_on"].items():
         same = [criteria for criteria, other in found if other == basis]

@@ -52,7 +52,7 @@ class ViewOptions:
         threshold: Score from which something is detected and outlined. ``None`` shows all boxes,
             and outlines no part of a score map.
         zoom: Whole number by which frames are magnified; ``None`` for at least 360 px of height.
-        frames_per_second: Of the video.
+        frames_per_second: Frame rate of the video.
         frames_out: Write numbered pictures (PNG) instead of a video.
         overwrite: Replace what exists.
     """
@@ -114,7 +114,7 @@ def visualize(
 
 
 def show_files(files: "Files", out_path: Path, options: ViewOptions) -> Path:
-    """The same for a sequence whose files were found elsewhere."""
+    """Show one sequence whose files are known, as `visualize` does."""
     _check_absent(out_path, overwrite=options.overwrite)
     return _show(files, out_path, _look([files], options), options)
 
@@ -141,7 +141,7 @@ def visualize_dir(
         out_dir: Folder for ``<sequence>.mp4``, or for folders of pictures.
         frames_dir: Folder of the sequences' folders of frames or videos.
         gt_name_suffix: What follows the name of a sequence in the name of its ground truth.
-        pred_name_suffix: The same for predictions.
+        pred_name_suffix: What follows the name of a sequence in the name of its prediction.
         sequence: Show only this one; the colours are still those of all.
         options: ``None`` for the defaults.
         show_progress: Show a bar if stderr is a terminal.

@@ -100,7 +100,7 @@ class CurveResult:
     eer_threshold: Value | None = None
 
     def undefined(self, reason: str) -> "CurveResult":
-        """The same curve without any point, and its numbers undefined."""
+        """A curve without any point, and undefined numbers."""
         nothing, nan = Value.undefined(reason), np.full(1, np.nan)
         curve = RateCurve(np.full(1, np.inf), nan, nan, reason=reason)
         none = (None if value is None else nothing for value in (self.eer, self.eer_threshold))
@@ -113,7 +113,8 @@ class CriterionResult:
 
     Attributes:
         curves: Its curves, those that `vadloc.config.CURVES` names.
-        numbers: Further numbers, by their names in ``summary.json``.
+        numbers: Further numbers, by their names in ``summary.json``; those that end as
+            ``evaluation.results.NUMBER_ENDINGS`` says stand in ``summary.csv``, too.
         auc_by_sequence: Area of each sequence by itself; ``None`` if the criterion has none.
         counts: What was counted, by its name in ``summary.json``.
     """
@@ -124,7 +125,7 @@ class CriterionResult:
     counts: dict[str, int] = field(default_factory=dict)
 
     def undefined(self, reason: str) -> "CriterionResult":
-        """The same names, all numbers undefined and all counts 0."""
+        """A result with the same names, undefined numbers and counts of 0."""
         return replace(
             self,
             curves={name: curve.undefined(reason) for name, curve in self.curves.items()},

@@ -25,7 +25,7 @@ FIGURES = {"region": ("detection", "regions (RBDC)")}
 
 
 class EventsObserver:
-    """Hands on the changes of detected regions."""
+    """Keeps the changes of detected regions."""
 
     def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
         """Nothing: the changes of detected regions are all that counts."""

@@ -96,7 +96,7 @@ def _observers(truth: GroundTruth, options: CriteriaOptions) -> dict[Criterion, 
 
 
 def frame_statistics(frame_scores: NDArray[np.float64], truth: GroundTruth) -> SequenceStatistics:
-    """The same for a detector that scores frames and does not say where.
+    """What the criteria need of one sequence if the detector scores frames and does not say where.
 
     With one such sequence in the test set, the frame level is all that is defined.
 

@@ -1,4 +1,4 @@
-"""Predictions and ground truth in folders: what opens a pair of them, and what each may know."""
+"""Predictions and ground truth in folders: what opens the pair of a sequence."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What other people's detectors leave behind, as the criteria take it.
+"""Predictions of other people's detectors, read for the criteria.
 
 A folder holds one prediction a sequence, named after it: a file of a suffix of `FILE_READERS`, a
 ``.json`` (the JSON of py-ssvad-metrics), or a folder of maps (`map_folders`).

@@ -115,7 +115,7 @@ def first_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") ->
 
 
 def only_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> Path:
-    """As `first_file`, where no candidate goes before another.
+    """The only candidate that is a regular file, spelled as in `find_entry`.
 
     Raises:
         VadlocError: None is a file, or several are.

@@ -38,7 +38,7 @@ from vadloc.annotations.regions import (
     BoxRegion,
     SequenceSize,
     boxes_to_ground_truth,
-    refuse_unseen,
+    clip_to_frame,
 )
 from vadloc.annotations.score_maps import (
     find_map,
@@ -309,7 +309,7 @@ def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
     """A listed region by its pixels; without runs it fills its box."""
     _check_truth_score(where, region)
     box = np.array([region.bounding_box], np.float64)
-    clipped = refuse_unseen(box, [where], size)[0]
+    clipped = clip_to_frame(box, [where], size)[0]
     if not all(corner.is_integer() for corner in region.bounding_box):
         raise VadlocError(
             f"{where}.bounding_box: {list(region.bounding_box)}, expected whole pixels where the "

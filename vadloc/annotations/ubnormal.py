@@ -105,7 +105,7 @@ def read(
     frames = collect_regions(regions, source=path)
     ids = [[region.track or 0 for region in regions] for regions in frames]
     truth = mask_regions_to_ground_truth(frames, ids, sequence, size, source=path, derived=False)
-    _check_seen(tracks, truth)
+    _check_visible(tracks, truth)
     for track in tracks:
         truth.anomalous[track.first_frame : track.last_frame + 1] = True
     return truth
@@ -131,7 +131,7 @@ def _object_region(mask: NDArray[np.bool_], track: int) -> MaskRegion | None:
     return MaskRegion((x0, y0, x1, y1), mask[y0:y1, x0:x1].copy(), track)
 
 
-def _check_seen(tracks: list[_Track], truth: GroundTruth) -> None:
+def _check_visible(tracks: list[_Track], truth: GroundTruth) -> None:
     for index in np.setdiff1d(np.arange(len(tracks)), truth.track)[:1]:
         track = tracks[index]
         raise VadlocError(
