@@ -26,6 +26,7 @@ from plain_criteria import (
 )
 
 from evaluation.criteria.combination import CriteriaResult, combine
+from evaluation.criteria.criterion import criterion_modules
 from evaluation.criteria.curves import RateCurve
 from evaluation.criteria.options import CriteriaOptions
 from evaluation.criteria.ranking import (
@@ -37,6 +38,7 @@ from evaluation.criteria.ranking import (
 from evaluation.criteria.sequences import sequence_statistics
 from evaluation.results import result_to_values
 from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.config import CURVES
 from vadloc.errors import VadlocError
 from vadloc.scores import (
     BoxScores,
@@ -498,3 +500,11 @@ def test_rule_decides_the_area_of_region_and_track_curves_only() -> None:
     assert result.curves["region"].auc.value == 0.5
     assert result.curves["track"].auc.value == 0.5
     assert result.curves["frame"].auc.value == 1
+
+
+def test_every_criterion_has_the_curves_that_the_config_names() -> None:
+    result = evaluate_maps([perfect_map(t) for t in TWO_SEQUENCES], TWO_SEQUENCES)
+    values = result_to_values(result)
+    for name, module in criterion_modules().items():
+        assert set(result.criteria[name].curves) == set(module.FIGURES) == set(CURVES[name])
+        assert set(module.LABELS.values()) <= set(values)
