@@ -29,7 +29,7 @@ from stages import (
     run_stages,
 )
 
-from vadloc.config import MomentumFeatures
+from vadloc.feature_settings import MomentumFeatures
 from vadloc.video.frames import read_picture
 
 SIDES = (320, 480, 640, 960, 1280)

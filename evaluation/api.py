@@ -12,31 +12,21 @@ ours, counts, and ``undefined``: the reason for every number that is ``None``), 
 
 import logging
 from collections.abc import Collection, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
-from evaluation.criteria.criteria import CriteriaOptions
-from evaluation.each_sequence import Boxes, Load, Source, evaluate_each, summarize
-from evaluation.loading import TruthFolder, folder_to_loads, frames_of
-from evaluation.predictions.readers import (
-    KnownSize,
-    list_folder,
-    size_of,
-)
-from vadloc.annotations import (
-    find_reader,
-    ssvad_json,
-)
-from vadloc.annotations.context import one_spelling
-from vadloc.annotations.files import visible_entries
-from vadloc.annotations.ground_truth import GroundTruth
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.each_sequence import Boxes, Source, evaluate_each, summarize
+from evaluation.predictions.folders import Load, PathLike, TruthFolder, folder_to_loads, frames_of
+from evaluation.predictions.json_pairs import json_folders_to_loads, json_to_load
+from evaluation.predictions.readers import list_folder
+from vadloc.annotations import find_reader
 from vadloc.annotations.pairing import check_pairs
 from vadloc.errors import VadlocError, some_of
 from vadloc.video.frames import natural_key
+from vadloc.video.numbering import one_spelling
 
 logger = logging.getLogger(__name__)
-PathLike: TypeAlias = str | Path
 
 
 def evaluate(
@@ -196,9 +186,9 @@ def evaluate_folder(
     check_pairs(*truth[:2], names, what="prediction", unread=unread, is_part=is_part)
     if unread and not is_part:
         logger.warning("%s: not read, since of no known kind: %s", folder, some_of(unread))
-    seen = {} if frames is None else frames_of(names, Path(frames))
+    frame_files = {} if frames is None else frames_of(names, Path(frames))
     return evaluate_sequences(
-        folder_to_loads(truth, predictions, names, seen, size_px),
+        folder_to_loads(truth, predictions, names, frame_files, size_px),
         options=options or CriteriaOptions(),
         boxes=boxes,
         jobs=jobs,
@@ -277,110 +267,3 @@ def _options(
         rule=rule,
         alarm_threshold=alarm_threshold,
     )
-
-
-class _MapFolders(NamedTuple):
-    """Folders that the paths of maps are relative to; ``None`` for that of the JSON."""
-
-    truth: Path | None
-    prediction: Path | None
-
-    @classmethod
-    def of(cls, truth: PathLike | None, prediction: PathLike | None) -> "_MapFolders":
-        return cls(
-            None if truth is None else Path(truth),
-            None if prediction is None else Path(prediction),
-        )
-
-
-def json_to_load(
-    gt_path: PathLike,
-    pred_path: PathLike,
-    gt_maps: PathLike | None = None,
-    pred_maps: PathLike | None = None,
-) -> Load:
-    """What opens a pair of JSON files; arguments as the first ones of `evaluate`."""
-    maps = _MapFolders.of(gt_maps, pred_maps)
-    return partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
-
-
-def json_folders_to_loads(
-    gt_dir: PathLike,
-    pred_dir: PathLike,
-    suffixes: tuple[str, str] = ("", ""),
-    maps: tuple[PathLike | None, PathLike | None] = (None, None),
-) -> list[Load]:
-    """What opens each pair of two folders.
-
-    Args:
-        gt_dir: As in `accumulated_evaluate`.
-        pred_dir: As in `accumulated_evaluate`.
-        suffixes: What follows the sequence's name in that of its ground truth and prediction.
-        maps: Folders that the paths of their maps are relative to.
-
-    Raises:
-        VadlocError: A folder has no such file, or a sequence has only one of its two.
-    """
-    pairs = json_folders_to_pairs(gt_dir, pred_dir, suffixes)
-    folders = _MapFolders.of(*maps)
-    return [partial(_load_json, *pair, name, folders) for name, pair in pairs.items()]
-
-
-def json_folders_to_pairs(
-    gt_dir: PathLike, pred_dir: PathLike, suffixes: tuple[str, str]
-) -> dict[str, tuple[Path, Path]]:
-    """Ground truth and prediction of each sequence of two folders, in natural order.
-
-    Arguments are those of `json_folders_to_loads`.
-
-    Raises:
-        VadlocError: A folder has no such file, or a sequence has only one of its two.
-    """
-    truths = _list_json(Path(gt_dir), suffixes[0])
-    predictions = _list_json(Path(pred_dir), suffixes[1])
-    _check_complete(truths, predictions, Path(gt_dir), Path(pred_dir))
-    return {name: (truth, predictions[name]) for name, truth in truths.items()}
-
-
-def _load_json(
-    truth: Path, prediction: Path, sequence: str, maps: _MapFolders
-) -> tuple[ssvad_json.Prediction, GroundTruth]:
-    """A pair of JSON files."""
-    annotation = ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth)
-    detected = ssvad_json.read_prediction(prediction, sequence=sequence, maps=maps.prediction)
-    size = KnownSize(annotation.frame_count, annotation.height_px, annotation.width_px)
-    size._replace(counted_by=str(truth)).agreeing(size_of(detected), where=str(prediction))
-    return detected, annotation
-
-
-def _list_json(folder: Path, suffix: str) -> dict[str, Path]:
-    """The JSON files of a folder by sequence, in natural order."""
-    if not folder.is_dir():
-        raise VadlocError(f"{folder}: no such folder; expected <sequence>{suffix}.json in it")
-    documents = (f for f in visible_entries(folder) if f.suffix.lower() == ".json")
-    files = [file for file in documents if one_spelling(file.stem).endswith(suffix)]
-    if not files:
-        raise VadlocError(f"{folder}: no file *{suffix}.json; check the folder and the name suffix")
-    files.sort(key=lambda file: natural_key(file.name))
-    found = {one_spelling(file.stem).removesuffix(suffix): file for file in files}
-    if len(found) < len(files):
-        twice = next(file for file in files if file not in found.values())
-        raise VadlocError(f"{folder}: {twice.name!a} and another file are spellings of one name")
-    return found
-
-
-def _check_complete(
-    truths: Collection[str], predictions: Collection[str], gt_dir: Path, pred_dir: Path
-) -> None:
-    """Raise unless both folders have the same sequences."""
-    for folder, names, others in (
-        (pred_dir, predictions, truths),
-        (gt_dir, truths, predictions),
-    ):
-        missing = [name for name in others if name not in names]
-        if missing:
-            raise VadlocError(
-                f"{folder}: {len(missing)} of {len(others)} sequences missing: "
-                f"{', '.join(missing[:5])}; every sequence needs ground truth and a prediction "
-                "(do the name suffixes fit?)"
-            )

@@ -31,9 +31,9 @@ def write_json(path: Path, truth: "GroundTruth", _context: Context) -> None:
     Raises:
         VadlocError: The file cannot be written.
     """
-    from vadloc.annotations import ssvad_json
+    from vadloc.annotations import ssvad_writing
 
-    ssvad_json.write_ground_truth(path, truth)
+    ssvad_writing.write_ground_truth(path, truth)
 
 
 def write_street_scene(path: Path, truth: "GroundTruth", context: Context) -> None:

@@ -1,7 +1,7 @@
 """Each sequence by itself, several side by side, and then all of them together."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -9,19 +9,17 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.criteria.criteria import (
-    CriteriaOptions,
-    CriteriaResult,
+from evaluation.criteria.combination import CriteriaResult, combine, merge
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.criteria.sequences import (
     SequenceStatistics,
-    combine,
     frame_statistics,
-    merge,
     sequence_statistics,
 )
+from evaluation.predictions.folders import Load
 from evaluation.predictions.painting import boxes_to_map
 from evaluation.results import Basis, result_to_curves, result_to_summary
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.annotations.ssvad_json import Prediction
 from vadloc.config import CRITERIA, Criterion
 from vadloc.errors import UsageError, VadlocError
 from vadloc.process import thread_count
@@ -30,8 +28,6 @@ from vadloc.video.frames import natural_key
 
 logger = logging.getLogger(__name__)
 Boxes: TypeAlias = Literal["regions", "map"]
-Load: TypeAlias = Callable[[], tuple[Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
 BOXES = ("regions", "map")
 FRAME_FIRST: tuple[Criterion, ...] = ("frame",)
 PLACES_FIRST: tuple[Criterion, ...] = ("region", "track", "pixel")
@@ -57,7 +53,7 @@ class Evaluated(NamedTuple):
     """One evaluated sequence.
 
     Attributes:
-        statistics: What it adds to the criteria of all sequences.
+        statistics: What the criteria need of the sequence.
         frame_scores: ``(frames,)``, for figures.
         truth: Its ground truth; masks, which take most of the memory, are left out.
         cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
@@ -77,7 +73,7 @@ def evaluate_each(
     jobs: int = 1,
     show_progress: bool = False,
 ) -> list[Evaluated]:
-    """The first half of `evaluation.api.evaluate_sequences`: each sequence by itself.
+    """Evaluate each sequence by itself, the first half of `evaluation.api.evaluate_sequences`.
 
     Arguments are those of that function.
 
@@ -103,7 +99,7 @@ def summarize(
     options: CriteriaOptions,
     plots: Path | None = None,
 ) -> dict[str, Any]:
-    """The second half of `evaluation.api.evaluate_sequences`: all sequences together.
+    """Put all sequences together, the second half of `evaluation.api.evaluate_sequences`.
 
     Args:
         evaluated: The sequences of each ground truth; no two serve the same criterion. Criteria
@@ -121,31 +117,32 @@ def summarize(
     result = merge(results)
     if plots is not None:
         _save_plots(plots, result, evaluated)
-    stands_on = {
-        criterion: _basis(source, parts)
-        for source, parts in evaluated
-        for criterion in source.criteria
-    }
+    bases = [(source.criteria, _basis(source, parts)) for source, parts in evaluated]
+    stands_on = {criterion: basis for criteria, basis in bases for criterion in criteria}
     content = {**result_to_summary(result, stands_on), "curves": result_to_curves(result)}
     _add_adjustments(content, [part for _, parts in evaluated for part in parts])
     return content
 
 
 def _add_adjustments(content: dict[str, Any], parts: Sequence[Evaluated]) -> None:
-    """What was done to annotation and predictions before they were compared."""
+    """Count what was cut to the frame before annotation and predictions were compared."""
     content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
     content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
-    for threshold in {part.truth.mask_threshold for part in parts} - {None}:
-        logger.info("masks: pixels are anomalous from level %g on", threshold)
-        content["options"]["mask_threshold"] = threshold
 
 
 def _basis(source: Source, parts: Sequence[Evaluated]) -> Basis:
+    given = (part.truth.mask_threshold for part in parts)
+    thresholds = sorted({threshold for threshold in given if threshold is not None})
+    for threshold in thresholds:
+        logger.info("masks: pixels are anomalous from level %g on", threshold)
     return Basis(
         ground_truth=source.ground_truth,
         format=source.format,
         derived=source.derived or any(part.truth.derived for part in parts),
         frames={part.truth.sequence: part.truth.frame_count for part in parts},
+        region_count=sum(part.truth.region_count for part in parts),
+        track_count=sum(len(part.truth.track_ids) for part in parts),
+        mask_thresholds=tuple(thresholds),
     )
 
 
@@ -167,8 +164,9 @@ def _save_plots(
         for _, parts in evaluated
         for part in parts
     }
-    threshold = result.frame.eer_threshold.value
-    save_score_plots(folder, scores, threshold=threshold if np.isfinite(threshold) else None)
+    found = result.curves["frame"].eer_threshold
+    threshold = None if found is None or not np.isfinite(found.value) else found.value
+    save_score_plots(folder, scores, threshold=threshold)
 
 
 def truths_by_sequence(
@@ -192,7 +190,7 @@ def truths_by_sequence(
 def _outcomes(
     loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
 ) -> Iterable[Evaluated | VadlocError]:
-    """What `_outcome` makes of each sequence, in their order."""
+    """The outcome of each sequence, in their order."""
     if jobs <= 1:
         return (_outcome(load, options, boxes) for load in loads)
     from joblib import Parallel, delayed
@@ -205,7 +203,7 @@ def _outcomes(
 
 
 def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | VadlocError:
-    """What came of a sequence, or what went wrong."""
+    """An evaluated sequence, or the error that prevented it."""
     try:
         prediction, truth = load()
         scores = prediction.scores
@@ -223,7 +221,7 @@ def _outcome(load: Load, options: CriteriaOptions, boxes: Boxes) -> Evaluated | 
     except VadlocError as error:
         return error
     own = prediction.frame_score
-    shown = statistics.events.frame_score if own is None else own
+    shown = statistics.frame_score if own is None else own
     return Evaluated(statistics, shown, replace(truth, masks=None), prediction.cut_boxes)
 
 

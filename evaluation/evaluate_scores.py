@@ -8,36 +8,33 @@ evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves 
     python -m evaluation.evaluate_scores --ground-truth DIR --format NAME --predictions DIR
 """
 
-import argparse
-import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vadloc.annotations import READERS
+from evaluation import evaluate_predictions
+from evaluation.result_files import add_all_rules, emit_summary, write_tables
 from vadloc.arguments import artifacts_of, stage_parser
 from vadloc.artifacts import EVALUATE, SCHEMAS, TRUTH_CLAIM, Artifact, Artifacts
-from vadloc.config import GroundTruthSource
-from vadloc.console import CommandParser, add_verbose_option
-from vadloc.errors import UsageError, VadlocError
-from vadloc.process import emit, exit_status
+from vadloc.config import CRITERIA, CURVES, Criterion, GroundTruthSource
+from vadloc.errors import VadlocError
+from vadloc.process import exit_status
 from vadloc.stage import Stage, Work, stage_main
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.criteria.criteria import CriteriaOptions
-    from evaluation.each_sequence import Load, Source
+    from evaluation.each_sequence import Source
+    from evaluation.predictions.folders import Load
     from vadloc.annotations.ground_truth import GroundTruth
-    from vadloc.annotations.ssvad_json import Prediction
+    from vadloc.annotations.ssvad_prediction import Prediction
     from vadloc.scores import ScoreMap
 
 COMMAND = EVALUATE
-FRAME_LABELS = "frame_labels.json"
-"""For the report, which stands before the evaluation and may not import its readers."""
 SUMMARY = "summary.json"
-CURVES = ("region", "track", "frame", "pixel", "dual_pixel")
+FRAME_LABELS = "frame_labels.json"
+"""The annotation as the report shows it."""
 EPILOG = (
     "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
     "--predictions DIR --help lists its options."
@@ -46,7 +43,8 @@ EPILOG = (
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     """Summary and curves; the summary is written last."""
-    names = [f"{curve}_{axis}.npy" for curve in CURVES for axis in ("fpr", "tpr", "thresholds")]
+    curves = (curve for curves in CURVES.values() for curve in curves)
+    names = [f"{curve}_{axis}.npy" for curve in curves for axis in ("fpr", "tpr", "thresholds")]
     first = (SUMMARY, FRAME_LABELS, TRUTH_CLAIM)
     return [artifacts.evaluation(name) for name in (*first, *names)]
 
@@ -57,7 +55,7 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
     Raises:
         VadlocError: Scores are missing, or do not belong to the ground truth.
     """
-    from evaluation.criteria.criteria import CriteriaOptions
+    from evaluation.criteria.options import CriteriaOptions
     from evaluation.each_sequence import (
         FRAME_FIRST,
         PLACES_FIRST,
@@ -88,37 +86,61 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
 
 
 def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["Load"]]]:
-    """Every ground truth, and what opens each of the sequences that it covers.
+    """What opens each sequence, by the ground truth that serves some criteria.
 
     Args:
-        scenes: Results of one or more configs; ground truths that serve the same criteria are put
-            together.
+        scenes: Results of one or more configs, evaluated as one test set. A name that sequences of
+            two scenes share becomes ``<scene>/<sequence>``.
+
+    Returns:
+        Each criterion that is served is in one of the sources. Where scenes have several ground
+        truths, a source holds those of all scenes that serve its criteria.
 
     Raises:
         VadlocError: A config names no ground truth, or none that covers the evaluated part.
     """
     from evaluation.each_sequence import Source
 
-    found: dict[tuple[str, ...], tuple[Source, list[Load]]] = {}
-    for artifacts in scenes:
-        for source in artifacts.ground_truths:
-            covered = artifacts.covered(source)
-            counts = _count_frames(artifacts, source) if covered else None
-            loads: list[Load] = [
-                partial(load_pair, artifacts, source, s.name, frame_counts=counts) for s in covered
-            ]
-            if loads:
-                key = tuple(sorted(source.criteria))
-                new = Source(source.path, source.format, source.derived, tuple(source.criteria))
-                old, others = found.get(key, (new, []))
-                derived = old.derived or source.derived
-                found[key] = old._replace(derived=derived), [*others, *loads]
-    if not found:
+    served: dict[tuple[tuple[int, int], ...], list[Criterion]] = {}
+    for criterion in CRITERIA:
+        served.setdefault(tuple(_serving(scenes, criterion)), []).append(criterion)
+    served.pop((), None)
+    if not served:
         raise VadlocError(
             f"{scenes[0].config.path}: no ground truth covers {', '.join(scenes[0].part)}; "
             "[[ground_truth]] sequences says which ones it covers"
         )
-    return list(found.values())
+    names = Counter(s.name for artifacts in scenes for s in artifacts.sequences("test"))
+    found = []
+    for keys, criteria in sorted(served.items()):
+        truths = [scenes[scene].ground_truths[source] for scene, source in keys]
+        derived = any(truth.derived for truth in truths)
+        source = Source(truths[0].path, truths[0].format, derived, tuple(criteria))
+        loads = [load for scene, index in keys for load in _loads(scenes[scene], index, names)]
+        found.append((source, loads))
+    return found
+
+
+def _serving(scenes: Sequence[Artifacts], criterion: Criterion) -> Iterator[tuple[int, int]]:
+    """Scene and ground truth of it, as indices, that serve a criterion for some sequences."""
+    for scene, artifacts in enumerate(scenes):
+        for index, source in enumerate(artifacts.ground_truths):
+            if criterion in source.criteria and artifacts.covered(source):
+                yield scene, index
+
+
+def _loads(artifacts: Artifacts, index: int, names: Mapping[str, int]) -> list["Load"]:
+    """What opens each sequence that a ground truth covers; ``names`` counts those of all scenes."""
+    source, scene = artifacts.ground_truths[index], artifacts.config.dataset.name
+    counts = _count_frames(artifacts, source)
+    pooled = {
+        s.name: f"{scene}/{s.name}" if names[s.name] > 1 else s.name
+        for s in artifacts.covered(source)
+    }
+    return [
+        partial(load_pair, artifacts, source, name, frame_counts=counts, pooled_name=pooled_name)
+        for name, pooled_name in pooled.items()
+    ]
 
 
 def truths_to_frame_labels(
@@ -127,8 +149,8 @@ def truths_to_frame_labels(
     """The annotation of each test sequence, for pages and pictures that show it beside detections.
 
     Args:
-        labelled: Ground truth of each sequence, whose frame labels count.
-        placed: The same, whose regions count.
+        labelled: Ground truth of each sequence from which the anomalous frames are taken.
+        placed: Ground truth of each sequence from which the regions are taken.
 
     Returns:
         ``anomalous_frames``: for each sequence the first and last 0-based frame of each anomalous
@@ -190,12 +212,23 @@ def load_pair(
     sequence: str,
     *,
     frame_counts: Mapping[str, int] | None = None,
+    pooled_name: str,
 ) -> tuple["Prediction", "GroundTruth"]:
-    """The same as `load_scores`, as `evaluation.each_sequence.evaluate_each` takes it."""
-    from vadloc.annotations.ssvad_json import Prediction
+    """Scores and ground truth of one test sequence, for `evaluation.each_sequence.evaluate_each`.
+
+    Args:
+        artifacts: As in `load_scores`, like all but the last.
+        source: As in `load_scores`.
+        sequence: As in `load_scores`.
+        frame_counts: As in `load_scores`.
+        pooled_name: The name of the sequence in the evaluated test set.
+    """
+    from vadloc.annotations.ssvad_prediction import Prediction
 
     scores, truth = load_scores(artifacts, source, sequence, frame_counts=frame_counts)
-    return Prediction(sequence, scores.frame_count, scores, None), truth
+    scores = replace(scores, sequence=pooled_name)
+    truth = replace(truth, sequence=pooled_name)
+    return Prediction(pooled_name, scores.frame_count, scores, None), truth
 
 
 def load_scores(
@@ -241,95 +274,6 @@ def load_scores(
     return scores, truth
 
 
-def write_tables(folder: Path, summary: dict[str, Any]) -> None:
-    """The main numbers as CSV, Markdown and LaTeX.
-
-    Raises:
-        VadlocError: A file cannot be written.
-    """
-    from evaluation.results import TABLE_WRITERS
-    from vadloc.files.storage import replacing
-
-    for name, to_text in TABLE_WRITERS.items():
-        with replacing(folder / name) as file:
-            file.write(to_text(summary).encode())
-
-
-def write_result(folder: Path, result: dict[str, Any]) -> Path:
-    """Curves, tables and, last, ``summary.json``; each file is complete or absent.
-
-    Args:
-        folder: Folder to write to, made if it is not there.
-        result: As `evaluation.api.evaluate` returns it.
-
-    Returns:
-        Path of ``summary.json``.
-
-    Raises:
-        VadlocError: A file cannot be written.
-    """
-    import numpy as np
-
-    from vadloc.files.storage import replacing
-
-    summary = {name: value for name, value in result.items() if name != "curves"}
-    for name, curve in result["curves"].items():
-        with replacing(folder / f"{name}.npy") as file:
-            np.lib.format.write_array(file, curve, allow_pickle=False)
-    write_tables(folder, summary)
-    path = folder / "summary.json"
-    with replacing(path) as file:
-        file.write(json.dumps(summary, indent=2, allow_nan=False).encode() + b"\n")
-    return path
-
-
-def run_folders(args: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate the predictions that the options name, and write what they ask for.
-
-    Returns:
-        As `evaluation.api.evaluate_folder`.
-
-    Raises:
-        VadlocError: A file or an option is unusable, or the output exists already.
-    """
-    from evaluation.api import evaluate_folder
-
-    options = _criteria_options(args)
-    existing = args.output and args.output / "summary.json"
-    if existing and existing.exists() and not args.overwrite:
-        raise VadlocError(f"{existing}: exists already; --overwrite replaces it")
-    result = evaluate_folder(
-        args.ground_truth,
-        args.predictions,
-        gt_format=args.format,
-        frames=args.frames,
-        size_px=args.size,
-        sequences=args.sequences,
-        pred_name_suffix=args.suffix,
-        options=options,
-        boxes=args.boxes,
-        jobs=args.jobs,
-        show_progress=sys.stderr.isatty(),
-        plots=args.output / "plots" if args.output else None,
-        mask_threshold=args.mask_threshold,
-    )
-    if args.output:
-        write_result(args.output, result)
-    return result
-
-
-def _criteria_options(args: argparse.Namespace) -> "CriteriaOptions":
-    """The options that were given; the others keep their defaults."""
-    from evaluation.criteria.criteria import CriteriaOptions
-
-    names = (field.name for field in fields(CriteriaOptions))
-    given = {name: value for name in names if (value := getattr(args, name)) is not None}
-    try:
-        return CriteriaOptions(**given)
-    except VadlocError as error:
-        raise UsageError(str(error)) from None
-
-
 STAGE = Stage(COMMAND, outputs, compute)
 
 
@@ -337,7 +281,7 @@ def main(argv: list[str] | None = None) -> None:
     """Command line."""
     words = sys.argv[1:] if argv is None else argv
     if any(word.split("=")[0] in ("--predictions", "--ground-truth") for word in words):
-        _folders_main(words)
+        evaluate_predictions.main(words)
     else:
         _config_main(words)
 
@@ -351,7 +295,7 @@ def _config_main(words: list[str]) -> None:
         metavar="NAME",
         help="evaluate these test sequences only, into a folder of their own; default: all",
     )
-    _add_all_rules(parser)
+    add_all_rules(parser)
     args = parser.parse_args(words)
     stage_main(Stage(COMMAND, outputs, partial(compute, jobs=args.jobs)), args)
     if not args.missing:
@@ -359,62 +303,9 @@ def _config_main(words: list[str]) -> None:
             print_summary(artifacts_of(args), all_rules=args.all_rules)
 
 
-def _folders_main(words: list[str]) -> None:
-    args = _folders_parser().parse_args(words)
-    with exit_status(verbose=args.verbose):
-        _emit_summary(run_folders(args), all_rules=args.all_rules)
-
-
 def print_summary(artifacts: Artifacts, *, all_rules: bool = False) -> None:
     """The main numbers on stdout, and the areas under every rule if wanted."""
-    _emit_summary(artifacts.evaluation(SUMMARY).load(), all_rules=all_rules)
-
-
-def _emit_summary(summary: dict[str, Any], *, all_rules: bool) -> None:
-    from evaluation.results import rules_to_text, summary_to_text
-
-    emit(summary_to_text(summary))
-    if all_rules:
-        emit(rules_to_text(summary))
-
-
-def _add_all_rules(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--all-rules", action="store_true", help="also print the areas under every rule"
-    )
-
-
-def _folders_parser() -> argparse.ArgumentParser:
-    """Options of the mode without a config."""
-    from evaluation.convert_annotations import width_and_height
-
-    parser = CommandParser(description="Evaluate the predictions of any detector.")
-    add = parser.add_argument
-    add("--ground-truth", required=True, type=Path, metavar="DIR", help="folder of the annotation")
-    add("--format", required=True, choices=sorted(READERS), help="its format")
-    add("--predictions", required=True, type=Path, metavar="DIR", help="one file or folder of maps "
-        "for each sequence: .json, .npy, .csv, or maps as .npy or .tiff")  # fmt: skip
-    add("--output", type=Path, metavar="DIR", help="folder to write summary and curves to")
-    add("--overwrite", action="store_true", help="replace an output that exists")
-    add("--frames", type=Path, metavar="DIR", help="folder of the sequences' frames or videos")
-    add("--size", type=width_and_height, metavar="WxH", help="frame size in px, such as 360x240")
-    add("--sequences", nargs="+", metavar="NAME", help="only these; default: all")
-    add("--mask-threshold", type=float, metavar="LEVEL", help="pixels of masks are anomalous from "
-        "this level on; default: masks have two levels, 0 and another")  # fmt: skip
-    add("--suffix", default="", help="end of the predictions' names that is not the sequence's")
-    add("--alpha", type=float, help="least share of a track's regions to be found; default: 0.1")
-    add("--beta", type=float, help="least intersection over union of a match; default: 0.1")
-    add("--connectivity", type=int, choices=(4, 8), help="how pixels join; default: 8")
-    add("--pixel-share", type=float, help="least share of anomalous pixels; default: 0.4")
-    add("--dual-share", type=float, help="least share of detected pixels; default: 0.05")
-    add("--rule", help="envelope (default), ssvad, grid100 or hold")
-    add("--alarm-threshold", type=float, help="score that raises an alarm; default: 0.5")
-    add("--boxes", choices=("regions", "map"), default="regions", help="predicted boxes are "
-        "regions as they are (default), or painted to a map")  # fmt: skip
-    add("--jobs", type=int, default=1, help="sequences side by side; default: 1")
-    _add_all_rules(parser)
-    add_verbose_option(parser)
-    return parser
+    emit_summary(artifacts.evaluation(SUMMARY).load(), all_rules=all_rules)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def _why_not_run(name: str, scenes: Sequence[Artifacts]) -> str:
 
 def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict[str, Any]:
     """The summary of all sequences of all scenes, evaluated as one test set."""
-    from evaluation.criteria.criteria import CriteriaOptions
+    from evaluation.criteria.options import CriteriaOptions
     from evaluation.each_sequence import evaluate_each, summarize
 
     settings = {**scenes[0].config.evaluation.model_dump(), "rule": rule}

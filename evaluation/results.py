@@ -1,6 +1,6 @@
-"""What an evaluation leaves behind: a summary and the curves behind every number."""
+"""The summary of an evaluation, its tables, and the curves of every criterion."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from textwrap import shorten
@@ -13,62 +13,64 @@ from evaluation.criteria.areas import (
     AREA_RULES,
     area_under,
 )
-from evaluation.criteria.criteria import CriteriaResult
-from evaluation.criteria.curves import (
-    RateCurve,
-    Value,
-)
-from vadloc.config import CRITERIA, Criterion
+from evaluation.criteria.combination import CriteriaResult
+from evaluation.criteria.criterion import CriterionModule, criterion_modules
+from evaluation.criteria.curves import Value
+from vadloc.config import CRITERIA, CURVES, Criterion
 from vadloc.errors import counted
 
-MAIN_NUMBERS = {
-    "frame AUC (micro)": "frame_roc_auc",
-    "frame AUC (macro)": "frame_macro_roc_auc",
-    "frame EER": "frame_eer",
-    "RBDC": "region_roc_auc",
-    "TBDC": "track_roc_auc",
-    "pixel AUC": "pixel_roc_auc",
-    "dual pixel AUC": "dual_pixel_roc_auc",
-}
-"""The numbers of a table, by what papers call them."""
+TABLE_ORDER: tuple[Criterion, ...] = ("frame", "region", "track", "pixel")
+"""Criteria in the order of tables; those that are not in it come last."""
+SUMMARY_ORDER: tuple[Criterion, ...] = ("region", "track", "frame", "pixel")
+"""Criteria in the order of ``summary.json`` and ``summary.csv``; others come last."""
 NUMBER_ENDINGS = ("_auc", "_eer", "_precision", "_rate")
 """How the names of numbers in a summary end."""
+
+
+def _in_order(order: Sequence[Criterion]) -> list[CriterionModule]:
+    modules = criterion_modules()
+    return [modules[name] for name in dict.fromkeys((*order, *CRITERIA))]
+
+
+MAIN_NUMBERS = {
+    label: number for module in _in_order(TABLE_ORDER) for label, number in module.LABELS.items()
+}
+"""The numbers of a table, by what papers call them."""
 DEFINITIONS = {
-    "detected region": "component of {score >= t} in one frame",
-    "found region": "annotated region with IoU >= beta to some detected region of its frame",
-    "found track": "track of which at least the share alpha of its regions is found",
-    "false positive": "detected region with IoU < beta to every annotated region of its frame",
-    "region_roc_auc": "RBDC: found regions / all regions over false positives / all frames, 0 to 1",
-    "track_roc_auc": "TBDC: found tracks / all tracks over false positives / all frames, 0 to 1",
-    "frame_roc_auc": "micro: all frames of all sequences ranked together by their highest score",
-    "pixel_roc_auc": "an anomalous frame is found if the pixel share of its anomaly is detected",
-    "dual_pixel_roc_auc": "in addition the dual share of what is detected is anomalous",
-    "eer": "the point of the curve where FPR = 1 - TPR",
+    name: text for module in _in_order(SUMMARY_ORDER) for name, text in module.DEFINITIONS.items()
 }
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What the numbers of a criterion stand on.
+    """The ground truth that the numbers of a criterion are computed from.
 
     Attributes:
         ground_truth: File or folder of the annotation.
         format: Its format.
         derived: Whether its regions or tracks were computed, not annotated.
         frames: Number of frames of each evaluated sequence.
+        region_count: Number of annotated regions.
+        track_count: Number of tracks.
+        mask_thresholds: Levels from which pixels of its masks are anomalous, ascending. Empty if
+            none was given.
     """
 
     ground_truth: str
     format: str
     derived: bool
     frames: dict[str, int]
+    region_count: int = 0
+    track_count: int = 0
+    mask_thresholds: tuple[float, ...] = ()
 
     def content(self) -> dict[str, Any]:
-        """As the summary has it."""
+        """The entry of ``stands_on`` in ``summary.json``."""
         return {
             "ground_truth": self.ground_truth,
             "format": self.format,
             "derived": self.derived,
+            "mask_thresholds": list(self.mask_thresholds),
             "sequences": list(self.frames),
             "frames": sum(self.frames.values()),
         }
@@ -76,18 +78,14 @@ class Basis:
 
 def result_to_values(result: CriteriaResult) -> dict[str, Value]:
     """All numbers by name; eight of the names are those of py-ssvad-metrics."""
-    values = {"region_roc_auc": result.region_auc, "track_roc_auc": result.track_auc}
-    levels = {"frame": result.frame, "pixel": result.pixel, "dual_pixel": result.dual_pixel}
-    for level, roc in levels.items():
-        values[f"{level}_roc_auc"] = roc.auc
-        values[f"{level}_eer"] = roc.eer
-        values[f"{level}_thresh_at_eer"] = _finite_threshold(roc.eer_threshold)
-    return values | {
-        "frame_macro_roc_auc": result.frame_macro_auc,
-        "frame_macro_eer": result.frame_macro_eer,
-        "frame_average_precision": result.average_precision,
-        "false_alarm_rate": result.false_alarm_rate,
-    }
+    values: dict[str, Value] = {}
+    for criterion in dict.fromkeys((*SUMMARY_ORDER, *CRITERIA)):
+        for name, curve in result.criteria[criterion].curves.items():
+            values[f"{name}_roc_auc"] = curve.auc
+            if curve.eer is not None and curve.eer_threshold is not None:
+                values[f"{name}_eer"] = curve.eer
+                values[f"{name}_thresh_at_eer"] = _finite_threshold(curve.eer_threshold)
+    return values | result.numbers
 
 
 def result_to_summary(
@@ -99,16 +97,27 @@ def result_to_summary(
 
     Args:
         result: All criteria.
-        stands_on: What each criterion stands on; those that are not in it are undefined.
+        stands_on: The ground truth of each criterion; criteria without one are undefined.
     """
     values = result_to_values(result)
-    by_sequence = result.frame_auc_by_sequence
-    named = values | {f"frame_roc_auc of {name}": value for name, value in by_sequence.items()}
+    by_sequence = {
+        f"{criterion}_roc_auc": part.auc_by_sequence
+        for criterion, part in result.criteria.items()
+        if part.auc_by_sequence is not None
+    }
+    named = values | {
+        f"{number} of {name}": value
+        for number, areas in by_sequence.items()
+        for name, value in areas.items()
+    }
     options = result.options
     frames = {name: count for basis in stands_on.values() for name, count in basis.frames.items()}
     return {
         **{name: _number(value) for name, value in values.items()},
-        "frame_roc_auc_by_sequence": {n: _number(value) for n, value in by_sequence.items()},
+        **{
+            f"{number}_by_sequence": {name: _number(value) for name, value in areas.items()}
+            for number, areas in by_sequence.items()
+        },
         "undefined": {name: value.reason for name, value in named.items() if value.reason},
         "rule": options.rule,
         "areas_by_rule": areas_by_rule(result),
@@ -123,11 +132,9 @@ def result_to_summary(
         "counts": {
             "sequences": len(frames),
             "frames": sum(frames.values()),
-            "normal_frames": result.normal_frame_count,
-            "anomalous_frames": result.anomalous_frame_count,
-            "anomalous_frames_without_pixels": result.frames_without_pixels,
-            "regions": result.detection.region_count if "region" in stands_on else 0,
-            "tracks": result.track_detection.track_count if "track" in stands_on else 0,
+            **result.counts,
+            "regions": stands_on["region"].region_count if "region" in stands_on else 0,
+            "tracks": stands_on["track"].track_count if "track" in stands_on else 0,
         },
         "part_of": None,
         "stands_on": {c: stands_on[c].content() if c in stands_on else None for c in CRITERIA},
@@ -139,10 +146,7 @@ def result_to_summary(
 
 def areas_by_rule(result: CriteriaResult) -> dict[str, dict[str, float | None]]:
     """Region and track area under every rule, ``None`` where undefined."""
-    curves = {
-        "region_roc_auc": result.detection.region,
-        "track_roc_auc": result.track_detection.track,
-    }
+    curves = {f"{name}_roc_auc": c.curve for name, c in result.curves.items() if c.eer is None}
     return {
         rule: {name: _number(area_under(curve, rule=rule)) for name, curve in curves.items()}
         for rule in AREA_RULES
@@ -156,18 +160,11 @@ def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
     for region and track) and the share found. Thresholds fall from ``inf``, where nothing is
     detected.
     """
-    curves: dict[str, RateCurve] = {
-        "region": result.detection.region,
-        "track": result.track_detection.track,
-        "frame": result.frame.curve,
-        "pixel": result.pixel.curve,
-        "dual_pixel": result.dual_pixel.curve,
-    }
     arrays = {}
-    for name, curve in curves.items():
-        arrays[f"{name}_fpr"] = curve.fpr
-        arrays[f"{name}_tpr"] = curve.rate
-        arrays[f"{name}_thresholds"] = curve.thresholds
+    for name, part in result.curves.items():
+        arrays[f"{name}_fpr"] = part.curve.fpr
+        arrays[f"{name}_tpr"] = part.curve.rate
+        arrays[f"{name}_thresholds"] = part.curve.thresholds
     return arrays
 
 
@@ -185,7 +182,7 @@ def summary_to_text(summary: dict[str, Any]) -> str:
 
 
 def basis_lines(summary: dict[str, Any]) -> list[str]:
-    """What the numbers stand on, where that is not one ground truth of the whole test set."""
+    """The ground truth of the numbers, where it is not one that covers the whole test set."""
     lines, bases = [], _bases(summary)
     if summary["part_of"] is not None:
         names = list(dict.fromkeys(name for _, basis in bases for name in basis["sequences"]))
@@ -203,7 +200,7 @@ def basis_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def _stands_on_one(summary: dict[str, Any]) -> bool:
-    """Whether all criteria stand on one ground truth."""
+    """Whether all criteria are computed from one ground truth."""
     return len(_bases(summary)) == 1 and None not in summary["stands_on"].values()
 
 
@@ -213,7 +210,7 @@ def _place(basis: dict[str, Any]) -> str:
 
 
 def _bases(summary: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
-    """Criteria that stand on the same, together."""
+    """Criteria that are computed from the same ground truth, together."""
     found: list[tuple[list[str], dict[str, Any]]] = []
     for criterion, basis in summary["stands_on"].items():
         same = [criteria for criteria, other in found if other == basis]
@@ -239,10 +236,9 @@ def _csv_row(summary: dict[str, Any], name: str) -> str:
 
 def criterion_of(name: str) -> Criterion:
     """The criterion that a number of the summary belongs to."""
-    for criterion in ("pixel", "region", "track"):
-        if name.removeprefix("dual_").startswith(criterion):
-            return criterion
-    return "frame"
+    curves = ((curve, criterion) for criterion, curves in CURVES.items() for curve in curves)
+    found = (criterion for curve, criterion in curves if name.startswith(f"{curve}_"))
+    return next(found, "frame")
 
 
 def summary_to_markdown(summary: dict[str, Any]) -> str:

@@ -17,10 +17,8 @@ from evaluation.criteria.areas import (
     AREA_RULES,
     area_under,
 )
-from evaluation.criteria.criteria import (
-    combine,
-    sequence_statistics,
-)
+from evaluation.criteria.combination import combine
+from evaluation.criteria.sequences import sequence_statistics
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.process import emit, exit_status
@@ -159,11 +157,11 @@ def all_cases() -> list[Case]:
 
 def case_to_areas(case: Case) -> dict[str, tuple[float, float]]:
     """Region and track area of a case under each rule."""
-    detection = combine([sequence_statistics(case.scores, case.truth)]).detection
+    curves = combine([sequence_statistics(case.scores, case.truth)]).curves
     return {
         rule: (
-            area_under(detection.region, rule=rule).value,
-            area_under(detection.track, rule=rule).value,
+            area_under(curves["region"].curve, rule=rule).value,
+            area_under(curves["track"].curve, rule=rule).value,
         )
         for rule in AREA_RULES
     }

@@ -14,21 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vadloc.annotations import (
     READERS,
     find_reader,
 )
-from vadloc.annotations.context import one_spelling
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
-    from evaluation.figures.views import (
-        Files,
-        Look,
-    )
+    from evaluation.figures.view_files import Files
+    from evaluation.figures.views import Look
     from vadloc.video.drawing import (
         ColourScale,
         RgbImage,
@@ -55,7 +52,7 @@ class ViewOptions:
         threshold: Score from which something is detected and outlined. ``None`` shows all boxes,
             and outlines no part of a score map.
         zoom: Whole number by which frames are magnified; ``None`` for at least 360 px of height.
-        frames_per_second: Of the video.
+        frames_per_second: Frame rate of the video.
         frames_out: Write numbered pictures (PNG) instead of a video.
         overwrite: Replace what exists.
     """
@@ -105,22 +102,19 @@ def visualize(
         VadlocError: A file is missing or unusable, files disagree in the number or the size of
             frames, or the output exists.
     """
-    from evaluation.figures.views import (
-        NOTHING,
-        Files,
-    )
+    from evaluation.figures.view_files import NOTHING, Files, map_beside
 
     options = options or ViewOptions()
     named = pred_path or gt_path
     if named is None:
         raise UsageError(NOTHING)
-    prediction = None if pred_path is None else _map_beside(pred_path)
+    prediction = None if pred_path is None else map_beside(pred_path)
     files = Files(sequence or named.stem, gt_path, prediction, frames)
     return show_files(files, out_path, options)
 
 
 def show_files(files: "Files", out_path: Path, options: ViewOptions) -> Path:
-    """The same for a sequence whose files were found elsewhere."""
+    """Show one sequence whose files are known, as `visualize` does."""
     _check_absent(out_path, overwrite=options.overwrite)
     return _show(files, out_path, _look([files], options), options)
 
@@ -147,7 +141,7 @@ def visualize_dir(
         out_dir: Folder for ``<sequence>.mp4``, or for folders of pictures.
         frames_dir: Folder of the sequences' folders of frames or videos.
         gt_name_suffix: What follows the name of a sequence in the name of its ground truth.
-        pred_name_suffix: The same for predictions.
+        pred_name_suffix: What follows the name of a sequence in the name of its prediction.
         sequence: Show only this one; the colours are still those of all.
         options: ``None`` for the defaults.
         show_progress: Show a bar if stderr is a terminal.
@@ -160,9 +154,12 @@ def visualize_dir(
     """
     from tqdm import tqdm
 
+    from evaluation.figures.view_files import JsonFolder, files_by_sequence
+
     options = options or ViewOptions()
-    truth, prediction = _Listing(gt_dir, gt_name_suffix), _Listing(pred_dir, pred_name_suffix)
-    listed = _pair(truth, prediction, frames_dir, options.ground_truth_format)
+    truth = JsonFolder(gt_dir, gt_name_suffix)
+    prediction = JsonFolder(pred_dir, pred_name_suffix)
+    listed = files_by_sequence(truth, prediction, frames_dir, options.ground_truth_format)
     look = _look(listed, options)
     ending = "" if options.frames_out else ".mp4"
     targets = {f: out_dir / f"{f.name}{ending}" for f in listed if sequence in (None, f.name)}
@@ -200,79 +197,6 @@ def _show(files: "Files", path: Path, look: "Look", options: ViewOptions) -> Pat
         count = write_video(path, images, options.frames_per_second)
     logger.debug("%s: %s", path, counted(count, "frame"))
     return path
-
-
-class _Listing(NamedTuple):
-    """A folder of JSON files and what follows the sequence's name in theirs."""
-
-    folder: Path | None
-    suffix: str
-
-    def paths(self, other: "_Listing") -> dict[str, Path]:
-        """Files by the name of their sequence, without those that are the other listing's."""
-        from vadloc.annotations.files import visible_entries
-
-        if self.folder is None:
-            return {}
-        if not self.folder.is_dir():
-            raise VadlocError(f"{self.folder}: no such folder; expected one JSON for each sequence")
-        ending = f"{self.suffix}.json"
-        found = {
-            one_spelling(path.stem) + path.suffix.lower(): path
-            for path in visible_entries(self.folder)
-        }
-        found = {name: path for name, path in found.items() if name.endswith(ending)}
-        if other.folder == self.folder and len(other.suffix) > len(self.suffix):
-            theirs = f"{other.suffix}.json"
-            found = {name: path for name, path in found.items() if not name.endswith(theirs)}
-        if not found:
-            raise VadlocError(f"{self.folder}: no file in it whose name ends in {ending}")
-        return {name.removesuffix(ending): _map_beside(path) for name, path in found.items()}
-
-
-def _map_beside(path: Path) -> Path:
-    """The score map that a JSON describes if there is a ``.npy`` of its name, else the JSON."""
-    scores = path.with_suffix(".npy")
-    return scores if scores.is_file() else path
-
-
-def _pair(
-    truth: _Listing, prediction: _Listing, frames_dir: Path | None, ground_truth_format: str
-) -> "list[Files]":
-    """The files of all sequences in natural order of their names."""
-    from evaluation.figures.views import (
-        NOTHING,
-        Files,
-    )
-    from vadloc.video.frames import (
-        list_sequences,
-        natural_key,
-    )
-
-    listed = [] if frames_dir is None else list_sequences(frames_dir)
-    pictures = {one_spelling(sequence.name): sequence.path for sequence in listed}
-    predictions = prediction.paths(truth)
-    if ground_truth_format == "json":
-        truths = truth.paths(prediction)
-    else:
-        truths = dict.fromkeys(predictions or pictures, truth.folder) if truth.folder else {}
-    names = sorted({*predictions, *truths}, key=natural_key)
-    if not names:
-        raise UsageError(NOTHING + "; formats that do not name the sequences also need the frames")
-    _check_all("prediction", predictions, names)
-    _check_all("ground truth", truths, names)
-    _check_all("frames", pictures, names)
-    return [Files(n, truths.get(n), predictions.get(n), pictures.get(n)) for n in names]
-
-
-def _check_all(what: str, given: dict[str, Path], names: Sequence[str]) -> None:
-    """Raise unless there is one for each name, or none at all."""
-    missing = [name for name in names if given and name not in given]
-    if missing:
-        raise VadlocError(
-            f"no {what} for {', '.join(missing)}; there is for {', '.join(sorted(given))}. Both "
-            "folders must hold the same sequences"
-        )
 
 
 def _look(listed: "Sequence[Files]", options: ViewOptions) -> "Look":

@@ -1,7 +1,7 @@
 """The config of a dataset: one TOML file, read and checked once, then never changed."""
 
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import tomli
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
+from vadloc.annotations import MODULES
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError, one_line
 from vadloc.versions import EXTRACTORS, VERSIONS, all_components
@@ -32,20 +33,23 @@ def _inside(path: str) -> str:
 InsidePath = Annotated[str, AfterValidator(_inside)]
 
 
-# Named here, so that a slip is noticed before any work is done; `evaluation` has what they mean.
-GroundTruthFormat = Literal[
-    "avenue",
-    "frame_labels",
-    "frame_masks",
-    "json",
-    "masks",
-    "shanghaitech",
-    "street_scene",
-    "ubnormal",
-]
-Criterion = Literal["frame", "pixel", "region", "track"]
-CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
-"""What a ground truth can serve; ``pixel`` is both pixel levels."""
+CURVES = {
+    "frame": ("frame",),
+    "pixel": ("pixel", "dual_pixel"),
+    "region": ("region",),
+    "track": ("track",),
+}
+"""The criteria that a ground truth can serve, and the curves of each one.
+
+A criterion is the module of its name in ``evaluation/criteria/``.
+"""
+CRITERIA = tuple(CURVES)
+if TYPE_CHECKING:
+    Criterion: TypeAlias = str
+    GroundTruthFormat: TypeAlias = str
+else:  # checked when a config is read, so that a slip is noticed before any work is done
+    Criterion = Literal[CRITERIA]
+    GroundTruthFormat = Literal[tuple(MODULES)]
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 
@@ -183,7 +187,7 @@ class Scoring(ConfigTable):
 
 
 class Evaluation(ConfigTable):
-    """Options of the criteria; see ``evaluation.criteria.criteria``."""
+    """Options of the criteria; see ``evaluation.criteria.options``."""
 
     alpha: float = Field(default=0.1, gt=0, le=1)
     beta: float = Field(default=0.1, gt=0, le=1)

@@ -26,11 +26,6 @@ class Cells(NamedTuple):
     row_edges_px: NDArray[np.float64]
     column_edges_px: NDArray[np.float64]
 
-    @property
-    def areas_px(self) -> NDArray[np.float64]:
-        """``(rows, columns)`` pixel area of each cell."""
-        return np.outer(np.diff(self.row_edges_px), np.diff(self.column_edges_px))
-
 
 @dataclass(frozen=True)
 class ScoreMap:

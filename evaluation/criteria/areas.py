@@ -17,7 +17,7 @@ from evaluation.criteria.curves import (
 from vadloc.errors import VadlocError
 
 SSVAD_THRESHOLDS = np.linspace(1.01, -0.01, 103)
-"""Of py-ssvad-metrics, for scores in 0..1."""
+"""The thresholds of py-ssvad-metrics, for scores in 0..1."""
 
 
 def envelope_path(curve: RateCurve) -> RateCurve:

@@ -144,8 +144,7 @@ def detection_curve(events: Sequence[Events], *, alpha: float = 0.1) -> Detectio
     """
     check_share("alpha", alpha)
     frame_count = sum(len(e.frame_score) for e in events)
-    if not frame_count:
-        raise VadlocError("no test frames: the criteria need at least one sequence with frames")
+    check_frames(frame_count)
     fp_score = np.concatenate([e.false_positive_score for e in events])
     fp_change = np.concatenate([e.false_positive_change for e in events])
     region_score = np.concatenate([e.region_score for e in events])
@@ -199,27 +198,10 @@ def share(counts: NDArray[np.int64], whole: int) -> FloatArray:
     return counts / whole if whole else np.full(counts.shape, np.nan)
 
 
-def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
-    """The same detections seen at thresholds of one's own.
-
-    Args:
-        curve: Curve at every distinct event score.
-        thresholds: ``(k,)`` float64, in any order.
-
-    Returns:
-        A curve whose element ``i`` is the state at ``thresholds[i]``.
-    """
-    state = states_at(curve.thresholds, thresholds)
-    return DetectionCurve(
-        thresholds=thresholds,
-        false_positives_per_frame=curve.false_positives_per_frame[state],
-        region_rate=curve.region_rate[state],
-        track_rate=curve.track_rate[state],
-        lowest_score=curve.lowest_score,
-        frame_count=curve.frame_count,
-        region_count=curve.region_count,
-        track_count=curve.track_count,
-    )
+def check_frames(count: int) -> None:
+    """Raise if there is no test frame."""
+    if not count:
+        raise VadlocError("no test frames: the criteria need at least one sequence with frames")
 
 
 def check_share(name: str, value: float) -> None:

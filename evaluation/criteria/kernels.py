@@ -177,17 +177,17 @@ def find_joins(
     """Write the cells, from high scores to low, at which two components join (Kruskal).
 
     Args:
-        cells: Where basins meet, in the frame as a flat list.
-        score: Of the padded frame as a flat list.
-        basin_of: Of the same.
-        steps: From a cell to its neighbours in it.
-        columns: Of the frame.
-        parent: Each basin is its own.
-        cell: Gets the cells at which two join.
-        basin: Gets a basin of each of the two.
+        cells: Indices of the cells where basins meet, in the padded frame as a flat list.
+        score: Scores of the padded frame as a flat list.
+        basin_of: Basin of each cell of the padded frame.
+        steps: Steps in the flat list from a cell to its neighbours.
+        columns: Number of columns of the frame.
+        parent: Parent of each basin in the union-find; at first each is its own.
+        cell: Receives the cells at which two components join.
+        basin: Receives a basin of each of the two components.
 
     Returns:
-        How many join.
+        Number of joins.
     """
     count = 0
     for i in range(len(cells)):

@@ -99,7 +99,7 @@ def _union_areas(
     row_edges_px: NDArray[np.float64],
     column_edges_px: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The same on the part of the grid that regions can touch."""
+    """The areas of `union_areas`, on the part of the grid that regions can touch."""
     boxes = truth.box_xyxy_px[regions]
     # On a grid cut along every edge involved, a region covers a cell wholly or not at all.
     fine_rows = _all_edges(row_edges_px, boxes[:, 1::2], pixels=truth.masks is not None)

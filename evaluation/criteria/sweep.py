@@ -96,7 +96,7 @@ def sequence_events(
 
 
 def box_events(scores: BoxScores, truth: GroundTruth, *, beta: float = 0.1) -> Events:
-    """The same for detections given as boxes: each box is a detected region, nothing merges.
+    """The events of detections given as boxes: each box is a detected region, nothing merges.
 
     Args:
         scores: Boxes of the sequence.

@@ -23,10 +23,8 @@ from evaluation.criteria.areas import (
     envelope_path,
     roc_path,
 )
-from evaluation.criteria.criteria import (
-    CriteriaResult,
-    RocResult,
-)
+from evaluation.criteria.combination import CriteriaResult
+from evaluation.criteria.criterion import CurveResult, criterion_modules
 from evaluation.criteria.curves import (
     RateCurve,
     Value,
@@ -84,7 +82,7 @@ REASON_LENGTH = 40
 CHANCE_COLOUR = "0.6"
 
 
-def plot_roc(axes: Axes, roc: RocResult, *, label: str, line: LineStyle = FIRST) -> None:
+def plot_roc(axes: Axes, roc: CurveResult, *, label: str, line: LineStyle = FIRST) -> None:
     """Share of anomalous frames found over share of normal frames that raise an alarm.
 
     Shows the best rate so far (what the area is taken under), the equal error rate as a point, and
@@ -100,7 +98,7 @@ def plot_roc(axes: Axes, roc: RocResult, *, label: str, line: LineStyle = FIRST)
     x, y = thinned(path.fpr, path.rate)
     name = f"{label}: {_words('AUC', roc.auc)}"
     axes.plot(x, y, color=line.colour, linestyle=line.dashes, label=name, zorder=3)
-    if roc.eer.reason is None:
+    if roc.eer is not None and roc.eer.reason is None:
         point: dict[str, Any] = {"color": line.colour, "marker": line.marker, "linestyle": "none"}
         name = f"EER {roc.eer.value:.3f}"
         axes.plot(roc.eer.value, 1 - roc.eer.value, label=name, zorder=4, **point)
@@ -238,7 +236,7 @@ def _frame_rates(axes: Axes) -> None:
 
 
 def save_evaluation_plots(folder: Path, result: CriteriaResult) -> list[Path]:
-    """Frame ROC, pixel ROC (pixel and dual pixel level), and region and track curves.
+    """The curves of all criteria, in the figures that the criteria name.
 
     Args:
         folder: Where to write ``roc_frame``, ``roc_pixel`` and ``detection``.
@@ -248,19 +246,21 @@ def save_evaluation_plots(folder: Path, result: CriteriaResult) -> list[Path]:
         Paths of the files, a PNG and an SVG of each figure.
     """
     with style.context(STYLE):
-        frame, axes = _square_figure()
-        plot_roc(axes, result.frame, label="frame level")
-        pixel, axes = _square_figure()
-        plot_roc(axes, result.pixel, label="pixel level")
-        plot_roc(axes, result.dual_pixel, label="dual pixel level", line=SECOND)
-        detection, axes = _square_figure()
-        region, track = result.detection.region, result.track_detection.track
-        rule = result.options.rule
-        plot_detection(axes, region, result.region_auc, label="regions (RBDC)", rule=rule)
-        plot_detection(axes, track, result.track_auc, label="tracks (TBDC)", rule=rule, line=SECOND)
-        figures = {"roc_frame": frame, "roc_pixel": pixel, "detection": detection}
+        figures: dict[str, tuple[Figure, Axes]] = {}
+        curves, rule = result.curves, result.options.rule
+        for module in criterion_modules().values():
+            for name, (figure, label) in module.FIGURES.items():
+                line = SECOND if figure in figures else FIRST
+                _, axes = figures.setdefault(figure, _square_figure())
+                if curves[name].eer is not None:
+                    plot_roc(axes, curves[name], label=label, line=line)
+                else:
+                    curve, area = curves[name].curve, curves[name].auc
+                    plot_detection(axes, curve, area, label=label, rule=rule, line=line)
         return [
-            path for name, figure in figures.items() for path in save_figure(figure, folder / name)
+            path
+            for name, (figure, _) in figures.items()
+            for path in save_figure(figure, folder / name)
         ]
 
 

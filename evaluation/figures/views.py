@@ -8,16 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.figures import overlay
+from evaluation.figures.view_files import NOTHING, Files
 from vadloc.annotations import find_reader
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.pairing import context_of
 from vadloc.annotations.regions import SequenceSize
 from vadloc.annotations.ssvad_document import read_document
-from vadloc.annotations.ssvad_json import (
-    Prediction,
-    read_ground_truth,
-    read_prediction,
-)
+from vadloc.annotations.ssvad_json import read_ground_truth
+from vadloc.annotations.ssvad_prediction import Prediction, read_prediction
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files.storage import (
     read_array,
@@ -45,30 +43,6 @@ READABLE_HEIGHT_PX = 360
 DARK_GREY = 40
 """Background where there are no pictures."""
 MARGIN_PX = 4
-NOTHING = "nothing to show: give predictions, ground truth, or both"
-
-
-class Files(NamedTuple):
-    """The files of one sequence; what is ``None`` is not shown.
-
-    Attributes:
-        name: Name of the sequence.
-        truth: JSON, or the folder that the reader of another format takes.
-        prediction: JSON or ``.npy``.
-        frames: Folder of frames or video.
-        pictures: The picture of each frame, in place of ``frames``.
-        truth_maps: Folder that the paths of maps in a JSON of ground truth are relative to;
-            ``None`` for that of the JSON.
-        prediction_maps: The same for the prediction.
-    """
-
-    name: str
-    truth: Path | None
-    prediction: Path | None
-    frames: Path | None
-    pictures: tuple[Path, ...] | None = None
-    truth_maps: Path | None = None
-    prediction_maps: Path | None = None
 
 
 class Look(NamedTuple):

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from evaluation.api import PathLike, evaluate_sequences, json_folders_to_loads, json_to_load
+from evaluation.api import evaluate_sequences
 from evaluation.criteria.areas import SSVAD_THRESHOLDS
-from evaluation.criteria.criteria import CriteriaOptions
 from evaluation.criteria.curves import (
     RateCurve,
     states_at,
 )
-from evaluation.each_sequence import Load
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.predictions.folders import Load, PathLike
+from evaluation.predictions.json_pairs import json_folders_to_loads, json_to_load
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.annotations.ssvad_json import Prediction
+from vadloc.annotations.ssvad_prediction import Prediction
 
 
 def evaluate(

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from evaluation.api import PathLike, json_folders_to_pairs
-from evaluation.figures.views import Files
+from evaluation.figures.view_files import Files
+from evaluation.predictions.folders import PathLike
+from evaluation.predictions.json_pairs import json_folders_to_pairs
 from evaluation.visualize_annotations import ViewOptions, show_files
 from vadloc.annotations.ssvad_document import (
     Document,

@@ -19,7 +19,7 @@ from evaluation.figures.views import (
 )
 from evaluation.visualize_annotations import ViewOptions, main, visualize, visualize_dir
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.annotations.ssvad_json import write_ground_truth
+from vadloc.annotations.ssvad_writing import write_ground_truth
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files.storage import write_array
 from vadloc.files.storage import write_json as write_stamped

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from vadloc.annotations import READERS
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.annotations.ssvad_json import write_ground_truth
+from vadloc.annotations.ssvad_writing import write_ground_truth
 
 Picture = list[str]
 CLIP = "abnormal_scene_1_scenario_2"

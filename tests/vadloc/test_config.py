@@ -8,8 +8,7 @@ from repository import ROOT
 from tiny_scene import CONFIG, one_line, run
 
 from evaluation.criteria.areas import AREA_RULES
-from vadloc.annotations import READERS
-from vadloc.config import AreaRule, Config, GroundTruthFormat, load_config
+from vadloc.config import AreaRule, Config, load_config
 from vadloc.errors import UsageError
 
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
@@ -212,5 +211,4 @@ def test_a_command_refuses_a_bad_config_with_status_2(tmp_path: Path) -> None:
 
 
 def test_names_of_the_evaluation_are_those_it_knows() -> None:
-    assert set(get_args(GroundTruthFormat)) == set(READERS)
     assert set(get_args(AreaRule)) == set(AREA_RULES)

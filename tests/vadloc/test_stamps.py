@@ -21,14 +21,8 @@ from formats_helpers import MAKERS, SIZE, sequence_of
 
 from anomaly_detection import score_anomalies
 from feature_extraction import extract_features
-from vadloc.annotations import (
-    MODULES,
-    READERS,
-)
-from vadloc.annotations.places import (
-    PLACES,
-    annotation_files,
-)
+from vadloc.annotations import READERS
+from vadloc.annotations.places import annotation_files
 from vadloc.artifacts import Artifact, Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
@@ -388,10 +382,6 @@ def test_files_that_count_are_those_that_the_format_opens(
     READERS[name](tmp_path, sequence, **SIZE)
     below = {Path(path) for path in opened if Path(path).is_relative_to(tmp_path)}
     assert set(annotation_files(name, tmp_path, [sequence]).values()) == below
-
-
-def test_every_format_says_what_it_reads() -> None:
-    assert set(PLACES) == set(MODULES)
 
 
 def test_maps_that_a_json_names_count(tmp_path: Path) -> None:

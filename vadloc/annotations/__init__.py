@@ -5,10 +5,22 @@ A reader turns the annotation of one sequence into a `GroundTruth` of
 refuses an annotation that disagrees: nothing is padded or cut silently. A format's module is
 imported when it is first used, so that commands can list the names at no cost.
 
-A module has three functions: ``read`` (a `Reader`), ``annotation_of(folder, sequence)``, the file
-or folder that is read, and ``annotated(folder)``, all of them by sequence. Where names of
-annotations are not those of sequences, ``key_of(sequence)`` is the name under which ``annotated``
-has it.
+A format is a module of this folder and a line of `MODULES`. The module has
+
+* ``read``, a `Reader`,
+* ``places(sequence)``: paths below the folder of the annotation where that of the sequence may lie,
+* ``annotation_of(folder, sequence)``: the file or folder that is read,
+* ``annotated(folder)``: all of them by sequence,
+
+and where the defaults are not right,
+
+* ``key_of(sequence)``: the name under which ``annotated`` has a sequence; by default its own,
+* ``IN_FOLDERS = True``: the places are folders and not files,
+* ``files_at(path)``: all files that are read if the annotation is at a path; by default it alone,
+* ``shared_files(folder)``: files that are read for a sequence without one of its own,
+* ``shared_array(folder)``: the file with the frames of all sequences one after the other, if the
+  folder has one; it is read with the number of frames of all of them,
+* ``SIZELESS = True``: the format does not say where, so that the size of frames has no effect.
 """
 
 from importlib import import_module
@@ -19,9 +31,9 @@ from typing import TYPE_CHECKING, Protocol
 from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
-    one_spelling,
 )
 from vadloc.errors import UsageError
+from vadloc.video.numbering import one_spelling
 
 if TYPE_CHECKING:
     from vadloc.annotations.ground_truth import GroundTruth
@@ -56,7 +68,8 @@ MODULES = {
 """The module of each format."""
 
 
-def _module_of(name: str) -> ModuleType:
+def format_module(name: str) -> ModuleType:
+    """The module of a format."""
     return import_module(f"vadloc.annotations.{MODULES[name]}")
 
 
@@ -71,7 +84,7 @@ def _reader_of(name: str) -> Reader:
         context: Context = NO_CONTEXT,
     ) -> "GroundTruth":
         context.check_count(sequence, frame_count)
-        reader: Reader = _module_of(name).read
+        reader: Reader = format_module(name).read
         return reader(
             folder,
             sequence,
@@ -107,7 +120,7 @@ def annotated(name: str, folder: Path) -> dict[str, Path]:
     Raises:
         VadlocError: A file that lists the sequences is unusable.
     """
-    found: dict[str, Path] = _module_of(name).annotated(folder)
+    found: dict[str, Path] = format_module(name).annotated(folder)
     return found
 
 
@@ -117,12 +130,12 @@ def annotation_of(name: str, folder: Path, sequence: str) -> Path:
     Raises:
         VadlocError: There is none; the message says what was looked for.
     """
-    path: Path = _module_of(name).annotation_of(folder, sequence)
+    path: Path = format_module(name).annotation_of(folder, sequence)
     return path
 
 
 def key_of(name: str, sequence: str) -> str:
     """The name of a sequence in the annotation."""
-    to_key = getattr(_module_of(name), "key_of", one_spelling)
+    to_key = getattr(format_module(name), "key_of", one_spelling)
     key: str = to_key(sequence)
     return key

@@ -31,7 +31,7 @@ def map_array(
 
 
 def map_numbers(path: Path, *, dtypes: Collection[str]) -> NDArray[Any]:
-    """As `map_array`, of any shape."""
+    """Map an array of any shape, as `map_array` does."""
     if not path.is_file():
         raise VadlocError(f"{path}: no such file; expected a .npy file")
     first = b""

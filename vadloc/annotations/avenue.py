@@ -62,6 +62,12 @@ def read(
     return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder; empty without a number."""
+    number = _number_of(sequence)
+    return () if number is None else (f"{number}_label.mat",)
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
@@ -79,10 +85,15 @@ def key_of(sequence: str) -> str:
     Raises:
         VadlocError: It has none.
     """
-    number = re.search(r"[0-9]{1,9}$", sequence)
+    number = _number_of(sequence)
     if number is None:
         raise VadlocError(f"{sequence}: no number at the end of the name; expected one such as 01")
-    return str(int(number[0]))
+    return str(number)
+
+
+def _number_of(sequence: str) -> int | None:
+    number = re.search(r"[0-9]{1,9}$", sequence)
+    return None if number is None else int(number[0])
 
 
 def annotated(folder: Path) -> dict[str, Path]:

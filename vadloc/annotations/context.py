@@ -9,14 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from unicodedata import normalize
 
 from vadloc.errors import VadlocError, one_line
-
-
-def one_spelling(name: str) -> str:
-    """A name in Unicode form NFC: names that look alike are one, whatever wrote them."""
-    return normalize("NFC", name)
+from vadloc.video.numbering import one_spelling
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class FrameNames:
         return self._by_number.get(number) if frame is None and number is not None else frame
 
     def find(self, name: str, *, where: str) -> int:
-        """As `get`.
+        """The 0-based frame of a name, found as `get` does.
 
         Args:
             name: Name of a file.
@@ -122,7 +117,7 @@ def last_number(name: str) -> int | None:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of a sequence beside its size; nothing of it must be known.
+    """What is known of a sequence beside its size; all of it may be unknown.
 
     Attributes:
         frame_names: The files of its frames; ``None`` for a video, or if they are unknown.

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vadloc.annotations.context import one_spelling
 from vadloc.errors import VadlocError, some_of
 from vadloc.video.frames import is_hidden
+from vadloc.video.numbering import one_spelling
 
 MAX_TEXT_BYTES = 256 * 2**20
 """Text annotations beyond this are refused unread; the largest published one has 2 MB."""
@@ -43,6 +43,13 @@ def visible_entries(folder: Path) -> Iterator[Path]:
     """Entries of a folder but hidden ones, in the order of their names; none if it is missing."""
     if folder.is_dir():
         yield from (e for e in sorted(folder.iterdir()) if not is_hidden(e.name))
+
+
+def files_with_suffix(folder: Path, *suffixes: str) -> Iterator[Path]:
+    """The visible files of a folder with one of some suffixes, such as ``.png``."""
+    for entry in visible_entries(folder):
+        if entry.suffix.lower() in suffixes and entry.is_file():
+            yield entry
 
 
 def stems_with(folder: Path, suffix: str, *, ending: str = "") -> dict[str, Path]:
@@ -108,7 +115,7 @@ def first_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") ->
 
 
 def only_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> Path:
-    """As `first_file`, where no candidate goes before another.
+    """The only candidate that is a regular file, spelled as in `find_entry`.
 
     Raises:
         VadlocError: None is a file, or several are.

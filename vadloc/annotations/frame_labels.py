@@ -11,6 +11,7 @@ One of:
   one after the other, in natural order of their names, as MNAD (Park et al., CVPR 2020) has them.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from vadloc.annotations.arrays import (
 from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
-    one_spelling,
 )
 from vadloc.annotations.files import (
+    files_with_suffix,
     find_entry,
     only_file,
     stems_with,
@@ -43,7 +44,9 @@ from vadloc.annotations.rows import (
     read_rows,
 )
 from vadloc.errors import VadlocError
+from vadloc.video.numbering import one_spelling
 
+SIZELESS = True
 CSV_NAME = "frame_labels.csv"
 FORM_OF_ALL = "one array with the labels of all sequences has the shape (1, n)"
 LAYOUT = "sequence,first_anomalous_frame,last_anomalous_frame"
@@ -92,6 +95,16 @@ def read(
     return frame_labels_to_ground_truth(labels, sequence, size, source=path)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    return (f"{sequence}.txt", f"{sequence}.npy", CSV_NAME)
+
+
+def shared_files(folder: Path) -> Iterator[Path]:
+    """The array with the labels of all sequences, where a sequence has no file of its own."""
+    return files_with_suffix(folder, ".npy")
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
@@ -101,8 +114,8 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     shared = shared_array(folder)
     if shared is not None:
         return shared
-    names = (f"{sequence}.txt", f"{sequence}.npy", CSV_NAME)
-    return only_file([folder / name for name in names], what="frame labels", if_normal=FORM_OF_ALL)
+    candidates = [folder / place for place in places(sequence)]
+    return only_file(candidates, what="frame labels", if_normal=FORM_OF_ALL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:

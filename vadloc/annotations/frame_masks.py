@@ -71,14 +71,19 @@ def read(
     return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    return (f"{sequence}.npy", f"{sequence}_gt.npy")
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
         VadlocError: There is none, or there are two.
     """
-    names = (f"{sequence}.npy", f"{sequence}_gt.npy")
-    return only_file([folder / name for name in names], what="frame masks")
+    candidates = [folder / place for place in places(sequence)]
+    return only_file(candidates, what="frame masks")
 
 
 def annotated(folder: Path) -> dict[str, Path]:

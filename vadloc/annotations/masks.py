@@ -18,9 +18,9 @@ from vadloc.annotations.components import masks_to_ground_truth
 from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
-    one_spelling,
 )
 from vadloc.annotations.files import (
+    files_with_suffix,
     find_entry,
     visible_entries,
 )
@@ -30,7 +30,9 @@ from vadloc.annotations.pictures import read_levels
 from vadloc.annotations.regions import SequenceSize
 from vadloc.errors import VadlocError, some_of
 from vadloc.video.frames import natural_key
+from vadloc.video.numbering import one_spelling
 
+IN_FOLDERS = True
 SUFFIXES = (".png", ".bmp")
 ONE_A_FRAME = (
     "a mask is needed for every frame, black where all is normal, and called as the frame is"
@@ -79,13 +81,23 @@ def read(
     )
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    return (f"{sequence}_gt",)
+
+
+def files_at(masks: Path) -> Iterator[Path]:
+    """The pictures of a folder of masks."""
+    return files_with_suffix(masks, *SUFFIXES)
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The folder that `read` reads.
 
     Raises:
         VadlocError: There is none.
     """
-    masks = folder / f"{sequence}_gt"
+    masks = folder / places(sequence)[0]
     found = find_entry(masks)
     if found is None or not found.is_dir():
         raise VadlocError(f"{masks}: no such folder; expected a mask picture for every frame")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from vadloc.annotations import (
     annotated,
     annotation_of,
+    format_module,
     key_of,
 )
 from vadloc.annotations.context import (
     Context,
     FrameNames,
-    one_spelling,
 )
-from vadloc.annotations.frame_labels import shared_array
 from vadloc.errors import VadlocError, some_of
+from vadloc.video.numbering import one_spelling
 
 if TYPE_CHECKING:
     from vadloc.video.frames import Sequence as FrameSequence
@@ -146,6 +146,7 @@ def counts_if_needed(
         names: All sequences in natural order.
         count: Gives the number of frames of one.
     """
-    if gt_format != "frame_labels" or shared_array(folder) is None:
+    shared_array = getattr(format_module(gt_format), "shared_array", None)
+    if shared_array is None or shared_array(folder) is None:
         return None
     return {one_spelling(name): count(name) for name in names}

@@ -165,7 +165,7 @@ def boxes_in_frame(
     Raises:
         VadlocError: A box is not finite, empty, inverted or outside.
     """
-    clipped = refuse_unseen(boxes_xyxy_px, where, size)
+    clipped = clip_to_frame(boxes_xyxy_px, where, size)
     excess_px = np.abs(boxes_xyxy_px - clipped).max(axis=1, initial=0.0)
     cut = np.flatnonzero(excess_px > ROUNDING_PX)
     if cut.size:
@@ -182,10 +182,10 @@ def boxes_in_frame(
     return clipped, cut.size
 
 
-def refuse_unseen(
+def clip_to_frame(
     boxes_xyxy_px: NDArray[np.float64], where: Sequence[str], size: SequenceSize
 ) -> NDArray[np.float64]:
-    """The part of each box that is within the frame, as `boxes_in_frame` but without a warning."""
+    """The part of each box that is within the frame, as `boxes_in_frame`, but without a warning."""
     clipped = np.clip(boxes_xyxy_px, 0.0, [size.width_px, size.height_px] * 2)
     finite = np.isfinite(np.abs(boxes_xyxy_px).max(axis=1, initial=0.0))
     _refuse(~finite, boxes_xyxy_px, where, "is not made of finite numbers")

@@ -66,14 +66,19 @@ def read(
     return boxes_to_ground_truth(regions, sequence, size, source=path)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    return (f"{sequence}.txt",)
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
         VadlocError: There is none.
     """
-    places = [folder / f"{sequence}.txt"]
-    return first_file(places, what="track rows", if_normal=EMPTY_IF_NORMAL)
+    candidates = [folder / place for place in places(sequence)]
+    return first_file(candidates, what="track rows", if_normal=EMPTY_IF_NORMAL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:

@@ -1,14 +1,15 @@
-"""The JSON of py-ssvad-metrics, ground truth and predictions, read and written unchanged.
+"""Ground truth in the JSON of py-ssvad-metrics.
 
-`ssvad_document` has the fields and what we add to them.
+`ssvad_document` has the fields and what we add to them, `ssvad_prediction` reads predictions, and
+`ssvad_writing` writes ground truth.
 """
 
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,6 @@ from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
     FrameNames,
-    one_spelling,
 )
 from vadloc.annotations.files import (
     first_file,
@@ -37,12 +37,10 @@ from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.regions import (
     BoxRegion,
     SequenceSize,
-    boxes_in_frame,
     boxes_to_ground_truth,
-    refuse_unseen,
+    clip_to_frame,
 )
 from vadloc.annotations.score_maps import (
-    FrameMaps,
     find_map,
     read_map,
 )
@@ -53,39 +51,16 @@ from vadloc.annotations.ssvad_document import (
     Region,
     frame_score_of,
     listed_regions,
-    mask_to_runs,
     places_of,
     read_document,
     runs_to_mask,
 )
 from vadloc.errors import VadlocError, one_line
-from vadloc.files.storage import replacing
-from vadloc.scores import (
-    BoxScores,
-    ScoreMap,
-)
 from vadloc.video.decoding import MAX_FRAME_PX
+from vadloc.video.numbering import one_spelling
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a detector says of one sequence; at least one of the two is not ``None``.
-
-    Attributes:
-        sequence: Name of the sequence.
-        frame_count: Number of frames.
-        scores: Scores of pixels or boxes.
-        frame_score: ``(frame_count,)`` float64, where every frame has a score of its own.
-        cut_boxes: Number of boxes that stuck out of the frame and were cut to it.
-    """
-
-    sequence: str
-    frame_count: int
-    scores: ScoreMap | BoxScores | None
-    frame_score: NDArray[np.float64] | None
-    cut_boxes: int = 0
+_MAP_NAME = re.compile(rb'"pixel_level_scores_map"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 def read(
@@ -115,15 +90,32 @@ def read(
     return read_ground_truth(path, sequence=sequence, size=size, context=context)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    names = (f"{sequence}_gt.json", f"{sequence}.json")
+    return (*names, *(f"{sequence}/{name}" for name in names))
+
+
+def files_at(document: Path) -> Iterator[Path]:
+    """A JSON and the maps that it names below its folder."""
+    yield document
+    for written in _MAP_NAME.findall(document.read_bytes()):
+        try:
+            path = (document.parent / json.loads(written)).resolve()
+            found = document.parent / path.relative_to(document.parent.resolve())
+            if found.is_file():
+                yield found
+        except (OSError, RuntimeError, ValueError):  # it is never read
+            continue
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
         VadlocError: There is none; the message lists the places.
     """
-    names = (f"{sequence}_gt.json", f"{sequence}.json")
-    places = (folder, folder / sequence)
-    return first_file([place / name for place in places for name in names], what="JSON annotation")
+    return first_file([folder / place for place in places(sequence)], what="JSON annotation")
 
 
 def annotated(folder: Path) -> dict[str, Path]:
@@ -177,35 +169,6 @@ def read_ground_truth(
     return truth
 
 
-def read_prediction(
-    path: Path, *, sequence: str | None = None, maps: Path | None = None
-) -> Prediction:
-    """Read a prediction file; maps are found now and read when their frame is asked for.
-
-    Args:
-        path: The JSON.
-        sequence: Name of the sequence; by default the file's name without suffix.
-        maps: Folder that the paths of maps are relative to; by default that of the file.
-
-    Raises:
-        VadlocError: With file, frame and field: what is malformed.
-    """
-    document = read_document(path)
-    name = sequence or path.stem
-    frames = places_of(path, document)
-    if not document.is_anomalous_regions_available:
-        scores = np.array([frame_score_of(where, frame) for where, frame in frames], np.float64)
-        return Prediction(name, document.frames_count, None, scores)
-    if any(frame.pixel_level_scores_map is not None for frame in document.frames):
-        found = _find_maps(maps or path.parent, document, frames)
-        grid = cast("NDArray[np.float32]", found)  # shape and [frame] are all that ScoreMap needs
-        height_px, width_px = document.frame_height, document.frame_width
-        score_map = ScoreMap(name, grid, 1, 1, height_px=height_px, width_px=width_px)
-        return Prediction(name, document.frames_count, score_map, _frame_scores(document))
-    boxes, cut = _box_scores(document, frames, name)
-    return Prediction(name, document.frames_count, boxes, _frame_scores(document), cut)
-
-
 def _check_files(places: Places, names: FrameNames) -> None:
     """Refuse frames that are called after the file of another one."""
     for index, (where, frame) in enumerate(places):
@@ -217,12 +180,6 @@ def _check_files(places: Places, names: FrameNames) -> None:
                 f"{where}: frame_filepath is {one_line(frame.frame_filepath, limit=80)}, but frame "
                 f"{frame.frame_id} is the file {one_line(names.files[index], limit=80)}; mend one"
             )
-
-
-def _frame_scores(document: Document) -> NDArray[np.float64] | None:
-    """``(frames,)``, if every frame has one."""
-    scores = [frame.frame_level_score for frame in document.frames]
-    return None if None in scores else np.array(scores, np.float64)
 
 
 def _has_pixels(frame: Frame) -> bool:
@@ -352,7 +309,7 @@ def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
     """A listed region by its pixels; without runs it fills its box."""
     _check_truth_score(where, region)
     box = np.array([region.bounding_box], np.float64)
-    clipped = refuse_unseen(box, [where], size)[0]
+    clipped = clip_to_frame(box, [where], size)[0]
     if not all(corner.is_integer() for corner in region.bounding_box):
         raise VadlocError(
             f"{where}.bounding_box: {list(region.bounding_box)}, expected whole pixels where the "
@@ -374,101 +331,3 @@ def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
     if mask.any() and not inside.any():
         raise VadlocError(f"{where}.mask_runs: no pixel within the frame; mend or remove it")
     return MaskRegion((left, top, right, bottom), inside, region.track_id)
-
-
-def _find_maps(maps: Path, document: Document, places: Places) -> FrameMaps:
-    files: list[Path | None] = []
-    for where, frame in places:
-        name = frame.pixel_level_scores_map
-        if name is None and frame.anomalous_regions:
-            raise VadlocError(
-                f"{where}: anomalous_regions without a pixel_level_scores_map, but other frames "
-                "have maps; give one for every frame with regions"
-            )
-        field = f"{where}: pixel_level_scores_map"
-        files.append(None if name is None else find_map(maps, name, where=field))
-    return FrameMaps(files, height_px=document.frame_height, width_px=document.frame_width)
-
-
-def _box_scores(document: Document, places: Places, name: str) -> tuple[BoxScores, int]:
-    """Detections as boxes, and how many were cut to the frame."""
-    listed = [
-        (index, place, region)
-        for index, (where, frame) in enumerate(places)
-        for place, region in listed_regions(where, frame)
-    ]
-    boxes = np.array([region.bounding_box for _, _, region in listed], np.float64).reshape(-1, 4)
-    where = [place for _, place, _ in listed]
-    inside, cut = boxes_in_frame(boxes, where, document.size)
-    scores = BoxScores(
-        sequence=name,
-        frame=np.array([index for index, _, _ in listed], np.int64),
-        box_xyxy_px=inside,
-        score=np.array([region.score for _, _, region in listed], np.float64),
-        frame_count=document.frames_count,
-        height_px=document.frame_height,
-        width_px=document.frame_width,
-    )
-    return scores, cut
-
-
-def write_ground_truth(path: Path, truth: GroundTruth) -> None:
-    """Write a sequence's ground truth; `read_ground_truth` gives all of it back.
-
-    Masks are written as ``mask_runs``; a reader that does not know them sees the boxes. A frame's
-    ``anomaly_track_id`` is that of its first region.
-
-    Args:
-        path: The JSON; it is complete or absent.
-        truth: What to write.
-
-    Raises:
-        VadlocError: The file cannot be written.
-    """
-    regions_known = truth.region_count > 0 or not truth.anomalous.any()
-    document = Document(
-        is_gt=True,
-        is_derived=truth.derived,
-        frames_count=truth.frame_count,
-        is_anomalous_regions_available=regions_known,
-        is_anomaly_track_id_available=regions_known,
-        frame_width=truth.width_px,
-        frame_height=truth.height_px,
-        frames=[
-            _to_frame(truth, frame, regions_known=regions_known)
-            for frame in range(truth.frame_count)
-        ],
-    )
-    content = document.model_dump()
-    for frame in content["frames"]:
-        for region in frame["anomalous_regions"] or ():
-            region["bounding_box"] = [_whole_if_possible(c) for c in region["bounding_box"]]
-            if region["mask_runs"] is None:
-                del region["mask_runs"]
-    with replacing(path) as file:
-        file.write(json.dumps(content, allow_nan=False).encode() + b"\n")
-
-
-def _to_frame(truth: GroundTruth, frame: int, *, regions_known: bool) -> Frame:
-    rows = truth.regions_of(frame)
-    regions = [_to_region(truth, row) for row in range(rows.start, rows.stop)]
-    return Frame(
-        frame_id=frame + 1,
-        anomaly_track_id=regions[0].track_id if regions else -1,
-        frame_level_score=float(truth.anomalous[frame]),
-        anomalous_regions=regions if regions_known else None,
-    )
-
-
-def _to_region(truth: GroundTruth, row: int) -> Region:
-    x0, y0, x1, y1 = truth.box_xyxy_px[row].tolist()
-    return Region(
-        bounding_box=(x0, y0, x1, y1),
-        score=1.0,
-        track_id=int(truth.track[row]),
-        mask_runs=None if truth.masks is None else mask_to_runs(truth.masks[row]),
-    )
-
-
-def _whole_if_possible(value: float) -> float | int:
-    return int(value) if value.is_integer() else value

@@ -22,7 +22,6 @@ from vadloc.annotations.context import (
     Context,
     FrameNames,
     last_number,
-    one_spelling,
 )
 from vadloc.annotations.files import (
     EMPTY_IF_NORMAL,
@@ -42,7 +41,7 @@ from vadloc.annotations.rows import (
     read_rows,
 )
 from vadloc.errors import VadlocError
-from vadloc.video.numbering import name_to_words
+from vadloc.video.numbering import name_to_words, one_spelling
 
 LAYOUT = "<filename> <track_id> <x_center> <y_center> <width> <height>"
 
@@ -78,15 +77,19 @@ def read(
     return boxes_to_ground_truth(regions, sequence, size, source=path)
 
 
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the annotation of a sequence may lie, below the folder."""
+    return (f"{sequence}/{sequence}_gt.txt", f"{sequence}_gt.txt")
+
+
 def annotation_of(folder: Path, sequence: str) -> Path:
     """The file that `read` reads.
 
     Raises:
         VadlocError: There is none, or there are two.
     """
-    name = f"{sequence}_gt.txt"
-    places = [folder / sequence / name, folder / name]
-    return only_file(places, what="Street Scene annotation", if_normal=EMPTY_IF_NORMAL)
+    candidates = [folder / place for place in places(sequence)]
+    return only_file(candidates, what="Street Scene annotation", if_normal=EMPTY_IF_NORMAL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:

@@ -19,6 +19,7 @@ has no region but is anomalous all the same.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +34,9 @@ from vadloc.annotations.components import (
 from vadloc.annotations.context import (
     NO_CONTEXT,
     Context,
-    one_spelling,
 )
 from vadloc.annotations.files import (
+    files_with_suffix,
     find_entry,
     first_file,
     visible_entries,
@@ -51,6 +52,7 @@ from vadloc.annotations.rows import (
     read_rows,
 )
 from vadloc.errors import VadlocError
+from vadloc.video.numbering import one_spelling
 
 LAYOUT = "object,first_frame,last_frame"
 NORMAL_PREFIX = "normal_scene_"
@@ -103,7 +105,7 @@ def read(
     frames = collect_regions(regions, source=path)
     ids = [[region.track or 0 for region in regions] for regions in frames]
     truth = mask_regions_to_ground_truth(frames, ids, sequence, size, source=path, derived=False)
-    _check_seen(tracks, truth)
+    _check_visible(tracks, truth)
     for track in tracks:
         truth.anomalous[track.first_frame : track.last_frame + 1] = True
     return truth
@@ -129,13 +131,28 @@ def _object_region(mask: NDArray[np.bool_], track: int) -> MaskRegion | None:
     return MaskRegion((x0, y0, x1, y1), mask[y0:y1, x0:x1].copy(), track)
 
 
-def _check_seen(tracks: list[_Track], truth: GroundTruth) -> None:
+def _check_visible(tracks: list[_Track], truth: GroundTruth) -> None:
     for index in np.setdiff1d(np.arange(len(tracks)), truth.track)[:1]:
         track = tracks[index]
         raise VadlocError(
             f"{truth.source}: object {track.number} has no pixel in the pictures of frames "
             f"{track.first_frame} to {track.last_frame}; are rows and pictures of one release?"
         )
+
+
+def places(sequence: str) -> tuple[str, ...]:
+    """Where the rows of a clip may lie, below the folder."""
+    scene = re.search(r"scene_([0-9]+)", sequence)
+    parents = ("", *([f"Scene{scene[1]}/"] if scene else []))
+    names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
+    return tuple(f"{at}{sequence}{ANNOTATIONS}/{name}" for at in parents for name in names)
+
+
+def files_at(rows: Path) -> Iterator[Path]:
+    """Track rows and the pictures of object numbers beside them."""
+    yield rows
+    pictures = files_with_suffix(rows.parent, ".png")
+    yield from (path for path in pictures if path.stem.endswith("_gt"))
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
@@ -146,12 +163,9 @@ def annotation_of(folder: Path, sequence: str) -> Path:
     """
     if sequence.startswith(NORMAL_PREFIX):
         return folder
-    scene = re.search(r"scene_([0-9]+)", sequence)
-    parents = [folder, *([folder / f"Scene{scene[1]}"] if scene else [])]
-    names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
-    folders = [parent / f"{sequence}{ANNOTATIONS}" for parent in parents]
-    places = [(find_entry(notes) or notes) / name for notes in folders for name in names]
-    return first_file(places, what="UBnormal track rows")
+    paths = [folder / place for place in places(sequence)]
+    candidates = [(find_entry(path.parent) or path.parent) / path.name for path in paths]
+    return first_file(candidates, what="UBnormal track rows")
 
 
 def annotated(folder: Path) -> dict[str, Path]:

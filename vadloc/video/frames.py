@@ -2,7 +2,6 @@
 
 import os
 import re
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +20,7 @@ from vadloc.video.decoding import (
     frame_times_s,
     read_video,
 )
-from vadloc.video.numbering import check_names
+from vadloc.video.numbering import check_names, one_spelling
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
@@ -128,7 +127,7 @@ def _check_unique(folder: Path, sequences: list[Sequence]) -> None:
     """
     seen: dict[str, Sequence] = {}
     for sequence in sequences:
-        other = seen.setdefault(unicodedata.normalize("NFC", sequence.name), sequence)
+        other = seen.setdefault(one_spelling(sequence.name), sequence)
         if other is not sequence:
             names = other.path.name, sequence.path.name
             if other.name != sequence.name:  # they look alike

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from unicodedata import normalize
 
 from vadloc.errors import VadlocError, one_line, some_of
 
@@ -16,6 +17,11 @@ _NUMBER = re.compile(r"(\d+)")
 """Digits of any script."""
 _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.\d+(?![\d.])")
 """Seconds with a fraction, as programs print times; not the parts of 192.168.0.1."""
+
+
+def one_spelling(name: str) -> str:
+    """A name in Unicode form NFC: names that look alike are one, whatever wrote them."""
+    return normalize("NFC", name)
 
 
 def _stem(name: str) -> str:

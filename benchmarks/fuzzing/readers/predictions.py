@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.predictions.readers import KnownSize, list_folder, open_prediction
+from evaluation.predictions.known_size import KnownSize
+from evaluation.predictions.readers import list_folder, open_prediction
 from fuzzing.reader import SEQUENCE, Reader
 
 

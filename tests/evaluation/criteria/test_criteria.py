@@ -8,6 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from evaluated_maps import evaluate_maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal, assert_equal
@@ -24,19 +25,20 @@ from plain_criteria import (
     roc_area,
 )
 
-from evaluation.criteria.criteria import (
-    CriteriaOptions,
-    CriteriaResult,
+from evaluation.criteria.combination import CriteriaResult, combine
+from evaluation.criteria.criterion import criterion_modules
+from evaluation.criteria.curves import RateCurve
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.criteria.ranking import (
     RankedFrames,
     average_precision,
-    combine,
-    evaluate_maps,
     false_alarm_rate,
     roc_result,
-    sequence_statistics,
 )
-from evaluation.criteria.curves import RateCurve
+from evaluation.criteria.sequences import sequence_statistics
+from evaluation.results import result_to_values
 from vadloc.annotations.ground_truth import GroundTruth
+from vadloc.config import CURVES
 from vadloc.errors import VadlocError
 from vadloc.scores import (
     BoxScores,
@@ -88,20 +90,28 @@ def perfect_boxes(truth: GroundTruth) -> BoxScores:
     )
 
 
-AREA_NAMES = ("region", "track", "frame", "macro", "pixel", "dual pixel", "average precision")
+AREA_NAMES = (
+    "region_roc_auc",
+    "track_roc_auc",
+    "frame_roc_auc",
+    "frame_macro_roc_auc",
+    "pixel_roc_auc",
+    "dual_pixel_roc_auc",
+    "frame_average_precision",
+)
+ERROR_NAMES = ("frame_eer", "frame_macro_eer", "pixel_eer", "dual_pixel_eer")
 
 
 def areas(result: CriteriaResult) -> list[float]:
     """Everything that is better when higher, in the order of ``AREA_NAMES``."""
-    values = [result.region_auc, result.track_auc, result.frame.auc, result.frame_macro_auc]
-    values += [result.pixel.auc, result.dual_pixel.auc, result.average_precision]
-    return [value.value for value in values]
+    values = result_to_values(result)
+    return [values[name].value for name in AREA_NAMES]
 
 
 def errors(result: CriteriaResult) -> list[float]:
     """Everything that is better when lower."""
-    values = [result.frame.eer, result.frame_macro_eer, result.pixel.eer, result.dual_pixel.eer]
-    return [value.value for value in values]
+    values = result_to_values(result)
+    return [values[name].value for name in ERROR_NAMES]
 
 
 TWO_SEQUENCES = [
@@ -123,7 +133,7 @@ def test_perfect_detector_scores_exactly_one(detector: type, strict: bool) -> No
     result = evaluate_maps(map(detector, TWO_SEQUENCES), TWO_SEQUENCES, options=options)
     assert areas(result) == [1.0] * 7
     assert errors(result) == [0.0] * 4
-    assert result.false_alarm_rate.value == 0
+    assert result.numbers["false_alarm_rate"].value == 0
 
 
 @pytest.mark.parametrize("detector", [perfect_map, perfect_boxes])
@@ -132,11 +142,11 @@ def test_inverted_detector_scores_nothing_at_frame_level(detector: type) -> None
     truth = TWO_SEQUENCES[0]
     wrong = replace(truth, frame=np.array([0, 0, 4, 5]), anomalous=truth.anomalous)
     result = evaluate_maps([detector(wrong)], [truth])
-    assert result.frame.auc.value == 0
-    assert result.frame.eer.value == 1
-    assert result.region_auc.value == 0
-    assert result.track_auc.value == 0
-    assert result.false_alarm_rate.value == 1
+    assert result.curves["frame"].auc.value == 0
+    assert result.curves["frame"].eer.value == 1
+    assert result.curves["region"].auc.value == 0
+    assert result.curves["track"].auc.value == 0
+    assert result.numbers["false_alarm_rate"].value == 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -149,7 +159,7 @@ def test_increasing_rescaling_of_maps_changes_nothing(video: Video, random: Rand
     before, after = evaluate_maps(scores, truths), evaluate_maps(rescaled, truths)
     assert_equal(areas(after), areas(before))
     assert_equal(errors(after), errors(before))
-    assert_array_equal(after.detection.region_rate, before.detection.region_rate)
+    assert_array_equal(after.curves["region"].curve.rate, before.curves["region"].curve.rate)
 
 
 @settings(max_examples=60, deadline=None)
@@ -163,7 +173,7 @@ def test_increasing_rescaling_of_boxes_changes_nothing(video: BoxVideo) -> None:
 
 
 def detection_areas(result: CriteriaResult) -> NDArray[np.float64]:
-    return np.array([result.region_auc.value, result.track_auc.value])
+    return np.array([result.curves["region"].auc.value, result.curves["track"].auc.value])
 
 
 @settings(max_examples=80, deadline=None)
@@ -247,7 +257,7 @@ def check_pixel_levels(
     result = evaluate_maps(scores, truths, options=options)
     lowest = [-np.inf] * isinstance(scores[0], BoxScores)
     thresholds = [*distinct_scores(scores), *lowest]
-    for roc, least in ((result.pixel, 0.0), (result.dual_pixel, dual_share)):
+    for roc, least in ((result.curves["pixel"], 0.0), (result.curves["dual_pixel"], dual_share)):
         points = [(0.0, 0.0)]
         for threshold in thresholds:
             points.append(pixel_rates(scores, truths, threshold, share=share, dual_share=least))
@@ -284,16 +294,20 @@ def test_frame_level_equals_counting_pairs(video: Video) -> None:
         for frame in range(t.frame_count):
             by_class[bool(t.anomalous[frame])].append(float(painted_scores(s, frame).max()))
     normal, anomalous = by_class[False], by_class[True]
-    assert (result.normal_frame_count, result.anomalous_frame_count) == (
+    assert (result.counts["normal_frames"], result.counts["anomalous_frames"]) == (
         len(normal),
         len(anomalous),
     )
     if normal and anomalous:
-        assert result.frame.auc.value == pytest.approx(pair_auc(normal, anomalous))
+        assert result.curves["frame"].auc.value == pytest.approx(pair_auc(normal, anomalous))
     if normal:
-        assert result.false_alarm_rate.value == sum(n >= 0.5 for n in normal) / len(normal)
+        assert result.numbers["false_alarm_rate"].value == sum(n >= 0.5 for n in normal) / len(
+            normal
+        )
     if anomalous:
-        assert result.average_precision.value == pytest.approx(plain_precision(normal, anomalous))
+        assert result.numbers["frame_average_precision"].value == pytest.approx(
+            plain_precision(normal, anomalous)
+        )
 
 
 def plain_precision(normal: list[float], anomalous: list[float]) -> float:
@@ -311,11 +325,11 @@ def test_pixel_level_takes_the_kth_largest_score_inside() -> None:
     scores = np.zeros((2, HEIGHT_PX, WIDTH_PX), np.float32)
     scores[0, 0, :5] = [1, 5, 2, 4, 3]
     statistics = sequence_statistics(full_map(scores), truth)
-    assert statistics.pixel.found_score.tolist() == [4]
-    assert statistics.pixel.normal_score.tolist() == [0]
+    assert statistics.parts["pixel"].pixel.found_score.tolist() == [4]
+    assert statistics.parts["pixel"].pixel.normal_score.tolist() == [0]
     # All 192 pixels are detected at 0, of which 5 are less than 5 %: lost again.
-    assert statistics.dual_pixel.found_score.tolist() == [4, 0]
-    assert statistics.dual_pixel.found_change.tolist() == [1, -1]
+    assert statistics.parts["pixel"].dual_pixel.found_score.tolist() == [4, 0]
+    assert statistics.parts["pixel"].dual_pixel.found_change.tolist() == [1, -1]
 
 
 def test_dual_pixel_level_is_lost_and_found_again() -> None:
@@ -326,8 +340,8 @@ def test_dual_pixel_level_is_lost_and_found_again() -> None:
     statistics = sequence_statistics(
         full_map(scores), truth, options=CriteriaOptions(dual_share=0.6)
     )
-    assert statistics.dual_pixel.found_score.tolist() == [9, 8, 7, 0]
-    assert statistics.dual_pixel.found_change.tolist() == [1, -1, 1, -1]
+    assert statistics.parts["pixel"].dual_pixel.found_score.tolist() == [9, 8, 7, 0]
+    assert statistics.parts["pixel"].dual_pixel.found_change.tolist() == [1, -1, 1, -1]
 
 
 def test_overlapping_annotations_count_each_pixel_once() -> None:
@@ -335,7 +349,9 @@ def test_overlapping_annotations_count_each_pixel_once() -> None:
     truth = truth_of([(0, 0, 0, 0, 4, 1), (0, 1, 2, 0, 6, 1)], frame_count=1)
     scores = np.zeros((1, HEIGHT_PX, WIDTH_PX), np.float32)
     scores[0, 0, :6] = [0, 0, 9, 8, 7, 0]
-    assert sequence_statistics(full_map(scores), truth).pixel.found_score.tolist() == [7]
+    assert sequence_statistics(full_map(scores), truth).parts[
+        "pixel"
+    ].pixel.found_score.tolist() == [7]
 
 
 def test_anomalous_frames_without_pixels_are_left_out_and_counted() -> None:
@@ -349,10 +365,10 @@ def test_anomalous_frames_without_pixels_are_left_out_and_counted() -> None:
         anomalous=np.array([True, True, True, False]),
     )
     result = evaluate_maps([perfect_map(truth)], [empty])
-    assert result.frames_without_pixels == 2
-    assert result.anomalous_frame_count == 3
-    assert result.pixel.auc.value == 1
-    assert result.frame.auc.value == pytest.approx(1 / 3 + 2 / 3 / 2)
+    assert result.counts["anomalous_frames_without_pixels"] == 2
+    assert result.counts["anomalous_frames"] == 3
+    assert result.curves["pixel"].auc.value == 1
+    assert result.curves["frame"].auc.value == pytest.approx(1 / 3 + 2 / 3 / 2)
 
 
 def ranked(normal: list[float], anomalous: list[float]) -> RankedFrames:
@@ -382,9 +398,9 @@ def test_macro_leaves_out_sequences_with_one_class_and_names_them() -> None:
     b = scores[1].scores
     b[2, 0, 0] = 1  # in b, the normal frame ties with both anomalous ones: 1/2
     result = evaluate_maps(scores, truths)
-    assert result.frame_macro_auc.value == 0.75
-    assert result.frame_macro_eer.value == 0.25
-    by_sequence = result.frame_auc_by_sequence
+    assert result.numbers["frame_macro_roc_auc"].value == 0.75
+    assert result.numbers["frame_macro_eer"].value == 0.25
+    by_sequence = result.criteria["frame"].auc_by_sequence
     assert (by_sequence["a"].value, by_sequence["b"].value) == (1.0, 0.5)
     assert by_sequence["quiet"].reason == "no anomalous frame"
 
@@ -393,22 +409,29 @@ def test_only_normal_frames() -> None:
     truth = truth_of([], frame_count=3)
     result = evaluate_maps([perfect_map(truth)], [truth])
     assert np.isnan([*areas(result), *errors(result)]).all()
-    assert result.region_auc.reason == "no ground-truth region in the test set"
-    assert result.frame.auc.reason == "no anomalous frame"
-    assert result.average_precision.reason == "no anomalous frame"
-    assert result.frame_macro_auc.reason == "no sequence has both normal and anomalous frames"
-    assert result.false_alarm_rate.value == 0
+    assert result.curves["region"].auc.reason == "no ground-truth region in the test set"
+    assert result.curves["frame"].auc.reason == "no anomalous frame"
+    assert result.numbers["frame_average_precision"].reason == "no anomalous frame"
+    assert (
+        result.numbers["frame_macro_roc_auc"].reason
+        == "no sequence has both normal and anomalous frames"
+    )
+    assert result.numbers["false_alarm_rate"].value == 0
 
 
 def test_only_anomalous_frames() -> None:
     truth = truth_of([(0, 0, 0, 0, 4, 4)], frame_count=1)
     result = evaluate_maps([perfect_map(truth)], [truth])
-    assert result.region_auc.value == 1
-    assert result.average_precision.value == 1
-    for value in (result.frame.auc, result.pixel.eer, result.dual_pixel.eer_threshold):
+    assert result.curves["region"].auc.value == 1
+    assert result.numbers["frame_average_precision"].value == 1
+    for value in (
+        result.curves["frame"].auc,
+        result.curves["pixel"].eer,
+        result.curves["dual_pixel"].eer_threshold,
+    ):
         assert np.isnan(value.value)
         assert value.reason == "no normal frame"
-    assert result.false_alarm_rate.reason == "no normal frame"
+    assert result.numbers["false_alarm_rate"].reason == "no normal frame"
 
 
 def test_frames_without_detections_rank_last() -> None:
@@ -421,8 +444,8 @@ def test_frames_without_detections_rank_last() -> None:
     )
     result = evaluate_maps([boxes], [truth])
     # Pairs of frames 0, 1 with 2, 3: right, right, tied without boxes, wrong.
-    assert result.frame.auc.value == 2.5 / 4
-    assert result.region_auc.value == 0.5
+    assert result.curves["frame"].auc.value == 2.5 / 4
+    assert result.curves["region"].auc.value == 0.5
 
 
 def test_statistics_can_be_pickled_and_combined_in_any_order() -> None:
@@ -436,7 +459,7 @@ def test_statistics_can_be_pickled_and_combined_in_any_order() -> None:
     again = combine(pickle.loads(pickle.dumps(parts[::-1])))
     assert areas(again) == areas(whole)
     assert errors(again) == errors(whole)
-    assert again.frame_auc_by_sequence == whole.frame_auc_by_sequence
+    assert again.criteria["frame"].auc_by_sequence == whole.criteria["frame"].auc_by_sequence
 
 
 def test_number_of_threads_changes_no_bit() -> None:
@@ -449,12 +472,8 @@ def test_number_of_threads_changes_no_bit() -> None:
     assert pickle.dumps(one) == pickle.dumps(several)
 
 
-def test_scores_and_truths_must_come_in_pairs() -> None:
+def test_every_sequence_is_given_once_and_one_at_least() -> None:
     maps = [perfect_map(t) for t in TWO_SEQUENCES]
-    with pytest.raises(VadlocError, match=r"1 sequences have both .* only ground truth"):
-        evaluate_maps(maps[:1], TWO_SEQUENCES)
-    with pytest.raises(VadlocError, match=r"1 sequences have both .* only scores"):
-        evaluate_maps(maps, TWO_SEQUENCES[:1])
     with pytest.raises(VadlocError, match="sequence 'a' was given twice"):
         evaluate_maps(chain(maps, maps), TWO_SEQUENCES * 2)
     with pytest.raises(VadlocError, match="no test frames"):
@@ -478,6 +497,14 @@ def test_rule_decides_the_area_of_region_and_track_curves_only() -> None:
     maps = [perfect_map(t) for t in TWO_SEQUENCES]
     result = evaluate_maps(maps, TWO_SEQUENCES, options=CriteriaOptions(rule="ssvad"))
     # The flood at the lowest score is a false positive in every frame: a straight line to (1, 0).
-    assert result.region_auc.value == 0.5
-    assert result.track_auc.value == 0.5
-    assert result.frame.auc.value == 1
+    assert result.curves["region"].auc.value == 0.5
+    assert result.curves["track"].auc.value == 0.5
+    assert result.curves["frame"].auc.value == 1
+
+
+def test_every_criterion_has_the_curves_that_the_config_names() -> None:
+    result = evaluate_maps([perfect_map(t) for t in TWO_SEQUENCES], TWO_SEQUENCES)
+    values = result_to_values(result)
+    for name, module in criterion_modules().items():
+        assert set(result.criteria[name].curves) == set(module.FIGURES) == set(CURVES[name])
+        assert set(module.LABELS.values()) <= set(values)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from evaluated_maps import curve_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -20,7 +21,6 @@ from evaluation.criteria.curves import (
     NO_REGIONS,
     Events,
     RateCurve,
-    curve_at,
     detection_curve,
 )
 from evaluation.criteria.sweep import sequence_events

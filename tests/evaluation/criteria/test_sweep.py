@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from evaluated_maps import curve_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from plain_criteria import BoxVideo, Video, box_videos, counts, distinct_scores, map_videos
 
 from evaluation.criteria.curves import (
-    curve_at,
     detection_curve,
 )
 from evaluation.criteria.ordering import descending_order

@@ -7,22 +7,19 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from evaluated_maps import evaluate_maps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from evaluation.criteria.criteria import (
-    CriteriaOptions,
-    CriteriaResult,
-    RankedFrames,
-    evaluate_maps,
-    roc_result,
-)
+from evaluation.criteria.combination import CriteriaResult
 from evaluation.criteria.curves import (
     RateCurve,
     Value,
 )
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.criteria.ranking import RankedFrames, roc_result
 from evaluation.figures.plots import (
     plot_detection,
     plot_roc,

@@ -12,10 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vadloc.annotations import READERS
-from vadloc.annotations.ssvad_json import (
-    read_prediction,
-    write_ground_truth,
-)
+from vadloc.annotations.ssvad_prediction import read_prediction
+from vadloc.annotations.ssvad_writing import write_ground_truth
 from vadloc.errors import VadlocError
 
 

@@ -23,11 +23,9 @@ from vadloc.annotations.ssvad_document import (
     mask_to_runs,
     runs_to_mask,
 )
-from vadloc.annotations.ssvad_json import (
-    read_ground_truth,
-    read_prediction,
-    write_ground_truth,
-)
+from vadloc.annotations.ssvad_json import read_ground_truth
+from vadloc.annotations.ssvad_prediction import read_prediction
+from vadloc.annotations.ssvad_writing import write_ground_truth
 from vadloc.errors import VadlocError
 from vadloc.scores import (
     BoxScores,

@@ -11,7 +11,7 @@ from prediction_files import box_frames, document, save_array, save_json
 
 from evaluation.api import evaluate, evaluate_folder
 from evaluation.compute_auc import run as compute_auc
-from vadloc.annotations import READERS
+from vadloc.annotations import MODULES, READERS, format_module
 from vadloc.annotations.context import Context
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.errors import VadlocError
@@ -285,7 +285,7 @@ def test_the_threshold_stands_in_the_summary(
             tmp_path / "gt", tmp_path / "pr", gt_format="masks", mask_threshold=128
         )
     assert result["region_roc_auc"] == result["pixel_roc_auc"] == 1
-    assert result["options"]["mask_threshold"] == 128
+    assert result["stands_on"]["pixel"]["mask_thresholds"] == [128]
     assert "anomalous from level 128 on" in caplog.text
 
 
@@ -339,3 +339,10 @@ def test_masks_in_json_are_cut_pixel_by_pixel(tmp_path: Path) -> None:
     assert truth.masks is not None
     assert truth.masks[0].tolist() == [[False, True], [True, True]]
     assert truth.cut_regions == 1
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_format_has_what_a_format_needs(name: str) -> None:
+    module = format_module(name)
+    assert all(callable(getattr(module, n)) for n in ("read", "annotation_of", "annotated"))
+    assert module.places("scene_1_clip_1")

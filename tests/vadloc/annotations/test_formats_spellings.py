@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from evaluation.predictions.known_size import KnownSize
 from evaluation.predictions.readers import (
-    KnownSize,
     list_folder,
     open_prediction,
 )

@@ -22,6 +22,8 @@ from tiny_scene import (
 
 from anomaly_detection import visualize_anomalies, write_report
 from evaluation import evaluate_scores
+from evaluation.criteria.options import CriteriaOptions
+from evaluation.each_sequence import evaluate_each, summarize
 from evaluation.results import (
     basis_lines,
     summary_to_csv,
@@ -109,6 +111,7 @@ def test_each_number_stands_on_its_own_ground_truth(own: Path, tmp_path: Path) -
         "ground_truth": "Test",
         "format": "masks",
         "derived": True,
+        "mask_thresholds": [],
         "sequences": ["Test1"],
         "frames": FRAMES,
     }
@@ -168,6 +171,38 @@ def test_what_no_ground_truth_serves_is_undefined(own: Path, tmp_path: Path) -> 
     assert summary["undefined"]["frame_average_precision"] == reason
     assert summary["region_roc_auc"] == 1
     assert (summary["counts"]["sequences"], summary["counts"]["anomalous_frames"]) == (1, 0)
+
+
+def test_each_ground_truth_has_its_own_mask_threshold(own: Path, tmp_path: Path) -> None:
+    save_masks(own, "Test0")
+    levels = (
+        TWO.replace("frame_labels", "masks")
+        .replace('["frame"]', '["frame"]\n{}')
+        .format("mask_threshold = 100")
+        + "mask_threshold = 200\n"
+    )
+    _, summary = evaluated(artifacts_at(with_tables(own, levels), tmp_path / "r"))
+    found = {name: basis["mask_thresholds"] for name, basis in summary["stands_on"].items()}
+    assert found == {"frame": [100], "pixel": [200], "region": [200], "track": [200]}
+    assert "mask_threshold" not in summary["options"]
+
+
+@pytest.mark.parametrize("second", ["two.toml", "tiny.toml"])
+def test_sequences_of_two_scenes_may_have_one_name(own: Path, tmp_path: Path, second: str) -> None:
+    other = copy_scene(own, tmp_path / "other")
+    for name in ("tiny.toml", "two.toml"):
+        text = (own / name).read_text().replace('"tiny"', '"other"')
+        (other / name).unlink()  # a link to the file of the first scene
+        (other / name).write_text(text)
+    save_scores(other, tmp_path / "r", {name: perfect_scores(x) for name, x in COLUMNS.items()})
+    scenes = [artifacts_at(f, tmp_path / "r") for f in (own / "tiny.toml", other / second)]
+    options = CriteriaOptions()
+    parts = [
+        (source, evaluate_each(loads, options=options))
+        for source, loads in evaluate_scores.loads_by_source(scenes)
+    ]
+    summary = summarize(parts, options=options)
+    assert (summary["counts"]["frames"], summary["counts"]["sequences"]) == (4 * FRAMES, 4)
 
 
 def test_another_ground_truth_is_evaluated_beside_the_first(own: Path, tmp_path: Path) -> None:

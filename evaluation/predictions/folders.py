@@ -1,36 +1,29 @@
-"""Predictions and ground truth in folders: what opens a pair of them, and what each may know."""
+"""Predictions and ground truth in folders: what opens the pair of a sequence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from evaluation.each_sequence import Load
-from evaluation.predictions.readers import (
-    KnownSize,
-    open_prediction,
-    size_of,
-)
-from vadloc.annotations import (
-    find_reader,
-    ssvad_json,
-)
-from vadloc.annotations.context import (
-    Context,
-    one_spelling,
-)
+from evaluation.predictions.known_size import KnownSize, size_of
+from evaluation.predictions.readers import open_prediction
+from vadloc.annotations import find_reader, format_module, ssvad_json
+from vadloc.annotations.context import Context
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.pairing import (
     context_of,
     counts_if_needed,
 )
 from vadloc.annotations.regions import OutsideError
+from vadloc.annotations.ssvad_prediction import Prediction
 from vadloc.errors import VadlocError, some_of
 from vadloc.video.frames import Sequence as FrameSequence
+from vadloc.video.numbering import one_spelling
 
-SIZELESS_FORMATS = ("frame_labels",)
-"""Formats that say nothing about places, so that the size of the frames has no effect."""
+PathLike: TypeAlias = str | Path
+Load: TypeAlias = Callable[[], tuple[Prediction, GroundTruth]]
+"""Opens the prediction and the ground truth of one sequence."""
 
 
 class TruthFolder(NamedTuple):
@@ -122,7 +115,7 @@ def _frame_count(
 
 def _load_pair(
     folder: TruthFolder, path: Path, sequence: str, known: KnownSize, context: Context
-) -> tuple[ssvad_json.Prediction, GroundTruth]:
+) -> tuple[Prediction, GroundTruth]:
     """A prediction and its ground truth; each says what the other needs to know of the size."""
     if folder.gt_format == "json":
         source = ssvad_json.annotation_of(folder.folder, sequence)
@@ -133,7 +126,7 @@ def _load_pair(
     prediction = open_prediction(path, sequence, known, context.frame_names)
     is_told = known.height_px is not None
     known = known.agreeing(size_of(prediction), where=str(path))
-    if folder.gt_format in SIZELESS_FORMATS:
+    if getattr(format_module(folder.gt_format), "SIZELESS", False):
         known = known._replace(height_px=known.height_px or 1, width_px=known.width_px or 1)
     size_needed = known.complete(where=str(path))
     context = replace(context, counted_by=known.counted_by)

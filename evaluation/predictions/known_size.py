@@ -1,0 +1,121 @@
+"""What is known of the number and the size of a sequence's frames."""
+
+from pathlib import Path
+from typing import Annotated, NamedTuple, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vadloc.annotations.context import ONE_EACH
+from vadloc.annotations.files import read_text
+from vadloc.annotations.regions import SequenceSize
+from vadloc.annotations.ssvad_prediction import Prediction
+from vadloc.errors import VadlocError
+from vadloc.video.decoding import MAX_FRAME_PX
+
+MAX_FRAMES = 10_000_000
+"""Four days at 30 frames a second; a count beyond this is a slip."""
+_Pixels = Annotated[int, Field(gt=0, le=MAX_FRAME_PX)]
+
+
+class KnownSize(NamedTuple):
+    """What is known of a sequence's size; ``None`` for what is not.
+
+    Attributes:
+        frame_count: Number of frames.
+        height_px: Frame height.
+        width_px: Frame width.
+        counted_by: What the number of frames was taken from, for messages.
+    """
+
+    frame_count: int | None = None
+    height_px: int | None = None
+    width_px: int | None = None
+    counted_by: str = ""
+
+    def agreeing(self, other: "KnownSize", *, where: str) -> "KnownSize":
+        """What is known from both.
+
+        Args:
+            other: What ``where`` says.
+            where: File or folder, for the message.
+
+        Raises:
+            VadlocError: The two contradict each other.
+        """
+        fields = ("frame_count", "height_px", "width_px")
+        for name, mine, others in zip(fields, self[:3], other[:3], strict=True):
+            if None not in (mine, others) and mine != others:
+                source = self.counted_by if name == "frame_count" else ""
+                remedy = ONE_EACH if name == "frame_count" else "both must be of the same frames"
+                raise VadlocError(
+                    f"{where}: {name} is {others}, but {mine} is expected from "
+                    f"{source or 'the frames, the ground truth or the options'}; {remedy}"
+                )
+        counted_by = self.counted_by if self.frame_count is not None else where
+        return KnownSize(
+            self.frame_count or other.frame_count,
+            self.height_px or other.height_px,
+            self.width_px or other.width_px,
+            counted_by,
+        )
+
+    def complete(self, *, where: str) -> SequenceSize:
+        """All of it.
+
+        Raises:
+            VadlocError: A part is unknown.
+        """
+        if None in self:
+            missing = ", ".join(name for name, value in self._asdict().items() if value is None)
+            raise VadlocError(
+                f"{where}: {missing} unknown; give the folder of the frames (--frames), the size "
+                "(--size), or a .json beside the predictions"
+            )
+        return SequenceSize(*cast("SequenceSize", self[:3]))
+
+
+class Details(BaseModel):
+    """What a ``.json`` beside a ``.npy`` or ``.csv`` may say; other keys are ignored.
+
+    Attributes:
+        cell_height_px: Height of a cell of the map; without it a cell is a pixel.
+        cell_width_px: Width of a cell.
+        frame_height_px: Height of the frames.
+        frame_width_px: Width of the frames.
+        frame_count: Number of frames.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    cell_height_px: _Pixels = 1
+    cell_width_px: _Pixels = 1
+    frame_height_px: _Pixels | None = None
+    frame_width_px: _Pixels | None = None
+    frame_count: Annotated[int, Field(gt=0, le=MAX_FRAMES)] | None = None
+
+    @property
+    def size(self) -> KnownSize:
+        """What it says of the sequence."""
+        return KnownSize(self.frame_count, self.frame_height_px, self.frame_width_px)
+
+
+def size_of(prediction: Prediction) -> KnownSize:
+    """What a prediction says of the sequence's size."""
+    if prediction.scores is None:
+        return KnownSize(prediction.frame_count)
+    return KnownSize(
+        prediction.frame_count, prediction.scores.height_px, prediction.scores.width_px
+    )
+
+
+def read_details(path: Path) -> Details:
+    """The details beside a file, the defaults if there are none."""
+    beside = path.with_suffix(".json")
+    if not beside.exists():
+        return Details()
+    try:
+        return Details.model_validate_json(read_text(beside, expected="JSON"))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join(str(step) for step in problem["loc"]) or "the file"
+        raise VadlocError(f"{beside}: {key}: {problem['msg']}") from None
