@@ -327,7 +327,7 @@ def test_files_that_do_not_fit_each_other_are_refused(
         path.unlink()
     try:
         with pytest.raises(VadlocError, match=message) as caught:
-            stage.run(artifacts, unit)
+            stage.STAGE.run(artifacts, unit)
         assert not any(path.exists() for path in outputs)
     finally:  # the next test needs them
         for path, data in outputs.items():
