@@ -22,7 +22,8 @@ from anomaly_detection.calibration.calibrate_threshold import (
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.explanation.records import sequence_to_record
 from vadloc.arguments import add_alarm_options, stage_parser
-from vadloc.artifacts import Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.checks.rates import log_contradictions
 from vadloc.errors import counted
 from vadloc.features import check_scores

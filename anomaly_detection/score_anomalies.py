@@ -13,8 +13,10 @@ from typing import Any
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.detector import score_checked
 from vadloc.arguments import stage_parser
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 
 COMMAND = "anomaly_detection.score_anomalies"
 

@@ -13,9 +13,11 @@ from functools import partial
 from typing import Any, Literal
 
 from vadloc.arguments import add_alarm_options, stage_parser
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.files.storage import list_files
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 
 COMMAND = "anomaly_detection.visualize_anomalies"
 Form = Literal["video", "frames"]

@@ -18,7 +18,8 @@ from typing import Any
 from anomaly_detection.report.page import FolderSink, SingleSink
 from anomaly_detection.report.writer import ReportWriter
 from vadloc.arguments import add_alarm_options, stage_parser
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.files.storage import (
     list_files,
     replacing_folder,
@@ -26,6 +27,7 @@ from vadloc.files.storage import (
     write_page,
 )
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 
 COMMAND = "anomaly_detection.write_report"
 

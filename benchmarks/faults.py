@@ -43,7 +43,7 @@ from fault_scene import (
     make_scene,
 )
 
-from vadloc.artifacts import Artifact
+from vadloc.artifact import Artifact
 from vadloc.errors import VadlocError
 from vadloc.files import storage
 

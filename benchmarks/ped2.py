@@ -21,8 +21,9 @@ from pathlib import Path
 
 from stages import METRICS, ROOT, criteria, datasets_folder
 
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
+from vadloc.inputs import Split
 from vadloc.video.frames import sequence_size
 
 STAGES: tuple[tuple[str, tuple[Split, ...]], ...] = (

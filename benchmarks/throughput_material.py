@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.artifacts import SCHEMAS, Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
+from vadloc.inputs import Split
 from vadloc.sample_scene.film import shoot
 from vadloc.sample_scene.scenes.street import build
 from vadloc.sample_scene.scenes.street_traffic import write_scripts
+from vadloc.stamps import SCHEMAS
 from vadloc.video.frames import (
     Sequence,
     read_frames,

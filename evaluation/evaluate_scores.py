@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from evaluation import evaluate_predictions
 from evaluation.result_files import add_all_rules, emit_summary, write_tables
 from vadloc.arguments import artifacts_of, stage_parser
-from vadloc.artifacts import EVALUATE, SCHEMAS, TRUTH_CLAIM, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import EVALUATE, TRUTH_CLAIM, Artifacts
 from vadloc.config import CRITERIA, CURVES, Criterion, GroundTruthSource
 from vadloc.errors import VadlocError
 from vadloc.process import exit_status
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 
 if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
     from evaluation.each_sequence import Source

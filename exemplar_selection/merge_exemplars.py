@@ -15,9 +15,11 @@ import numpy as np
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.greedy import greedy_selection
 from vadloc.arguments import stage_parser
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError, counted
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 
 COMMAND = "exemplar_selection.merge_exemplars"
 

@@ -20,10 +20,12 @@ from exemplar_selection.distance import (
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.greedy import greedy_selection
 from vadloc.arguments import stage_parser
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError
 from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 from vadloc.versions import extractors_of, is_motion
 
 COMMAND = "exemplar_selection.select_exemplars"

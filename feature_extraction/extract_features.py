@@ -14,7 +14,9 @@ from typing import Any
 from feature_extraction.frames_to_features import frames_to_features
 from feature_extraction.registry import check_networks, networks_among
 from vadloc.arguments import stage_parser
-from vadloc.artifacts import Artifact, Artifacts, Split
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
+from vadloc.inputs import Split
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.versions import extractors_of
 

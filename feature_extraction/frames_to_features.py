@@ -14,11 +14,11 @@ from feature_extraction.registry import kind_of
 from feature_extraction.time_steps import CollectedSteps
 from feature_extraction.volume_stream import VolumeStream
 from feature_extraction.workers import Workers
-from vadloc.artifacts import SCHEMAS
 from vadloc.config import Config
 from vadloc.errors import VadlocError, counted
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
+from vadloc.stamps import SCHEMAS
 from vadloc.video.frames import Sequence, read_frames_as, sequence_times_s
 
 logger = logging.getLogger(__name__)

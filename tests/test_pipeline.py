@@ -31,7 +31,8 @@ from tiny_scene import (
     scene_options,
 )
 
-from vadloc.artifacts import Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
 from vadloc.stage import RunOptions, Stage, Work, run_units

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from vadloc.arguments import add_shared_options, artifacts_of
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.checks.annotation import check_ground_truth
 from vadloc.checks.examination import (
     Examination,
@@ -25,6 +25,7 @@ from vadloc.checks.unread import unread_lines
 from vadloc.config import Config
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError, counted, one_line
+from vadloc.inputs import Split
 from vadloc.process import emit, exit_status, usable_cores
 from vadloc.versions import extractors_of
 from vadloc.video.frames import Sequence

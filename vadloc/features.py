@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.config import Regions
 from vadloc.errors import VadlocError
+from vadloc.inputs import Split
 from vadloc.sequence_input import SequenceInput
 from vadloc.versions import EXTRACTORS, extractor_of, extractors_of, is_motion
 

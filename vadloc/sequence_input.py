@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.config import Regions
+from vadloc.inputs import Split
 from vadloc.regions import RegionGrid
 from vadloc.video.frames import Sequence, read_frames, sequence_size, sequence_times_s
 from vadloc.video.times import Clock

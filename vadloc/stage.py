@@ -14,12 +14,14 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from vadloc.arguments import artifacts_of
-from vadloc.artifacts import Artifact, Artifacts, Split
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.checks.unread import log_unread
 from vadloc.config import Config
 from vadloc.console import progress, start_logging
 from vadloc.errors import UsageError, VadlocError, about_file, counted
 from vadloc.files.storage import remove_leftovers
+from vadloc.inputs import Split
 from vadloc.process import emit, exit_status
 from vadloc.stage_reports import stage_report, write_report
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from textwrap import shorten
 
 from vadloc.arguments import add_shared_options, artifacts_of
-from vadloc.artifacts import Artifact, Artifacts, State
+from vadloc.artifact import Artifact, State
+from vadloc.artifacts import Artifacts
 from vadloc.console import CommandParser
 from vadloc.process import emit, exit_status
 from vadloc.run import stages

@@ -84,7 +84,7 @@ class DetectorEntry:
         learns_exemplars: Whether it compares with the exemplars of the training sequences. Then
             these are selected and merged before anything is scored, and scores depend on them.
         revision: Raise it whenever the detector's scores change, so that stored ones count as
-            stale. That of ``exemplars`` is not looked at: ``SCHEMAS`` of ``vadloc.artifacts`` has
+            stale. That of ``exemplars`` is not looked at: ``SCHEMAS`` of ``vadloc.stamps`` has
             the numbers of its files.
     """
 

@@ -21,9 +21,11 @@ from typing import Any
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.detector import check_contract
 from vadloc.arguments import stage_parser
-from vadloc.artifacts import SCHEMAS, Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.config import Config
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 
 logger = logging.getLogger(__name__)
 COMMAND = "anomaly_detection.calibration"

@@ -3,8 +3,9 @@
 from importlib import import_module
 
 from anomaly_detection.detectors.detector import Detector
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.features import load_features
+from vadloc.inputs import Split
 from vadloc.sequence_input import SequenceInput, load_frames
 
 

@@ -10,10 +10,10 @@ from anomaly_detection.explanation.sentences import (
     detection_to_sentence,
     score_to_words,
 )
-from vadloc.artifacts import SCHEMAS
 from vadloc.config import Config
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
+from vadloc.stamps import SCHEMAS
 from vadloc.video.times import Clock
 
 

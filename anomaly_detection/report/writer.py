@@ -36,11 +36,12 @@ from anomaly_detection.report.scene import (
     spread_evenly,
 )
 from exemplar_selection.exemplars import Exemplars
-from vadloc.artifacts import SCHEMAS, Artifacts
+from vadloc.artifacts import Artifacts
 from vadloc.config import Config
 from vadloc.errors import VadlocError
 from vadloc.features import check_scores
 from vadloc.regions import RegionGrid
+from vadloc.stamps import SCHEMAS
 from vadloc.video.frames import read_frames
 
 LEGEND_COLOURS = 16

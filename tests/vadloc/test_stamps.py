@@ -23,7 +23,8 @@ from anomaly_detection import score_anomalies
 from feature_extraction import extract_features
 from vadloc.annotations import READERS
 from vadloc.annotations.places import annotation_files
-from vadloc.artifacts import Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import digests

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from vadloc.artifacts import Split
 from vadloc.checks.rates import contradictions
 from vadloc.errors import VadlocError, about_file, counted
+from vadloc.inputs import Split
 from vadloc.video.decoding import video_streams
 from vadloc.video.frames import (
     Sequence,

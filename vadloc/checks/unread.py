@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vadloc.artifacts import Artifacts, Split
+from vadloc.artifacts import Artifacts
 from vadloc.errors import some_of
+from vadloc.inputs import Split
 from vadloc.video.frames import (
     FRAME_SUFFIXES,
     Sequence,

@@ -20,7 +20,8 @@ from anomaly_detection import (
 from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation.results import MAIN_NUMBERS
 from exemplar_selection import merge_exemplars, select_exemplars
-from vadloc.artifacts import Artifact, Artifacts
+from vadloc.artifact import Artifact
+from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
 from vadloc.files.contents import (

@@ -1,0 +1,140 @@
+"""What results are made of: the config, the version, the sequences and the ground truth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from vadloc.config import Config, GroundTruthSource
+from vadloc.errors import UsageError, VadlocError
+from vadloc.versions import VERSIONS, DetectorEntry, detector_of
+from vadloc.video.frames import Sequence, list_sequences
+
+_T = TypeVar("_T")
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A config and a version, and the data that the config names.
+
+    Attributes:
+        config: The config.
+        results: Root of all results.
+        datasets: Folder below which the paths of the config lie.
+        version: Version of the method; ``None`` takes the config's.
+        alarm_options: Options on the command line that stand above the config's ``[alarms]``.
+        part: Test sequences that alone are evaluated; empty for all. No other stage looks at it.
+    """
+
+    config: Config
+    results: Path = Path("results")
+    datasets: Path = Path("datasets")
+    version: str = ""
+    alarm_options: tuple[str, ...] = ()
+    part: tuple[str, ...] = ()
+    _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Settle the version."""
+        object.__setattr__(self, "version", self.version or self.config.version)
+        if self.version not in VERSIONS:
+            raise UsageError(f"version {self.version!r}: expected one of {sorted(VERSIONS)}")
+        detector_of(self.version)
+
+    @property
+    def folder(self) -> Path:
+        """All results of the dataset."""
+        return self.results / self.config.dataset.name
+
+    @property
+    def inputs(self) -> Path:
+        """Where the digests of input files are remembered; see `vadloc.files.digests`."""
+        return self.folder / "inputs"
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Feature components of the version, in the order of their columns."""
+        return VERSIONS[self.version].components
+
+    @property
+    def detector(self) -> DetectorEntry:
+        """What the stages must know of the version's detector."""
+        return detector_of(self.version)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """w_k of each component."""
+        weights = dict.fromkeys(self.components, 1.0) | dict(VERSIONS[self.version].weights)
+        given = self.config.distance.weights
+        return weights | {name: w for name, w in given.items() if name in weights}
+
+    def split_folder(self, split: Split) -> Path:
+        """Where the sequences of a split lie."""
+        dataset = self.config.dataset
+        return self.datasets / (dataset.train if split == "train" else dataset.test)
+
+    def sequences(self, split: Split) -> list[Sequence]:
+        """Sequences of a split in natural order."""
+        folder = self.split_folder(split)
+        return self._once(("sequences", split), lambda: list_sequences(folder))
+
+    def sequence(self, split: Split, name: str) -> Sequence:
+        """A sequence by name.
+
+        Raises:
+            VadlocError: There is none; the message lists the names.
+        """
+        for sequence in self.sequences(split):
+            if sequence.name == name:
+                return sequence
+        names = ", ".join(s.name for s in self.sequences(split))
+        raise VadlocError(f"no {split} sequence {name!r}; there are {names}")
+
+    @property
+    def ground_truths(self) -> tuple[GroundTruthSource, ...]:
+        """All annotation of the config.
+
+        Raises:
+            VadlocError: The config names none.
+        """
+        if not self.config.ground_truths:
+            raise VadlocError(
+                f"{self.config.path}: neither [dataset] ground_truth nor [[ground_truth]] is set; "
+                "there is nothing to evaluate against"
+            )
+        return self.config.ground_truths
+
+    def covered(self, source: GroundTruthSource) -> list[Sequence]:
+        """The test sequences that an annotation covers, of the part that is evaluated.
+
+        Raises:
+            UsageError: Its table or the part names a sequence that is not there.
+        """
+        sequences = self.sequences("test")
+        names = [sequence.name for sequence in sequences]
+        for where, wanted in (
+            (f"{self.config.path}: [[ground_truth]] sequences", source.sequences),
+            ("--sequences", self.part),
+        ):
+            unknown = [name for name in wanted if name not in names]
+            if unknown:
+                raise UsageError(
+                    f"{where}: no test sequence {unknown[0]!r}; there are {', '.join(names)}"
+                )
+        within = set(source.sequences or names) & set(self.part or names)
+        return [sequence for sequence in sequences if sequence.name in within]
+
+    def is_part(self) -> bool:
+        """Whether less than all test sequences are evaluated, by choice."""
+        return bool(self.part) and {s.name for s in self.sequences("test")} != set(self.part)
+
+    def truth_folder(self, source: GroundTruthSource) -> Path:
+        """Where an annotation lies."""
+        return self.datasets / source.path
+
+    def _once(self, key: Any, make: Callable[[], _T]) -> _T:
+        if key not in self._cache:
+            self._cache[key] = make()
+        value: _T = self._cache[key]
+        return value

@@ -1,0 +1,202 @@
+"""Stamps: a hash of exactly what each file of results depends on.
+
+A stamp covers the schema of the file's kind, the config tables that its stage reads, and the stamps
+of its inputs, down to the names and the content of the files of frames, annotation and weights. It
+is computed from config and dataset alone, so that every stage can tell whether what it finds is
+what it would make, without trusting the file.
+
+What is in the files of the dataset is remembered under ``inputs/``, see `vadloc.files.digests`. A
+stamp is computed when something is compared with it: what is missing needs none, and no frame is
+read to list it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel
+
+from vadloc.annotations.places import annotation_files
+from vadloc.config import GroundTruthSource
+from vadloc.errors import VadlocError
+from vadloc.files import storage
+from vadloc.files.digests import digests_of
+from vadloc.inputs import Inputs, Split
+from vadloc.versions import EXEMPLARS, VERSIONS, extractors_of
+from vadloc.video.frames import Sequence, frame_files
+from vadloc.weights import weights_digest
+
+SCHEMAS = {
+    "video": 1,
+    "features": 4,
+    "scales": 2,
+    "exemplars": 2,
+    "merged": 2,
+    "scores": 1,
+    "evaluation": 2,
+    "ground_truth": 1,
+    "report": 2,
+    "calibration": 1,
+    "explanations": 1,
+    "views": 1,
+}
+"""Raise the number of a kind whenever its content or the computation behind it changes; that of
+``video`` when videos are decoded otherwise, which leaves the features of pictures valid."""
+
+
+@dataclass(frozen=True)
+class Stamps(Inputs):
+    """The stamps of all files of results; of the methods, ``_<kind>_stamp`` is that of a kind."""
+
+    def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
+        settings = self._extractor_settings(extractor)
+        frames = self._frames_stamp(split, sequence)
+        return _hash("features", extractor, frames, self.config.regions, settings)
+
+    def _extractor_settings(self, extractor: str) -> dict[str, Any]:
+        settings: dict[str, Any] = self.config.features[extractor].model_dump()
+        if "weights" in settings:  # what is in the file counts, not where it lies
+            settings["weights"] = self._weights_digest(extractor, settings["weights"])
+        return settings
+
+    def _weights_digest(self, network: str, weights: str) -> str:
+        return self._once(("weights", network), lambda: weights_digest(weights, network))
+
+    def _frames_stamp(self, split: Split, sequence: str) -> str:
+        return self._once(("frames", split, sequence), lambda: self._hash_frames(split, sequence))
+
+    def _hash_frames(self, split: Split, sequence: str) -> str:
+        found = self.sequence(split, sequence)
+        files = {file.name: file for file in frame_files(found)}
+        digests = digests_of(files, self._input_record("frames", split, sequence))
+        return _hash("video" if found.is_video else "frames", *digests.items())
+
+    def check_frames(self, split: Split, sequence: str) -> None:
+        """Compare the frames of a sequence with those of its stamp, after they have been read.
+
+        Raises:
+            VadlocError: They are others by now.
+        """
+        if self._hash_frames(split, sequence) != self._frames_stamp(split, sequence):
+            raise VadlocError(
+                f"{self.sequence(split, sequence).path}: changed while it was read; give the "
+                "command again when nothing writes to it"
+            )
+
+    def _input_record(self, kind: str, *names: str) -> Path:
+        return self.inputs.joinpath(kind, *names[:-1], f"{names[-1]}.json")
+
+    def _all_features_stamp(self, split: Split, sequence: str) -> str:
+        extractors = extractors_of(self.version)
+        stamps = [self._features_stamp(extractor, split, sequence) for extractor in extractors]
+        return _hash("version", *self.components, *stamps)
+
+    def _input_stamp(self, split: Split, sequence: str) -> str:
+        """The stamp of what the detector is given of a sequence."""
+        if self.detector.reads == "features":
+            return self._all_features_stamp(split, sequence)
+        return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
+
+    def _learned_stamp(self) -> str:
+        """The stamp of what is learnt; of the training sequences if that is nothing."""
+        if self.detector.learns_exemplars:
+            return self._merged_stamp()
+        train = self.sequences("train")
+        return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
+
+    def _train_inputs(self, train: list[Sequence]) -> list[str]:
+        return [self._input_stamp("train", sequence.name) for sequence in train]
+
+    def _detector_identity(self) -> list[Any]:
+        """Which detector scores; nothing for exemplars, whose stamps older results have."""
+        name = VERSIONS[self.version].detector
+        return [] if name == EXEMPLARS else [name, self.detector.revision]
+
+    def _scales_stamp(self) -> str:
+        def hashed() -> str:
+            train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
+            settings = self.config.distance.model_dump(exclude={"weights"})
+            return _hash("scales", *train, settings)
+
+        return self._once("scales", hashed)
+
+    def _exemplars_stamp(self, sequence: str) -> str:
+        features = self._all_features_stamp("train", sequence)
+        inputs = features, self._scales_stamp(), self.weights
+        return _hash("exemplars", *inputs, self.config.exemplars)
+
+    def _merged_stamp(self) -> str:
+        def hashed() -> str:
+            train = self.sequences("train")
+            return _hash("merged", *(self._exemplars_stamp(s.name) for s in train))
+
+        return self._once("merged", hashed)
+
+    def _scores_stamp(self, sequence: str) -> str:
+        inputs = [self._input_stamp("test", sequence)]
+        if self.detector.learns_exemplars:
+            inputs.append(self._merged_stamp())
+        return _hash("scores", *inputs, self.config.scoring, *self._detector_identity())
+
+    def _calibration_stamp(self, sequence: str) -> str:
+        connectivity = self.config.evaluation.connectivity
+        inputs = sequence, self._learned_stamp(), connectivity
+        identity = self._detector_identity()
+        return _hash("calibration", *inputs, self.config.scoring, *identity)
+
+    def _explanations_stamp(self, sequence: str) -> str:
+        alarms, dataset = self.config.alarms, self.config.dataset
+        inputs = self._scores_stamp(sequence), self.config.evaluation.connectivity
+        return _hash("explanations", *inputs, dataset.frames_per_second, alarms)
+
+    def _views_stamp(self, sequence: str) -> str:
+        return _hash("views", self._explanations_stamp(sequence), self._truth_stamp())
+
+    def _truth_stamp(self) -> str | None:
+        """The stamp of the evaluation; ``None`` if there is none."""
+        return self._evaluation_stamp() if self.config.ground_truths else None
+
+    def _evaluation_stamp(self) -> str:
+        def hashed() -> str:
+            inputs = []
+            for source in self.ground_truths:
+                names = [sequence.name for sequence in self.covered(source)]
+                scores = [self._scores_stamp(name) for name in names]
+                inputs += [scores, self._truth_digests(source, names), source.model_dump()]
+            return _hash("evaluation", *inputs, self.config.evaluation)
+
+        return self._once(("evaluation", self.part), hashed)
+
+    def _truth_digests(
+        self, source: GroundTruthSource, sequences: list[str]
+    ) -> list[tuple[str, str]]:
+        """Names and digests of the files of an annotation that are read."""
+        folder = self.truth_folder(source)
+        record = self._input_record(
+            "ground_truth", source.format, *PurePosixPath(source.path).parts
+        )
+        return list(digests_of(annotation_files(source.format, folder, sequences), record).items())
+
+    def _report_stamp(self) -> str:
+        explained = [self._explanations_stamp(s.name) for s in self.sequences("test")]
+        truth = self._truth_stamp()
+        rate = self.config.dataset.frames_per_second
+        inputs = [*explained, self._learned_stamp(), truth, rate]
+        return _hash("report", *inputs, self.config.report)
+
+    def _truth_identity(self) -> str:
+        """Hash of which ground truth is evaluated for what, on which sequences."""
+        sources = sorted(
+            (sorted(source.criteria), source.path, source.format, sorted(source.sequences))
+            for source in self.config.ground_truths
+        )
+        return _hash("ground_truth", sources, sorted(self.part) if self.is_part() else [])
+
+
+def _hash(kind: str, *parts: Any) -> str:
+    """Short hash of a kind, its schema number and JSON-able parts or config tables."""
+    plain = [part.model_dump() if isinstance(part, BaseModel) else part for part in parts]
+    text = json.dumps([kind, SCHEMAS.get(kind, 0), plain], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[: storage.STAMP_LENGTH]
