@@ -22,7 +22,7 @@ from vadloc.config import Config, load_config
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
-from vadloc.versions import EXTRACTORS, VERSIONS, ExtractorEntry
+from vadloc.versions import EXTRACTORS, VERSIONS, ExtractorEntry, Version
 
 
 class BrightnessSettings(ConfigTable):
@@ -63,7 +63,7 @@ def brightness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "toy_brightness", module)
     entry = ExtractorEntry("toy_brightness", ("grey",), BrightnessSettings)
     monkeypatch.setitem(EXTRACTORS, "brightness", entry)
-    monkeypatch.setitem(VERSIONS, "brightness", ("grey",))
+    monkeypatch.setitem(VERSIONS, "brightness", Version(("grey",)))
 
 
 def artifacts_of(scene: Path, folder: Path, extra: str = "") -> Artifacts:
