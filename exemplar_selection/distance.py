@@ -2,19 +2,19 @@
 
     d(x, y) = sum over components k of w_k * ||f_k(x) - f_k(y)||_2 / Z_k      (EVAL, section 3)
 
-and, with a *gate*, motion components count only between volumes that both move, and ``GATE`` is
-added between one that moves and one that does not.
+With a *gate*, motion components count only between two volumes that both move, and ``GATE`` is
+added if one of the two moves and the other does not.
 
-Features of all components stand side by side in one row. There are two ways to distances:
+Features of all components stand side by side in one row. Distances are computed in two ways:
 
 * *Exact* distances come from the differences of coordinates in float64, one pair at a time.
-* *Approximate* distances of all pairs of two lists come from matrix products, which is much faster,
-  and have a known bound on their error.
+* *Approximate* distances of all pairs of two lists come from matrix products. This is much faster,
+  and their error has a bound that can be computed.
 
-Approximate distances answer most questions (is this pair within the threshold, which of two is
-nearer). Where the error leaves a question open, exact distances answer it. So all answers are those
-of exact arithmetic, at about the cost of a matrix product. For two short lists the exact distances
-of all pairs are faster still.
+Most questions (is this pair within the threshold, which of two rows is nearer) are answered by
+approximate distances. Where their error leaves a question open, exact distances answer it. So all
+answers are those of exact arithmetic, at about the cost of a matrix product. For two short lists
+the exact distances of all pairs are faster still.
 """
 
 from collections.abc import Iterator
@@ -28,23 +28,24 @@ from numpy.typing import NDArray
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 GATE = 3.0
-"""Distance between a volume that moves and one that does not, beside that of their appearance."""
+"""What the gate adds to the distance between a volume that moves and one that does not."""
 
 FLOAT32_RANGE = 1e-20, 1e30
-"""Squared distances of which float32 holds twice the largest and, well enough, the smallest."""
+"""Range of squared distances that are computed in float32: twice the largest does not overflow, and
+the smallest keeps its precision."""
 
 BLOCK_ROWS = 512
-"""Rows that are taken at a time where their number is not bounded."""
+"""Rows of a long list that are processed at a time."""
 
 SHORT_LISTS = 1 << 19
-"""Two lists are short if all their pairs together have at most so many numbers. Then exact
+"""Two lists are short if all their pairs together have at most this many numbers. Then exact
 distances are faster than approximate ones."""
 
 PAIR_NUMBERS = 32
-"""Numbers that take as long as what a pair of rows costs beside its coordinates."""
+"""The fixed cost of one pair of rows, in numbers that could be processed in the same time."""
 
 TILE_COLUMNS = 256
-"""Columns of approximate distances that are computed at a time: they stay in a core's cache."""
+"""Columns of approximate distances that are computed at a time, so that they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class FeatureDistance:
         scales: Z_k of each component, in the component's unit; a component with Z_k = 0 never
             differed between training volumes and counts with Z_k = 1.
         weights: w_k of each component.
-        gated: Which components count only between rows that both move; empty for no gate. With
-            one, the last component is a single column, 1 for rows that move and 0 for the others,
+        gated: Which components count only between rows that both move; empty for no gate. With a
+            gate, the last component is a single column, 1 for rows that move and 0 for the others,
             and its weight is ``GATE``.
     """
 
@@ -72,7 +73,7 @@ class FeatureDistance:
         return sum(self.widths)
 
     def scaled(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Rows multiplied by w_k / Z_k: between them d is a plain sum of norms.
+        """Rows multiplied by w_k / Z_k, so that d between them is a plain sum of norms.
 
         Args:
             features: ``(n, dimension)``.
@@ -100,7 +101,7 @@ class FeatureDistance:
         return [rows[:, first : first + width] for first, width in columns]
 
     def parts(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Exact distances between scaled rows in pairs, component by component.
+        """Exact distance of each component between paired scaled rows.
 
         Args:
             x: ``(..., dimension)`` scaled rows.
@@ -117,7 +118,7 @@ class FeatureDistance:
         return norms
 
     def exact(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Exact d between scaled rows in pairs, shape ``(...)``; see ``parts``."""
+        """Exact d between paired scaled rows, shape ``(...)``; see ``parts``."""
         total: NDArray[np.float64] = self.parts(x, y).sum(axis=-1)
         return total
 
@@ -142,11 +143,11 @@ class FeatureDistance:
     def basis(
         self, features: NDArray[np.floating], *, centre: NDArray[np.float64] | None = None
     ) -> "Basis":
-        """What approximate distances need to know of a list as a whole; copies no features.
+        """What approximate distances need to know about a whole list; copies no features.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
-            centre: The centre of the rows they will be compared with; default: their own mean.
+            centre: The centre of the rows to compare them with; default: the mean of ``features``.
         """
         middle = self.scaled(features.mean(axis=0, dtype=np.float64)) if centre is None else centre
         norms = [_squares(self, block, middle).max(axis=1) for block in row_blocks(features)]
@@ -161,7 +162,7 @@ class FeatureDistance:
     def nearest(
         self, features: NDArray[np.floating], others: NDArray[np.floating]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """For each row the nearest one of another list; the first of equals.
+        """The nearest row of another list for each row; the first one if several are equally near.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
@@ -183,7 +184,7 @@ class FeatureDistance:
     def settle_nearest(
         self, about: "Approximation", x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The nearest row of ``y`` for each row of ``x``; exact distances settle what is open.
+        """The nearest row of ``y`` for each row of ``x``, as exact distances would give it.
 
         Args:
             about: Approximate distances between the rows.
@@ -191,7 +192,7 @@ class FeatureDistance:
             y: ``(m, dimension)``, scaled.
 
         Returns:
-            As ``nearest``; -1 and infinity for a row without finite keys.
+            The same as ``nearest``, but -1 and infinity for a row without finite keys.
         """
         keys = about.keys.min(axis=1, initial=np.inf)
         reach = np.where(np.isinf(keys), -np.inf, keys + 2 * about.error)
@@ -224,7 +225,7 @@ class Approximation:
     """Approximate distances of all pairs of two lists of rows.
 
     Attributes:
-        keys: ``(n, m)``: d, or its square; may be set to infinity to take pairs out.
+        keys: ``(n, m)``: d, or its square; infinity excludes a pair.
         error: Largest possible difference between a key and its exact value.
         squared: Whether keys are squares.
     """
@@ -234,7 +235,7 @@ class Approximation:
     squared: bool
 
     def key(self, distance: float) -> float:
-        """A distance on the scale of the keys."""
+        """The key of a distance: the distance, or its square."""
         return distance * distance if self.squared else distance
 
 
@@ -242,15 +243,15 @@ class Approximation:
 class Basis:
     """What the rows of one list have in common, so that they can be prepared part by part.
 
-    With one component, the squared distances are computed in float32, if they are within its range.
-    With several, each needs a square root, which would enlarge the rounding errors of float32; they
-    are computed in float64.
+    With one component, squared distances are computed in float32 if they are within its range.
+    With several components, each needs a square root. It would enlarge the rounding errors of
+    float32, so float64 is used.
 
     Attributes:
         distance: The distance.
-        centre: ``(dimension,)``, scaled; subtracted for the products only, which makes them more
-            precise.
-        norms: ``(components,)``: largest squared norm of each component, from the centre.
+        centre: ``(dimension,)``, scaled. It is subtracted only for the products, which makes them
+            more precise.
+        norms: ``(components,)``: largest squared distance from the centre, for each component.
     """
 
     distance: FeatureDistance
@@ -282,14 +283,14 @@ class Basis:
 
 @dataclass(frozen=True)
 class Rows:
-    """Scaled rows, with the factors of their matrix products.
+    """Scaled rows, with what their matrix products need.
 
     A squared distance is one product: |x - y|^2 = (x, |x|^2, 1) . (-2 y, 1, |y|^2).
 
     Attributes:
-        basis: The basis of the list that they belong to.
-        exact: ``(n, dimension)`` float64, scaled.
-        right: ``(n, width + 2)`` for each component.
+        basis: The basis of the list that the rows belong to.
+        exact: The rows, ``(n, dimension)`` float64, scaled.
+        right: The right factor of the product, ``(n, width + 2)``, for each component.
     """
 
     basis: Basis
@@ -303,7 +304,7 @@ class Rows:
 
     @cached_property
     def left(self) -> list[NDArray[np.floating]]:
-        """``(n, width + 2)`` for each component."""
+        """The left factor of the product, ``(n, width + 2)``, for each component."""
         return [
             np.column_stack((part[:, :-2] * part.dtype.type(-0.5), part[:, -1], part[:, -2]))
             for part in self.right
@@ -314,13 +315,13 @@ class Rows:
         return Rows(self.basis, self.exact[which], [part[which] for part in self.right])
 
     def put(self, first: int, more: "Rows") -> "Rows":
-        """The rows before ``first``, then others of the same basis, then room for later ones."""
+        """The rows before ``first``, then ``more`` of the same basis, then room for later rows."""
         right = [_put(mine, first, new) for mine, new in zip(self.right, more.right, strict=True)]
         return Rows(self.basis, _put(self.exact, first, more.exact), right)
 
 
 def _put(array: NDArray[np.floating], first: int, new: NDArray[np.floating]) -> NDArray[Any]:
-    """The array with new rows from ``first`` on; if they do not fit, a copy twice as long."""
+    """The array with new rows from ``first`` on; a copy twice as long if they do not fit."""
     if first + len(new) > len(array):
         room = np.empty((len(array) + len(new), *array.shape[1:]), array.dtype)
         array = np.concatenate((array[:first], room))
@@ -336,13 +337,13 @@ def row_blocks(array: NDArray[_Scalar]) -> Iterator[NDArray[_Scalar]]:
 def _squares(
     distance: FeatureDistance, features: NDArray[np.floating], centre: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Squared norms from a centre, ``(components, n)``."""
+    """Squared distances of rows from a centre, ``(components, n)``."""
     parts = distance.split(distance.scaled(features) - centre)
     return np.stack([np.einsum("ij,ij->i", part, part) for part in parts])
 
 
 def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``np.nonzero`` of a matrix, several times faster where little is set."""
+    """``np.nonzero`` of a matrix, several times faster where few elements are true."""
     rows, columns = np.divmod(np.flatnonzero(mask), mask.shape[1])
     return rows, columns
 
@@ -355,8 +356,8 @@ def _both_move(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.boo
 def approximate(x: Rows, y: Rows) -> Approximation:
     """Approximate distances between all rows of two lists, by matrix products.
 
-    The bound on the error: a product of w + 2 terms in precision u is off by at most (w + 2) u
-    times the sum of the absolute terms, which is at most 2 (|x|^2 + |y|^2); rounding the
+    The bound on the error: a product of w + 2 terms in precision u is wrong by at most (w + 2) u
+    times the sum of the absolute terms. This sum is at most 2 (|x|^2 + |y|^2). Rounding the
     coordinates themselves adds less than 8 u (|x|^2 + |y|^2).
     """
     distance = x.basis.distance

@@ -1,4 +1,4 @@
-"""Exemplars of all regions: what selection writes, merging joins and scoring reads."""
+"""Exemplars of all regions. Selection writes them, merging joins them, and scoring reads them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,21 +15,21 @@ from vadloc.regions import RegionGrid
 
 @dataclass(frozen=True)
 class Exemplars:
-    """Exemplars, sorted by region and then by the order in which they were kept.
+    """Exemplars, sorted by region, and within a region by the order in which they were selected.
 
     Attributes:
-        distance: The distance they were selected by.
-        components: Names of its components.
+        distance: The distance by which they were selected.
+        components: Names of the components of the distance.
         height_px: Frame height of the sequences.
-        width_px: Frame width.
+        width_px: Frame width of the sequences.
         sequences: Names of the training sequences.
         offsets: ``(regions + 1,)`` int64; exemplars of region r are ``offsets[r]:offsets[r + 1]``.
         features: ``(n, dimension)`` float32, not scaled.
-        counts: ``(n,)`` int64, volumes each stands for, itself included.
-        sequence: ``(n,)`` int64, the sequence of each: its index in ``sequences``.
-        first_frame: ``(n,)`` int64, 0-based first frame of the volume there.
-        descriptors: Name to ``(n, k)`` float32: what describes them without counting in the
-            distance.
+        counts: ``(n,)`` int64, number of volumes that each exemplar stands for, itself included.
+        sequence: ``(n,)`` int64, index in ``sequences`` of the sequence that it comes from.
+        first_frame: ``(n,)`` int64, its 0-based first frame in that sequence.
+        descriptors: Name to ``(n, k)`` float32: values that describe the exemplars but do not
+            count in the distance.
     """
 
     distance: FeatureDistance
@@ -53,17 +53,17 @@ class Exemplars:
         """The regions of the frames.
 
         Raises:
-            VadlocError: The model has more or fewer.
+            VadlocError: The model has another number of regions.
         """
         grid = RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
         self.check_grid(grid)
         return grid
 
     def check_grid(self, grid: RegionGrid) -> None:
-        """Refuse frames of another size, and other regions, than those of the exemplars.
+        """Refuse frames whose size or regions differ from those of the exemplars.
 
         Raises:
-            VadlocError: They are others.
+            VadlocError: The frame size or the regions differ.
         """
         names = ", ".join(self.sequences[:3])
         if (grid.height_px, grid.width_px) != (self.height_px, self.width_px):
@@ -78,10 +78,10 @@ class Exemplars:
             )
 
     def check_widths(self, features: SequenceFeatures) -> None:
-        """Refuse features that have other columns than the exemplars.
+        """Refuse features whose columns differ from those of the exemplars.
 
         Raises:
-            VadlocError: They have.
+            VadlocError: The columns differ.
         """
         if features.widths != self.distance.widths:
             raise VadlocError(
@@ -98,7 +98,7 @@ class Exemplars:
         return int(np.searchsorted(self.offsets, row, side="right")) - 1
 
     def to_content(self, *, schema: int) -> dict[str, Any]:
-        """As a dict of arrays, numbers and strings."""
+        """The exemplars as a dict of arrays, numbers and strings, as the file holds them."""
         return {
             "schema": schema,
             "components": list(self.components),
@@ -119,7 +119,7 @@ class Exemplars:
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> "Exemplars":
-        """From such a dict."""
+        """The exemplars from a dict that ``to_content`` made."""
         return cls(
             distance=FeatureDistance(
                 *(tuple(content[key]) for key in ("widths", "scales", "weights", "gated"))

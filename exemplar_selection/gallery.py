@@ -1,4 +1,4 @@
-"""The picture of a region's exemplars: where they were seen, how often, and what they show."""
+"""The picture of a region's exemplars: where each comes from, how frequent it is, what it shows."""
 
 import math
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ SCENE_HEIGHT_PX = 320
 
 @dataclass(frozen=True)
 class Tile:
-    """One exemplar.
+    """What the picture says about one exemplar.
 
     Attributes:
-        sequence: Name of the training sequence that it is from.
-        first_frame: 0-based first frame of the volume there.
-        last_frame: Last frame of the volume, inclusive.
-        volumes: How many volumes it stands for.
-        words: What it shows.
+        sequence: Name of the training sequence that it comes from.
+        first_frame: 0-based first frame of the exemplar in that sequence.
+        last_frame: Its last frame, inclusive.
+        volumes: Number of volumes that it stands for.
+        words: What it shows, in words.
     """
 
     sequence: str
@@ -49,9 +49,9 @@ class Gallery:
     """The exemplars of a region.
 
     Attributes:
-        region: Its number.
+        region: Number of the region.
         grid: Regions of the frames.
-        words: What is normal in the region.
+        words: What is normal in the region, in words.
         exemplars: Number of exemplars.
         volumes: Number of volumes that they stand for.
         tiles: The exemplars that are shown, the most common first.
@@ -70,7 +70,7 @@ def draw_gallery(gallery: Gallery, frames: dict[tuple[str, int], RgbImage]) -> R
 
     Args:
         gallery: What to show.
-        frames: By sequence and first frame: the middle frame of each exemplar.
+        frames: The middle frame of each exemplar, by its sequence and first frame.
     """
     pictures = [frames[tile.sequence, tile.first_frame] for tile in gallery.tiles]
     tiles = [draw_tile(*pair, gallery) for pair in zip(gallery.tiles, pictures, strict=True)]
@@ -86,7 +86,7 @@ def draw_gallery(gallery: Gallery, frames: dict[tuple[str, int], RgbImage]) -> R
 
 
 def draw_tile(tile: Tile, picture: RgbImage, gallery: Gallery) -> RgbImage:
-    """An exemplar's region with its surroundings, and below it how often, where and what."""
+    """An exemplar's region with its surroundings, and its count, origin and content as text."""
     image = _plate(
         MARGIN_PX + TILE_PX + TEXT_LINES * drawing.text_size("0")[1], TILE_PX + 2 * MARGIN_PX
     )

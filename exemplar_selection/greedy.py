@@ -1,10 +1,11 @@
-"""The greedy selection rule of EVAL: keep what is farther than a threshold from all that is kept.
+"""The greedy selection rule of EVAL: a volume far from all exemplars becomes an exemplar.
 
-The rule is sequential: in time order, the first volume is kept, and a later one is kept if its
-distance to *every* kept one exceeds the threshold. Each volume that is not kept is counted for the
-nearest exemplar kept so far (the earliest of equals). ``greedy_selection`` gives exactly the
-result of that rule, but takes the volumes in blocks, so that nearly all of the work is matrix
-products. For a short list it computes the exact distances of all pairs.
+The rule goes through the volumes in time order. The first volume becomes an exemplar. A later
+volume becomes one if its distance to *every* exemplar so far exceeds the threshold. Otherwise it is
+counted for the nearest exemplar so far (the earliest one if several are equally near).
+``greedy_selection`` gives exactly the result of this rule, but takes the volumes in blocks, so that
+nearly all of the work is matrix products. For a short list it computes the exact distances of all
+pairs.
 """
 
 import numpy as np
@@ -28,7 +29,7 @@ def greedy_selection(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Select exemplars among volumes of one region.
 
-    Beside the features, memory is taken for exemplars and one block alone.
+    Beside the features, only the exemplars and one block of volumes are held in memory.
 
     Args:
         features: ``(n, dimension)`` volumes in time order, not scaled, n >= 1.
@@ -37,12 +38,13 @@ def greedy_selection(
         threshold: Largest distance at which an exemplar stands for a volume.
 
     Returns:
-        Rows kept ``(k,)``, ascending, and the number of volumes each stands for ``(k,)``.
+        The rows of the exemplars ``(k,)``, ascending, and the number of volumes that each exemplar
+        stands for ``(k,)``.
     """
     if distance.are_short(len(features), len(features)):
         return _selection_of_few(distance.all_pairs(features, features), counts, threshold)
     basis = distance.basis(features)
-    exemplars = basis.rows(features[:0])  # those so far, and room for more
+    exemplars = basis.rows(features[:0])  # grows with each block
     kept: list[NDArray[np.int64]] = []
     totals = np.zeros(len(features), np.int64)
     first = k = 0
@@ -67,7 +69,7 @@ def _selection_of_few(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """``greedy_selection``, given the exact distances of all pairs ``(n, n)``."""
     kept = _uncovered(pairs <= threshold)
-    later = kept > np.arange(len(pairs))[:, None]  # exemplars that were not there yet
+    later = kept > np.arange(len(pairs))[:, None]  # exemplars after the volume
     index = np.where(later, np.inf, pairs[:, kept]).argmin(axis=1)
     totals = np.zeros(len(kept), np.int64)
     np.add.at(totals, index, counts)
@@ -75,7 +77,7 @@ def _selection_of_few(
 
 
 def _uncovered(covers: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rows of a list, in their order, each taken if none that was taken before covers it.
+    """Rows of a list that no earlier such row covers, ascending.
 
     Args:
         covers: ``(n, n)``: whether row i covers row j.
@@ -92,7 +94,7 @@ def _uncovered(covers: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _new_exemplars(
     rows: Rows, old: Approximation, exemplars: Rows, distance: FeatureDistance, threshold: float
 ) -> NDArray[np.int64]:
-    """Rows of the block, counted within it, that become exemplars."""
+    """The rows of a block that become exemplars, counted from the start of the block."""
     candidates = np.flatnonzero(~_covered(old, rows.exact, exemplars.exact, distance, threshold))
     among = rows[candidates]
     covers = distance.settle_within(approximate(among, among), among.exact, among.exact, threshold)
@@ -106,7 +108,10 @@ def _covered(
     distance: FeatureDistance,
     threshold: float,
 ) -> NDArray[np.bool_]:
-    """Rows of ``x`` within the threshold of some exemplar; only doubtful ones cost more."""
+    """Which rows of ``x`` are within the threshold of an exemplar.
+
+    Exact distances are computed only where approximate ones leave this open.
+    """
     least, limit = old.keys.min(axis=1, initial=np.inf), old.key(threshold)
     covered: NDArray[np.bool_] = least < limit - old.error
     doubtful = np.flatnonzero(np.abs(least - limit) <= old.error)
@@ -123,11 +128,11 @@ def _exemplar_of_others(
     new: NDArray[np.int64],
     distance: FeatureDistance,
 ) -> NDArray[np.int64]:
-    """The exemplar, old or new, that each row of a block counts for that did not become one."""
+    """The exemplar, old or new, for which each of the other rows of a block is counted."""
     x = rows[others]
     part = Approximation(old.keys[others], old.error, squared=old.squared)
     index, best = distance.settle_nearest(part, x.exact, exemplars.exact)
     among_new = approximate(x, rows[new])
-    among_new.keys[new >= others[:, None]] = np.inf  # those that came later were not there yet
+    among_new.keys[new >= others[:, None]] = np.inf  # exemplars after the row
     new_index, new_best = distance.settle_nearest(among_new, x.exact, rows.exact[new])
     return np.where(new_best < best, old.keys.shape[1] + new_index, index)

@@ -2,8 +2,9 @@
 
     python -m exemplar_selection.merge_exemplars --config configs/ped2.toml
 
-runs the same greedy rule over the sequences' exemplars, in the order of the sequences, adds up
-their counts, writes ``exemplars/<version>/merged.joblib`` and prints exemplars per region.
+applies the greedy rule of ``select_exemplars`` again, to the exemplars of all sequences in the
+order of the sequences, and adds up their counts. It writes ``exemplars/<version>/merged.joblib``
+and prints the number of exemplars per region.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ COMMAND = "exemplar_selection.merge_exemplars"
 
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
-    """The model."""
+    """The model of the scene: the merged exemplars."""
     return [artifacts.merged()]
 
 
@@ -92,7 +93,7 @@ def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
 
 
 def _join(parts: list[Exemplars]) -> Exemplars:
-    """All exemplars one sequence after the other; the offsets are still to be made."""
+    """All exemplars, one sequence after the other; their offsets are not valid yet."""
     return replace(
         parts[0],
         sequences=tuple(name for part in parts for name in part.sequences),
@@ -108,7 +109,7 @@ def _join(parts: list[Exemplars]) -> Exemplars:
 
 
 def region_table(model: Exemplars) -> str:
-    """Exemplars per region in one line: how many regions, and the spread of their number."""
+    """One line: the number of regions, and the spread of the number of exemplars per region."""
     numbers = np.diff(model.offsets)
     volumes = counted(int(model.counts.sum()), "volume")
     return (
@@ -119,7 +120,7 @@ def region_table(model: Exemplars) -> str:
 
 
 def describe(artifacts: Artifacts, _dataset: str) -> str:
-    """Exemplars per region of the model that is there."""
+    """One line on the exemplars per region of the model in the results; see ``region_table``."""
     return region_table(Exemplars.from_content(artifacts.merged().load()))
 
 

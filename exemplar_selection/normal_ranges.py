@@ -23,15 +23,16 @@ DIRECTIONS = (
     "up",
     "up right",
 )
-"""Directions as seen in the picture, clockwise, each 45 degrees wide."""
+"""Names of directions in the picture, clockwise; each is 45 degrees wide."""
 STILL_SHARE = 0.02
-"""Where a smaller share of the pixels moves, nothing is said to move."""
+"""A volume in which a smaller share of the pixels moves counts as still."""
 COMMON_SHARE = 0.5
-"""A direction is common to what moves if at least this share of the movement does not cancel."""
+"""A volume has one direction if the length of its mean movement is at least this share of the sum
+of the lengths."""
 COMMON_DIRECTION = 0.05
-"""Least share of the moving volumes at which a direction is normal in a region."""
+"""A direction is normal in a region if at least this share of the moving volumes has it."""
 CLASS_PROBABILITY = 0.5
-"""Least probability of a class that is named."""
+"""A class is named if its probability is at least this."""
 TAIL = 0.01
 """Normal is what lies between the 1 % lowest and the 1 % highest of the volumes."""
 
@@ -41,14 +42,14 @@ class VolumeAttributes:
     """What n volumes show.
 
     Attributes:
-        attributes: What was read out of their features.
+        attributes: The numbers that were read from their features.
     """
 
     attributes: Attributes
 
     @cached_property
     def motion_is_known(self) -> bool:
-        """Whether the version says anything of motion."""
+        """Whether the features of the version describe motion."""
         return self.attributes.moving_share is not None
 
     @cached_property
@@ -81,7 +82,7 @@ class VolumeAttributes:
 
     @cached_property
     def class_index(self) -> NDArray[np.int64] | None:
-        """``(n,)``: index in ``CLASSES`` of the most probable class; -1 if it is not probable."""
+        """``(n,)``: index in ``CLASSES`` of the most probable class; -1 if it is improbable."""
         probability = self.attributes.class_probability
         if probability is None:
             return None
@@ -122,21 +123,21 @@ def _plain(values: NDArray[np.float32] | None, volume: int) -> Any:
 
 @dataclass(frozen=True)
 class NormalRanges:
-    """What is normal in a region, by its exemplars; each counts for all volumes it stands for.
+    """What is normal in a region: its exemplars, each weighted by the volumes that it stands for.
 
     Attributes:
         exemplars: Number of exemplars.
         volumes: Number of volumes that they stand for.
-        moving_volumes: Number of those volumes in which something moves; ``None`` if the version
-            says nothing of motion.
-        speed: Range of the speed in px/frame of what moves; ``None`` if nothing moves.
+        moving_volumes: Number of those volumes in which something moves; ``None`` if the features
+            do not describe motion.
+        speed: Range of the speed of the moving pixels in px/frame; ``None`` if nothing moves.
         moving_share: Range of the share of moving pixels.
-        directions: Share of the volumes with a common direction that move into each one.
-        classes: Mean probability of each class over the volumes in which something moves (over all,
-            if none does or motion is unknown).
+        directions: Among the volumes that have one direction, the share of each direction.
+        classes: Mean probability of each class over the volumes in which something moves (over all
+            volumes if nothing moves or motion is unknown).
 
-    Ranges reach from the 1 % to the 99 % quantile: all that normal video shows, but for single
-    slips of the measurement.
+    Ranges reach from the 1 % to the 99 % quantile. So they hold what normal video shows, without
+    single errors of measurement.
     """
 
     exemplars: int
@@ -148,7 +149,7 @@ class NormalRanges:
     classes: dict[str, float] | None = None
 
     def record(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """The ranges as JSON holds them."""
         return {
             "exemplars": self.exemplars,
             "volumes": self.volumes,
@@ -165,7 +166,7 @@ def exemplars_to_ranges(shown: VolumeAttributes, counts: NDArray[np.int64]) -> N
 
     Args:
         shown: What the exemplars of the region show.
-        counts: ``(n,)`` volumes each of them stands for.
+        counts: ``(n,)``, number of volumes that each exemplar stands for.
     """
     normal: dict[str, Any] = {"exemplars": len(counts), "volumes": int(counts.sum())}
     weights = counts
@@ -184,7 +185,7 @@ def exemplars_to_ranges(shown: VolumeAttributes, counts: NDArray[np.int64]) -> N
 
 
 def speed_floor(config: Config, components: tuple[str, ...]) -> float:
-    """Speed in px/frame below which a version does not measure movement; 0 for no such limit."""
+    """Speed in px/frame below which these components do not measure movement; 0 for no limit."""
     extractors = {extractor_of(name) for name in components if name != MOVING}
     return max(kind_of(extractor).speed_floor(config) for extractor in extractors)
 
@@ -192,11 +193,11 @@ def speed_floor(config: Config, components: tuple[str, ...]) -> float:
 def weighted_range(
     values: NDArray[np.floating] | None, weights: NDArray[np.int64]
 ) -> tuple[float, float] | None:
-    """The least values that at least 1 % and 99 % of the weight do not exceed.
+    """The weighted 1 % and 99 % quantiles: at least so much of the weight does not exceed them.
 
     Args:
-        values: ``(n,)``; ``None`` is unknown.
-        weights: ``(n,)``, not negative; values of weight 0 (and NaN with it) do not count.
+        values: ``(n,)``; ``None`` if they are unknown.
+        weights: ``(n,)``, not negative. Values of weight 0 do not count and may be NaN.
     """
     used = weights > 0
     if values is None or not used.any():
@@ -211,7 +212,7 @@ def weighted_range(
 def _shares(
     names: tuple[str, ...], indices: NDArray[np.int64], weights: NDArray[np.int64]
 ) -> dict[str, float]:
-    """Share of the weight at each name that has some, the largest first."""
+    """Share of the weight of each name whose weight is not 0, the largest first."""
     has_index = indices >= 0
     totals = np.bincount(indices[has_index], weights[has_index], minlength=len(names))
     order = [i for i in np.argsort(-totals, kind="stable") if totals[i] > 0]

@@ -1,4 +1,4 @@
-"""What volumes show, in plain words: templates over the records of ``normal_ranges``."""
+"""What volumes show, in words: templates filled from the records of ``normal_ranges``."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ PLURALS = {
 }
 MOVABLE = frozenset({"person", "car", "cyclist", "dog"})
 NAMED_CLASS = 0.25
-"""Least mean probability at which a class is named as normal."""
+"""A class is named as normal if its mean probability is at least this."""
 SELDOM = 0.05
-"""Where something moves in a smaller share of the volumes, it does so seldom."""
+"""Something "seldom" moves in a region if it moves in a smaller share of the volumes."""
 MOST_DIRECTIONS = 4
-"""More are called "many directions"."""
+"""More directions than this are called "many directions"."""
 NO_CLASS = "nothing of a known class"
 
 
@@ -30,7 +30,7 @@ def volume_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str
 
     Args:
         record: The record of a volume, see ``VolumeAttributes.record``.
-        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+        floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
     """
     moving = _is_moving(record)
     name = _class_name(record["classes"], movable_only=bool(moving))
@@ -79,7 +79,7 @@ def _is_moving(record: dict[str, Any]) -> bool | None:
 
 
 def _class_name(classes: dict[str, float] | None, *, movable_only: bool) -> str | None:
-    """The most probable class, if it is probable and, where asked for, one that can move."""
+    """The most probable class; ``None`` if it is improbable, or unmovable with ``movable_only``."""
     if not classes:
         return None
     name = max(classes, key=lambda k: classes[k])
@@ -108,7 +108,7 @@ def joined(words: Sequence[str], last: str) -> str:
 
 
 def number(value: float) -> str:
-    """A speed, to a tenth."""
+    """A speed with one digit after the point."""
     return f"{value:.1f}"
 
 
@@ -128,7 +128,7 @@ def percent(share: float) -> str:
 
 
 def frames(first: int, last: int) -> str:
-    """0-based frames as people count them: "frames 61-180", "frame 61"."""
+    """0-based frames as text, counted from 1: "frames 61-180", "frame 61"."""
     return f"frame {first + 1}" if first == last else f"frames {first + 1}-{last + 1}"
 
 

@@ -1,9 +1,9 @@
-"""Select the exemplars of a training sequence: the few volumes that stand for all of it.
+"""Select the exemplars of a training sequence: the few volumes that stand for all its volumes.
 
     python -m exemplar_selection.select_exemplars --config configs/ped2.toml
 
-reads the sequence's features and writes ``exemplars/<version>/<sequence>.joblib``. The divisors
-Z_k of the distance come from the features of all training sequences; the first process
+reads the features of each training sequence and writes ``exemplars/<version>/<sequence>.joblib``.
+The divisors Z_k of the distance come from the features of all training sequences. The first process
 that needs them writes ``exemplars/<version>/scales.joblib`` (each would write the same bytes).
 """
 
@@ -61,7 +61,7 @@ def _check_scales(features: SequenceFeatures, scales: list[float]) -> None:
 
 
 def scale(artifacts: Artifacts, *, overwrite: bool = False) -> None:
-    """Compute the divisors Z_k of the distance, unless they are there."""
+    """Compute the divisors Z_k of the distance, unless their file exists."""
     file = artifacts.scales()
     if file.is_done(overwrite=overwrite):
         return
@@ -87,7 +87,7 @@ def components_to_distance(
     Args:
         features: The features of any sequence.
         scales: Z_k of each component.
-        weights: w_k by name.
+        weights: w_k by the name of the component.
     """
     names = features.components
     if MOVING not in names:
@@ -105,7 +105,7 @@ def largest_distances(pairs: NDArray[np.float32], widths: tuple[int, ...]) -> li
 
     Args:
         pairs: ``(2, n, dimension)`` features.
-        widths: Columns of each component.
+        widths: Number of columns of each component.
     """
     plain = FeatureDistance(widths, (1.0,) * len(widths), (1.0,) * len(widths))
     parts = plain.parts(plain.scaled(pairs[0]), plain.scaled(pairs[1]))
@@ -114,7 +114,7 @@ def largest_distances(pairs: NDArray[np.float32], widths: tuple[int, ...]) -> li
 
 def _random_pairs(artifacts: Artifacts, names: list[str]) -> NDArray[np.float32]:
     """Features ``(2, n, dimension)`` of random pairs of all training volumes, file by file."""
-    extractor = extractors_of(artifacts.version)[-1]  # any of them says how many volumes there are
+    extractor = extractors_of(artifacts.version)[-1]  # all have the same volumes
     sizes = [artifacts.features(extractor, "train", n).load()["index"].size for n in names]
     ends = np.cumsum(sizes)
     settings = artifacts.config.distance

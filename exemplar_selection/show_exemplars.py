@@ -3,8 +3,9 @@
     python -m exemplar_selection.show_exemplars --config configs/ped2.toml --at 250 150
     python -m exemplar_selection.show_exemplars --config configs/ped2.toml --idx 216
 
-draws the scene with the region outlined, and each of its exemplars where and when it was seen, with
-the number of volumes it stands for and what it shows, the most common first.
+draws the scene with the region outlined, and a picture of each of its exemplars. Below each picture
+stand the number of volumes that the exemplar stands for, its sequence and frames, and what it
+shows. The most frequent exemplar comes first.
 """
 
 import math
@@ -19,11 +20,11 @@ from vadloc.errors import UsageError
 from vadloc.process import emit, exit_status
 from vadloc.regions import RegionGrid
 
-if TYPE_CHECKING:  # what needs OpenCV is imported where it is used: --help answers at once
+if TYPE_CHECKING:  # OpenCV is imported only where it is used, so that --help is fast
     from exemplar_selection.gallery import Gallery
 
 MOST_SHOWN = 60
-"""Exemplars on a picture."""
+"""Largest number of exemplars on a picture."""
 
 
 def run(
@@ -32,15 +33,15 @@ def run(
     """Draw the exemplars of a region.
 
     Args:
-        artifacts: With the merged exemplars.
-        region: Number of the region; or
-        at: A pixel, x and y: the region whose middle is nearest.
+        artifacts: The results, with the merged exemplars.
+        region: Number of the region; give either this or ``at``.
+        at: A pixel, x and y; the region whose middle is nearest to it is drawn.
 
     Returns:
         Path of the picture.
 
     Raises:
-        UsageError: There is no such region or pixel.
+        UsageError: The region or the pixel does not exist.
     """
     from PIL import Image
 
@@ -93,10 +94,10 @@ def find_exemplars(
 
 
 def checked_region(grid: RegionGrid, region: int | None) -> int:
-    """The number of a region that exists.
+    """The number of a region, after a check that it exists.
 
     Raises:
-        UsageError: It does not.
+        UsageError: The region does not exist.
     """
     if region is None or not 0 <= region < grid.region_count:
         raise UsageError(f"--idx {region}: there are regions 0-{grid.region_count - 1}")
@@ -104,7 +105,7 @@ def checked_region(grid: RegionGrid, region: int | None) -> int:
 
 
 def region_at(grid: RegionGrid, x_px: int, y_px: int) -> int:
-    """The region whose middle is nearest to the middle of a pixel, the first of equals.
+    """The region whose middle is nearest to the middle of a pixel; the first one if several are.
 
     Raises:
         UsageError: The pixel is not in the frame.
