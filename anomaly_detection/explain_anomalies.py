@@ -1,4 +1,4 @@
-"""Explain the anomalies of a test sequence: what, where, when, and why it is unusual there.
+"""Explain the anomalies of a test sequence: what was detected, where, when and why.
 
     python -m anomaly_detection.explain_anomalies --config configs/ped2.toml
     python -m anomaly_detection.explain_anomalies --config configs/ped2.toml --threshold 0.3
@@ -6,9 +6,9 @@
         --false-alarms-per-hour 5
 
 reads the score map, asks the version's detector for the reason of each detection, and writes
-``explanations/<version>/<sequence>.json``: for each detection its boxes, its most anomalous volume
-and a sentence; of exemplars also the nearest one, what both show, and what is normal there. The
-sentences go to stdout.
+``explanations/<version>/<sequence>.json``. It gives for each detection the boxes, the most
+anomalous volume and a sentence. The exemplar detector adds the nearest exemplar, what this and the
+volume show, and what is normal in the region. The sentences go to stdout.
 """
 
 from collections.abc import Iterator
@@ -58,21 +58,21 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
 
 
 def sentences(artifacts: Artifacts, sequence: str) -> str:
-    """Score and sentence of each detection of a sequence, a line each."""
+    """One line for each detection of a sequence, with its score and its sentence."""
     content = artifacts.explanations(sequence).load()
     lines = [f"  {d['score']:.3f}  {d['sentence']}" for d in content["detections"]]
     return "\n".join(lines) or f"  nothing scores {content['threshold']:.3f} or more"
 
 
 def _prepare(artifacts: Artifacts, *, overwrite: bool) -> None:
-    """Calibrate for all units; warn of what the threshold cannot keep, and of wrong rates."""
+    """Calibrate the threshold once for all sequences; warn of wrong rates and too little video."""
     calibrate(artifacts, overwrite=overwrite)
     log_contradictions(artifacts)
     log_threshold(artifacts.config, artifacts)
 
 
 def alarms_to_text(artifacts: Artifacts) -> str:
-    """How many alarms there are in all test sequences, and from which score on."""
+    """The number of alarms in all test sequences, and the threshold."""
     names = [sequence.name for sequence in artifacts.sequences("test")]
     contents = [artifacts.explanations(name).load() for name in names]
     alarms = counted(sum(len(content["detections"]) for content in contents), "alarm")

@@ -3,8 +3,9 @@
     python -m anomaly_detection.visualize_anomalies --config configs/ped2.toml
     python -m anomaly_detection.visualize_anomalies --config configs/ped2.toml --frames-out
 
-reads frames, scores and explanations (and, if the config names ground truth, what the evaluation
-knows of it), and writes ``views/<version>/<sequence>.mp4``, or numbered pictures into
+reads frames, scores and explanations. If the config names ground truth, it also reads
+``frame_labels.json``, so ``evaluation.evaluate_scores`` must have run first. It writes
+``views/<version>/<sequence>.mp4``, or with ``--frames-out`` numbered pictures into
 ``views/<version>/<sequence>/``. The colours of the score map are the same in all sequences.
 """
 
@@ -29,7 +30,7 @@ def outputs(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> lis
 
 
 def reported(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> list[str]:
-    """The name of its report: each form has one."""
+    """The name of the stage report: each form has a report."""
     return [f"{artifacts.version}/{form}/{sequence}"]
 
 
@@ -37,9 +38,9 @@ def compute(work: Work, *, form: Form = "video") -> Iterator[tuple[Artifact, Any
     """Draw one test sequence.
 
     Raises:
-        VadlocError: Something to be shown is missing, or the frames do not belong to it.
+        VadlocError: Scores, explanations or frames are missing, or the frames do not fit them.
     """
-    # Imported here: what draws takes longer to import than --help may take.
+    # Imported here so that --help is fast.
     from anomaly_detection.views.sequences import draw_sequence, write_pictures
 
     file = work.artifacts.views(work.unit, form)
@@ -51,7 +52,7 @@ def compute(work: Work, *, form: Form = "video") -> Iterator[tuple[Artifact, Any
         count = write_video(file.path, images, rate, times_s=times_s, stamp=file.stamp)
     else:
         pictures = file.path.parent
-        file.path.unlink(missing_ok=True)  # what it lists is about to go
+        file.path.unlink(missing_ok=True)  # write_pictures removes the files that it lists
         count = write_pictures(pictures, images)
         yield file, {"schema": SCHEMAS["views"], "frames": count, "files": list_files(pictures)}
     work.count(frames=count)

@@ -3,11 +3,11 @@
     python -m anomaly_detection.write_report --config configs/ped2.toml
     python -m anomaly_detection.write_report --config configs/ped2.toml --single-file
 
-reads the explanations, the score maps, the frames and, where the version's detector learns them,
-the exemplars. It writes the folder ``report/<version>/``, whose ``index.html`` opens from disk
-without a server or a network; with ``--single-file`` the one file ``report/<version>.html``, which
-can be sent. Where the config names ground truth, the timelines show which frames it calls
-anomalous: ``evaluation.evaluate_scores`` leaves these in ``frame_labels.json``, and must have run
+reads the explanations, the score maps, the frames and, if the version's detector has them, the
+exemplars. It writes the folder ``report/<version>/``, whose ``index.html`` opens from disk without
+a server or a network. With ``--single-file`` it writes the one file ``report/<version>.html``,
+which can be sent. If the config names ground truth, the timelines show which frames are anomalous
+in it. They are read from ``frame_labels.json``, so ``evaluation.evaluate_scores`` must have run
 first.
 """
 
@@ -33,13 +33,13 @@ COMMAND = "anomaly_detection.write_report"
 
 
 def outputs(artifacts: Artifacts, _dataset: str, *, single_file: bool = False) -> list[Artifact]:
-    """The page, and for a folder the list of all its files."""
+    """The page; for a folder also the list of all its files."""
     page = artifacts.report_page(single_file=single_file)
     return [page] if single_file else [page, artifacts.report_files()]
 
 
 def reported(artifacts: Artifacts, dataset: str, *, single_file: bool = False) -> list[str]:
-    """The name of its report: each form has one."""
+    """The name of the stage report: each form has a report."""
     return [f"{artifacts.version}/{'single_file' if single_file else 'folder'}/{dataset}"]
 
 

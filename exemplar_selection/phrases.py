@@ -51,7 +51,7 @@ def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str
 
     Args:
         normal: The record of a ``NormalRanges``.
-        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+        floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
     """
     moving, volumes = normal["moving_volumes"], normal["volumes"]
     classes = normal["classes"]

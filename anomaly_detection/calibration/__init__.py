@@ -1,1 +1,1 @@
-"""The alarm threshold, from scores of training sequences that nothing was learnt from."""
+"""The alarm threshold, from scores of training sequences that were left out of the learning."""

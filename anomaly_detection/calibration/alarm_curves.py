@@ -1,6 +1,7 @@
-"""Alarms as a function of the threshold: components of a score map in space and time.
+"""The number of alarms as a function of the threshold.
 
-Their number is not monotone in the threshold, since components join as it falls.
+Alarms are the connected components of a score map in space and time. Their number is not monotone
+in the threshold, since components join as it falls.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ class AlarmCurve:
 
     Attributes:
         scores: ``(k,)`` float32, falling: the scores at which the number changes.
-        alarms: ``(k,)`` int64: components of {score >= scores[i]}; the number stays so down to, but
-            without, ``scores[i + 1]``.
+        alarms: ``(k,)`` int64: number of components of {score >= t} for scores[i] >= t >
+            scores[i + 1].
     """
 
     scores: NDArray[np.float32]
@@ -27,10 +28,10 @@ class AlarmCurve:
 
 
 def alarm_curve(scores: NDArray[np.float32], *, connectivity: int) -> AlarmCurve:
-    """Components of {score >= t} in space and time, for every t.
+    """The number of components of {score >= t} in space and time, for every t.
 
-    Cells enter from the highest score to the lowest. Each is one component more, and one less for
-    each other component that it touches (union-find).
+    Cells are added from the highest score to the lowest. Each adds one component, and takes one
+    away for each component that it joins (union-find).
 
     Args:
         scores: ``(frames, cell rows, cell columns)``.
@@ -58,13 +59,14 @@ def _component_changes(
     parent: NDArray[np.int64],
     change: NDArray[np.int64],
 ) -> None:
-    """Write the change of the number of components with each cell that enters.
+    """Compute by how much each added cell changes the number of components.
 
     Args:
-        order: ``(n,)`` cells of a flat array with a border that never enters.
-        steps: From a cell to itself and its neighbours.
-        parent: ``(size of the array,)`` -1.
-        change: ``(n,)`` 1; gets the changes.
+        order: ``(n,)``: cells in the order in which they are added, as indices of a flat array. It
+            has a border, which is never added.
+        steps: Index offsets from a cell to itself and to its neighbours.
+        parent: ``(size of the array,)``, filled with -1; it is overwritten.
+        change: ``(n,)``, filled with 1; the changes are written into it.
     """
     for i, cell in enumerate(order):
         parent[cell] = root_of_cell = cell
@@ -82,11 +84,11 @@ def _component_changes(
 
 
 def curves_to_threshold(curves: list[AlarmCurve], *, allowed: int) -> tuple[float, int]:
-    """The smallest threshold from which on there are never more alarms than allowed.
+    """The smallest threshold at and above which there are never more alarms than allowed.
 
     Args:
         curves: The curves of several sequences.
-        allowed: Alarms in all of them together.
+        allowed: Largest number of alarms in all sequences together.
 
     Returns:
         The threshold, a float32 number, and the number of alarms at it.
@@ -94,14 +96,14 @@ def curves_to_threshold(curves: list[AlarmCurve], *, allowed: int) -> tuple[floa
     total = sum_of_curves(curves)
     above = np.flatnonzero(total.alarms > allowed)
     if not len(above):
-        return 0.0, int(total.alarms[-1])  # no distance is lower
+        return 0.0, int(total.alarms[-1])  # no score is lower
     first = above[0]
     alarms = int(total.alarms[first - 1]) if first else 0
     return float(np.nextafter(total.scores[first], np.float32(np.inf))), alarms
 
 
 def sum_of_curves(curves: list[AlarmCurve]) -> AlarmCurve:
-    """Alarms of several sequences together."""
+    """The number of alarms in several sequences together."""
     scores = np.concatenate([curve.scores for curve in curves])
     changes = np.concatenate([np.diff(curve.alarms, prepend=0) for curve in curves])
     values, index = np.unique(-scores, return_inverse=True)

@@ -1,16 +1,16 @@
-"""The alarm threshold that keeps to so many false alarms per hour of normal video.
+"""The alarm threshold for a given number of false alarms per hour of normal video.
 
     python -m anomaly_detection.calibration --config configs/ped2.toml
 
-has the version's detector score each training sequence as if nothing had been learnt from it (see
-`Detector.score_training`), and writes to ``calibration/<version>/<sequence>.joblib`` how many false
-alarms it would raise at every threshold: components of its score map in space and time. Test data
-have no part in it.
+scores each training sequence with the version's detector, as if nothing had been learnt from this
+sequence (see `Detector.score_training`). It writes to ``calibration/<version>/<sequence>.joblib``
+how many false alarms there would be at every threshold. An alarm is a connected component of the
+score map in space and time. Test data are not used.
 
 The number of components is not monotone in the threshold, since components join as it falls. The
-threshold for X per hour is the smallest one from which on, upwards, there are never more. If the
-training video is so short that X per hour are less than one alarm, none is allowed, and the
-threshold lies just above all scores of normal video; the record says so.
+threshold for X false alarms per hour is the smallest one at and above which there are never more.
+If the training video is so short that X per hour are less than one alarm, no alarm is allowed. Then
+the threshold lies just above all scores of normal video, and the record says so.
 """
 
 import logging
@@ -34,11 +34,11 @@ SECONDS_PER_HOUR = 3600
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which score on something is an alarm.
+    """The alarm threshold.
 
     Attributes:
         value: Least score of an alarm, in the detector's unit.
-        origin: Where it comes from, as explanations store it.
+        origin: Where the value comes from, as explanations store it.
     """
 
     value: float
@@ -91,7 +91,7 @@ def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
 
 
 def log_threshold(config: Config, artifacts: Artifacts) -> None:
-    """Say that the false alarms per hour allow none in so little video; once a command."""
+    """Warn, once for each command, if the training video is too short to allow one alarm."""
     origin = alarm_threshold(config, artifacts).origin
     if not origin.get("is_resolved", True):
         minutes = 60 * origin["hours"]
@@ -119,7 +119,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     hours = seconds / SECONDS_PER_HOUR
     curves = [AlarmCurve(content["scores"], content["alarms"]) for content in contents]
     per_hour = config.alarms.false_alarms_per_hour
-    allowed = int(round(per_hour * hours, 6))  # sums of seconds may lack a last digit
+    allowed = int(round(per_hour * hours, 6))  # sums of seconds have rounding errors
     value, alarms = curves_to_threshold(curves, allowed=allowed)
     return Threshold(
         value,

@@ -1,4 +1,4 @@
-"""Detectors: each gives every cell of every frame a score; ``detector`` has their contract."""
+"""Detectors: each gives every cell of every frame a score. ``detector`` defines their contract."""
 
 from importlib import import_module
 
@@ -17,10 +17,10 @@ def load_detector(artifacts: Artifacts) -> Detector:
 
 
 def load_input(artifacts: Artifacts, split: Split, sequence: str) -> SequenceInput:
-    """What the version's detector is given of a sequence: its features or its frames.
+    """The input of the version's detector: the features or the frames of a sequence.
 
     Raises:
-        VadlocError: Features are missing, damaged or made from another config, or frames cannot be
+        VadlocError: Features are missing, damaged or made from another config; or frames cannot be
             read.
     """
     if artifacts.detector.reads == "features":

@@ -1,32 +1,32 @@
 """The contract of a detector: what it is given, what it returns, and what it may not do.
 
-A detector is a module of this folder with a function ``load(artifacts) -> Detector``, and a line in
-``vadloc.versions.DETECTORS``. The line says what the detector reads:
+A detector is a module of this folder with a function ``load(artifacts) -> Detector``. An entry in
+``vadloc.versions.DETECTORS`` names it and says what it reads:
 
-* ``features``: of each sequence a `vadloc.features.SequenceFeatures`; a stream is given a
-  `vadloc.features.VolumeFeatures` for each time step: one volume in each region, of the frames
-  ``first_frame`` to ``first_frame + config.regions.frames_per_volume - 1``. Time steps overlap, and
-  together they cover all frames.
-* ``frames``: of each sequence a `vadloc.sequence_input.SequenceFrames`; a stream is given frames,
-  uint8 RGB ``(height, width, 3)``.
+* ``features``: the detector gets a `vadloc.features.SequenceFeatures` for each sequence. Its stream
+  gets a `vadloc.features.VolumeFeatures` for each time step: one volume in each region, over the
+  frames ``first_frame`` to ``first_frame + config.regions.frames_per_volume - 1``. Time steps may
+  overlap, and together they cover all frames.
+* ``frames``: the detector gets a `vadloc.sequence_input.SequenceFrames` for each sequence. Its
+  stream gets frames, uint8 RGB ``(height, width, 3)``.
 
 ``load`` is called for each sequence that is scored or explained, perhaps in several processes at a
-time. The detector may read what was learnt from training sequences by ``artifacts``, and nothing
-else. The config is ``artifacts.config``.
+time. The detector may read, through ``artifacts``, what was learnt from training sequences, and
+nothing else. The config is ``artifacts.config``.
 
 Scores are float32 ``(frames, cell rows, cell columns)``, finite, 0 or above, and higher for what is
-more anomalous. Their unit is the detector's own, and the same in all sequences: one threshold
-serves them all. Cells are those of ``RegionGrid.cells``. Every frame has scores.
+more anomalous. Each detector chooses their unit. It is the same in all sequences, so that one
+threshold serves them all. The cells are those of ``RegionGrid.cells``. Every frame has scores.
 
 A detector may not
 
 * look at ground truth, or at any test sequence but the one that it scores;
-* scale or shift scores by what it sees in the test sequence (the largest score of a sequence is
-  known only at its end, and hides whether anything happened at all);
-* return other bytes for the same input: random choices take a seed from the config;
-* write files, or print: the stages do.
+* scale or shift scores by statistics of the test sequence (its largest score is known only at the
+  end, and scores divided by it no longer show whether anything happened);
+* return different bytes for the same input: random choices take a seed from the config;
+* write files, or print: the stages do this.
 
-The least that a detector has is `Detector.start_stream`. A whole detector of ten lines is in
+A detector must have at least `Detector.start_stream`. A complete detector of ten lines is in
 ``tests/anomaly_detection/detectors/test_any_detector.py``.
 """
 
@@ -43,14 +43,14 @@ from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
 
 Scores = NDArray[np.float32]
-"""``(frames, cell rows, cell columns)``."""
+"""A score map, ``(frames, cell rows, cell columns)``."""
 
 
 class ScoreStream(Protocol):
     """Scores the frames of one sequence while they come in.
 
-    Joined one after the other, all that ``push`` and ``finish`` return are the scores of the whole
-    sequence, to the byte. A stream holds no more of the past than what later scores need.
+    The results of all calls of ``push`` and ``finish``, joined in order, are the scores of the
+    whole sequence, to the byte. A stream keeps only what later scores need.
     """
 
     def push(self, step: Any) -> Scores:
@@ -60,11 +60,11 @@ class ScoreStream(Protocol):
             step: The features of one time step's volumes, or one frame.
 
         Returns:
-            Scores of the frames that no later step can change, in order; of none, if there is none.
+            Scores of the frames that have become final with this step, in order; there may be none.
         """
 
     def finish(self) -> Scores:
-        """The scores of all frames that are left; the stream is given nothing after that."""
+        """The scores of all remaining frames; the last call of a stream."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ class Reason:
     """Why something was detected.
 
     Attributes:
-        region: Number of the region that shows it best.
-        first_frame: 0-based first frame of the volume there that shows it best.
-        words: What the sentence of the detection says after its time and place, up to the final
-            full stop.
-        peak: What the record says of that volume, beside where and when it is; see ``Peak`` of
-            `vadloc.files.contents` for the keys that the report knows.
-        details: Other entries of the detection's record, as JSON holds them; see ``Detection``
-            there.
+        region: Number of the region whose volume shows the reason best.
+        first_frame: 0-based first frame of this volume.
+        words: The reason in words. The sentence of the detection has them after its time and place,
+            and adds the full stop.
+        peak: Entries of the record of this volume, beside those that say where and when it is. The
+            report shows the keys of ``Peak`` in `vadloc.files.contents`.
+        details: Other entries of the record of the detection, as JSON holds them. The report shows
+            the keys of ``Detection`` in `vadloc.files.contents`.
     """
 
     region: int
@@ -92,7 +92,7 @@ class Reason:
 class Detector(Protocol):
     """Gives the cells of frames their scores.
 
-    A class that names this one as its base has all methods but ``start_stream``.
+    A class that derives from this one inherits all methods but ``start_stream``.
     """
 
     def start_stream(self, grid: RegionGrid) -> ScoreStream:
@@ -102,12 +102,12 @@ class Detector(Protocol):
             grid: Regions and cells of its frames.
 
         Raises:
-            VadlocError: What was learnt is of frames of another size.
+            VadlocError: The training frames have another size.
         """
         ...
 
     def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:
-        """The scores of a whole sequence: those of its stream, run to the end.
+        """The scores of a whole sequence, the same as those of a stream.
 
         Args:
             sequence: Its features or frames.
@@ -125,22 +125,23 @@ class Detector(Protocol):
     ) -> Iterator[tuple[SequenceInput, Scores]]:
         """Scores of a training sequence as if nothing had been learnt from it.
 
-        The alarm threshold is calibrated on them. A detector that learns from training sequences
-        must leave this one out. Without this method, its plain scores are taken.
+        The alarm threshold is calibrated on these scores. A detector that learns from training
+        sequences must override this method and leave the sequence out; by default the result is
+        that of ``score_sequence``.
 
         Yields:
-            Parts of the sequence, each with its scores; most often there is one, the whole.
+            Parts of the sequence, each with its scores; usually one part, the whole sequence.
         """
         yield sequence, self.score_sequence(sequence, grid)
 
     def explain(
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
     ) -> Reason | None:
-        """Why something was detected; ``None`` where there is no more to say than its score.
+        """Why something was detected; ``None`` if the detector knows nothing beside the score.
 
         Args:
-            detection: A part of the score map above the threshold.
-            sequence: The features or frames that it was detected in.
+            detection: A connected part of the score map at or above the threshold.
+            sequence: The features or frames of the sequence.
             grid: Regions and cells of the frames.
         """
         del detection, sequence, grid
@@ -148,10 +149,10 @@ class Detector(Protocol):
 
 
 def score_checked(detector: Detector, sequence: SequenceInput, grid: RegionGrid) -> Scores:
-    """The scores of a sequence, which are refused if they break the contract.
+    """The scores of a sequence, after a check that they fulfil the contract.
 
     Raises:
-        VadlocError: They are of another type or shape, negative or not finite.
+        VadlocError: The scores have another type or shape, are negative or are not finite.
     """
     scores = detector.score_sequence(sequence, grid)
     check_contract(detector, sequence, grid, scores)
@@ -167,10 +168,10 @@ def check_contract(
         detector: The detector.
         sequence: The sequence that it was given.
         grid: Regions and cells of the frames.
-        scores: What it returned.
+        scores: The scores that it returned.
 
     Raises:
-        VadlocError: They are of another type or shape, negative or not finite.
+        VadlocError: The scores have another type or shape, are negative or are not finite.
     """
     expected = sequence.frame_count, *grid.cells
     if scores.dtype != np.float32 or scores.shape != expected:

@@ -1,7 +1,7 @@
 """The detector of EVAL: how far a volume is from the nearest exemplar of its region.
 
-The distance of a volume is shared by all cells of its region in all its frames; a cell takes the
-mean or the maximum over the volumes that cover it.
+All cells of a region, in all frames of a volume, get the distance of the volume. The score of a
+cell in a frame is the mean or the maximum over the volumes that cover it.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from vadloc.features import SequenceFeatures, VolumeFeatures, check_frame_size
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
 
-if TYPE_CHECKING:  # what reads attributes out of features is imported by those who explain
+if TYPE_CHECKING:  # only explanations need it; see _scene
     from anomaly_detection.explanation.scene import Scene
 
 COMBINE: dict[str, Callable[..., NDArray[np.floating]]] = {"mean": np.nanmean, "max": np.nanmax}
@@ -39,7 +39,7 @@ class ExemplarDetector(Detector):
     """Compares volumes with exemplars.
 
     Args:
-        artifacts: Exemplars are read from it when they are first needed.
+        artifacts: The results; exemplars are read from them when they are first needed.
     """
 
     def __init__(self, artifacts: Artifacts) -> None:
@@ -55,7 +55,7 @@ class ExemplarDetector(Detector):
         return ExemplarStream(self.model, grid, self.artifacts.config)
 
     def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:
-        """The same as the stream, faster: distances of a region are computed all at once."""
+        """The same scores as the stream gives, but faster: all distances of a region at once."""
         return features_to_scores(
             _features(sequence), self.model, grid, config=self.artifacts.config
         )
@@ -63,10 +63,10 @@ class ExemplarDetector(Detector):
     def score_training(
         self, sequence: SequenceInput, grid: RegionGrid
     ) -> Iterator[tuple[SequenceInput, Scores]]:
-        """By the exemplars of the other training sequences.
+        """Scores by the exemplars of the other training sequences.
 
-        If it is the only one, each half of it is scored by the exemplars of the other half. Only
-        the divisors Z_k of the distance are those of all training sequences.
+        If there is only one training sequence, each half of it is scored by the exemplars of the
+        other half. The divisors Z_k of the distance still come from all training sequences.
 
         Raises:
             VadlocError: The only sequence is too short to be halved.
@@ -78,7 +78,7 @@ class ExemplarDetector(Detector):
     def explain(
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
     ) -> Reason | None:
-        """By the nearest exemplar, and by what is normal in the region."""
+        """Explain a detection by the nearest exemplar and by what is normal in the region."""
         from anomaly_detection.explanation.reasons import volume_to_reason
 
         features = _features(sequence)
@@ -106,7 +106,7 @@ class ExemplarStream:
         config: The config.
 
     Raises:
-        VadlocError: The model is of frames of another size.
+        VadlocError: The model was made from frames of another size.
     """
 
     def __init__(self, model: Exemplars, grid: RegionGrid, config: Config) -> None:
@@ -134,8 +134,8 @@ class ExemplarStream:
 class FrameScores:
     """Turns distances of volumes, which come in the order of time, into scores of frames.
 
-    Each cell of a frame takes the mean or maximum over the volumes that cover it: first over the
-    regions, then over time. Only volumes that later frames may lie in are kept.
+    The score of a cell is the mean or the maximum over the volumes that cover it: first over the
+    regions, then over time. Only volumes that may cover later frames are kept.
 
     Args:
         grid: Regions and cells of the frames.
@@ -153,11 +153,12 @@ class FrameScores:
         """Take the volumes of a time step.
 
         Args:
-            first_frame: 0-based, of these volumes; higher than that of all before.
-            distances: ``(regions,)``.
+            first_frame: 0-based first frame of these volumes; higher than at all earlier calls.
+            distances: ``(regions,)``: the distance of each volume.
 
         Returns:
-            Scores of all frames up to ``first_frame``: no later volume holds them.
+            Scores of the frames up to ``first_frame``, inclusive, that were not returned yet; no
+            later volume covers them.
         """
         before = [self._score(frame) for frame in range(self._next, first_frame)]
         cells = self._over(self._grid.spread(distances.reshape(self._grid.regions)), axis=0)
@@ -184,7 +185,7 @@ def features_to_scores(
     """Score map ``(frames, cell rows, cell columns)`` of a sequence.
 
     Raises:
-        VadlocError: Its frames or features are not of the model's size.
+        VadlocError: The size of frames or features differs from the model's.
     """
     check_fits(features, model, grid)
     distances = volume_distances(features, model, grid, neighbourhood=config.scoring.neighbourhood)
@@ -201,7 +202,7 @@ def check_fits(features: SequenceFeatures, model: Exemplars, grid: RegionGrid) -
     """Refuse features that cannot be compared with the exemplars.
 
     Raises:
-        VadlocError: Their frames, columns or regions are others.
+        VadlocError: The frame size, the columns or the regions differ.
     """
     check_frame_size(features, model.height_px, model.width_px, "training")
     model.check_widths(features)
@@ -217,10 +218,10 @@ def volume_distances(
         features: Features of the sequence.
         model: Exemplars of all regions.
         grid: Regions of the frames.
-        neighbourhood: Regions up to so many rows and columns away lend their exemplars.
+        neighbourhood: Number n; exemplars of regions up to n rows and columns away are used too.
 
     Returns:
-        ``(v, regions)`` float64, in units of the distance.
+        ``(v, regions)`` float64.
     """
     result = np.empty(features.values.shape[:2])
     for region, exemplars in enumerate(region_exemplars(model, grid, neighbourhood)):
@@ -247,8 +248,8 @@ def distances_to_scores(
     """Scores of the frames that volumes cover, without a gap; see `FrameScores`.
 
     Args:
-        distances: ``(v, regions)``.
-        first_frame: ``(v,)``, rising.
+        distances: ``(v, regions)``: the distance of each volume.
+        first_frame: ``(v,)``, rising: the first frame of each time step.
         grid: Regions and cells of the frames.
         frames_per_volume: T.
         combine: ``mean`` or ``max``.
@@ -268,8 +269,8 @@ def leave_out(
     """Features of a training sequence, and exemplars that were not selected from them.
 
     Yields:
-        The sequence with the exemplars of the others; if it is the only one, each half of it with
-        those of the other half.
+        The sequence with the exemplars of the other sequences; or, if there is no other, each half
+        of it with the exemplars of the other half.
 
     Raises:
         VadlocError: The only sequence is too short to be halved.

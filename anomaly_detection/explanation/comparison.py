@@ -1,9 +1,9 @@
-"""Why a volume is far from normal: the parts of its distance, and what is outside the normal range.
+"""Why a volume is far from normal: the shares of the components, and the unusual attributes.
 
-An attribute is unusual if it is outside the range of the region's exemplars. If several are
-unusual, the one whose component has the larger share of the distance comes first. Attributes of one
-component (momentum has speed, direction and share of moving pixels) are ordered by how far they are
-outside, in widths of the normal range.
+An attribute is unusual if it is outside the normal range of the region's exemplars. Unusual
+attributes are ordered by the share that their component has in the distance, the largest first.
+Attributes of one component (momentum has speed, direction and share of moving pixels) are ordered
+by how far they are outside, in widths of the normal range.
 """
 
 from dataclasses import dataclass
@@ -25,23 +25,23 @@ from feature_extraction.registry import words_of
 
 UNITS = {"speed": "px/frame", "moving_share": "share of the pixels"}
 LEAST_WIDTH = {"speed": 0.1, "moving_share": 0.5}
-"""A narrower normal range counts as so wide: flow is no more exact, and how much of a region moves
-depends on where in it an object happens to be."""
+"""Least width of a normal range, by attribute; a narrower range counts as this wide. Flow is not
+more exact, and the share of moving pixels depends on where in the region an object is."""
 RARE_CLASS = 0.1
 """A class with a smaller mean probability over the normal volumes is unusual."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One volume, the exemplars it is compared with, and what both show.
+    """One volume, the exemplars that it is compared with, what it shows, and what is normal.
 
     Attributes:
         features: ``(dimension,)``, not scaled.
         exemplars: ``(m, dimension)``, not scaled.
-        distance: Between them.
-        components: Names of the distance's components.
+        distance: The distance between volumes and exemplars.
+        components: Names of the components of the distance.
         shown: What the volume shows; one row.
-        normal: What is normal by the exemplars.
+        normal: What is normal according to the exemplars.
     """
 
     features: NDArray[np.float32]
@@ -53,7 +53,7 @@ class Comparison:
 
     @cached_property
     def nearest(self) -> tuple[int, float]:
-        """Row of the nearest exemplar, the first of equals, and its distance."""
+        """Row and distance of the nearest exemplar; the first one if several are equally near."""
         rows, distances = self.distance.nearest(self.features[None], self.exemplars)
         return int(rows[0]), float(distances[0])
 
@@ -71,9 +71,9 @@ class Comparison:
         """The attributes outside their normal range, the most important first.
 
         Returns:
-            For each its name, value, range and unit, the component it counts in, that component's
-            share of the distance, and how many widths of the range it lies outside (for a
-            direction: steps of 45 degrees from the nearest normal one; for a class 1).
+            For each attribute its name, value, range and unit, its component, the share of this
+            component in the distance, and how many widths of the range it lies outside (for a
+            direction: steps of 45 degrees from the nearest normal direction; for a class: 1).
         """
         shares = self.shares
         entries = [*self._numbers_outside(), *self._words_outside()]

@@ -1,4 +1,4 @@
-"""Detections: connected parts of the score map, in space and time, above a threshold."""
+"""Detections: parts of the score map at or above a threshold, connected in space and time."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,12 @@ class Detection:
     """One component of {score >= threshold} in a sequence.
 
     Attributes:
-        score: The highest score in it.
-        peak: 0-based frame, cell row and cell column of that score, the first of equals.
-        first_frame: 0-based.
-        box_xyxy_px: ``(frames, 4)`` int64: in frame ``first_frame + i`` the box around its cells,
-            cut at the edge of the frame, x1 and y1 exclusive.
+        score: The highest score of the component.
+        peak: 0-based frame, cell row and cell column of that score; the first one if several cells
+            have it.
+        first_frame: 0-based first frame of the component.
+        box_xyxy_px: ``(frames, 4)`` int64: box i surrounds the cells of the component in frame
+            ``first_frame + i``. It is cut at the edge of the frame; x1 and y1 are exclusive.
     """
 
     score: float
@@ -28,15 +29,15 @@ class Detection:
 
     @property
     def last_frame(self) -> int:
-        """0-based, inclusive."""
+        """The last frame of the component, 0-based, inclusive."""
         return self.first_frame + len(self.box_xyxy_px) - 1
 
 
 def neighbour_structure(connectivity: int) -> NDArray[np.bool_]:
-    """Which cells of this frame and the two beside it touch a cell, ``(3, 3, 3)``.
+    """The neighbours of a cell in the frames before, of and after it, ``(3, 3, 3)``.
 
     Args:
-        connectivity: 8 or 4, how cells of one frame touch.
+        connectivity: 8 or 4: number of neighbours within a frame.
     """
     from scipy import ndimage
 
@@ -49,17 +50,17 @@ def scores_to_detections(
 ) -> list[Detection]:
     """The components of all cells whose score is at least the threshold.
 
-    Cells of consecutive frames are neighbours where, laid over each other, they would be neighbours
-    or the same cell within a frame: 8 within the frame makes 26 in all, 4 makes 6.
+    With 8 neighbours within a frame, a cell also touches the same cell and its 8 neighbours in the
+    frames before and after: 26 in all. With 4, it touches only the same cell there: 6 in all.
 
     Args:
         scores: ``(frames, cell rows, cell columns)``.
         grid: Regions and cells of the frames.
         threshold: Least score, in the detector's unit.
-        connectivity: 8 or 4, within a frame.
+        connectivity: 8 or 4: number of neighbours within a frame.
 
     Returns:
-        In the order of their first frames.
+        The detections in the order of their first frames.
     """
     from scipy import ndimage
 
@@ -75,8 +76,8 @@ def _detection(scores: NDArray[np.float32], part: tuple[slice, ...], grid: Regio
     """The detection of one component.
 
     Args:
-        scores: The scores of the component, cut out of the map, -inf around it.
-        part: Where they were cut out.
+        scores: The part of the score map around the component, -inf outside the component.
+        part: The slices of the map from which ``scores`` was taken.
         grid: Regions and cells of the frames.
     """
     start = [axis.start for axis in part]
@@ -96,6 +97,10 @@ def _detection(scores: NDArray[np.float32], part: tuple[slice, ...], grid: Regio
 
 
 def _extent(inside: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First index, and end, of what is set in each row of ``(n, length)``."""
+    """First index, and one after the last index, of the true elements of each row, ``(n,)`` each.
+
+    Args:
+        inside: ``(n, length)`` bool.
+    """
     length = inside.shape[1]
     return inside.argmax(axis=1), length - inside[:, ::-1].argmax(axis=1)

@@ -35,10 +35,12 @@ def volume_to_reason(detection: Detection, features: SequenceFeatures, scene: Sc
 def peak_volume(
     detection: Detection, features: SequenceFeatures, scene: Scene
 ) -> tuple[int, int, Comparison]:
-    """The volume over the peak of the score map that is farthest from normal, the first of equals.
+    """The volume with the largest distance among those that cover the peak of the detection.
+
+    If several have the same distance, it is the first one.
 
     Returns:
-        Its time step and region, and its comparison with the region's exemplars.
+        The time step and the region of the volume, and its comparison with the exemplars.
     """
     frame, row, column = detection.peak
     length = scene.config.regions.frames_per_volume
@@ -66,7 +68,7 @@ def _compare(step: int, region: int, features: SequenceFeatures, scene: Scene) -
 
 
 def _nearest(region: int, comparison: Comparison, scene: Scene) -> dict[str, Any]:
-    """The nearest exemplar: where it was seen, for how many volumes it stands, what it shows."""
+    """The nearest exemplar: where it comes from, its number of volumes, and what it shows."""
     model, exemplars, index = scene.model, scene.exemplars_of(region), comparison.nearest[0]
     row = int(exemplars.rows[index])
     length = scene.config.regions.frames_per_volume

@@ -1,4 +1,4 @@
-"""The detections of a sequence as they are stored, with the reasons that the detector gives."""
+"""The records of detections, as ``explanations`` store them, with the detector's reasons."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ def sequence_to_record(
     config: Config,
     version: str,
 ) -> dict[str, Any]:
-    """All detections of a sequence, as they are stored.
+    """The record of a sequence with all its detections.
 
     Args:
-        sequence: Its features or frames.
-        scores: Its score map ``(frames, cell rows, cell columns)``.
+        sequence: The features or frames of the sequence.
+        scores: The score map ``(frames, cell rows, cell columns)`` of the sequence.
         detector: The detector that made the score map.
         threshold: Least score of a detection.
         config: The config.
@@ -78,7 +78,7 @@ def detection_to_record(
         detection: The detection.
         reason: Why it was detected.
         grid: Regions and cells of the frames.
-        clock: When the frames of the sequence are.
+        clock: The times of the frames of the sequence.
         frames_per_volume: T.
     """
     frame = detection.peak[0]
@@ -106,7 +106,7 @@ def default_reason(
     frames_per_volume: int,
     frame_count: int,
 ) -> Reason:
-    """What can be said of any detection: its score, and the volume in the middle of its peak.
+    """The reason of a detection without another one: its score, and the volume around its peak.
 
     Args:
         detection: The detection.

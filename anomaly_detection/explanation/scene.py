@@ -18,9 +18,9 @@ class RegionExemplars:
     """The exemplars that the volumes of one region are compared with.
 
     Attributes:
-        rows: ``(m,)`` rows of the model.
-        shown: What they show.
-        normal: The same in ranges.
+        rows: ``(m,)`` rows of the exemplars in the model.
+        shown: What the exemplars show.
+        normal: What is normal in the region, as ranges over the exemplars.
     """
 
     rows: NDArray[np.int64]
@@ -30,7 +30,7 @@ class RegionExemplars:
 
 @dataclass(frozen=True)
 class Scene:
-    """The exemplars of all regions, ready to be compared with.
+    """The exemplars of all regions, with what they show.
 
     Attributes:
         config: The config.
@@ -53,7 +53,7 @@ class Scene:
         return cls(config, model, model.grid(config.regions), reader)
 
     def exemplars_of(self, region: int) -> RegionExemplars:
-        """The exemplars that the volumes of a region are compared with; read once."""
+        """The exemplars that the volumes of a region are compared with; computed once a region."""
         if region not in self._regions:
             near = self.grid.neighbours(region, self.config.scoring.neighbourhood)
             rows = self.model.rows_of(near)
@@ -72,6 +72,6 @@ class Scene:
 
         Args:
             features: ``(n, dimension)``, not scaled.
-            descriptors: Name to ``(n, k)``.
+            descriptors: Descriptors of the volumes: name to ``(n, k)``.
         """
         return VolumeAttributes(self.reader(features, descriptors))

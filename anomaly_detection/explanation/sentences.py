@@ -1,4 +1,4 @@
-"""The sentence of a detection: a template over the numbers of its record."""
+"""The sentence of a detection: a template filled from the numbers of its record."""
 
 from typing import Any
 
@@ -26,17 +26,17 @@ LABELS = {
     "direction": "direction",
     "class": "appearance",
 }
-"""Words for attributes."""
+"""Words for attributes in sentences."""
 MOVEMENT = frozenset({"speed", "moving_share", "direction"})
-"""Attributes that the words for a volume give."""
+"""Attributes that ``volume_to_words`` already gives."""
 NAMED_SHARE = 0.1
-"""Least share of the distance at which a component is named that has an unusual attribute."""
+"""A component with an unusual attribute is named if it has at least this share of the distance."""
 NAMED_ALONE = 0.2
-"""Least share at which a component is named without one."""
+"""A component without an unusual attribute is named if it has at least this share."""
 
 
 def box_to_place(box_xyxy_px: list[int], grid: RegionGrid) -> str:
-    """Where in the picture the middle of a box is."""
+    """The name of the part of the picture in which the middle of a box lies; see ``PLACES``."""
     x0, y0, x1, y1 = box_xyxy_px
     row = min(2, 3 * (y0 + y1) // (2 * grid.height_px))
     column = min(2, 3 * (x0 + x1) // (2 * grid.width_px))
@@ -48,8 +48,8 @@ def detection_to_sentence(record: dict[str, Any], words: str, *, clock: Clock) -
 
     Args:
         record: The record of the detection, as ``explain_anomalies`` writes it.
-        words: Why it was detected, up to the final full stop.
-        clock: When the frames of the sequence are.
+        words: Why it was detected, without the full stop at the end.
+        clock: The times of the frames of the sequence.
     """
     first, last = record["first_frame"], record["last_frame"]
     when = f"{frames(first, last)} ({clock.seconds(first):.1f}-{clock.seconds(last + 1):.1f} s)"
@@ -57,7 +57,7 @@ def detection_to_sentence(record: dict[str, Any], words: str, *, clock: Clock) -
 
 
 def score_to_words(score: float, threshold: float) -> str:
-    """A score against the threshold, where there is no other reason to give."""
+    """The score and the threshold in words, as the reason where there is no other."""
     if threshold <= 0:
         return f"score {score:.3f}, where the threshold is {threshold:.3f}"
     times = f"{score / threshold:.1f}"
@@ -71,7 +71,7 @@ def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) ->
     Args:
         record: The entries ``peak``, ``nearest``, ``normal`` and ``unusual`` of a detection, as
             ``explain_anomalies`` writes them.
-        floor_px_per_frame: What moves slower was not measured; 0 for no such limit.
+        floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
     """
     near = record["nearest"]
     source = (
@@ -86,7 +86,7 @@ def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) ->
 
 
 def unusual_to_words(record: dict[str, Any]) -> str:
-    """What is unusual, the most important first, and how much of the distance it carries."""
+    """What is unusual, the most important first, and its share of the distance."""
     shares: dict[str, float] = record["peak"]["shares"]
     unusual: list[dict[str, Any]] = record["unusual"]
     words = []
@@ -102,7 +102,7 @@ def unusual_to_words(record: dict[str, Any]) -> str:
 
 
 def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
-    """What is unusual where each attribute by itself is normal."""
+    """What is unusual if each attribute alone is in its normal range."""
     nearest, peak = record["nearest"]["attributes"], record["peak"]["attributes"]
     shares: dict[str, float] = record["peak"]["shares"]
     most = max(shares, key=lambda name: shares[name])
@@ -118,7 +118,7 @@ def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
 
 
 def _cause(entry: dict[str, Any]) -> tuple[str, list[str]]:
-    """An unusual attribute, and what the rest of the sentence does not say of it."""
+    """The words for an unusual attribute, and the details that the sentence does not give yet."""
     attribute, value, low, high = (entry[key] for key in ("attribute", "value", "low", "high"))
     details = []
     if attribute == "moving_share":
@@ -131,7 +131,7 @@ def _cause(entry: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def _times(value: float, low: float, high: float) -> str:
-    """How far a number is outside its range."""
+    """Words for how far a number is outside its range."""
     side, bound, name = ("above", high, "highest") if value > high else ("below", low, "lowest")
     if bound <= 0 or f"{value / bound:.1f}" == "1.0":
         return f"just {side} the {name} normal one"

@@ -1,7 +1,7 @@
 """The data that the report's page shows, made from explanations.
 
-Frames are 0-based and inclusive, boxes end before x1 and y1, as in the files they come from; the
-page counts frames from 1 where it speaks to people.
+As in explanations, frames are 0-based, the last frame is inclusive, and x1 and y1 of boxes are
+exclusive. The texts of the page count frames from 1.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,8 @@ from anomaly_detection.report.pictures import (
 from vadloc.video.times import Clock
 
 OVERVIEW_POINTS = 600
-"""The timeline of a longer sequence shows the maxima of so many pieces of it."""
+"""Largest number of points of a timeline. A longer sequence is divided into this many pieces, of
+which the timeline shows the maxima."""
 STRIP_SIDE_PX = 160
 """Longest side of the tiles of a volume."""
 THUMBNAIL_PX = (72, 96)
@@ -36,17 +37,17 @@ THUMBNAIL_COLUMNS, THUMBNAILS_PER_SHEET = 8, 40
 
 @dataclass(frozen=True)
 class Report:
-    """What holds for all sequences.
+    """What all sequences of the report have in common.
 
     Attributes:
         height_px: Frame height.
         width_px: Frame width.
         cell_px: Side of a cell of the score map.
         cells: Rows and columns of the score map.
-        clip_seconds: Longest clip.
-        clip_frames_per_second: Frames of clips above this rate are left out.
+        clip_seconds: Largest length of a clip.
+        clip_frames_per_second: Highest frame rate of clips; frames above it are left out.
         clip_side_px: Longest side of the frames in clips.
-        top_score: Where the colours of scores end.
+        top_score: The score that has the last colour; higher scores have it too.
         train: Names of the training sequences.
     """
 
@@ -67,21 +68,21 @@ class Report:
 
     @property
     def columns(self) -> int:
-        """Frames side by side, and below each other, on one sheet of a clip."""
+        """Number of columns, and of rows, of frames on one sheet of a clip."""
         return sheet_columns(*self.clip_size)
 
     def nearest_name(self, nearest: dict[str, Any]) -> str:
-        """File of a nearest exemplar."""
+        """Name of the picture file of a nearest exemplar."""
         number = self.train.index(nearest["sequence"])
         return f"normal/{number:03d}-{nearest['first_frame']:06d}-{nearest['region']:04d}.jpg"
 
     def window(self, box: list[int]) -> Window:
-        """A region of the frame with what is around it."""
+        """The window of the frame that shows a region with its surroundings."""
         x0, y0, x1, y1 = box
         return window_around((x0, y0, x1, y1), height_px=self.height_px, width_px=self.width_px)
 
     def strip(self, name: str, volume: dict[str, Any]) -> Strip:
-        """The frames of a volume, by its record ``peak`` or ``nearest``."""
+        """The frames of a volume, which is given by its record ``peak`` or ``nearest``."""
         window = self.window(volume["box_xyxy_px"])
         size = fit_size(window[3] - window[1], window[2] - window[0], STRIP_SIDE_PX)
         return Strip(name, window, strip_frames(volume["first_frame"], volume["last_frame"]), size)
@@ -92,9 +93,9 @@ class SequenceReport:
     """One test sequence in the report.
 
     Attributes:
-        index: Its number among the test sequences, from 0.
+        index: 0-based number of the sequence among the test sequences.
         explained: The content of its explanations.
-        report: What holds for all.
+        report: What all sequences have in common.
     """
 
     index: int
@@ -103,33 +104,33 @@ class SequenceReport:
 
     @property
     def key(self) -> str:
-        """Its name in file names; sequences may be called anything."""
+        """The sequence in file names: its number, since its name may hold any characters."""
         return f"{self.index:03d}"
 
     @property
     def detections(self) -> list[dict[str, Any]]:
-        """As the explanations list them."""
+        """The records of the detections, in the order of the explanations."""
         found: list[dict[str, Any]] = self.explained["detections"]
         return found
 
     @cached_property
     def clock(self) -> Clock:
-        """When its frames are."""
+        """The times of the frames."""
         return Clock.of_record(self.explained)
 
     @property
     def clip_frames(self) -> int:
-        """Longest clip."""
+        """Largest length of a clip in frames."""
         return max(1, round(self.report.clip_seconds * self.clock.frames_per_second))
 
     @property
     def clip_step(self) -> int:
-        """Clips have every frame whose number is a multiple of this."""
+        """Clips show the frames whose number is a multiple of this."""
         return max(1, round(self.clock.frames_per_second / self.report.clip_frames_per_second))
 
     @cached_property
     def clips(self) -> list[Clip]:
-        """Frames in which each detection is shown."""
+        """The frames that are shown for each detection."""
         return [
             clip_of(
                 Clip(d["first_frame"], d["last_frame"]),
@@ -142,17 +143,17 @@ class SequenceReport:
 
     @cached_property
     def shown(self) -> list[Clip]:
-        """The pictures that the clips need, in steps of ``clip_step`` frames."""
+        """The frames of all clips as disjoint clips, counted in steps of ``clip_step`` frames."""
         step = self.clip_step
         return merge_clips(Clip(-(-c.first // step), c.last // step) for c in self.clips)
 
     def shown_frames(self) -> list[int]:
-        """The frames of these pictures."""
+        """0-based frames of the pictures in ``shown``."""
         step = self.clip_step
         return [step * p for clip in self.shown for p in range(clip.first, clip.last + 1)]
 
     def strips(self) -> list[Strip]:
-        """The peak volume of each detection, and the thumbnail of each."""
+        """The strip of the peak volume, and the thumbnail, of each detection."""
         made = []
         for number, detection in enumerate(self.detections):
             peak = detection["peak"]
@@ -161,7 +162,7 @@ class SequenceReport:
         return made
 
     def strip_name(self, number: int) -> str:
-        """File of the peak volume of a detection, by its number in the list."""
+        """Name of the picture file of a detection's peak volume; ``number`` is that in the list."""
         return f"volumes/{self.key}-{number:04d}.jpg"
 
     def _thumbnail(self, number: int, detection: dict[str, Any]) -> Strip:
@@ -175,7 +176,7 @@ class SequenceReport:
         """What the timeline shows.
 
         Args:
-            bands: First and last of the anomalous frames; ``None`` without ground truth.
+            bands: First and last frame of each anomalous stretch; ``None`` without ground truth.
         """
         scores = np.asarray(self.explained["frame_scores"])
         frames_a_point = max(1, -(-len(scores) // OVERVIEW_POINTS))
@@ -210,11 +211,11 @@ class SequenceReport:
         ]
 
     def details(self, roses: list[list[float] | None] | None) -> dict[str, Any]:
-        """What the page loads when a detection of the sequence is looked at.
+        """What the page loads when a detection of the sequence is opened.
 
         Args:
-            roses: For each region, its normal directions (see ``exemplars_to_rose``); ``None``
-                where there are no exemplars.
+            roses: The normal directions of each region (see ``exemplars_to_rose``); ``None``
+                without exemplars.
         """
         return {
             "shown": [list(clip) for clip in self.shown],
@@ -251,7 +252,7 @@ class SequenceReport:
 
 
 def thumbnail_name(number: int) -> str:
-    """Tells the thumbnail of a detection from the other strips of its sequence."""
+    """The name of a detection's thumbnail, which differs from those of all other strips."""
     return f"thumbnail {number}"
 
 
@@ -261,11 +262,11 @@ def exemplars_to_rose(
     """Normal directions of one region.
 
     Args:
-        direction_share: ``(n, bins)`` of its exemplars, share of the moving pixels.
-        counts: ``(n,)`` volumes each stands for.
+        direction_share: ``(n, bins)``: share of the moving pixels of each exemplar by direction.
+        counts: ``(n,)``: number of volumes that each exemplar stands for.
 
     Returns:
-        Share of each bin, together 1; ``None`` if nothing moves or motion is not known.
+        Share of each bin, with the sum 1; ``None`` if nothing moves or motion is unknown.
     """
     if direction_share is None:
         return None

@@ -1,8 +1,8 @@
-"""The page around the report's data: a folder of files, or everything in one file.
+"""The HTML page of the report, as a folder of files or as a single file.
 
-The page asks for data by name. In the folder each piece is a script that registers its content
-(pages from disk may not read files, but may load scripts) and each picture a file; in the single
-file both stand in blocks that the browser keeps as text until they are asked for.
+The page asks for data by name. In the folder each piece of data is a script that registers its
+content (a page from disk may load scripts, but not read files), and each picture is a file. The
+single file holds both in blocks, which the browser keeps as text until the page asks for them.
 """
 
 import base64
@@ -16,11 +16,11 @@ from typing import Any, Protocol
 SOURCES = "anomaly_detection.report", "web"
 """Package and folder of the HTML, CSS and JavaScript of the page."""
 SCRIPTS = ("words", "loading", "list", "detail", "clip", "timelines", "scene", "start")
-"""Parts of the script in order; they share one scope."""
+"""The parts of the page's script in their order; they share one scope."""
 
 
 class Sink(Protocol):
-    """Takes what the page shows."""
+    """Takes the data and pictures that the page shows, and makes the page."""
 
     def add_data(self, name: str, content: Any) -> None:
         """Take a JSON-able piece of data; ``name`` has no suffix."""
@@ -29,14 +29,14 @@ class Sink(Protocol):
         """Take a JPEG or PNG file; ``name`` has its suffix."""
 
     def page(self, title: str) -> str:
-        """The HTML of the page, once it has all it shows."""
+        """The HTML of the page, after all data and pictures have been added."""
 
 
 class FolderSink:
-    """Writes everything below a folder.
+    """Writes data, pictures, style and script as files below a folder.
 
     Args:
-        folder: It exists; the page itself is for the caller to write.
+        folder: An existing folder. The caller writes the page itself.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class FolderSink:
         self._write(name, content)
 
     def page(self, title: str) -> str:
-        """The page, with style and script beside it."""
+        """The page; style and script are written as files beside it."""
         self._write("report.css", source("report.css").encode())
         self._write("report.js", script().encode())
         # Browsers differ in whether 'self' covers pages from disk; file: does in all of them.
@@ -102,7 +102,7 @@ class SingleSink:
 
 
 def to_json(content: Any) -> str:
-    """JSON of ASCII letters that can stand in a script, whatever names it holds."""
+    """JSON in ASCII that is safe inside a script element, whatever names it holds."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -122,15 +122,15 @@ def script() -> str:
 def fill_page(
     title: str, *, style: str, scripts: str, style_from: str, script_from: str, image_from: str
 ) -> str:
-    """The page's HTML with what differs between folder and single file.
+    """The HTML of the page, filled with what differs between folder and single file.
 
     Args:
-        title: Plain text.
+        title: Title as plain text.
         style: Tag of the style sheet.
         scripts: Tags of the data and the script.
-        style_from: Where styles may come from, in the words of Content-Security-Policy.
-        script_from: The same for scripts.
-        image_from: The same for pictures.
+        style_from: Allowed sources of styles, in the syntax of Content-Security-Policy.
+        script_from: Allowed sources of scripts.
+        image_from: Allowed sources of pictures.
     """
     policy = (
         f"default-src 'none'; img-src {image_from}; style-src {style_from}; "
@@ -139,7 +139,7 @@ def fill_page(
     page = source("index.html")
     for mark, text in (("policy", policy), ("title", html.escape(title)), ("style", style)):
         page = page.replace(f"<!--{mark}-->", text)
-    head, _, tail = page.partition("<!--scripts-->")  # last: the data may hold any of the marks
+    head, _, tail = page.partition("<!--scripts-->")  # last, since data may hold such marks
     return head + scripts + tail
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the report: clips as sheets of small frames, heat maps, crops of single volumes."""
+"""Pictures of the report: clips as sheets of small frames, heat maps, and strips of volumes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -18,30 +18,33 @@ Window = tuple[int, int, int, int]
 LARGEST_SHEET_PX = 2048
 """Largest side of a sheet: every phone decodes pictures of this size."""
 STRIP_FRAMES = 12
-"""So many frames are shown of a longer volume."""
+"""Largest number of frames that are shown of a volume."""
 JPEG_QUALITY = 75
 HEAT_LEVELS = 256
 HEAT_RAMP = (0.3, 0.95)
-"""The part of the inferno map that is neither black nor white, the colours of pictures."""
+"""The part of the inferno colour map that is used. It holds no black and no white, which are
+frequent in pictures."""
 HEAT_OPACITY = 0.8
-"""Opacity of the highest score; the lowest is transparent."""
+"""Opacity of the highest score; a score of 0 is transparent."""
 
 
 class Clip(NamedTuple):
-    """Frames ``first`` to ``last`` (0-based, inclusive) in which a detection is shown."""
+    """A range of frames, ``first`` to ``last`` (0-based, inclusive)."""
 
     first: int
     last: int
 
 
 def clip_of(detected: Clip, peak: Clip, *, frame_count: int, longest: int) -> Clip:
-    """A detection with a little before and after it, or as much around its peak as may be shown.
+    """The frames that are shown of a detection: its frames, with some before and after.
+
+    If these are too many, the frames around the peak are shown instead.
 
     Args:
         detected: Frames of the detection.
         peak: Frames of its peak volume; as many frames are added before and after.
         frame_count: Number of frames of the sequence.
-        longest: Number of frames that may be shown; at least the peak volume always is.
+        longest: Largest number of frames to show; but the whole peak volume is always shown.
     """
     margin = peak.last - peak.first + 1
     first = max(0, min(detected.first, peak.first) - margin)
@@ -75,7 +78,7 @@ def window_around(box: Window, *, height_px: int, width_px: int) -> Window:
 def window_of_shape(
     window: Window, shape: tuple[int, int], *, height_px: int, width_px: int
 ) -> Window:
-    """A window widened or heightened to the proportions of a shape, as far as the frame allows."""
+    """A window made wider or higher to the aspect ratio of a shape, as far as the frame allows."""
     x0, y0, x1, y1 = window
     width = max(x1 - x0, round((y1 - y0) * shape[1] / shape[0]))
     height = max(y1 - y0, round((x1 - x0) * shape[0] / shape[1]))
@@ -85,7 +88,7 @@ def window_of_shape(
 
 
 def _stretched(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
-    """A stretch of another length about the same middle, moved to lie between 0 and the limit."""
+    """A range of another length with the same middle, moved to lie between 0 and the limit."""
     length = min(length, limit)
     first = min(max(0, (start + end - length) // 2), limit - length)
     return first, first + length
@@ -98,13 +101,13 @@ def cut(frame: Image, window: Window) -> Image:
 
 
 def fit_size(height_px: int, width_px: int, longest_px: int) -> tuple[int, int]:
-    """Height and width at which the longer side has at most so many pixels."""
+    """The height and width of an image, reduced so that its longer side is at most this long."""
     scale = min(1.0, longest_px / max(height_px, width_px))
     return max(1, round(height_px * scale)), max(1, round(width_px * scale))
 
 
 def resize(image: Image, size: tuple[int, int]) -> Image:
-    """To a height and width."""
+    """The image scaled to a height and width."""
     if image.shape[:2] == size:
         return image
     smaller = size[0] < image.shape[0]
@@ -113,7 +116,7 @@ def resize(image: Image, size: tuple[int, int]) -> Image:
 
 
 def letterbox(image: Image, size: tuple[int, int]) -> Image:
-    """As large as fits into a height and width, on mid-grey."""
+    """The image scaled to fit into a height and width, with mid-grey bars around it."""
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     out = np.full((*size, *image.shape[2:]), 128, np.uint8)
@@ -123,7 +126,7 @@ def letterbox(image: Image, size: tuple[int, int]) -> Image:
 
 
 def tile(images: list[Image], columns: int) -> Image:
-    """Images of one size row by row on a black sheet, of no more rows than needed."""
+    """Images of one size, row by row on a black sheet."""
     height, width = images[0].shape[:2]
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
@@ -135,7 +138,7 @@ def tile(images: list[Image], columns: int) -> Image:
 
 
 def to_jpeg(image: Image) -> bytes:
-    """JPEG bytes of a grey or RGB image; without colour if it has none."""
+    """JPEG bytes of a grey or RGB image; an RGB image without colour is stored as grey."""
     if image.ndim == 3:
         grey = image[..., 0]
         is_grey = bool((grey == image[..., 1]).all() and (grey == image[..., 2]).all())
@@ -155,7 +158,7 @@ def heat_colours() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def scores_to_levels(scores: NDArray[np.floating], top: float) -> NDArray[np.uint8]:
-    """Levels of scores from 0 to ``top``; what is outside takes the nearest end."""
+    """Levels of scores from 0 to ``top``; scores outside this range are clipped to it."""
     shares = np.clip(scores / top, 0, 1) if top > 0 else np.zeros_like(scores)
     levels: NDArray[np.uint8] = np.rint(shares * (HEAT_LEVELS - 1)).astype(np.uint8)
     return levels
@@ -176,11 +179,11 @@ def to_heat_png(levels: NDArray[np.uint8]) -> bytes:
 
 
 class Sheets:
-    """Collects equal tiles and gives them away sheet by sheet.
+    """Collects tiles of one size, and yields them sheet by sheet.
 
     Args:
-        columns: Tiles side by side.
-        capacity: Tiles of a full sheet.
+        columns: Number of tiles in a row.
+        capacity: Number of tiles on a full sheet.
     """
 
     def __init__(self, *, columns: int, capacity: int) -> None:
@@ -189,13 +192,13 @@ class Sheets:
         self.done = 0
 
     def add(self, image: Image) -> Iterator[tuple[int, Image]]:
-        """Take a tile; yields number and image of a sheet that has become full."""
+        """Take a tile. Yields the number and the image of the sheet if it is full now."""
         self.tiles.append(image)
         if len(self.tiles) == self.capacity:
             yield from self.flush()
 
     def flush(self) -> Iterator[tuple[int, Image]]:
-        """Yields the last sheet, if there is a tile on it."""
+        """Yield the number and the image of the last sheet, if it has a tile."""
         if self.tiles:
             yield self.done, tile(self.tiles, self.columns)
             self.done += 1
@@ -203,17 +206,17 @@ class Sheets:
 
 
 def sheet_columns(height_px: int, width_px: int) -> int:
-    """Tiles side by side and below each other on a square sheet, one to four."""
+    """Number of columns, and of rows, of tiles on a sheet: one to four."""
     return max(1, min(4, LARGEST_SHEET_PX // max(height_px, width_px)))
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One window of some frames, to be shown side by side at a common size.
+    """One window of several frames, shown side by side as tiles of one size.
 
     Attributes:
-        name: Tells it from the others.
-        window: In pixels of the frame.
+        name: Unique name of the strip.
+        window: The window in pixels of the frame.
         frames: 0-based, increasing.
         size: Height and width of each tile.
     """
@@ -225,13 +228,13 @@ class Strip:
 
 
 def strip_frames(first: int, last: int) -> tuple[int, ...]:
-    """Frames of a volume, or a dozen of them in even steps."""
+    """The frames of a volume that are shown: all, or ``STRIP_FRAMES`` of them in even steps."""
     count = min(last - first + 1, STRIP_FRAMES)
     return tuple(int(frame) for frame in np.linspace(first, last, count).round())
 
 
 class StripCutter:
-    """Cuts strips out of frames that pass by once, in order."""
+    """Cuts strips out of frames that are given once and in order."""
 
     def __init__(self, strips: Iterable[Strip]) -> None:
         self._wanted: dict[int, list[Strip]] = defaultdict(list)
@@ -246,7 +249,7 @@ class StripCutter:
         return sorted(self._wanted)
 
     def feed(self, index: int, frame: Image) -> Iterator[tuple[str, Image]]:
-        """Take a frame; yields name and image of the strips that it completes."""
+        """Take a frame. Yields the name and the image of each strip that it completes."""
         for strip in self._wanted.pop(index, ()):
             tiles = self._tiles[strip.name]
             tiles.append(letterbox(cut(frame, strip.window), strip.size))

@@ -1,4 +1,4 @@
-"""What is normal in each region of the scene, for the page: numbers, and pictures of exemplars."""
+"""What the page shows of normal video: numbers and exemplars of each region of the scene."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +20,11 @@ from anomaly_detection.report.pictures import (
 )
 
 SHOWN_EXEMPLARS = 12
-"""So many exemplars of a region are shown: those that stand for most volumes."""
+"""Largest number of exemplars that are shown of a region: those that stand for most volumes."""
 EXEMPLAR_SIDE_PX = 72
 EXEMPLAR_COLUMNS = 4
 BACKGROUND_FRAMES = 31
-"""The picture of the scene is their median: most of what moves is not in it."""
+"""Number of frames whose median is the picture of the scene, without most moving objects."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SceneReport:
 
     Attributes:
         scene: The exemplars of all regions, with what they show.
-        report: What holds for the whole page.
+        report: What all sequences of the report have in common.
     """
 
     scene: Scene
@@ -72,7 +72,7 @@ class SceneReport:
         }
 
     def _region_in_tile(self, region: int) -> list[float]:
-        """x0, y0, x1, y1 of the region as shares of its pictures' width and height."""
+        """x0, y0, x1, y1 of the region in its tiles, as shares of their width and height."""
         box = self.scene.grid.box_xyxy_px(region)
         left, top, right, bottom = self.report.window(list(box))
         width, height = right - left, bottom - top
@@ -104,7 +104,11 @@ class SceneReport:
         return Strip(str(row), window, (middle,), self._tile_size(0))
 
     def sheets(self, pictures: dict[str, Image]) -> dict[str, Image]:
-        """Sheet of each region by file name, from the pictures of ``strips`` by name."""
+        """The sheet of each region, by file name.
+
+        Args:
+            pictures: The pictures of all ``strips``, by name.
+        """
         images = {r: [pictures[str(row)] for row in self._shown_rows(r)] for r in self._regions}
         return {f"scene/{r:04d}.jpg": tile(images[r], EXEMPLAR_COLUMNS) for r in self._regions}
 
@@ -117,7 +121,7 @@ class SceneReport:
         return self.scene.config.regions.frames_per_volume
 
     def _shown(self, exemplars: RegionExemplars) -> NDArray[np.int64]:
-        """Which of a region's exemplars are shown, the most frequent first."""
+        """Indices of the exemplars of a region that are shown, the most frequent first."""
         counts = self.scene.model.counts[exemplars.rows]
         return np.argsort(-counts, kind="stable")[:SHOWN_EXEMPLARS]
 
@@ -132,6 +136,6 @@ class SceneReport:
 
 
 def spread_evenly(frames: list[int], count: int) -> set[int]:
-    """About so many of the frames, in even steps."""
+    """About ``count`` of the frames, in even steps."""
     chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round()
     return {frames[int(index)] for index in chosen}

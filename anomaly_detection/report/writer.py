@@ -1,4 +1,4 @@
-"""Writes the whole report into a sink: what the page shows at once, details, and pictures."""
+"""Writes the whole report into a sink: the index of the page, details, and pictures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,13 +49,13 @@ LEGEND_COLOURS = 16
 
 @dataclass(frozen=True)
 class ReportWriter:
-    """Everything the report is made of; frames are read while it is written.
+    """The content of the report, without the frames, which are read while it is written.
 
     Attributes:
         artifacts: The results.
-        report: What holds for the whole page.
+        report: What all sequences of the report have in common.
         sequences: The test sequences.
-        scene: The exemplars of all regions; ``None`` for a detector that learns none.
+        scene: The exemplars of all regions; ``None`` for a detector without exemplars.
         bands: First and last frame of each anomalous stretch of each test sequence; empty without
             ground truth.
     """
@@ -68,7 +68,7 @@ class ReportWriter:
 
     @classmethod
     def of(cls, config: Config, artifacts: Artifacts) -> "ReportWriter":
-        """Read all but the frames."""
+        """Read the content of the report from the results."""
         explained = [artifacts.explanations(s.name).load() for s in artifacts.sequences("test")]
         bands = {}
         if config.ground_truths:
@@ -85,7 +85,7 @@ class ReportWriter:
         return cls(artifacts, report, sequences, scene, bands)
 
     def write(self, sink: Sink) -> None:
-        """Give everything to a sink, one test sequence and then one training sequence at a time."""
+        """Write everything into a sink: first each test sequence, then each training sequence."""
         for sequence in self.sequences:
             self._write_sequence(sink, sequence)
         if self.scene:
@@ -94,7 +94,7 @@ class ReportWriter:
         sink.add_data("index", self._index())
 
     def _index(self) -> dict[str, Any]:
-        """What the page shows at once: all but details and pictures."""
+        """What the page loads first: everything but details and pictures."""
         first = self.sequences[0].explained
         rows = [row for sequence in self.sequences for row in sequence.rows()]
         keys = ("version", "components", "threshold", "threshold_from")
@@ -121,7 +121,7 @@ class ReportWriter:
         }
 
     def _clip_layout(self) -> dict[str, Any]:
-        """Where on which sheet a frame is."""
+        """What the page needs to find a frame on the sheets."""
         (height, width), (rows, columns) = self.report.clip_size, self.report.cells
         cell = self.report.cell_px
         return {
@@ -154,7 +154,7 @@ class ReportWriter:
         sink.add_data(sequence.key, sequence.details(self.scene.roses if self.scene else None))
 
     def _test_pictures(self, sequence: SequenceReport) -> Iterator[tuple[str, Image]]:
-        """Sheets of clips, strips and thumbnails in one pass over the frames."""
+        """Names and images of clip sheets, strips and thumbnails, in one pass over the frames."""
         cutter = StripCutter(sequence.strips())
         shown = set(sequence.shown_frames())
         sheets = Sheets(columns=self.report.columns, capacity=self.report.columns**2)
@@ -173,7 +173,7 @@ class ReportWriter:
         yield from ((file(number=number), sheet) for number, sheet in sheets.flush())
 
     def _write_training(self, sink: Sink, scene: SceneReport) -> None:
-        """Nearest exemplars, exemplars of the scene, and the picture of the scene."""
+        """Write the nearest exemplars, the exemplars of the scene, and the picture of the scene."""
         exemplars: dict[str, Image] = {}
         background: list[Image] = []
         for name in self.report.train:
@@ -203,10 +203,10 @@ class ReportWriter:
 
 
 def check_alike(explained: list[dict[str, Any]]) -> None:
-    """Refuse explanations of frames of several sizes.
+    """Refuse explanations of sequences whose frame sizes differ.
 
     Raises:
-        VadlocError: The sizes of two sequences differ.
+        VadlocError: The frame sizes of two sequences differ.
     """
     first = explained[0]
     for content in explained:
@@ -219,10 +219,10 @@ def check_alike(explained: list[dict[str, Any]]) -> None:
 
 
 def check_explained(explained: list[dict[str, Any]], model: Exemplars) -> None:
-    """Refuse explanations that speak of what the model does not have.
+    """Refuse explanations that do not fit the model.
 
     Raises:
-        VadlocError: They are of frames of another size, other regions or training sequences.
+        VadlocError: Frame size, regions or training sequences differ from those of the model.
     """
     for content in explained:
         volumes = [
@@ -248,10 +248,10 @@ def check_explained(explained: list[dict[str, Any]], model: Exemplars) -> None:
 def explained_to_report(
     explained: list[dict[str, Any]], config: Config, *, train: tuple[str, ...]
 ) -> Report:
-    """What holds for the whole page.
+    """What all sequences of the report have in common.
 
     Args:
-        explained: Content of the explanations of each test sequence, of frames of one size.
+        explained: Content of the explanations of each test sequence; all have one frame size.
         config: The config.
         train: Names of the training sequences.
     """
@@ -277,7 +277,7 @@ def median_frame(frames: list[Image]) -> Image:
 
 
 def legend() -> list[str]:
-    """Colours of the scores from 0 to the top, as CSS has them."""
+    """Colours of the scores from 0 to the top, in the syntax of CSS."""
     colours, opacity = heat_colours()
     levels = np.linspace(0, HEAT_LEVELS - 1, LEGEND_COLOURS).astype(int)
     return [
@@ -288,7 +288,7 @@ def legend() -> list[str]:
 def _sheets(
     tiles: NDArray[np.uint8] | list[Image], columns: int, *, capacity: int | None = None
 ) -> Iterator[tuple[int, Image]]:
-    """All tiles on sheets, with their numbers; square ones if no capacity is given."""
+    """Number and image of each sheet of all tiles; square sheets if no capacity is given."""
     sheets = Sheets(columns=columns, capacity=capacity or columns**2)
     for image in tiles:
         yield from sheets.add(image)

@@ -1,4 +1,4 @@
-"""A frame with its scores, detections and their sentences on it, above the scores over time."""
+"""A frame with its scores, detections and sentences, and below it the scores over time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from vadloc.video.drawing import (
 from vadloc.video.times import Clock
 
 READABLE_HEIGHT_PX = 360
-"""Lower frames are magnified to at least this height, so that texts fit beside objects."""
+"""Frames of less height are magnified to at least this height, so that texts fit."""
 PANEL_PX = 380
 """Width of the sentences beside the frame."""
 STRIP_PX = 96
-"""Height of the scores over time."""
+"""Height of the timeline."""
 MARGIN_PX = 8
 AXIS_PX = 48
-"""Room for the numbers left of the scores over time."""
+"""Width of the numbers on the left of the timeline."""
 SCALE_THRESHOLDS = 3.0
-"""Colours of the score map run from 0 to so many times the threshold, in every sequence."""
+"""The colours of the score map reach from 0 to this many times the threshold in every sequence."""
 BAND_COLOUR = (26, 54, 70)
-"""Behind frames that the ground truth calls anomalous: a dark shade of its colour."""
+"""Background of the timeline where frames are anomalous in the ground truth."""
 CURVE_COLOUR = (240, 170, 60)
 QUIET_COLOUR = (140, 140, 140)
 
@@ -42,11 +42,12 @@ class View:
     """What is shown of one sequence.
 
     Attributes:
-        explained: Its explanations, as ``explain_anomalies`` writes them.
-        scores: ``(frames, cell rows, cell columns)``.
+        explained: The explanations, as ``explain_anomalies`` writes them.
+        scores: The score map, ``(frames, cell rows, cell columns)``.
         stretches: First and last 0-based frame of each annotated anomalous stretch; ``None``
             without ground truth.
-        regions: Annotated ``frame``, ``track`` and ``box_xyxy_px``; ``None`` without ground truth.
+        regions: ``frame``, ``track`` and ``box_xyxy_px`` of the annotated boxes; ``None`` without
+            ground truth.
     """
 
     explained: dict[str, Any]
@@ -81,7 +82,7 @@ class View:
 
     @cached_property
     def clock(self) -> Clock:
-        """When its frames are."""
+        """The times of the frames."""
         return Clock.of_record(self.explained)
 
     @cached_property
@@ -100,10 +101,10 @@ def draw_views(view: View, pictures: Iterable[RgbImage]) -> Iterator[RgbImage]:
 
     Args:
         view: The sequence.
-        pictures: RGB frames, not magnified, in order.
+        pictures: RGB frames of the sequence, not magnified, in order.
 
     Yields:
-        RGB uint8, all of one size.
+        RGB uint8 pictures, all of one size.
     """
     shown: tuple[int, ...] | None = None
     panel: RgbImage | None = None
@@ -137,12 +138,12 @@ def draw_frame(view: View, frame: int, picture: RgbImage) -> RgbImage:
 
 
 def _boxes(boxes_xyxy_px: list[list[float]]) -> NDArray[np.float64]:
-    """``(n, 4)``, also where there is none."""
+    """Boxes as an array ``(n, 4)``, also for n = 0."""
     return np.array(boxes_xyxy_px, np.float64).reshape(-1, 4)
 
 
 def draw_panel(active: list[dict[str, Any]], height_px: int, threshold: float) -> RgbImage:
-    """Number, score and sentence of each detection, as far as there is room."""
+    """Number, score and sentence of each detection; those that do not fit are left out."""
     image = _plate(height_px, PANEL_PX)
     if not active:
         words = f"Nothing here scores {threshold:.3f} or more."
@@ -178,30 +179,30 @@ class Timeline:
     stretches: list[list[int]]
 
     def draw(self, frame: int) -> RgbImage:
-        """The picture, with a line at a frame."""
+        """The picture of the timeline, with a line at a frame."""
         image = self._base.copy()
         x = round(self.x_px(frame))
         image[MARGIN_PX : STRIP_PX - MARGIN_PX, x : x + 2] = DETECTION_COLOUR
         return image
 
     def x_px(self, frame: float) -> float:
-        """Where a frame is."""
+        """The x coordinate of a frame."""
         length = self.width_px - AXIS_PX - 2 * MARGIN_PX
         return AXIS_PX + length * (frame + 0.5) / len(self.scores)
 
     @cached_property
     def _highest(self) -> float:
-        """The score on top."""
+        """The score at the top of the timeline."""
         return max(*self.scores, 1.2 * self.threshold, 1e-9)
 
     def y_px(self, score: float) -> float:
-        """Where a score is: 0 at the bottom, the highest (or the threshold, if higher) on top."""
+        """The y coordinate of a score: 0 is at the bottom, the highest score at the top."""
         bottom = STRIP_PX - MARGIN_PX
         return bottom - (bottom - MARGIN_PX) * min(1.0, max(0.0, score / self._highest))
 
     @cached_property
     def _base(self) -> RgbImage:
-        """All but the line at the current frame."""
+        """The timeline without the line at the current frame."""
         image = _plate(STRIP_PX, self.width_px)
         for first, last in self.stretches:
             x0, x1 = (round(self.x_px(frame)) for frame in (first - 0.5, last + 0.5))
@@ -228,7 +229,7 @@ class Timeline:
 
 
 def _draw_header(view: View, frame: int) -> RgbImage:
-    """Name, number, time and score of a frame, and what the ground truth says of it."""
+    """The text above a frame: name, number, time, score, and its ground truth."""
     explained = view.explained
     words = f"{explained['sequence']}   frame {frame + 1} of {explained['frame_count']}"
     pieces = [(f"{words}   {view.clock.seconds(frame):.1f} s", TEXT_COLOUR)]
@@ -239,7 +240,7 @@ def _draw_header(view: View, frame: int) -> RgbImage:
 
 
 def _draw_legend(view: View) -> RgbImage:
-    """What colours and lines mean."""
+    """The legend of colours and lines."""
     keys = [("detected, with number", DETECTION_COLOUR), ("score over time", CURVE_COLOUR)]
     if view.stretches is not None:
         keys.append(("annotated", TRUTH_COLOUR))

@@ -1,4 +1,4 @@
-"""A test sequence with its scores and detections, as pictures one after the other."""
+"""Pictures of a test sequence, frame by frame, with scores and detections."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +16,17 @@ from vadloc.video.frames import read_frames
 from vadloc.video.times import Clock
 
 PNG_LEVEL = 3
-"""Four times as fast as the default of 6, for files 6 % larger."""
+"""Compression level: four times as fast as the default of 6, with files 6 % larger."""
 
 
 def draw_sequence(artifacts: Artifacts, sequence: str) -> tuple[Clock, Iterator[RgbImage]]:
     """All frames of a test sequence with its scores and detections, drawn one at a time.
 
     Returns:
-        When the frames are, and the pictures: RGB uint8 ``(height, width, 3)``.
+        The times of the frames, and the pictures: RGB uint8 ``(height, width, 3)``.
 
     Raises:
-        VadlocError: Something to be shown is missing, or the frames do not belong to it.
+        VadlocError: Scores, explanations or frames are missing, or the frames do not fit them.
     """
     truth: dict[str, Any] = {"anomalous_frames": {}, "regions": {}}
     if artifacts.config.ground_truths:
@@ -46,10 +46,10 @@ def draw_sequence(artifacts: Artifacts, sequence: str) -> tuple[Clock, Iterator[
 
 
 def write_pictures(folder: Path, images: Iterator[RgbImage]) -> int:
-    """Write ``00001.png`` and so on, counted from 1 as people do, in place of older ones.
+    """Write ``00001.png`` and so on, counted from 1, in place of older pictures.
 
     Args:
-        folder: It is there, or is made.
+        folder: The folder of the pictures; it is made if it does not exist.
         images: RGB uint8 ``(height, width, 3)``, one in memory at a time.
 
     Returns:
