@@ -1,4 +1,4 @@
-"""The options that commands share, and the results that they speak of."""
+"""The options that commands share, and the results that the options choose."""
 
 import argparse
 import math
@@ -15,8 +15,8 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
     """Options of every command that reads a config.
 
     Args:
-        parser: Gets the options.
-        running: Whether the command makes results, and not only looks at them.
+        parser: The parser to which the options are added.
+        running: Whether the command makes results; ``False`` if it only reads them.
     """
     versions = sorted(VERSIONS)
     parser.add_argument(
@@ -78,11 +78,11 @@ def _positive(text: str) -> int:
 
 
 def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParser:
-    """Parser of a stage's command.
+    """The parser of a stage's command.
 
     Args:
         description: First line of ``--help``.
-        sequences: Whether its units are sequences that can be chosen.
+        sequences: Whether the units of the stage are sequences that can be chosen.
     """
     parser = CommandParser(description=description)
     add_shared_options(parser)
@@ -101,7 +101,7 @@ def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParse
 
 
 def add_alarm_options(parser: argparse.ArgumentParser) -> None:
-    """Options that stand above the config's ``[alarms]``."""
+    """Add the options that override the config's ``[alarms]``."""
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument(
         "--threshold", type=_finite, metavar="SCORE", help="least score of an alarm"
@@ -133,7 +133,7 @@ def _not_negative(text: str) -> float:
 
 
 def artifacts_of(args: argparse.Namespace) -> Artifacts:
-    """The results that the shared options speak of."""
+    """The results that the shared options choose."""
     config = load_config(args.config)
     given: tuple[str, ...] = ()
     for name in ("threshold", "false_alarms_per_hour"):

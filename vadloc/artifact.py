@@ -1,4 +1,4 @@
-"""One file of results: whether it is there, what it holds, and the command that makes it."""
+"""One file of results: whether it exists, what it holds, and the command that makes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Artifact:
     """One file of results.
 
     Attributes:
-        path: Where it is or will be.
+        path: Path of the file, which may not exist yet.
         make_stamp: Computes `stamp`; not called as long as the file is missing.
-        command: The command line that makes it.
-        kind: What it holds, a key of ``contents.CONTENTS``; empty if no program reads it again.
+        command: The command line that makes the file.
+        kind: Kind of the content, a key of ``contents.CONTENTS``; empty if no program reads it.
     """
 
     path: Path
@@ -41,18 +41,18 @@ class Artifact:
 
     @cached_property
     def stamp(self) -> str:
-        """What its stamp must be under the present config and dataset."""
+        """The stamp that the file must have under the present config and dataset."""
         return self.make_stamp()
 
     def is_done(self, *, overwrite: bool = False) -> bool:
-        """Whether it exists as the present config would make it.
+        """Whether the file exists and is as the present config would make it.
 
         Args:
-            overwrite: Count a file that is damaged or was made otherwise as not done; the whole
-                file is read for that, not only its stamp.
+            overwrite: Return ``False`` for a file that is damaged or has another stamp. To find
+                damage, the whole file is read and not only its stamp.
 
         Raises:
-            VadlocError: It is damaged or was made otherwise, and ``overwrite`` is off.
+            VadlocError: The file is damaged or has another stamp, and ``overwrite`` is off.
         """
         state, detail = self.state(verify=overwrite)
         if state == "damaged" and not overwrite:
@@ -65,10 +65,10 @@ class Artifact:
         return state == "done"
 
     def state(self, *, verify: bool = False) -> tuple[State, str]:
-        """What is at the path now, and a detail for what is stale or damaged.
+        """The state of the file, and in words why it is stale or damaged.
 
         Args:
-            verify: Read the whole file and compare its digest, not the stamp alone.
+            verify: Read the whole file and compare its digest, instead of the stamp only.
         """
         if not self.path.is_file():
             return "missing", ""
@@ -89,10 +89,10 @@ class Artifact:
             A dict (``.joblib``, ``.json``) or an array (``.npy``).
 
         Raises:
-            VadlocError: It is missing, damaged, was made from another config, or holds something
-                else than its kind.
+            VadlocError: The file is missing, damaged, made from another config, or its content is
+                of another kind.
         """
-        from vadloc.files.contents import check_content  # not for --help, which reads nothing
+        from vadloc.files.contents import check_content  # imported here so that --help is fast
 
         if not self.is_done():
             raise VadlocError(f"{self.path}: missing; make it first: {self.command}")

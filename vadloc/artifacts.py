@@ -1,9 +1,10 @@
 """Every file under ``results/``: its name and the command that makes it.
 
-No other module knows a file name. What a file depends on says its stamp, see `vadloc.stamps`.
+No other module knows a file name. The stamp of a file covers what it depends on, see
+`vadloc.stamps`.
 
-Features are kept one file an extractor and sequence (and not one file a sequence), so that adding
-a component, or a version that needs another one, leaves all that exists valid.
+Features have one file for each extractor and sequence, and not one for each sequence. So existing
+files stay valid when a component or a version is added.
 """
 
 import shlex
@@ -23,22 +24,23 @@ from vadloc.video.frames import frame_files
 EVALUATE = "evaluation.evaluate_scores"
 TRUTH_CLAIM = "ground_truth.json"
 TRUTH_HASH = 6
-"""Digits of a hash in the name of a folder."""
+"""Number of digits of the hash in the name of a folder."""
 
 
 @dataclass(frozen=True)
 class Artifacts(Stamps):
-    """The files of results of one config and version."""
+    """The result files of one config and version."""
 
     def features(self, extractor: str, split: Split, sequence: str) -> Artifact:
         """Features of one sequence by one extractor.
 
         Raises:
-            UsageError: There are none yet, and the network's weights are missing.
-            VadlocError: There are none yet, and it is not certain which frame a picture is.
+            UsageError: The file does not exist yet, and the network's weights are missing.
+            VadlocError: The file does not exist yet, and the names of the pictures do not give
+                their order.
         """
         path = self.folder / "features" / extractor / split / f"{sequence}.joblib"
-        if not path.is_file():  # what can be seen without reading frames is seen before any work
+        if not path.is_file():  # find errors early that need no frames
             self._extractor_settings(extractor)
             listing = self.sequence(split, sequence)
             self._once(("listed", split, sequence), lambda: len(frame_files(listing)))
@@ -55,7 +57,7 @@ class Artifacts(Stamps):
         """The divisors Z_k of the distance, from the features of all training sequences.
 
         Raises:
-            UsageError: The version's detector learns no exemplars, so that there are none.
+            UsageError: The version's detector has no exemplars.
         """
         self._check_exemplars()
         return Artifact(
@@ -69,7 +71,7 @@ class Artifacts(Stamps):
         """Exemplars of one training sequence.
 
         Raises:
-            UsageError: As `scales`.
+            UsageError: The version's detector has no exemplars.
         """
         self._check_exemplars()
         return Artifact(
@@ -80,10 +82,10 @@ class Artifacts(Stamps):
         )
 
     def merged(self) -> Artifact:
-        """The model: exemplars of all training sequences.
+        """The model: the merged exemplars of all training sequences.
 
         Raises:
-            UsageError: As `scales`.
+            UsageError: The version's detector has no exemplars.
         """
         self._check_exemplars()
         return Artifact(
@@ -98,11 +100,11 @@ class Artifacts(Stamps):
         return self._scores_file(sequence, "npy")
 
     def score_details(self, sequence: str) -> Artifact:
-        """What the score map does not say: cell and frame size."""
+        """Details of a score map that it does not hold itself: cell size and frame size."""
         return self._scores_file(sequence, "json")
 
     def calibration(self, sequence: str) -> Artifact:
-        """False alarms of one training sequence at every threshold, by the other sequences."""
+        """Number of false alarms of one training sequence, left out of the model, by threshold."""
         return Artifact(
             self._versioned("calibration", f"{sequence}.joblib"),
             partial(self._calibration_stamp, sequence),
@@ -121,12 +123,12 @@ class Artifacts(Stamps):
         )
 
     def views(self, sequence: str, form: Literal["video", "frames"] = "video") -> Artifact:
-        """A test sequence with its scores, detections and sentences on it.
+        """A test sequence with its scores, detections and sentences drawn on the frames.
 
         Args:
-            sequence: Its name.
-            form: ``video`` is one file; ``frames`` a folder, of which the artifact is the
-                ``view.json`` that is written last.
+            sequence: Name of the sequence.
+            form: ``video`` is one file; ``frames`` is a folder, and the artifact is its
+                ``view.json``, which is written last.
         """
         words = ["--sequence", sequence, *self.alarm_options]
         words += ["--frames-out"] if form == "frames" else []
@@ -141,8 +143,8 @@ class Artifacts(Stamps):
     def evaluation(self, name: str) -> Artifact:
         """A file of the evaluation: ``summary.json`` or a curve.
 
-        The folder ``evaluation/<version>`` belongs to the ground truth that was evaluated into it
-        first, which its ``ground_truth.json`` says; see `_truth_suffix`.
+        The folder ``evaluation/<version>`` belongs to the ground truth that was evaluated first;
+        ``ground_truth.json`` in the folder names it. For other folders see `_truth_suffix`.
         """
         part = ["--sequences", *self.part] if self.is_part() else []
         claim = name == TRUTH_CLAIM
@@ -154,7 +156,7 @@ class Artifacts(Stamps):
         )
 
     def report_page(self, *, single_file: bool = False) -> Artifact:
-        """The report: ``index.html`` of a folder that is made as a whole, or one file beside it."""
+        """The page of the report: ``index.html`` in its folder, or a single file beside it."""
         folder = self._by_truth("report", "index.html").parent
         single = ("--single-file",) if single_file else ()
         return Artifact(
@@ -164,7 +166,7 @@ class Artifacts(Stamps):
         )
 
     def report_files(self) -> Artifact:
-        """The list of all files of the report's folder, with their digests."""
+        """The list of all files in the report's folder, with their digests."""
         page = self.report_page()
         return Artifact(page.path.with_name("files.json"), page.make_stamp, page.command)
 
@@ -173,11 +175,16 @@ class Artifacts(Stamps):
         return self._versioned("exemplars", f"region_{region}.png")
 
     def region_proposal(self) -> Path:
-        """Picture of what moves in training video, and of the regions that fit it."""
+        """Picture of the moving objects in the training video, and of the proposed regions."""
         return self.folder / "proposed_regions.png"
 
     def report(self, command: str, unit: str) -> Path:
-        """The stage report of one unit of work, ``<version>/...``; its own for each evaluation."""
+        """The stage report of one unit of work; an evaluation has one for each ground truth.
+
+        Args:
+            command: Module path of the command.
+            unit: Name of the unit after the version, such as ``<version>/<sequence>``.
+        """
         if command == EVALUATE:
             unit = unit.replace(self.version, self.version + self._truth_suffix(), 1)
         return self.folder / "reports" / command / f"{unit}.json"
@@ -186,14 +193,14 @@ class Artifacts(Stamps):
         return self.folder / kind / self.version / name
 
     def _by_truth(self, kind: str, name: str) -> Path:
-        """As `_versioned`, for what depends on the ground truth."""
+        """The same as `_versioned`, for files that depend on the ground truth."""
         return self.folder / kind / f"{self.version}{self._truth_suffix()}" / name
 
     def _truth_suffix(self) -> str:
-        """What follows the version in the folders of what depends on the ground truth.
+        """The suffix of the version in the names of folders that depend on the ground truth.
 
-        Nothing for the ground truth that was evaluated first, ``.<formats>-<hash>`` for any other,
-        and ``.part-<hash>`` where only some sequences are evaluated.
+        It is empty for the ground truth that was evaluated first, ``.<formats>-<hash>`` for any
+        other, and ``.part-<hash>`` if only some of the sequences are evaluated.
         """
         if not self.config.ground_truths:
             return ""

@@ -23,7 +23,7 @@ from vadloc.versions import EXTRACTORS, VERSIONS, all_components
 
 
 def _inside(path: str) -> str:
-    """A path below the datasets folder: a config from elsewhere must not reach outside it."""
+    """Check that a path lies below the datasets folder; a config must not reach outside it."""
     parts = PurePosixPath(path)
     if not path or parts.is_absolute() or ".." in parts.parts:
         raise ValueError("expected a path below the datasets folder; move that with --datasets")
@@ -39,22 +39,22 @@ CURVES = {
     "region": ("region",),
     "track": ("track",),
 }
-"""The criteria that a ground truth can serve, and the curves of each one.
+"""The criteria that can be computed from a ground truth, and the curves of each criterion.
 
-A criterion is the module of its name in ``evaluation/criteria/``.
+Each criterion is a module of the same name in ``evaluation/criteria/``.
 """
 CRITERIA = tuple(CURVES)
 if TYPE_CHECKING:
     Criterion: TypeAlias = str
     GroundTruthFormat: TypeAlias = str
-else:  # checked when a config is read, so that a slip is noticed before any work is done
+else:  # checked when the config is read
     Criterion = Literal[CRITERIA]
     GroundTruthFormat = Literal[tuple(MODULES)]
 AreaRule = Literal["envelope", "ssvad", "grid100", "hold"]
 
 
 def _component(name: str) -> str:
-    """The name of a component that some extractor makes."""
+    """Check that an extractor makes a component of this name."""
     *others, last = (repr(component) for component in all_components())
     if name not in all_components():
         expected = " or ".join([", ".join(others), last]) if others else last
@@ -70,14 +70,14 @@ class GroundTruthSource(ConfigTable):
     """One annotation of the test sequences, and the criteria that are computed from it.
 
     Attributes:
-        path: Its folder, relative to the datasets folder.
-        format: How it is written.
-        derived: Whether the annotated regions or tracks were computed from masks, which files of
-            rows cannot say: such numbers are not comparable with published ones.
-        criteria: What it serves.
+        path: Folder of the annotation, relative to the datasets folder.
+        format: Name of the annotation format.
+        derived: Whether the annotated regions or tracks were computed from masks. Files of rows
+            cannot say this, and the results are not comparable with published ones.
+        criteria: The criteria that are computed from it.
         sequences: The test sequences that it covers; empty for all.
-        mask_threshold: Level from which a pixel of a mask is anomalous; without it masks of more
-            than two levels are refused.
+        mask_threshold: Least level at which a pixel of a mask is anomalous. Without it, masks of
+            more than two levels are refused.
     """
 
     path: InsidePath
@@ -92,8 +92,8 @@ class Dataset(ConfigTable):
     """Where the video and its annotation lie, relative to the datasets folder.
 
     Attributes:
-        ground_truth: With the three keys after it the short form of one ``[[ground_truth]]`` that
-            serves all criteria.
+        ground_truth: Folder of the annotation. This key and the three after it are the short form
+            of a single ``[[ground_truth]]`` table for all criteria.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -130,17 +130,17 @@ class Regions(ConfigTable):
 
 
 class Features(RootModel[dict[str, SerializeAsAny[ConfigTable]]]):
-    """Settings of the feature extractors, a table for each of ``vadloc.versions.EXTRACTORS``."""
+    """Settings of the feature extractors: one table for each of ``vadloc.versions.EXTRACTORS``."""
 
     model_config = ConfigDict(frozen=True)
 
     def __getitem__(self, extractor: str) -> Any:
-        """The settings of an extractor, of the class that its entry names."""
+        """The settings of an extractor, an instance of ``ExtractorEntry.settings``."""
         return self.root[extractor]
 
     @staticmethod
     def table() -> type[ConfigTable]:
-        """A model of the tables that ``[features]`` may have; each of them has defaults."""
+        """A model with all tables that ``[features]`` may have; each of them has defaults."""
         settings = {name: entry.settings for name, entry in EXTRACTORS.items()}
         tables: Any = {name: (model, model()) for name, model in settings.items()}
         return create_model("Features", __base__=ConfigTable, **tables)
@@ -155,15 +155,16 @@ class Features(RootModel[dict[str, SerializeAsAny[ConfigTable]]]):
 
 
 class Distance(ConfigTable):
-    """How the components of two volumes' features make one distance.
+    """How the distance between two volumes is computed from the components of their features.
 
     Attributes:
-        pairs: Random pairs of training volumes from which the divisors Z_k come.
-        seed: Of those pairs.
-        stationary: What becomes of volumes in which nothing moves: ``zero`` sets the features of
-            their motion networks to zero; ``gate`` lets motion count between moving volumes only,
-            and adds 3 between one that moves and one that does not; ``keep`` does nothing.
-        weights: w_k of components, by name; of those that are not named, the version's own
+        pairs: Number of random pairs of training volumes from which the divisors Z_k come.
+        seed: Seed of the random pairs.
+        stationary: How volumes in which nothing moves are treated. ``zero`` sets their features of
+            motion networks to zero. With ``gate``, motion counts only between two moving volumes,
+            and 3 is added between a moving volume and one that does not move. ``keep`` changes
+            nothing.
+        weights: w_k of components, by name; the others have the weights of the version
             (``vadloc.versions.VERSIONS``).
     """
 
@@ -199,11 +200,13 @@ class Evaluation(ConfigTable):
 
 
 class Alarms(ConfigTable):
-    """From which score on something is an alarm that is explained.
+    """The threshold of alarms, which are the detections that are explained.
 
     Attributes:
-        threshold: This score, if it is given; else it is calibrated on training sequences.
-        false_alarms_per_hour: What a calibrated threshold keeps to on normal video.
+        threshold: Least score of an alarm; if it is not given, it is calibrated on training
+            sequences.
+        false_alarms_per_hour: Largest number of false alarms per hour of normal video, for which
+            the threshold is calibrated.
     """
 
     threshold: float | None = None
@@ -211,12 +214,12 @@ class Alarms(ConfigTable):
 
 
 class Report(ConfigTable):
-    """What the pictures of the report cost in space.
+    """Length, rate and size of the pictures in the report, which decide its size on disk.
 
     Attributes:
-        clip_seconds: Longest clip; of a longer detection it shows the time around the peak.
-        clip_frames_per_second: Frames of clips above this rate are left out.
-        clip_side_px: Larger frames are shown this long, on their longer side.
+        clip_seconds: Largest length of a clip; a longer detection is shown around its peak.
+        clip_frames_per_second: Highest frame rate of clips; frames above it are left out.
+        clip_side_px: Longest side of the frames in clips; larger frames are reduced to it.
     """
 
     clip_seconds: float = Field(default=20, gt=0, le=600)
@@ -228,7 +231,7 @@ class Config(ConfigTable):
     """All settings of one dataset.
 
     Attributes:
-        path: The file it was read from, for messages only.
+        path: The file that it was read from, for messages only.
     """
 
     path: Path = Field(exclude=True)
@@ -268,7 +271,7 @@ class Config(ConfigTable):
 
     @property
     def ground_truths(self) -> tuple[GroundTruthSource, ...]:
-        """All annotation there is, in the order of the config; empty if there is none."""
+        """All ground truths in the order of the config; empty if there is none."""
         dataset = self.dataset
         if dataset.ground_truth is None:
             return tuple(self.ground_truth)
@@ -286,8 +289,8 @@ def load_config(path: Path) -> Config:
     """Read and check a config file.
 
     Raises:
-        UsageError: The file is missing, is not TOML, or has a key or value out of place; the
-            message names file, key, value and what was expected.
+        UsageError: The file is missing, is not TOML, or has a wrong key or value; the message
+            names file, key, value and what was expected.
     """
     try:
         # Windows editors put a byte order mark before the text.
@@ -300,7 +303,7 @@ def load_config(path: Path) -> Config:
         raise UsageError(
             f"{path}: not a TOML file in UTF-8, as byte {error.start} shows; save it in UTF-8"
         ) from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, endless numbers
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too many digits
         raise UsageError(f"{path}: not a TOML file: {one_line(error)}") from None
     if "path" in content:
         raise UsageError(f"{path}: path: unknown key; known: {_known_keys(())}")
@@ -329,7 +332,7 @@ def _first_line(path: Path, error: ValidationError) -> str:
 
 
 def _key_name(keys: tuple[str, ...]) -> str:
-    """A key as one finds it in the file; tables of a list are counted from 1."""
+    """The name of a key as in the file; tables of a list are counted from 1."""
     if len(keys) > 1 and keys[1].isdecimal():
         return f"[[{keys[0]}]] number {int(keys[1]) + 1}: {'.'.join(keys[2:])}".rstrip(": ")
     return f"[{keys[0]}] {'.'.join(keys[1:])}" if len(keys) > 1 else ".".join(keys)

@@ -1,7 +1,8 @@
-"""The log, and one line of progress a stage: a bar on a terminal, a line now and then elsewhere.
+"""The log and the progress of a stage: a bar on a terminal, lines from time to time elsewhere.
 
-Python's levels say who reads a message: ``DEBUG`` is for the log file and ``--verbose`` (two lines
-a unit of work), ``INFO`` and above are for everybody. Nothing here knows stages or results.
+Messages of level ``DEBUG`` go to the log file, and to stderr with ``--verbose`` (two lines for each
+unit of work). Messages of level ``INFO`` and above always go to both. This module does not depend
+on stages or results.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vadloc.errors import UsageError, counted
 
-if TYPE_CHECKING:  # imported where a bar is drawn: --help answers at once
+if TYPE_CHECKING:  # imported where a bar is drawn, so that --help is fast
     from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
@@ -32,9 +33,9 @@ OURS = (
     "evaluation",
     "__main__",
 )
-"""Whose details are logged; those of libraries are not."""
+"""The packages whose ``DEBUG`` messages are logged; those of libraries are not."""
 ERASE = "\r\x1b[K"
-"""Empties the line of the cursor, on which a bar may stand."""
+"""Clears the line of the cursor, on which a bar may stand."""
 RUNNING = (
     "{desc:<22} {percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}  {elapsed}, {remaining} left"
 )
@@ -42,7 +43,7 @@ ENDED = "{desc:<22} {percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}  {elapsed}
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser under the name that people call the command by; errors are one line."""
+    """A parser that shows the command as users type it, and prints errors on one line."""
 
     def __init__(self, *, description: str | None, epilog: str | None = None) -> None:
         """A parser without options.
@@ -54,32 +55,32 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(prog=_command_name(), description=description, epilog=epilog)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the arguments, and exit with 2."""
+        """Print what is wrong with the arguments, and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {message}; --help lists all options\n")
 
 
 def _command_name() -> str | None:
-    """As after ``python -m``, ``None`` if this process runs no module."""
+    """The module as after ``python -m``; ``None`` if this process runs no module."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return spec and f"python -m {spec.name.removesuffix('.__main__')}"
 
 
 def add_verbose_option(parser: argparse.ArgumentParser) -> None:
-    """The option that every command has."""
+    """Add ``--verbose``, which every command has."""
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="show all that a log file gets"
     )
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches stderr on a terminal that can draw a line again."""
+    """Whether stderr is a terminal that can overwrite a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _ConsoleHandler(logging.StreamHandler[Any]):
-    """To stderr. On a terminal a message takes the place of the bar, which is soon drawn below.
+    """Writes messages to stderr. On a terminal a message replaces the bar, which is drawn again.
 
-    A worker process writes over the bar of its parent in the same way.
+    Messages of a worker process replace the bar of its parent in the same way.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -88,11 +89,11 @@ class _ConsoleHandler(logging.StreamHandler[Any]):
 
 
 def start_logging(log_file: Path | None, *, verbose: bool = False) -> None:
-    """Log to stderr, and append to a file if there is one; once in each process.
+    """Log to stderr, and append to a file if one is given. Called once in each process.
 
     Args:
-        log_file: Gets all messages.
-        verbose: Whether stderr gets all of them too, and not only those for everybody.
+        log_file: File that gets all messages.
+        verbose: Whether stderr gets all messages too, and not only ``INFO`` and above.
 
     Raises:
         UsageError: The file cannot be written.
@@ -111,39 +112,39 @@ def start_logging(log_file: Path | None, *, verbose: bool = False) -> None:
     for name in OURS:
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.captureWarnings(capture=True)
-    # What joblib says when, after an error or a signal, nobody takes its results any more.
+    # joblib warns if its results are not used any more, after an error or a signal.
     warnings.filterwarnings("ignore", "[0-9]+ tasks have been successfully executed")
 
 
 class Progress:
-    """How far a stage is."""
+    """The progress of a stage."""
 
     def __init__(self, label: str, short_label: str, *, total: int, done: int, noun: str) -> None:
-        """Nothing is written yet.
+        """Prepare the progress of a stage; nothing is written yet.
 
         Args:
-            label: What the log calls the stage.
-            short_label: What stands before the bar.
+            label: Name of the stage in the log.
+            short_label: Text before the bar.
             total: Number of units.
-            done: How many of them were done before.
-            noun: What a unit is; empty where the only one is the dataset.
+            done: Number of units that were done before.
+            noun: Noun for a unit; empty if the only unit is the dataset.
         """
         self._label, self._total, self._noun = label, total, noun
         self._earlier, self._now = done, 0
         self._started = time.monotonic()
-        # The bar says it on a terminal.
+        # On a terminal the bar shows it already.
         self._level = logging.DEBUG if on_terminal() else logging.INFO
         self._short_label = short_label
         self._bar: tqdm[Any] | None = None
 
     def step(self) -> None:
-        """One unit more is done."""
+        """Count one more unit as done."""
         self._now += 1
         if self._bar is not None:
             self._bar.update()
 
     def begin(self) -> None:
-        """Say what is to be done, and draw the bar."""
+        """Log what is to be done, and draw the bar."""
         if self._earlier == self._total:
             self._say_done()
             return
@@ -156,7 +157,7 @@ class Progress:
                 initial=self._earlier,
                 bar_format=RUNNING,
                 smoothing=0,
-                # Some terminals say that their size is 0, and tqdm would draw nothing.
+                # Some terminals report a size of 0, with which tqdm would draw nothing.
                 ncols=os.get_terminal_size(sys.stderr.fileno()).columns or 80,
                 nrows=2,
             )
@@ -165,7 +166,7 @@ class Progress:
         self._say("%s: %s%s", self._label, units, already)
 
     def tell(self) -> None:
-        """Say how far it is and how long the rest will take."""
+        """Log how many units are done and how long the rest will take."""
         seconds = time.monotonic() - self._started
         units = f"{self._earlier + self._now} of {counted(self._total, self._noun)}"
         text = f"{units if self._noun else 'at work'} after {duration(seconds)}"
@@ -175,12 +176,12 @@ class Progress:
         self._say("%s: %s", self._label, text)
 
     def redraw(self) -> None:
-        """Draw the bar again: time has passed, or a message took its place."""
+        """Draw the bar again, after some time or after a message replaced it."""
         if self._bar is not None:
             self._bar.refresh()
 
     def end(self) -> None:
-        """Say that all is done, unless that was said at the beginning."""
+        """Log that all units are done, unless this was logged at the beginning."""
         if self._earlier == self._total:
             return
         seconds = time.monotonic() - self._started
@@ -189,7 +190,7 @@ class Progress:
             self._bar.bar_format = ENDED
 
     def close(self) -> None:
-        """Leave the bar as it is, with an end of line."""
+        """End the line of the bar, and leave the bar as it is."""
         if self._bar is not None:
             self._bar.close()
 
@@ -206,7 +207,7 @@ class Progress:
 def progress(
     label: str, short_label: str, *, total: int, done: int = 0, noun: str = "sequence"
 ) -> Iterator[Progress]:
-    """Show how far a stage is while the block runs; see `Progress`."""
+    """Show the progress of a stage while the block runs; see `Progress`."""
     shown = Progress(label, short_label, total=total, done=done, noun=noun)
     shown.begin()
     stop = Event()
@@ -222,7 +223,7 @@ def progress(
 
 
 def _tick(shown: Progress, stop: Event) -> None:
-    """Draw the bar twice a second, and say every 30 s how far it is."""
+    """Draw the bar twice a second, and log the progress every 30 s."""
     due = time.monotonic() + LINE_EVERY_S
     while not stop.wait(REDRAW_EVERY_S):
         shown.redraw()
@@ -232,7 +233,7 @@ def _tick(shown: Progress, stop: Event) -> None:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: "4.2 s", "3 min 20 s", "2 h 5 min"."""
+    """A time in words: "4.2 s", "3 min 20 s", "2 h 5 min"."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

@@ -1,9 +1,9 @@
-"""Check a dataset before hours are spent on it.
+"""Check a dataset before the stages spend hours on it.
 
     python -m vadloc.doctor --config configs/ped2.toml
 
-reads every frame once, extracts the features of the first volumes of every sequence, and prints
-what is wrong, one line each; exit status 1 if anything is.
+reads every frame once, extracts the features of the first volumes of every sequence, and prints one
+line for each finding. The exit status is 1 if there is a finding.
 """
 
 import sys
@@ -35,7 +35,7 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 def _same_folder(artifacts: Artifacts) -> list[str]:
-    """A finding if both splits are one folder, instead of one for each sequence in it."""
+    """One finding if both splits are the same folder, instead of a finding for each sequence."""
     train, test = (artifacts.split_folder(split) for split in SPLITS)
     if not train.samefile(test):
         return []
@@ -43,7 +43,7 @@ def _same_folder(artifacts: Artifacts) -> list[str]:
 
 
 def find_device(artifacts: Artifacts, choice: str) -> str:
-    """Find where the version runs, in words: networks on a GPU if there is one.
+    """The device on which the version runs, in words; networks use a GPU if there is one.
 
     Raises:
         VadlocError: Networks are needed, and a package, the device or weights are missing.
@@ -68,7 +68,8 @@ def try_extraction(
         config: The config.
         extractors: Names of the version's extractors.
         device: The device on which networks run.
-        examination: The result of reading it; no sequence that is unreadable or too short is tried.
+        examination: The result of reading the sequence. A sequence that is unreadable or too short
+            is not tried.
     """
     from feature_extraction.frames_to_features import frames_to_features
 
@@ -77,7 +78,7 @@ def try_extraction(
         return
     try:
         frames_to_features(config, examination.sequence, extractors, device=device, limit=limit)
-    except Exception as error:  # whatever it is, the user is spared a traceback hours later
+    except Exception as error:  # any error here would end a stage hours later
         kind = "" if isinstance(error, VadlocError) else f"{type(error).__name__}: "
         yield f"{examination.label}: extraction fails on its first frames: {kind}{one_line(error)}"
 
@@ -85,10 +86,10 @@ def try_extraction(
 def chosen_sequences(
     artifacts: Artifacts, names: Collection[str] | None = None
 ) -> list[tuple[Sequence, Split]]:
-    """The sequences of both splits, or those of some names.
+    """The sequences of both splits, or those with the given names.
 
     Raises:
-        UsageError: There is no sequence of a name.
+        UsageError: No sequence has one of the names.
     """
     every = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
     known = [sequence.name for sequence, _ in every]
@@ -105,11 +106,11 @@ def examine_all(
     device: str | None,
     names: Collection[str] | None = None,
 ) -> list[Examination]:
-    """Read all sequences and try their extraction, several side by side.
+    """Read all sequences and try their extraction, several sequences in parallel.
 
     Args:
         artifacts: The results.
-        jobs: Sequences side by side.
+        jobs: Number of sequences in parallel.
         device: The device on which networks run; with ``None`` extraction is not tried.
         names: Names of the sequences; ``None`` for all.
     """

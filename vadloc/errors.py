@@ -1,26 +1,26 @@
-"""The one exception that users cause and can mend."""
+"""Exceptions for errors that users can correct, and helpers for their messages."""
 
 from collections.abc import Sequence
 
 
 class VadlocError(Exception):
-    """Input, config or artifact that cannot be used.
+    """An input, config or artifact cannot be used.
 
-    The message is one line for the person at the keyboard: what was found and where (file, key,
-    frame), what was expected, what to do. Commands print it without a traceback and exit with 1.
+    The message is one line for the user: what was found and where (file, key, frame), what was
+    expected, what to do. Commands print it without a traceback and exit with status 1.
     """
 
 
 class UsageError(VadlocError):
-    """An unusable argument or config: commands exit with 2."""
+    """An argument or config cannot be used; commands exit with status 2."""
 
 
 def one_line(text: object, *, limit: int = 300) -> str:
-    """Somebody else's words for a message: one line that is safe to print.
+    """Text from outside the program as one line that is safe to print in a message.
 
     Args:
-        text: An exception of another library, or what a file says.
-        limit: Number of characters after which it is cut.
+        text: An exception of a library, or text from a file.
+        limit: Number of characters after which the line is cut.
     """
     line = " ".join(str(text).split())
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:limit])
@@ -28,7 +28,7 @@ def one_line(text: object, *, limit: int = 300) -> str:
 
 
 def about_file(error: OSError) -> str:
-    """What the system says of a file, in the order of our messages."""
+    """An error of the operating system about a file, in the order of our messages."""
     if error.filename is None:
         return one_line(error)
     remedy = "; give yourself the right to it" if isinstance(error, PermissionError) else ""
@@ -36,11 +36,11 @@ def about_file(error: OSError) -> str:
 
 
 def some_of(words: Sequence[str], *, limit: int = 3) -> str:
-    """The first of several names, and how many more there are.
+    """The first of several names, and the number of the others.
 
     Args:
-        words: At least one.
-        limit: Most that are named.
+        words: The names, at least one.
+        limit: Largest number of names in the text.
     """
     more = f" and {len(words) - limit} more" if len(words) > limit else ""
     return ", ".join(one_line(word, limit=100) for word in words[:limit]) + more

@@ -1,4 +1,4 @@
-"""The settings of each feature extractor: its table ``[features.<extractor>]`` of a config."""
+"""The settings of each feature extractor: its table ``[features.<extractor>]`` in a config."""
 
 from typing import Literal
 
@@ -11,10 +11,10 @@ class MomentumFeatures(ConfigTable):
     """Settings of measured motion (``feature_extraction.momentum``).
 
     Attributes:
-        flow_preset: Of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
-        flow_floor_px_per_frame: Slower pixels count as still; pixels of the video.
-        flow_side_px: Frames whose longer side is longer are reduced to it for the flow. Speeds
-            stay in pixels of the video.
+        flow_preset: A preset of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
+        flow_floor_px_per_frame: Slower pixels count as still; in pixels of the video.
+        flow_side_px: Longest side of the frames on which the flow is computed; larger frames are
+            reduced to it. Speeds stay in pixels of the video.
     """
 
     flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
@@ -26,12 +26,12 @@ class NetworkFeatures(ConfigTable):
     """Settings of a network's features.
 
     Attributes:
-        weights: ``bundled`` or a ``.safetensors`` file; ``torchvision`` (appearance alone) takes
-            the ImageNet weights of the backbone.
-        reuse_below: A region keeps its last computed features as long as none of its pixels,
-            averaged over 1/8 of the region's side, has changed by more than so many grey levels
-            since then; 0 computes every volume. For appearance the default changes no criterion
-            by more than .0004 (``benchmarks/README.md``).
+        weights: ``bundled`` or a ``.safetensors`` file; for appearance also ``torchvision``, the
+            ImageNet weights of the backbone.
+        reuse_below: Largest change in grey levels at which a region keeps its last computed
+            features. The change is that of the mean of a block whose side is 1/8 of the region's
+            side. 0 computes every volume. For appearance the default changes no criterion by more
+            than .0004 (``benchmarks/README.md``).
     """
 
     weights: str = Field(default="bundled", min_length=1)

@@ -15,7 +15,7 @@ from vadloc.sequence_input import SequenceInput
 from vadloc.versions import EXTRACTORS, extractor_of, extractors_of, is_motion
 
 MOVING = "moving"
-"""Name of the column that the rule ``gate`` adds: whether anything moves."""
+"""Name of the column that the rule ``gate`` adds: 1 if anything moves in the volume, else 0."""
 
 
 class VolumeFeatures(NamedTuple):
@@ -40,8 +40,8 @@ class SequenceFeatures(SequenceInput):
         first_frame: ``(v,)`` int64, 0-based first frame of the volumes of each time step.
         widths: Columns of each component.
         values: ``(v, regions, sum of widths)`` float32.
-        descriptors: Name to ``(v, regions, k)`` float32: what describes volumes without counting
-            in the distance.
+        descriptors: Name to ``(v, regions, k)`` float32: values that describe the volumes but do
+            not count in the distance.
     """
 
     first_frame: NDArray[np.int64]
@@ -56,15 +56,15 @@ class SequenceFeatures(SequenceInput):
             yield VolumeFeatures(first, self.values[step], descriptors)
 
     def counts(self) -> dict[str, int]:
-        """Frames and volumes."""
+        """Numbers of frames and volumes."""
         steps, regions = self.values.shape[:2]
         return {"frames": self.frame_count, "volumes": steps * regions}
 
 
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:
-    """Read the features of a sequence for the version at hand.
+    """Read the features of a sequence for the version of the results.
 
-    Volumes in which nothing moves are treated as ``[distance] stationary`` says.
+    Volumes in which nothing moves are treated according to ``[distance] stationary``.
 
     Raises:
         VadlocError: A file is missing, damaged or made from another config.
@@ -85,7 +85,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
     any_file = next(iter(files.values()))
     values = np.empty((*any_file["index"].shape, sum(widths.values())), np.float32)
     first = 0
-    for name, width in widths.items():  # one at a time: features are the most there is in memory
+    for name, width in widths.items():  # one at a time, to save memory
         part = values[..., first : first + width]
         part[:] = moving if name == MOVING else _rows(files[extractor_of(name)], "components", name)
         if rule == "zero" and moving is not None and is_motion(name):
@@ -112,7 +112,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
 
 
 def _check_alike(files: dict[str, dict[str, Any]], sequence: str) -> None:
-    """Refuse files of several extractors that do not speak of the same volumes."""
+    """Refuse files of several extractors whose volumes differ."""
     first, *others = files.values()
     for file in others:
         if file["index"].shape != first["index"].shape:
@@ -123,10 +123,10 @@ def _check_alike(files: dict[str, dict[str, Any]], sequence: str) -> None:
 
 
 def _check_volumes(features: SequenceFeatures, regions: Regions) -> None:
-    """Refuse features whose volumes are not those of their frames: another program made them.
+    """Refuse features whose volumes do not fit their frames, since another program made them.
 
     Raises:
-        VadlocError: They are not.
+        VadlocError: The volumes do not fit.
     """
     first = features.first_frame
     grid = features.grid(regions)
@@ -176,10 +176,10 @@ def _moving(files: dict[str, dict[str, Any]]) -> NDArray[np.float32] | None:
 
 
 def check_frame_size(features: SequenceFeatures, height_px: int, width_px: int, of: str) -> None:
-    """Refuse a sequence whose frames differ in size from those it is compared with.
+    """Refuse a sequence whose frames differ in size from those that it is compared with.
 
     Raises:
-        VadlocError: They do.
+        VadlocError: The frame size differs.
     """
     if (features.height_px, features.width_px) != (height_px, width_px):
         raise VadlocError(
@@ -190,15 +190,15 @@ def check_frame_size(features: SequenceFeatures, height_px: int, width_px: int, 
 
 
 def check_scores(scores: NDArray[np.float32], expected: tuple[int, ...], sequence: str) -> None:
-    """Refuse a score map that is not of the size of its sequence.
+    """Refuse a score map whose shape does not fit its sequence.
 
     Args:
-        scores: ``(frames, cell rows, cell columns)``.
-        expected: What its shape must be.
+        scores: The score map, ``(frames, cell rows, cell columns)``.
+        expected: The shape that it must have.
         sequence: Name of the sequence.
 
     Raises:
-        VadlocError: It has another shape.
+        VadlocError: The shape differs.
     """
     if scores.shape != expected:
         raise VadlocError(

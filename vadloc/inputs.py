@@ -1,4 +1,4 @@
-"""What results are made of: the config, the version, the sequences and the ground truth."""
+"""What results are made from: the config, the version, the sequences and the ground truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ class Inputs:
 
     Attributes:
         config: The config.
-        results: Root of all results.
-        datasets: Folder below which the paths of the config lie.
-        version: Version of the method; ``None`` takes the config's.
-        alarm_options: Options on the command line that stand above the config's ``[alarms]``.
-        part: Test sequences that alone are evaluated; empty for all. No other stage looks at it.
+        results: Folder of the results of all datasets.
+        datasets: Folder to which the paths of the config are relative.
+        version: Version of the method; ``None`` for the version of the config.
+        alarm_options: Options of the command line that override the config's ``[alarms]``.
+        part: The test sequences to evaluate; empty for all. Only the evaluation uses it.
     """
 
     config: Config
@@ -36,7 +36,7 @@ class Inputs:
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Settle the version."""
+        """Set the version to the config's if none is given, and check it."""
         object.__setattr__(self, "version", self.version or self.config.version)
         if self.version not in VERSIONS:
             raise UsageError(f"version {self.version!r}: expected one of {sorted(VERSIONS)}")
@@ -44,12 +44,12 @@ class Inputs:
 
     @property
     def folder(self) -> Path:
-        """All results of the dataset."""
+        """Folder of all results of the dataset."""
         return self.results / self.config.dataset.name
 
     @property
     def inputs(self) -> Path:
-        """Where the digests of input files are remembered; see `vadloc.files.digests`."""
+        """Folder in which the digests of input files are kept; see `vadloc.files.digests`."""
         return self.folder / "inputs"
 
     @property
@@ -59,7 +59,7 @@ class Inputs:
 
     @property
     def detector(self) -> DetectorEntry:
-        """What the stages must know of the version's detector."""
+        """The entry of the version's detector."""
         return detector_of(self.version)
 
     @property
@@ -70,20 +70,20 @@ class Inputs:
         return weights | {name: w for name, w in given.items() if name in weights}
 
     def split_folder(self, split: Split) -> Path:
-        """Where the sequences of a split lie."""
+        """The folder of the sequences of a split."""
         dataset = self.config.dataset
         return self.datasets / (dataset.train if split == "train" else dataset.test)
 
     def sequences(self, split: Split) -> list[Sequence]:
-        """Sequences of a split in natural order."""
+        """The sequences of a split in natural order."""
         folder = self.split_folder(split)
         return self._once(("sequences", split), lambda: list_sequences(folder))
 
     def sequence(self, split: Split, name: str) -> Sequence:
-        """A sequence by name.
+        """The sequence with a name.
 
         Raises:
-            VadlocError: There is none; the message lists the names.
+            VadlocError: No sequence has this name; the message lists the names.
         """
         for sequence in self.sequences(split):
             if sequence.name == name:
@@ -93,10 +93,10 @@ class Inputs:
 
     @property
     def ground_truths(self) -> tuple[GroundTruthSource, ...]:
-        """All annotation of the config.
+        """All ground truths of the config.
 
         Raises:
-            VadlocError: The config names none.
+            VadlocError: The config names no ground truth.
         """
         if not self.config.ground_truths:
             raise VadlocError(
@@ -106,10 +106,10 @@ class Inputs:
         return self.config.ground_truths
 
     def covered(self, source: GroundTruthSource) -> list[Sequence]:
-        """The test sequences that an annotation covers, of the part that is evaluated.
+        """The test sequences that a ground truth covers, among those that are evaluated.
 
         Raises:
-            UsageError: Its table or the part names a sequence that is not there.
+            UsageError: Its table or ``part`` names a sequence that does not exist.
         """
         sequences = self.sequences("test")
         names = [sequence.name for sequence in sequences]
@@ -126,11 +126,11 @@ class Inputs:
         return [sequence for sequence in sequences if sequence.name in within]
 
     def is_part(self) -> bool:
-        """Whether less than all test sequences are evaluated, by choice."""
+        """Whether the user chose to evaluate only some of the test sequences."""
         return bool(self.part) and {s.name for s in self.sequences("test")} != set(self.part)
 
     def truth_folder(self, source: GroundTruthSource) -> Path:
-        """Where an annotation lies."""
+        """The folder of a ground truth."""
         return self.datasets / source.path
 
     def _once(self, key: Any, make: Callable[[], _T]) -> _T:

@@ -1,10 +1,9 @@
-"""Your own camera in one command: links to its video, a config, and a check of both.
+"""Make a dataset from your own video: links to the video, a config, and a check of both.
 
     python -m vadloc.new_dataset gate --train monday.mp4 tuesday.mp4 --test wednesday.mp4
 
-makes ``datasets/gate`` and ``configs/gate.toml`` and prints the command that comes next. Nothing is
-copied and nothing overwritten. Video is given as files, as folders of frames, or as folders of
-either.
+makes ``datasets/gate`` and ``configs/gate.toml`` and prints the next command. Nothing is copied or
+overwritten. Video is given as files, as folders of frames, or as folders of either.
 """
 
 import argparse
@@ -60,7 +59,7 @@ from vadloc.video.times import (
 
 logger = logging.getLogger(__name__)
 SAME_RATE = 0.01
-"""Rates that differ by a smaller share are one rate: 29.97 and 30."""
+"""Rates whose relative difference is smaller count as equal, such as 29.97 and 30."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -73,7 +72,7 @@ class Source:
         train: The training sequences.
         test: The test sequences; empty if a share of the training video is held back.
         hold_back: The share of the training video that is held back for testing.
-        frames_per_second: The rate that the user gives; ``None`` if they give none.
+        frames_per_second: The frame rate that the user gives; ``None`` for none.
         ground_truth: File or folder with annotation.
         ground_truth_format: Format of the annotation.
     """
@@ -94,7 +93,7 @@ class Made:
     Attributes:
         data: Folder of the dataset.
         config: File of its config.
-        findings: The moving objects of its training video.
+        findings: The moving objects of its training video, and the proposed regions.
     """
 
     data: Path
@@ -103,7 +102,7 @@ class Made:
 
 
 def run(source: Source, *, datasets: Path, configs: Path, origin: str = "") -> Made:
-    """Make the folder and the config of a dataset, both or neither.
+    """Make the folder and the config of a dataset; after an error there is neither.
 
     Args:
         source: The video and options.
@@ -112,8 +111,8 @@ def run(source: Source, *, datasets: Path, configs: Path, origin: str = "") -> M
         origin: The command line, for a comment in the config.
 
     Raises:
-        UsageError: Name or options are unusable, the dataset exists.
-        VadlocError: Video is unreadable or does not fit together.
+        UsageError: The name or an option is unusable, or the dataset exists.
+        VadlocError: A video is unreadable, or the videos do not fit together.
     """
     data, config = datasets / source.name, configs / f"{source.name}.toml"
     _check_free(source.name, data, config)
@@ -154,7 +153,7 @@ def _check_apart(source: Source) -> None:
 
 
 def _check_sizes(sequences: list[Sequence]) -> None:
-    """Refuse frames of several sizes, as headers and first pictures say."""
+    """Refuse sequences whose frame sizes differ; headers and first pictures are compared."""
     first = _size(sequences[0])
     for sequence in sequences[1:]:
         size = _size(sequence)
@@ -179,7 +178,7 @@ def frame_rate(sequences: list[Sequence], given: float | None) -> tuple[float, s
     """Frames per second of all sequences, and words that say where the number comes from.
 
     Raises:
-        UsageError: No rate is given, and there are only pictures or videos without a rate.
+        UsageError: No rate is given, and no sequence is a video that has one.
     """
     rates = {s.name: _video_rate(s.path) for s in sequences if s.is_video}
     known = {name: round(rate, 3) for name, rate in rates.items() if rate}
@@ -199,9 +198,9 @@ def frame_rate(sequences: list[Sequence], given: float | None) -> tuple[float, s
 
 
 def _video_rate(path: Path) -> float | None:
-    """The rate in the header, or that of the frames' times if the two differ.
+    """The frame rate in the header, or that of the times of the frames if the two differ.
 
-    The header gives an average, which is lower if there are holes between frames.
+    The header gives an average, which is lower if frames are missing.
     """
     said, clock = video_info(path).frames_per_second, Clock.of_stream(frame_times_s(path))
     if clock is None or (said and math.isclose(said, clock.frames_per_second, rel_tol=SAME_RATE)):
@@ -229,7 +228,7 @@ def _fill(folder: Path, source: Source) -> None:
 
 
 def check(made: Made, *, results: Path, datasets: Path, jobs: int) -> bool:
-    """Run ``vadloc.doctor`` on the new dataset; whether it finds nothing wrong."""
+    """Check the new dataset as ``vadloc.doctor`` does. Returns whether there is no finding."""
     options = [f"--config={made.config}", f"--results={results}", f"--datasets={datasets}"]
     options.append(f"--jobs={jobs}")
     try:
@@ -270,7 +269,7 @@ def _source_of(args: argparse.Namespace) -> Source:
     """The video and options that the command line gives.
 
     Raises:
-        UsageError: Options do not go together, or name a file that does not exist.
+        UsageError: Options contradict each other, or name a file that does not exist.
     """
     if not args.test and args.hold_back is None:
         raise UsageError(
@@ -326,7 +325,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Make a dataset of your own video: links, a config, and a check of both."
     )
     add = parser.add_argument
-    add("name", help="of the dataset: letters, digits, - and _")
+    add("name", help="name of the dataset: letters, digits, - and _")
     add("--train", nargs="+", action="extend", type=Path, required=True, metavar="PATH",
         help="normal video: files, folders of frames, or folders of either")  # fmt: skip
     test = parser.add_mutually_exclusive_group()
@@ -334,11 +333,11 @@ def _parser() -> argparse.ArgumentParser:
         help="video in which to look for what is not normal")  # fmt: skip
     test.add_argument("--hold-back", type=_share, metavar="SHARE",
         help="instead of --test: keep this share of the training video for it, such as "
-        "0.2; a single video file is cut in two, copies of its packets")  # fmt: skip
+        "0.2; a single video file is cut in two, without encoding it anew")  # fmt: skip
     add("--frames-per-second", type=_rate, metavar="X",
-        help="of folders of frames; videos know it")  # fmt: skip
+        help="frame rate of folders of frames; videos have their own")  # fmt: skip
     add("--ground-truth", type=Path, metavar="PATH", help="annotation of the test video")
-    add("--format", choices=get_args(GroundTruthFormat), help="of the annotation")
+    add("--format", choices=get_args(GroundTruthFormat), help="format of the annotation")
     for folder, what in (("datasets", "links"), ("configs", "config"), ("results", "picture")):
         add(f"--{folder}", type=Path, default=Path(folder), metavar="DIR",
             help=f"folder for the {what}; default: %(default)s")  # fmt: skip

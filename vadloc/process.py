@@ -1,4 +1,4 @@
-"""What a command does as a process: results on stdout, exit status, signals, cores."""
+"""A command as a process: results on stdout, exit status, signals, cores."""
 
 import logging
 import os
@@ -16,32 +16,33 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 class Terminated(BaseException):
-    """SIGTERM has come, as at the time limit of a Slurm job."""
+    """The process got SIGTERM, as at the time limit of a Slurm job."""
 
 
 def emit(text: str) -> None:
-    """A result: one line or more on stdout."""
+    """Print a result to stdout, one line or more."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def usable_cores() -> int:
-    """Cores this process may use (a Slurm allocation sets them)."""
+    """Number of cores that this process may use (a Slurm allocation limits it)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def thread_count() -> int:
-    """Threads that one unit may use: OMP_NUM_THREADS, which also joblib's workers have set."""
+    """Number of threads for one unit of work: OMP_NUM_THREADS, which joblib sets in workers."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, int(value)) if value.isdigit() else usable_cores()
 
 
 @contextmanager
 def exit_status(log_file: Path | None = None, *, verbose: bool = False) -> Iterator[None]:
-    """Log to stderr (and a file), and turn errors of users into one line and an exit status.
+    """Log to stderr (and a file), and turn user errors into one line and an exit status.
 
-    SIGTERM ends the work with status 143; what is under its final name is complete, and what is
-    not is removed or, in workers, left as a temporary file that the next run removes.
+    SIGTERM ends the work with status 143. A file under its final name is always complete. An
+    incomplete file is removed; in workers it remains as a temporary file, which the next run
+    removes.
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -73,7 +74,7 @@ def _terminate(_signal: int, _frame: object) -> None:
 
 
 def _end_workers() -> None:
-    """Kill joblib's workers, if it was used: nobody waits for their results any more."""
+    """Kill joblib's workers if there are any, since their results are not used any more."""
     if "joblib" in sys.modules:
         from joblib.externals.loky import get_reusable_executor
 

@@ -1,9 +1,9 @@
-"""Propose the size of regions from what moves in the training video.
+"""Propose the size of regions from the moving objects in the training video.
 
     python -m vadloc.propose_regions --config configs/ped2.toml
 
-prints what it found and draws it; ``--write`` puts the two numbers into the config. Regions should
-be about as high as one person, or as whatever else moves in the scene.
+prints its findings and draws them; ``--write`` puts the proposed size and stride into the config.
+Regions should be about as high as one person, or as another typical moving object of the scene.
 """
 
 import logging
@@ -68,7 +68,7 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
         frames_per_second: Frame rate of folders of pictures.
 
     Raises:
-        VadlocError: A frame cannot be read, or sequences differ in size.
+        VadlocError: A frame cannot be read, or the frame sizes of sequences differ.
     """
     from vadloc.camera_setup.frame_samples import sample_windows
 
@@ -104,7 +104,7 @@ def _check_size(first: "Window", other: "Window") -> None:
 
 
 def _in_video_px(blobs: Blobs, scale: float) -> Blobs:
-    """Blobs of reduced frames in pixels of the video."""
+    """Convert blobs of reduced frames to pixels of the video."""
     whole: Blobs = np.rint(blobs / ([scale] * 4 + [scale * scale])).astype(np.int64)
     return whole
 
@@ -159,11 +159,11 @@ def draw(findings: Findings, path: Path) -> None:
 
 
 def with_regions(text: str, proposal: Proposal) -> str:
-    """Put other regions into the text of a config; everything else stays, comments too.
+    """Replace size and stride of the regions in the text of a config; all else stays.
 
     Args:
-        text: TOML; lines without size and stride below ``[regions]`` stay as they are.
-        proposal: The size and stride to be put in.
+        text: TOML. Only the lines of size and stride below ``[regions]`` are changed.
+        proposal: The new size and stride.
     """
     lines, table = text.splitlines(keepends=True), ""
     values = {"size_px": proposal.size_px, "stride_px": proposal.stride_px}
@@ -177,10 +177,10 @@ def with_regions(text: str, proposal: Proposal) -> str:
 
 
 def write_regions(path: Path, proposal: Proposal) -> None:
-    """Put size and stride into a config.
+    """Write size and stride into a config.
 
     Raises:
-        UsageError: The config does not give them on a line each below ``[regions]``.
+        UsageError: The config does not have a line for each of them below ``[regions]``.
     """
     text = path.read_bytes().decode()
     wanted = tomli.loads(text)

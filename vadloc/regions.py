@@ -1,8 +1,9 @@
 """The grid of square regions over a frame, and of video volumes over time.
 
-A *cell* is a square of ``stride`` pixels; a region is a square of whole cells, ``size`` pixels
-wide; neighbouring regions are one cell apart. Regions start at the top left; as many are laid as
-are needed to cover every pixel, so that those at the right and bottom edge may reach beyond it.
+A *cell* is a square of ``stride`` pixels. A *region* is a square of whole cells, ``size`` pixels
+wide. Neighbouring regions are one cell apart. The first region is at the top left. There are as
+many regions as are needed to cover every pixel, so that regions at the right and bottom edge may
+reach beyond the frame.
 """
 
 import math
@@ -53,7 +54,7 @@ class RegionGrid:
 
     @property
     def cell_edges_px(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``(cell rows + 1,)`` and ``(cell columns + 1,)``: edges, the last one of the frame."""
+        """Edges of cells, ``(cell rows + 1,)`` and ``(cell columns + 1,)``, cut at the frame."""
         rows, columns = (np.arange(count + 1.0) * self.stride_px for count in self.cells)
         return np.minimum(rows, self.height_px), np.minimum(columns, self.width_px)
 
@@ -75,13 +76,14 @@ class RegionGrid:
         return cells
 
     def spread(self, regions: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Each cell's values of the regions that cover it.
+        """For each cell the values of the regions that cover it.
 
         Args:
             regions: ``(region rows, region columns)``.
 
         Returns:
-            ``(cells_per_side ** 2, cell rows, cell columns)``, NaN where fewer regions cover.
+            ``(cells_per_side ** 2, cell rows, cell columns)``; NaN fills up where fewer regions
+            cover a cell.
         """
         rows, columns = self.cells
         side = self.cells_per_side

@@ -1,8 +1,8 @@
-"""Run all stages of a dataset in order, each from where it stopped.
+"""Run all stages of a dataset in order; what is done already is skipped.
 
     python -m vadloc.run --config configs/ped2.toml
 
-does what the stages' own commands would do one after the other.
+does the same as the commands of all stages one after the other.
 """
 
 import importlib
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
-    """The stages that a version has on a dataset, in the order of the data.
+    """The stages of a version on a dataset, in the order of the data.
 
-    There are no features for a detector that reads frames, no exemplars for one that learns none,
-    and without ground truth there is nothing to evaluate.
+    A detector that reads frames needs no features, and a detector without exemplars needs no
+    selection. Without ground truth there is no evaluation.
     """
     config, detector = artifacts.config, artifacts.detector
     found: list[Stage] = []

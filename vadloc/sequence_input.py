@@ -1,4 +1,4 @@
-"""What a detector is given of one sequence: its sizes and times, and its features or frames."""
+"""The input of a detector for one sequence: sizes, times, and features or frames."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ from vadloc.video.times import Clock
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceInput(ABC):
-    """One sequence as a detector is given it.
+    """The input of a detector for one sequence.
 
     Attributes:
-        sequence: Its name.
+        sequence: Name of the sequence.
         frame_count: Number of frames.
         height_px: Frame height.
         width_px: Frame width.
-        times_s: ``(frame_count,)`` float64, when each frame of a video begins, the first at 0;
-            ``None`` for pictures, which do not tell time.
+        times_s: ``(frame_count,)`` float64, the time at which each frame of a video begins, 0 for
+            the first; ``None`` for pictures, which have no times.
         components: Names of the feature components; none for frames.
     """
 
@@ -39,11 +39,11 @@ class SequenceInput(ABC):
 
     @abstractmethod
     def steps(self) -> Iterator[Any]:
-        """What a stream of scores is given, one after the other, in the order of time."""
+        """The steps that a ``ScoreStream`` gets, in the order of time."""
 
     @property
     def time_record(self) -> dict[str, float]:
-        """For a file: ``duration_s`` and ``frames_per_second`` of a video; nothing of pictures."""
+        """``duration_s`` and ``frames_per_second`` of a video; empty for pictures."""
         clock = Clock.of_stream(self.times_s)
         if clock is None:
             return {}
@@ -53,11 +53,11 @@ class SequenceInput(ABC):
         }
 
     def counts(self) -> dict[str, int]:
-        """How much there is to score, for the report of a stage."""
+        """Counts of what is scored, for the stage report."""
         return {"frames": self.frame_count}
 
     def grid(self, regions: Regions) -> RegionGrid:
-        """Regions and cells of its frames."""
+        """Regions and cells of the frames."""
         return RegionGrid(self.height_px, self.width_px, regions.size_px, regions.stride_px)
 
 
@@ -84,12 +84,12 @@ def load_frames(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFr
     """The frames of a sequence, with their number, size and times.
 
     Raises:
-        VadlocError: There is no such sequence, or a frame cannot be read.
+        VadlocError: The sequence does not exist, or a frame cannot be read.
     """
     source = artifacts.sequence(split, sequence)
     count, height, width = sequence_size(source)
     times_s = sequence_times_s(source, frame_count=count)
-    if times_s is not None:  # of a video without all times, the config's rate is taken
+    if times_s is not None:  # if times are missing, the config's rate is used
         times_s = times_s[:count] if len(times_s) >= count else None
     return SequenceFrames(
         sequence=sequence,

@@ -1,7 +1,7 @@
-"""What a stage is: a command that works unit by unit, skips what is done and reports what it does.
+"""A stage: a command that works unit by unit, skips what is done, and writes reports.
 
-A stage's file is its computation: ``compute`` says what is to be written, everything around it is
-done here. See `Stage`.
+The module of a stage holds only its computation: ``compute`` yields the content of its files.
+Everything else is done here. See `Stage`.
 """
 
 import argparse
@@ -35,9 +35,9 @@ class Work:
     Attributes:
         artifacts: The results.
         unit: Name of the sequence, or of the dataset.
-        todo: The outputs that are not there, or that are to be replaced.
-        overwrite: Whether what is damaged or was made otherwise may be replaced.
-        counts: What the report of each output counts, by the output's path.
+        todo: The outputs that are missing or are to be replaced.
+        overwrite: Whether damaged and stale files may be replaced.
+        counts: Counts for the report of each output, by the path of the output.
     """
 
     artifacts: Artifacts
@@ -52,7 +52,7 @@ class Work:
         return self.artifacts.config
 
     def lacks(self, file: Artifact) -> bool:
-        """Whether an output is among those that are to be made."""
+        """Whether an output is to be made."""
         return any(file.path == other.path for other in self.todo)
 
     def count(self, **numbers: Any) -> None:
@@ -67,18 +67,18 @@ class Stage:
 
     Attributes:
         command: Module path, as after ``python -m``.
-        outputs: The artifacts of a unit; it is done when all of them are. The first one stands for
-            the unit, and is saved last.
-        compute: Gives the outputs that are to be done, each with its content, in the order in which
-            they are saved; what it has written itself it does not give. Called only if some output
-            is not done.
-        split: Whose sequences are the units; ``None`` for a command of the whole dataset.
-        prepare: What all units share, ``prepare(artifacts, overwrite=...)``: called once before
-            several units are run side by side.
-        describe: What is printed of a unit that is done, beside its path.
-        variant: Tells it from others of the same command.
-        reports: Names of the reports of a unit, one for each of its first outputs; default: one in
-            a folder of the version.
+        outputs: Gives the artifacts of a unit, which is done when all of them are done. The first
+            artifact stands for the unit, and is saved last.
+        compute: Yields the outputs that are to be made, each with its content, in the order in
+            which they are saved. Files that it has written itself are not yielded. It is called
+            only if some output is not done.
+        split: The split whose sequences are the units; ``None`` for a command of the whole dataset.
+        prepare: Computes what all units share. It is called once, as ``prepare(artifacts,
+            overwrite=...)``, before several units are run in parallel.
+        describe: Gives the text that is printed of a unit that is done, after its path.
+        variant: Distinguishes stages of the same command.
+        reports: Gives the names of the reports of a unit, one for each of its first outputs;
+            default: one report in a folder of the version.
     """
 
     command: str
@@ -97,7 +97,7 @@ class Stage:
 
     @property
     def noun(self) -> str:
-        """What a unit is; empty for the dataset as a whole."""
+        """The noun for a unit; empty if the unit is the dataset."""
         return "" if self.split is None else "sequence"
 
     def units(self, artifacts: Artifacts) -> list[str]:
@@ -107,35 +107,35 @@ class Stage:
         return [sequence.name for sequence in artifacts.sequences(self.split)]
 
     def is_done(self, artifacts: Artifacts, unit: str, *, overwrite: bool) -> bool:
-        """Whether all outputs of a unit exist as the config would make them."""
+        """Whether all outputs of a unit are done; see `Artifact.is_done`."""
         return all(a.is_done(overwrite=overwrite) for a in self.outputs(artifacts, unit))
 
     def reported(self, artifacts: Artifacts, unit: str) -> list[str]:
-        """The names under which a unit is reported, in the order of its outputs."""
+        """The names of the reports of a unit, in the order of its outputs."""
         if self.reports:
             return self.reports(artifacts, unit)
         return [f"{artifacts.version}/{unit}"]
 
     def run(self, artifacts: Artifacts, unit: str, *, overwrite: bool = False) -> Path:
-        """Make the outputs of a unit that are not there, and leave their reports.
+        """Make the outputs of a unit that are not done, and write their reports.
 
         Args:
             artifacts: The results.
             unit: Name of the sequence, or of the dataset.
-            overwrite: Replace what is damaged or was made otherwise.
+            overwrite: Replace damaged and stale files.
 
         Returns:
             Path of the first output.
 
         Raises:
-            VadlocError: An input is missing or unusable, or an output that was made otherwise is in
-                the way.
+            VadlocError: An input is missing or unusable, or an output is damaged or stale and
+                ``overwrite`` is off.
         """
         outputs = self.outputs(artifacts, unit)
         todo = tuple(file for file in outputs if not file.is_done(overwrite=overwrite))
         if todo:
             work = Work(artifacts, unit, todo, overwrite)
-            with ExitStack() as reports:  # of files that are made together, each has the whole time
+            with ExitStack() as reports:  # files that are made together share the time
                 names = self.reported(artifacts, unit)
                 for name, file in zip(names, outputs, strict=False):
                     if len(names) == 1 or file in todo:
@@ -151,10 +151,10 @@ class RunOptions:
     """How units are run.
 
     Attributes:
-        overwrite: Replace what is damaged or was made otherwise.
-        jobs: Units side by side.
-        log_file: File that the log is appended to, or ``None``.
-        verbose: Whether stderr shows what the log file gets.
+        overwrite: Whether damaged and stale files are replaced.
+        jobs: Number of units that are run in parallel.
+        log_file: File to which the log is appended, or ``None``.
+        verbose: Whether stderr shows all messages that the log file gets.
     """
 
     overwrite: bool = False
@@ -164,12 +164,12 @@ class RunOptions:
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "RunOptions":
-        """As the shared options say."""
+        """The run options that the shared options give."""
         return cls(args.overwrite, args.jobs, args.log_file, args.verbose)
 
 
 def stage_main(stage: Stage, args: argparse.Namespace) -> None:
-    """Run a stage as its parsed options say; the whole body of a stage's ``main``."""
+    """Run a stage with its parsed options; the last step of every stage's ``main``."""
     with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         units = _chosen(stage, artifacts, args)
@@ -218,15 +218,15 @@ def _array_spec(indices: list[int]) -> str:
 def run_units(
     stage: Stage, artifacts: Artifacts, units: list[str], options: RunOptions
 ) -> list[Path]:
-    """Run the units of a stage that are not done, several side by side.
+    """Run the units of a stage that are not done, several in parallel.
 
-    A unit that fails does not keep the others from their work.
+    If a unit fails, the others are still run.
 
     Returns:
-        The path of each unit's output, in the order of the units.
+        The path of the first output of each unit, in the order of the units.
 
     Raises:
-        VadlocError: Some units failed; the message has each one's.
+        VadlocError: Some units failed; the message has the error of each.
     """
     for folder in _folders(stage, artifacts, units):
         remove_leftovers(folder)
@@ -251,7 +251,7 @@ def run_units(
 
 
 def _compute_shared_stamps(stage: Stage, artifacts: Artifacts, unit: str) -> None:
-    """Compute the stamp of one unit, so that workers are given what it shares with all others.
+    """Compute the stamp of one unit, so that workers get what all units share.
 
     Raises:
         UsageError: Weights that the config names are missing.
@@ -260,12 +260,12 @@ def _compute_shared_stamps(stage: Stage, artifacts: Artifacts, unit: str) -> Non
         _ = stage.outputs(artifacts, unit)[0].stamp
     except UsageError:
         raise
-    except (VadlocError, OSError):  # of the frames of this unit, which says so when it is run
+    except (VadlocError, OSError):  # the error comes again when the unit is run
         return
 
 
 def _check_writable(folder: Path) -> None:
-    """Notice before any work that its results could not be written."""
+    """Raise an error before any work if results cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -276,7 +276,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _raise_errors(errors: list[str], unit_count: int) -> None:
-    """Raise what went wrong with units, a line each, if anything did."""
+    """Raise the errors of all units, one line each, if there are any."""
     if errors and unit_count > 1:
         errors[0] = f"{len(errors)} of {unit_count} units failed: {errors[0]}"
     if errors:
@@ -284,7 +284,7 @@ def _raise_errors(errors: list[str], unit_count: int) -> None:
 
 
 def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> None:
-    """Report units that were killed between their last file and their report, without times."""
+    """Write missing reports, without times, of units that were killed just before theirs."""
     for unit in done:
         outputs = stage.outputs(artifacts, unit)
         for name, output in zip(stage.reported(artifacts, unit), outputs, strict=False):
@@ -297,7 +297,7 @@ def _complete_reports(stage: Stage, artifacts: Artifacts, done: list[str]) -> No
 
 
 def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
-    """Where the stage writes; what killed processes left there goes even if nothing is to do."""
+    """The folders of the stage. Temporary files in them are removed even if all units are done."""
     outputs = (output for unit in units for output in stage.outputs(artifacts, unit))
     reports = artifacts.report(stage.command, "").parent
     return {artifacts.inputs, reports, *(output.path.parent for output in outputs)}
@@ -306,7 +306,7 @@ def _folders(stage: Stage, artifacts: Artifacts, units: list[str]) -> set[Path]:
 def _results(
     stage: Stage, artifacts: Artifacts, units: list[str], options: RunOptions
 ) -> Iterator[tuple[str, str]]:
-    """Name and error of each unit as it ends, one process for each of several."""
+    """Name and error of each unit as it ends; several units run in processes of their own."""
     jobs = min(options.jobs, len(units))
     if jobs <= 1:
         yield from (_run_unit(stage, artifacts, unit, options) for unit in units)
@@ -327,7 +327,7 @@ def _results(
 def _run_unit(
     stage: Stage, artifacts: Artifacts, unit: str, options: RunOptions
 ) -> tuple[str, str]:
-    """Run one unit; its name, and its error or nothing. In a worker process or in this one."""
+    """Run one unit, in a worker or in this process. Returns its name and its error, if any."""
     start_logging(options.log_file, verbose=options.verbose)
     try:
         stage.run(artifacts, unit, overwrite=options.overwrite)

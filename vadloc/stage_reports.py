@@ -1,4 +1,4 @@
-"""What a unit of work leaves beside its result: counts, settings, time and memory."""
+"""The report of a unit of work: counts, settings, time and memory."""
 
 import json
 import logging
@@ -29,17 +29,17 @@ NOUNS = {
     "detections": ("alarm", ""),
     "extractors": ("extractor", " in one pass"),
 }
-"""Counts of things: what one is, and what is said after it."""
+"""Name of a count to the noun for one thing, and the words after it."""
 
 
 @contextmanager
 def stage_report(
     artifacts: Artifacts, command: str, unit: str, stamp: str
 ) -> Iterator[dict[str, Any]]:
-    """Measure a unit of work and leave ``reports/<command>/<unit>.json`` when it succeeds.
+    """Measure a unit of work, and write ``reports/<command>/<unit>.json`` when it succeeds.
 
     Yields:
-        A dict for the counts of the unit, which the stage fills.
+        A dict that the stage fills with the counts of the unit.
     """
     logger.debug(
         "%s %s: vadloc %s, config %s, stamp %s",
@@ -51,8 +51,8 @@ def stage_report(
     )
     started = time.monotonic()
     counts: dict[str, Any] = {}
-    with suppress(OSError):  # where nothing can be written, the artifact says so
-        artifacts.report(command, unit).unlink()  # of what is now replaced
+    with suppress(OSError):  # if nothing can be written, saving raises the error
+        artifacts.report(command, unit).unlink()  # the report of the old file
     yield counts
     seconds = time.monotonic() - started
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -68,7 +68,7 @@ def stage_report(
 
 
 def counts_to_words(counts: Mapping[str, Any]) -> str:
-    """Counts for people: "1 frame, 312 volumes, threshold 0.162"."""
+    """Counts in words: "1 frame, 312 volumes, threshold 0.162"."""
     return ", ".join(_count_to_words(name, value) for name, value in counts.items())
 
 
@@ -86,8 +86,8 @@ def write_report(artifacts: Artifacts, command: str, unit: str, measured: dict[s
     Args:
         artifacts: The results.
         command: Module path of the stage.
-        unit: Name of the report below the command's.
-        measured: What is known of the unit, beside settings and versions.
+        unit: Name of the report in the folder of the command.
+        measured: What was measured, such as counts and time; settings and versions are added.
     """
     report = {
         "command": command,

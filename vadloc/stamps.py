@@ -1,13 +1,13 @@
-"""Stamps: a hash of exactly what each file of results depends on.
+"""Stamps: a hash of exactly what each result file depends on.
 
 A stamp covers the schema of the file's kind, the config tables that its stage reads, and the stamps
 of its inputs, down to the names and the content of the files of frames, annotation and weights. It
-is computed from config and dataset alone, so that every stage can tell whether what it finds is
-what it would make, without trusting the file.
+is computed from the config and the dataset alone. So every stage can tell whether a file is the one
+that it would make.
 
-What is in the files of the dataset is remembered under ``inputs/``, see `vadloc.files.digests`. A
-stamp is computed when something is compared with it: what is missing needs none, and no frame is
-read to list it.
+The digests of the dataset's files are kept under ``inputs/``, see `vadloc.files.digests`. A stamp
+is computed only when a file is compared with it. So missing files can be listed without reading any
+frame.
 """
 
 import hashlib
@@ -42,13 +42,13 @@ SCHEMAS = {
     "explanations": 1,
     "views": 1,
 }
-"""Raise the number of a kind whenever its content or the computation behind it changes; that of
-``video`` when videos are decoded otherwise, which leaves the features of pictures valid."""
+"""Schema number of each kind. Raise it whenever the content of the kind or its computation changes.
+That of ``video`` is raised when decoding changes; the features of pictures stay valid."""
 
 
 @dataclass(frozen=True)
 class Stamps(Inputs):
-    """The stamps of all files of results; of the methods, ``_<kind>_stamp`` is that of a kind."""
+    """The stamps of all result files; the method ``_<kind>_stamp`` gives that of a kind."""
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
         settings = self._extractor_settings(extractor)
@@ -57,7 +57,7 @@ class Stamps(Inputs):
 
     def _extractor_settings(self, extractor: str) -> dict[str, Any]:
         settings: dict[str, Any] = self.config.features[extractor].model_dump()
-        if "weights" in settings:  # what is in the file counts, not where it lies
+        if "weights" in settings:  # the content counts, not the path
             settings["weights"] = self._weights_digest(extractor, settings["weights"])
         return settings
 
@@ -74,10 +74,10 @@ class Stamps(Inputs):
         return _hash("video" if found.is_video else "frames", *digests.items())
 
     def check_frames(self, split: Split, sequence: str) -> None:
-        """Compare the frames of a sequence with those of its stamp, after they have been read.
+        """Check, after the frames of a sequence have been read, that they fit its stamp.
 
         Raises:
-            VadlocError: They are others by now.
+            VadlocError: The frames have changed since the stamp was computed.
         """
         if self._hash_frames(split, sequence) != self._frames_stamp(split, sequence):
             raise VadlocError(
@@ -94,13 +94,13 @@ class Stamps(Inputs):
         return _hash("version", *self.components, *stamps)
 
     def _input_stamp(self, split: Split, sequence: str) -> str:
-        """The stamp of what the detector is given of a sequence."""
+        """The stamp of the detector's input for a sequence."""
         if self.detector.reads == "features":
             return self._all_features_stamp(split, sequence)
         return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
 
     def _learned_stamp(self) -> str:
-        """The stamp of what is learnt; of the training sequences if that is nothing."""
+        """The stamp of the model; without a model, that of the training sequences."""
         if self.detector.learns_exemplars:
             return self._merged_stamp()
         train = self.sequences("train")
@@ -110,7 +110,7 @@ class Stamps(Inputs):
         return [self._input_stamp("train", sequence.name) for sequence in train]
 
     def _detector_identity(self) -> list[Any]:
-        """Which detector scores; nothing for exemplars, whose stamps older results have."""
+        """Name and revision of the detector; empty for ``exemplars``, so that old results fit."""
         name = VERSIONS[self.version].detector
         return [] if name == EXEMPLARS else [name, self.detector.revision]
 
@@ -155,7 +155,7 @@ class Stamps(Inputs):
         return _hash("views", self._explanations_stamp(sequence), self._truth_stamp())
 
     def _truth_stamp(self) -> str | None:
-        """The stamp of the evaluation; ``None`` if there is none."""
+        """The stamp of the evaluation; ``None`` without ground truth."""
         return self._evaluation_stamp() if self.config.ground_truths else None
 
     def _evaluation_stamp(self) -> str:
@@ -187,7 +187,7 @@ class Stamps(Inputs):
         return _hash("report", *inputs, self.config.report)
 
     def _truth_identity(self) -> str:
-        """Hash of which ground truth is evaluated for what, on which sequences."""
+        """Hash of the ground truths, their criteria and the sequences that are evaluated."""
         sources = sorted(
             (sorted(source.criteria), source.path, source.format, sorted(source.sequences))
             for source in self.config.ground_truths

@@ -1,8 +1,8 @@
-"""Show what is done, missing, stale or damaged of a dataset's results.
+"""Show which results of a dataset are done, missing, stale or damaged.
 
     python -m vadloc.status --config configs/ped2.toml
 
-looks at the stamps; ``--verify`` also reads every file and compares its digest.
+compares the stamps; ``--verify`` also reads every file and compares its digest.
 """
 
 import time
@@ -26,10 +26,10 @@ class UnitStatus:
     """One unit of a stage.
 
     Attributes:
-        unit: Its name.
+        unit: Name of the unit.
         state: The worst state of its files.
-        size_bytes: Bytes of its files.
-        changed: When the latest of them was written, seconds since the epoch; 0 for none.
+        size_bytes: Size of its files together.
+        changed: Time at which the latest file was written, in seconds since the epoch; 0 for none.
     """
 
     unit: str
@@ -51,7 +51,7 @@ def unit_status(unit: str, files: list[Artifact], *, verify: bool) -> UnitStatus
 
 
 def status_table(artifacts: Artifacts, *, verify: bool) -> str:
-    """One line a stage, and below it each unit that is not done."""
+    """One line for each stage, and below it a line for each unit that is not done."""
     lines = [f"{'stage':<46}" + "".join(f"{s:>9}" for s in STATES) + f"{'MiB':>9}  last written"]
     for stage in stages(artifacts):
         units = [

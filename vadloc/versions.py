@@ -1,4 +1,4 @@
-"""Extractors of features, detectors, and versions: each version is a detector and its settings.
+"""Feature extractors, detectors and versions; a version is a detector with its settings.
 
 A new version is one line in ``VERSIONS``. A new detector needs one entry in ``DETECTORS`` and the
 module that the entry names; see ``anomaly_detection.detectors.detector``. A new extractor needs one
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BACKGROUND_FROM: Final = 0.5
-"""Probability from which a volume counts as one of background, in which nothing moves."""
+"""Least probability of background at which nothing moves in a volume."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Movement:
     """How the features of an extractor say whether anything moves in a volume.
 
     Attributes:
-        descriptor: Name of the descriptor that says it.
-        moves: From its values ``(..., width)`` to bool ``(..., 1)``: whether something moves.
+        descriptor: Name of the descriptor from which movement is read.
+        moves: Computes from its values ``(..., width)`` whether something moves, bool
+            ``(..., 1)``.
     """
 
     descriptor: str
@@ -36,15 +37,15 @@ class Movement:
 
 @dataclass(frozen=True)
 class ExtractorEntry:
-    """What the shared code has to know of an extractor; the rest stands in its module.
+    """What code outside the extractor's module needs to know about it.
 
     Attributes:
         module: The module, imported when the extractor is first used. Its ``EXTRACTOR`` is a
             ``feature_extraction.extractor_kind.ExtractorKind``.
         components: The components that the extractor makes, in the order of their columns.
         settings: The model of its table ``[features.<extractor>]``; every key has a default.
-        movement: How it says that something moves, if its components say how something moves
-            and not what it is. Such components follow the rule ``[distance] stationary``.
+        movement: How to read whether something moves; only for an extractor whose components
+            describe motion. Such components follow the rule ``[distance] stationary``.
     """
 
     module: str
@@ -70,22 +71,22 @@ EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
         Movement("background", lambda probability: probability <= BACKGROUND_FROM),
     ),
 }
-"""Extractor to what the shared code knows of it."""
+"""The extractors by name."""
 
 
 @dataclass(frozen=True)
 class DetectorEntry:
-    """What the stages must know of a detector without importing it.
+    """What the stages need to know about a detector without importing it.
 
     Attributes:
-        module: Path of the Python module that holds it; imported when the detector is first used.
-        reads: What it is given of a sequence: the ``features`` of the version's components, or the
-            ``frames`` themselves.
-        learns_exemplars: Whether it compares with the exemplars of the training sequences. Then
-            these are selected and merged before anything is scored, and scores depend on them.
-        revision: Raise it whenever the detector's scores change, so that stored ones count as
-            stale. That of ``exemplars`` is not looked at: ``SCHEMAS`` of ``vadloc.stamps`` has
-            the numbers of its files.
+        module: The module of the detector, imported when the detector is first used.
+        reads: The input of the detector: the ``features`` of the version's components, or the
+            ``frames``.
+        learns_exemplars: Whether it uses the exemplars of the training sequences. Then these are
+            selected and merged before anything is scored, and scores depend on them.
+        revision: Raise it whenever the detector's scores change, so that stored scores count as
+            stale. It has no effect for ``exemplars``, which uses the numbers of ``SCHEMAS`` in
+            ``vadloc.stamps``.
     """
 
     module: str
@@ -95,14 +96,14 @@ class DetectorEntry:
 
 
 EXEMPLARS: Final = "exemplars"
-"""The first detector. Results of it are older than the table of detectors."""
+"""Name of the exemplar detector. Its results may be older than the table of detectors."""
 
 DETECTORS: Final[dict[str, DetectorEntry]] = {
     EXEMPLARS: DetectorEntry(
         "anomaly_detection.detectors.exemplars", reads="features", learns_exemplars=True
     ),
 }
-"""Detector to what the stages must know of it."""
+"""The detectors by name."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Version:
         components: Components of the features in the order of their columns; none for a detector
             that reads frames.
         detector: Name in ``DETECTORS``.
-        weights: w_k of components where it is not 1; chosen as benchmarks/DECISIONS.md says.
+        weights: w_k of the components for which it is not 1; benchmarks/DECISIONS.md says how they
+            were chosen.
     """
 
     components: tuple[str, ...] = ()
@@ -132,10 +134,10 @@ VERSIONS: Final[dict[str, Version]] = {
 
 
 def detector_of(version: str) -> DetectorEntry:
-    """What the stages must know of a version's detector.
+    """The entry of a version's detector.
 
     Raises:
-        UsageError: There is no such detector; the message lists those that there are.
+        UsageError: The detector does not exist; the message lists the detectors.
     """
     name = VERSIONS[version].detector
     if name not in DETECTORS:
@@ -156,12 +158,12 @@ def extractor_of(component: str) -> str:
 
 
 def is_motion(component: str) -> bool:
-    """Whether a component says how something moves, not what it is."""
+    """Whether a component describes motion, and not appearance."""
     return any(component in e.components for e in EXTRACTORS.values() if e.movement)
 
 
 def extractors_of(version: str) -> tuple[str, ...]:
-    """Extractors that a version needs, each once, in the order of its components."""
+    """The extractors that a version needs, each once, in the order of its components."""
     return tuple(
         dict.fromkeys(extractor_of(component) for component in VERSIONS[version].components)
     )

@@ -1,8 +1,8 @@
 """Files of network weights: safetensors in half precision, checked when they are read.
 
-A file holds the tensors of a network and, in its header, one JSON object that says what the
-network is (name, backbone, outputs, input, training command, measured numbers). Nothing in it is
-ever executed. Files that ship with the package are listed in ``weights/SHA256SUMS``.
+A file holds the tensors of a network and, in its header, one JSON object that describes the network
+(name, backbone, outputs, input, training command, measured numbers). Nothing in it is ever
+executed. The files of the package are listed in ``weights/SHA256SUMS``.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from vadloc.files.storage import (
 )
 
 BUNDLED: Final = Path(__file__).parent.parent / "feature_extraction" / "weights"
-"""The folder of the weights that ship with the package."""
+"""The folder of the weights that are part of the package."""
 
 FEATURE_WIDTH: Final = 128
-"""Width of what the last linear layer of each network reads, which is stored and compared."""
+"""Width of the input of each network's last linear layer; this input is stored and compared."""
 
 _METADATA_KEY = "vadloc"
 _MAX_FILE_BYTES = 1 << 30
@@ -36,12 +36,12 @@ _SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """What a file of weights holds.
+    """The content of a file of weights.
 
     Attributes:
         tensors: Name to array, float32 (half precision in the file).
-        metadata: What the network is.
-        source: Where it came from, for messages.
+        metadata: The description of the network.
+        source: Where the weights come from, for messages.
     """
 
     tensors: dict[str, NDArray[np.float32]]
@@ -54,10 +54,10 @@ def weights_file(weights: str, network: str) -> Path:
 
     Args:
         weights: ``bundled``, or the path of a ``.safetensors`` file.
-        network: Whose weights.
+        network: Name of the network.
 
     Raises:
-        UsageError: It names no file.
+        UsageError: ``weights`` names no file.
     """
     if weights == "bundled":
         path = BUNDLED / f"{network}{_SUFFIX}"
@@ -76,11 +76,11 @@ def weights_file(weights: str, network: str) -> Path:
 def weights_digest(weights: str, network: str) -> str:
     """SHA-256 of the weights that a config names, for stamps: 64 hexadecimal digits.
 
-    ``torchvision`` stands for files that torchvision itself checks when it downloads them; which
-    one it is, the backbone says.
+    ``torchvision`` stands for a file that torchvision downloads and checks itself; the backbone
+    decides which file it is.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: The file does not exist.
     """
     if weights == "torchvision" and network == "appearance":
         return hashlib.sha256(b"torchvision DEFAULT").hexdigest()
@@ -96,11 +96,11 @@ def _file_digest(path: Path, _modified_ns: int, _size: int) -> str:
 
 
 def read_weights(path: Path) -> NetworkWeights:
-    """Read a file of weights; one that ships with the package must fit its listed SHA-256.
+    """Read a file of weights; a file of the package must have its listed SHA-256.
 
     Raises:
-        DamagedFileError: It is cut off, altered, not safetensors, or holds what is no number.
-        VadlocError: It cannot be read.
+        DamagedFileError: The file is cut off, altered, not safetensors, or holds non-finite values.
+        VadlocError: The file cannot be read.
     """
     content = _read_bytes(path)
     if path.resolve().parent == BUNDLED.resolve():
@@ -110,11 +110,11 @@ def read_weights(path: Path) -> NetworkWeights:
 
 
 def read_foreign_weights(path: Path) -> NetworkWeights:
-    """Read safetensors that another program wrote; their metadata are left empty.
+    """Read safetensors that another program wrote; the metadata are left empty.
 
     Raises:
-        DamagedFileError: It is cut off, not safetensors, or holds what is no number.
-        VadlocError: It cannot be read.
+        DamagedFileError: The file is cut off, not safetensors, or holds non-finite values.
+        VadlocError: The file cannot be read.
     """
     content = _read_bytes(path)
     _header(path, content)
@@ -127,12 +127,12 @@ def write_weights(
     """Write weights in half precision, whole or not at all.
 
     Args:
-        path: Of the file, ending in ``.safetensors``.
+        path: Path of the file, which ends in ``.safetensors``.
         tensors: Name to floating-point array.
-        metadata: What the network is: whatever JSON can hold.
+        metadata: The description of the network, as JSON can hold it.
 
     Raises:
-        VadlocError: A number is too large for half precision or is none.
+        VadlocError: A value is not finite, or too large for half precision.
     """
     from safetensors.numpy import save
 
@@ -148,10 +148,10 @@ def write_weights(
 
 
 def check_tensors(weights: NetworkWeights, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse weights that are not those of a network with parameters of these names and shapes.
+    """Refuse weights whose names or shapes differ from the parameters of a network.
 
     Raises:
-        VadlocError: A tensor is missing, unknown or has another shape.
+        VadlocError: A tensor is missing, is unknown, or has another shape.
     """
     for problem, names in (
         ("lacks", shapes.keys() - weights.tensors.keys()),
@@ -176,7 +176,7 @@ def read_out(
     """The linear layer that turns stored features into a network's outputs, without torch.
 
     Args:
-        weights: Of the network.
+        weights: The weights of the network.
         layer: Name of the layer, such as ``classes``.
 
     Returns:
@@ -184,7 +184,7 @@ def read_out(
         before the output's link function.
 
     Raises:
-        VadlocError: There is no such layer.
+        VadlocError: The layer does not exist.
     """
     weight, bias = (weights.tensors.get(f"{layer}.{part}") for part in ("weight", "bias"))
     if weight is None or bias is None:
@@ -198,12 +198,12 @@ def read_out(
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor merely counts the steps of a batch normalisation; those are not kept."""
+    """Whether a tensor only counts the steps of a batch normalisation; such tensors are dropped."""
     return name.endswith("num_batches_tracked")
 
 
 def _read_bytes(path: Path) -> bytes:
-    """All bytes of a file, read once, so that what was checked is what is used."""
+    """All bytes of a file; reading them once ensures that the checked bytes are those used."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise DamagedFileError(f"{path}: larger than {_MAX_FILE_BYTES >> 20} MiB, no weights")
@@ -227,7 +227,7 @@ def _check_bundled(path: Path, content: bytes) -> None:
 
 
 def _header(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON header, whose length the first eight bytes give."""
+    """The JSON header; the first eight bytes of the file give its length."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, _MAX_HEADER_BYTES):
         raise DamagedFileError(f"{path}: not a {_SUFFIX} file, or cut off")
@@ -254,7 +254,7 @@ def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tensors(path: Path, content: bytes) -> dict[str, NDArray[np.float32]]:
-    """All tensors as float32; safetensors checks shapes and offsets against the bytes there are."""
+    """All tensors as float32; safetensors checks that shapes and offsets fit the content."""
     from safetensors.numpy import load
 
     try:
