@@ -55,11 +55,10 @@ def cut_video(path: Path, beginning: Path, rest: Path, *, share: float) -> None:
 
 
 def cut_place(entries: list[Entry], share: float) -> int | None:
-    """Index of the packet at which a video is best cut, ``None`` if there is none.
+    """Index of the packet at which a video is best cut; ``None`` if no cut is possible.
 
     A cut is possible at a key frame, unless a later packet is shown before it: such a packet would
-    need frames from before the cut. The smaller part is at least half as long as wanted, and at
-    most one and a half times as long.
+    need frames from before the cut. The smaller part must be 0.5 to 1.5 times as long as wanted.
     """
     earliest = list(accumulate((entry.time for entry in reversed(entries)), min))[::-1]
     places = [
@@ -94,7 +93,7 @@ def _write(
                     time = getattr(packet, name)
                     setattr(packet, name, time if time is None else time - start)
                 container.mux(packet)
-        video_info(path)  # raw video in AVI is written, but so that nobody can read it
+        video_info(path)  # FFmpeg writes raw video into AVI, but cannot read it again
     except (av.FFmpegError, ValueError, VadlocError) as error:
         raise VadlocError(
             f"{path.name}: cannot be written without encoding it anew ({one_line(error)}); cut the "

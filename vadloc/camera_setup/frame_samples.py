@@ -24,7 +24,7 @@ FRAMES = 24
 SECONDS = 20.0
 """Length of a window: after this time most moving objects are somewhere else."""
 LONGEST_SIDE_PX = 960
-"""Larger frames are reduced to it."""
+"""Longest side of the sampled frames; larger frames are reduced to it."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Window:
 
     Attributes:
         sequence: The sequence.
-        frames: Grey frames, uint8 ``(n, height, width)``; large ones are reduced.
-        size_px: Height and width of the frames before that.
+        frames: Grey frames, uint8 ``(n, height, width)``; large frames are reduced.
+        size_px: Height and width of the frames of the video, not reduced.
     """
 
     sequence: Sequence
@@ -52,7 +52,7 @@ def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Itera
 
     Args:
         sequences: Sequences of one camera.
-        frames_per_second: Frame rate of folders of pictures, which hold no rate.
+        frames_per_second: Frame rate of folders of pictures.
 
     Raises:
         VadlocError: A frame cannot be read.
@@ -88,7 +88,7 @@ def window_places(lengths_s: list[float]) -> list[tuple[int, float]]:
 
 
 def _duration_s(sequence: Sequence, frames_per_second: float) -> float:
-    """Length of a sequence; for a video from its header, or one window if it has no length."""
+    """Length of a sequence; that of one window for a video without a length in its header."""
     if not sequence.is_video:
         return len(list_frame_files(sequence.path)) / frames_per_second
     with open_video(sequence.path) as video:

@@ -1,4 +1,4 @@
-"""Find the sequences in the paths of a user: videos, folders of frames, and folders of either."""
+"""Find the sequences in paths given by a user: videos, folders of frames, and folders of either."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,8 +23,8 @@ class Given:
     """The sequences of one option.
 
     Attributes:
-        sequences: The sequences in the order of the command line, each with a name of its own.
-        left: A line for each folder in which something is not taken.
+        sequences: The sequences in the order of the command line, with unique names.
+        left: A line for each folder with entries that are not used.
     """
 
     sequences: list[Sequence]
@@ -35,12 +35,12 @@ def find_given(paths: Iterable[Path], option: str) -> Given:
     """The sequences below files and folders.
 
     Args:
-        paths: Each a video, a folder of pictures (one sequence), a folder of such folders, or a
-            folder of videos.
+        paths: Paths of videos, of folders of pictures (one sequence each), of folders of such
+            folders, or of folders of videos.
         option: The option that gave the paths, for messages.
 
     Raises:
-        UsageError: A path is none of these, or is several at once; or something is given twice.
+        UsageError: A path is none of these or several at once, or a sequence is given twice.
     """
     found: list[Path] = []
     left: list[str] = []
@@ -58,14 +58,14 @@ def find_given(paths: Iterable[Path], option: str) -> Given:
 
 
 def absolute(path: Path) -> Path:
-    """The absolute path; a link at its end is kept, since users name video by links."""
+    """The absolute path; a link at its end is not followed, since users name videos by links."""
     if path.name in ("", ".."):
         return path.resolve()
     return path.parent.resolve() / path.name
 
 
 def _below(path: Path, option: str) -> tuple[list[Path], list[Path]]:
-    """Videos and folders of frames at a path, and what else lies there."""
+    """Videos and folders of frames at a path, and the other entries there."""
     if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
         return [path], []
     if path.is_file():
@@ -105,7 +105,7 @@ def _is_frame(path: Path) -> bool:
 
 
 def _holds_frames(path: Path) -> bool:
-    """Whether it is a folder with pictures that are no masks."""
+    """Whether a path is a folder with pictures other than masks."""
     if not path.is_dir() or path.name.endswith("_gt"):
         return False
     return any(map(_is_frame, _visible(path)))
@@ -117,10 +117,10 @@ def _named(paths: list[Path]) -> str:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """A name for each path: the file's, after as many folder names as make it unique.
+    """A unique name for each path: the file name, after folder names where these are needed.
 
     Raises:
-        UsageError: Two lie in one folder and differ in their suffix alone.
+        UsageError: Two files in one folder differ only in their suffix.
     """
     own = [_own_name(path) for path in paths]
     counts = Counter(own)
@@ -140,6 +140,6 @@ def _own_path(path: Path) -> Path:
 
 
 def _own_name(path: Path) -> str:
-    """Name of a sequence, changed if it is hidden or ends in ``_gt``: no listing would show it."""
+    """Name of a sequence, changed if it is hidden or ends in ``_gt``, since such are not read."""
     name = path.stem if path.is_file() else path.name
     return (name.lstrip(".") or "video") + "_frames" * (path.is_dir() and name.endswith("_gt"))

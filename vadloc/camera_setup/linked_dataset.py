@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def link(source: Path, target: Path) -> None:
-    """Make a symbolic link to a file or folder, or hard links where the disk has no symbolic ones.
+    """Make a symbolic link to a file or folder; hard links if the disk has no symbolic links.
 
     Args:
         source: Absolute path of the file or folder.
@@ -57,8 +57,9 @@ def _file_name(sequence: Sequence, suffix: str = "") -> str:
 def held_back(sequences: list[Sequence], train: Path, test: Path, *, share: float) -> None:
     """Keep the last part of training video for testing.
 
-    Of several sequences the last ones go to ``test`` whole. A single one is divided: pictures are
-    linked one by one, and of a video two parts are written, since a link cannot show a part.
+    If there are several sequences, the last ones go to ``test`` as a whole. A single sequence is
+    divided. Pictures are linked one by one. A video is written as two files, since a link cannot
+    point to a part.
 
     Args:
         sequences: The training sequences in order.

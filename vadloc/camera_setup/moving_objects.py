@@ -18,18 +18,19 @@ from vadloc.regions import RegionGrid
 
 BLUR_PX = 1.0
 LEAST_DIFFERENCE = 16
-"""Grey levels. Compression and sensors alone make smaller differences, blurred as they are here."""
+"""Least difference in grey levels that counts. After blurring, compression and sensor noise cause
+smaller differences."""
 NOISE_FACTOR = 4
 """A difference counts if it is at least this many standard deviations of the noise."""
 GAP_SHARE = 0.02
 """Largest vertical gap between parts of one object, as a share of the frame's height."""
 LIGHT_SHARE = 0.4
-"""If a frame differs in a larger share of its area, the light has changed: no objects."""
+"""If a frame differs in a larger share of its area, the light has changed, and it has no blobs."""
 LEAST_HEIGHT_PX = 4
 FRAGMENT_SHARE = 0.2
 HEIGHT_QUANTILE = 0.25
 LEAST_BLOBS = 10
-"""With fewer blobs, no height is proposed."""
+"""Least number of blobs from which a height is computed."""
 
 SMALLEST_PX = 8
 MAX_REGIONS = 4000
@@ -41,12 +42,12 @@ Blobs = NDArray[np.int64]
 
 
 def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
-    """Find what moves in frames with some seconds between them.
+    """Find moving objects in frames of a short part of a video.
 
-    Blobs at the edge of the frame are left out: they are parts of objects.
+    Blobs at the edge of the frame are left out, since they are only parts of objects.
 
     Args:
-        frames: Grey frames ``(n, height, width)`` of a short part of a video.
+        frames: Grey frames ``(n, height, width)`` of one window; see `frame_samples`.
 
     Returns:
         The blobs of each frame.
@@ -55,7 +56,7 @@ def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
 
     blurred = np.stack([cv2.GaussianBlur(frame, (0, 0), BLUR_PX) for frame in frames])
     difference = blurred - np.median(blurred, axis=0).astype(np.float32)
-    difference -= np.median(difference, axis=(1, 2), keepdims=True)  # another exposure
+    difference -= np.median(difference, axis=(1, 2), keepdims=True)  # removes changes of exposure
     np.abs(difference, out=difference)
     noise = 1.4826 * float(np.median(difference))
     moving = difference > max(LEAST_DIFFERENCE, NOISE_FACTOR * noise)
@@ -63,7 +64,7 @@ def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
 
 
 def _blobs_of(moving: NDArray[np.bool_]) -> Blobs:
-    """Connected parts of a mask that do not touch the edge and are no single pixels."""
+    """Connected parts of a mask, without single pixels and parts that touch the edge."""
     import cv2
 
     height, width = moving.shape
@@ -98,7 +99,7 @@ class HeightBand:
     Attributes:
         rows: First row and the row after the last, in pixels.
         count: Number of blobs whose lower edge is in the band.
-        quartiles_px: Lower quartile, median and upper quartile of their heights; NaN for none.
+        quartiles_px: Lower quartile, median and upper quartile of the heights; NaN without blobs.
     """
 
     rows: tuple[int, int]
@@ -107,7 +108,7 @@ class HeightBand:
 
 
 def height_bands(blobs: Blobs, height_px: int, *, bands: int = 3) -> list[HeightBand]:
-    """Heights in bands from the top of the frame to the bottom: in a deep scene they differ."""
+    """Heights in bands from the top of the frame to the bottom; they differ in a deep scene."""
     edges = np.linspace(0, height_px, bands + 1).round().astype(int)
     found = []
     for top, bottom in pairwise(edges.tolist()):
@@ -126,9 +127,9 @@ class Proposal:
 
     Attributes:
         size_px: Side of a region, a multiple of 4.
-        object_px: Height of a moving object, ``None`` where too little has moved to tell.
+        object_px: Height of a moving object; ``None`` if too little has moved to measure it.
         regions: Number of regions in a frame.
-        limit: Why regions are larger than the objects; empty if they are not.
+        limit: Why the regions are larger than the objects; empty if they are not.
     """
 
     size_px: int
@@ -166,9 +167,10 @@ def _region_count(size_px: int, height_px: int, width_px: int) -> int:
 
 
 def round_down(length_px: float) -> int:
-    """The next size of a region below: multiples of 4, from 32 on steps of about a fifth.
+    """The largest size of a region that is at most this length.
 
-    Down, since blobs include shadows: 8, 12 ... 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160 ...
+    Sizes are multiples of 4, from 32 on in steps of about a fifth: 8, 12 ... 28, 32, 40, 48, 56,
+    64, 80, 96, 112, 128, 160 ... Lengths are rounded down since blobs include shadows.
     """
     step = _step_px(length_px)
     return max(SMALLEST_PX, int(length_px // step) * step)

@@ -1,4 +1,4 @@
-"""The text of a new dataset's config, with comments for whoever changes it."""
+"""The text of a new dataset's config, with comments for users who change it."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ class NewConfig:
         name: Name of the dataset.
         origin: The command line that made it.
         frames_per_second: Frame rate of all sequences.
-        rate_from: Words that say where the rate comes from.
+        rate_from: Text that says where the rate comes from.
         proposal: Size and stride of regions.
-        ground_truth_format: ``None`` for no annotation.
+        ground_truth_format: Format of the annotation; ``None`` without annotation.
     """
 
     name: str

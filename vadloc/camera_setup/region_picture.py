@@ -1,4 +1,4 @@
-"""A picture of the proposed regions: a frame with its moving objects, beside all their heights."""
+"""A picture of the proposed regions: a frame with its moving objects, and the heights of all."""
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def region_picture(
     proposal: Proposal,
     size_px: tuple[int, int],
 ) -> RgbImage:
-    """Draw a frame with its objects, the cells and one region; on its right all heights.
+    """Draw a frame with its objects, the cells and one region; on the right the heights of all.
 
     Args:
         frame: Grey frame, at any scale.
@@ -68,7 +68,7 @@ def _draw_grid(image: RgbImage, cell: float) -> RgbImage:
 def _region_over(
     in_frame: Blobs, proposal: Proposal, size_px: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Box ``(1, 4)`` of the region over the most typical object, or of the middle one."""
+    """Box ``(1, 4)`` of the region over the most typical object, or else of the middle region."""
     height, width = size_px
     grid = RegionGrid(height, width, proposal.size_px, proposal.stride_px)
     middle = np.array([width, height]) / 2
@@ -83,7 +83,7 @@ def _region_over(
 def _heights_panel(
     objects: Blobs, proposal: Proposal, height_px: int, panel_height: int
 ) -> RgbImage:
-    """A dot for each object: across its height in pixels, down the row of its lower edge."""
+    """A dot for each object: x is its height in pixels, y is the row of its lower edge."""
     panel = np.full((panel_height, PANEL_PX, 3), PANEL_COLOUR, np.uint8)
     heights = heights_px(objects)
     most = 1.2 * max(proposal.size_px, np.quantile(heights, 0.98) if heights.size else 0)

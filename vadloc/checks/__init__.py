@@ -1,1 +1,1 @@
-"""Checks of a dataset: what each of them finds is one line of text."""
+"""Checks of a dataset; each finding is one line of text."""

@@ -24,7 +24,7 @@ def check_ground_truth(artifacts: Artifacts, examinations: list[Examination]) ->
 def _check_source(
     artifacts: Artifacts, source: GroundTruthSource, tests: dict[str, Examination]
 ) -> Iterator[str]:
-    """Findings of one ground truth about the sequences that it covers."""
+    """Findings about the sequences that one ground truth covers."""
     read, folder = find_reader(source.format), artifacts.truth_folder(source)
     if len(tests) == len(artifacts.sequences("test")):
         yield from left_out(folder, source.format, tests, what="test video")

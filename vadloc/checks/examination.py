@@ -1,4 +1,4 @@
-"""Read every frame of the sequences: findings of each sequence, and of several together."""
+"""Read every frame of the sequences: findings about each sequence, and about several together."""
 
 import hashlib
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ class Examination:
     Attributes:
         sequence: The sequence.
         split: Whether it is for training or test.
-        size_px: Height and width, ``None`` if no frame could be read.
+        size_px: Height and width of the frames; ``None`` if no frame could be read.
         digests: Digest of each frame that could be read, in order.
-        findings: One line for each thing that is wrong.
+        findings: One line for each finding.
         is_unreadable: Whether reading stopped before the end.
         rate: Frame rate of a video; ``None`` for pictures.
     """
@@ -43,7 +43,7 @@ class Examination:
 
     @property
     def label(self) -> str:
-        """Split and name: the first words of each finding."""
+        """Split and name of the sequence, with which each finding begins."""
         return f"{self.split} {self.sequence.name}"
 
 
@@ -104,7 +104,7 @@ def _uneven(rate: Rate) -> str:
 
 
 def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
-    """A finding for each sequence whose frames differ in size from the first one's."""
+    """A finding for each sequence whose frames differ in size from those of the first."""
     sized = [e for e in examinations if e.size_px]
     for other in sized:
         if other.size_px != sized[0].size_px and other.size_px and sized[0].size_px:
@@ -115,13 +115,13 @@ def compare_sizes(examinations: list[Examination]) -> Iterator[str]:
 
 
 def compare_rates(examinations: list[Examination], frames_per_second: float) -> Iterator[str]:
-    """A finding for each rate of videos that is not the config's."""
+    """A finding for each frame rate of videos that differs from the config's."""
     rates = {e.label: e.rate.frames_per_second for e in examinations if e.rate}
     return contradictions(rates, frames_per_second)
 
 
 def find_overlap(examinations: list[Examination]) -> Iterator[str]:
-    """A finding for each test sequence that shares frames with training."""
+    """A finding for each test sequence that shares frames with a training sequence."""
     seen: dict[bytes, str] = {}
     for train in (e for e in examinations if e.split == "train"):
         seen.update(dict.fromkeys(train.digests, train.sequence.name))

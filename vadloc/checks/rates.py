@@ -12,11 +12,11 @@ TOLERANCE = 0.01
 
 
 def contradictions(rates: dict[str, float | None], frames_per_second: float) -> Iterator[str]:
-    """One line for each rate that is not the config's.
+    """One line for each frame rate that differs from the config's.
 
     Args:
         rates: Frames per second of each video, ``None`` if unknown; keys are labels for messages.
-        frames_per_second: Rate of the config.
+        frames_per_second: Frame rate of the config.
     """
     labels: dict[str, list[str]] = {}
     for label, rate in rates.items():
@@ -31,7 +31,7 @@ def contradictions(rates: dict[str, float | None], frames_per_second: float) -> 
 
 
 def log_contradictions(artifacts: Artifacts) -> None:
-    """Warn of videos whose rate is not that of the config, as earlier stages have stored it."""
+    """Warn of videos whose rate, as earlier stages have stored it, differs from the config's."""
     files = {f"test {s.name}": artifacts.score_details(s.name) for s in artifacts.sequences("test")}
     for sequence in artifacts.sequences("train"):
         files[f"train {sequence.name}"] = artifacts.calibration(sequence.name)

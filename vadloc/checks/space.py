@@ -1,4 +1,4 @@
-"""Whether the results fit on their disk."""
+"""Check whether the results fit on their disk."""
 
 import os
 import shutil
@@ -19,8 +19,8 @@ def needed_bytes(
 
     Args:
         artifacts: The results.
-        examinations: Of all sequences.
-        bytes_per_volume: Bytes of one volume's features, of all extractors together.
+        examinations: The examinations of all sequences.
+        bytes_per_volume: Size of one volume's features, of all extractors together.
     """
     regions = artifacts.config.regions
     total = 0
@@ -40,7 +40,7 @@ def check_space(artifacts: Artifacts, needed: int) -> Iterator[str]:
 
     Args:
         artifacts: The results.
-        needed: Bytes that they take.
+        needed: Size of the results in bytes.
     """
     folder = artifacts.results.absolute()
     while not folder.exists():

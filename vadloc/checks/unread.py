@@ -1,4 +1,4 @@
-"""Find files among sequences and frames that are not read, so that users are told of them."""
+"""Find files among sequences and frames that no command reads, to warn users of them."""
 
 import logging
 import os
@@ -20,13 +20,13 @@ ANNOTATION_SUFFIXES = frozenset(
     {".txt", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".mat", ".m", ".npy"}
     | {".npz", ".md", ".rst", ".html", ".pdf", ".sha256"}
 )
-"""Ground truth and descriptions, which stand beside frames and videos in many datasets."""
+"""Suffixes of ground truth and descriptions, which many datasets have beside their frames."""
 DOCUMENTS = frozenset({"readme", "license", "licence", "copying", "citation", "changelog"})
-"""Names of such files without a suffix."""
+"""Names of descriptions without a suffix."""
 
 
 def unread_lines(artifacts: Artifacts, *splits: Split) -> list[str]:
-    """One line for each split in which something is not read."""
+    """One line for each split with files that are not read."""
     return [
         line
         for split in splits
@@ -35,7 +35,7 @@ def unread_lines(artifacts: Artifacts, *splits: Split) -> list[str]:
 
 
 def log_unread(artifacts: Artifacts, *splits: Split) -> None:
-    """Warn of what is not read; each command does so once, before its work."""
+    """Warn of files that are not read; each command does so once, before its work."""
     for line in unread_lines(artifacts, *splits):
         logger.warning("%s", line)
 
@@ -73,7 +73,7 @@ def unread_files(folder: Path, sequences: Iterable[Sequence]) -> list[str]:
 
 
 def _candidates(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Entries that are neither hidden nor annotation by their names."""
+    """Entries whose names are neither hidden nor those of annotation."""
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -83,6 +83,6 @@ def _candidates(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _suffix(name: str) -> str:
-    """The suffix in lower case, as `Path.suffix`; to make a path takes longer."""
+    """The suffix in lower case, the same as `Path.suffix`, but faster."""
     stem, dot, suffix = name.rpartition(".")
     return f"{dot}{suffix}".lower() if stem else ""
