@@ -1,7 +1,8 @@
-"""What stored features say, in words and units: classes, directions, speeds, share of movement.
+"""What stored features show: classes, directions, speeds and the share of moving pixels.
 
-The last layers of the networks are linear, so that the 128 numbers that are stored and compared
-give the networks' answers back; momentum is such an answer already. Nothing here needs PyTorch.
+The last layers of the networks are linear, so that the outputs of the networks can be computed from
+the 128 numbers that are stored and compared. Momentum needs no such step. Nothing here needs
+PyTorch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +25,12 @@ class Attributes:
     """What n volumes show; ``None`` for attributes that the version does not give.
 
     Attributes:
-        class_probability: ``(n, 8)``: probability of each of ``CLASSES``; they are independent.
-        direction_share: ``(n, 12)``: share of the moving pixels that move into the k-th of 12
-            directions of 30 degrees, counted from right (+x) clockwise as seen; zeros where
-            nothing moves.
-        speed_px_per_frame: ``(n, 12)``: mean speed of the pixels that move into a direction, in
-            pixels of the video; zero where none do.
+        class_probability: ``(n, 8)``: probability of each of ``CLASSES``. They need not add up
+            to 1, since a volume may show several classes.
+        direction_share: ``(n, 12)``: share of the moving pixels that move into direction k, one of
+            12 of 30 degrees each, clockwise in the picture from right (+x); 0 if nothing moves.
+        speed_px_per_frame: ``(n, 12)``: mean speed of the pixels that move into direction k, in
+            pixels of the video; 0 if no pixel does.
         moving_share: ``(n,)``: share of pixels that move.
     """
 
@@ -44,8 +45,8 @@ class AttributeReader:
     """Reads the attributes of one version's features.
 
     Attributes:
-        version: The version.
-        read_outs: One for each extractor whose features say something.
+        version: Name of the version.
+        read_outs: A function for each extractor whose features give attributes.
     """
 
     version: str
@@ -68,9 +69,9 @@ class AttributeReader:
         """Attributes of some volumes.
 
         Args:
-            values: ``(n, dimension)`` features, not scaled; columns beyond the version's
-                components are left aside.
-            descriptors: Name to ``(n, k)``, as stored beside them.
+            values: ``(n, dimension)`` features, not scaled; columns after those of the version's
+                components are ignored.
+            descriptors: Name to ``(n, k)``, as stored beside the features.
         """
         names = VERSIONS[self.version].components
         widths = [kind_of(extractor_of(name)).width for name in names]

@@ -1,4 +1,4 @@
-"""What the trainings of all networks share: output folder, checkpoints, device and precision."""
+"""Code that the trainings of all networks share: output folder, checkpoints, device, precision."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from vadloc.files.storage import replacing
 
 
 def claim_output(output: Path, settings: Mapping[str, Any]) -> None:
-    """Make a folder the output of a training, or recognise that it is.
+    """Reserve an output folder for a training with these settings.
 
     Args:
-        output: Gets ``settings.json``, unless it holds the same one already.
-        settings: All that decides the result, as JSON can hold it.
+        output: The folder. ``settings.json`` is written into it, or must be the same already.
+        settings: All settings that affect the result, as JSON can hold them.
 
     Raises:
         UsageError: The folder belongs to a training with other settings.
@@ -48,10 +48,10 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state of a training that was stopped, ``None`` where there is none.
+    """The state of a training that was stopped; ``None`` if there is no such file.
 
     Raises:
-        VadlocError: The file is damaged, or holds other than tensors and plain values.
+        VadlocError: The file is damaged, or holds more than tensors and plain values.
     """
     import torch
 
@@ -71,7 +71,7 @@ def choose_device(name: str) -> str:
     """The device that ``--device`` names: ``auto`` takes a GPU if there is one.
 
     Raises:
-        UsageError: ``cuda`` was asked for and is not usable.
+        UsageError: ``cuda`` was chosen and cannot be used.
     """
     import torch
 
@@ -82,7 +82,7 @@ def choose_device(name: str) -> str:
 
 
 def mixed_precision(device: str) -> AbstractContextManager[Any]:
-    """bfloat16 where the hardware computes it; elsewhere it is emulated and far slower."""
+    """bfloat16 if the hardware supports it; emulation would be far slower than float32."""
     import torch
 
     if device == "cuda":

@@ -1,4 +1,4 @@
-"""Where networks run: on which device, with which package, and how many crops at a time."""
+"""How networks run: on which device, with which package, and in batches of which size."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from vadloc.errors import UsageError
 
 GPU_FILES: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Devices of NVIDIA, of AMD and of Linux on Windows. Without any of them there is no GPU."""
+"""Device files of NVIDIA, of AMD and of WSL. Without any of them there is no GPU."""
 
 BATCH: Final = {"cpu": 32, "cuda": 256}
-"""Crops or volumes to a call of a network, by device; on a CPU more are slower."""
+"""Crops or volumes for each call of a network, by device. On a CPU larger batches are slower."""
 
 
 def device_of(choice: str) -> str:
-    """Where networks run: the choice, or for ``auto`` a GPU where PyTorch is there and finds one.
+    """The device on which networks run; ``auto`` takes a GPU if PyTorch is installed and finds one.
 
-    PyTorch takes seconds to import and is not asked where there can be no GPU.
+    PyTorch takes seconds to import. It is not imported if there can be no GPU.
 
     Raises:
-        UsageError: What runs them there is not installed, or ``cuda`` was chosen and there is none.
+        UsageError: The package for this device is not installed, or ``cuda`` was chosen and there
+            is no usable GPU.
     """
     device = "cpu"
     may_be_gpu = find_spec("torch") is not None and any(Path(f).exists() for f in GPU_FILES)
@@ -38,14 +39,14 @@ def device_of(choice: str) -> str:
 
 
 EXTRAS: Final = {"openvino": "networks", "torch": "train"}
-"""Which extra of ``pyproject.toml`` installs a package."""
+"""Package to the extra of ``pyproject.toml`` that installs it."""
 
 
 def require(package: str) -> None:
-    """Notice that a package is missing which networks need.
+    """Check that a package is installed which networks need.
 
     Raises:
-        UsageError: It is.
+        UsageError: The package is missing.
     """
     if find_spec(package) is None:
         extra = EXTRAS[package]
@@ -58,12 +59,12 @@ def require(package: str) -> None:
 def torch_function(
     forward: Callable[[Any], Any], device: str
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.float16]]:
-    """A PyTorch network as a function of arrays, in half precision where the hardware has it."""
+    """A PyTorch network as a function of arrays, in half precision if the hardware supports it."""
     import torch
 
     from feature_extraction.checkpoints import mixed_precision
 
-    torch.set_num_threads(1)  # batches side by side, each by one thread: see Workers
+    torch.set_num_threads(1)  # Workers run several batches, one thread each
 
     def embed(crops: NDArray[np.uint8]) -> NDArray[np.float16]:
         with torch.inference_mode(), mixed_precision(device):

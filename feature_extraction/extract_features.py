@@ -25,7 +25,7 @@ COMMAND = "feature_extraction.extract_features"
 
 
 def outputs(artifacts: Artifacts, sequence: str, *, split: Split) -> list[Artifact]:
-    """The feature files of a sequence, one an extractor of the version."""
+    """The feature files of a sequence, one for each extractor of the version."""
     return [artifacts.features(e, split, sequence) for e in extractors_of(artifacts.version)]
 
 
@@ -37,10 +37,10 @@ def reported(artifacts: Artifacts, sequence: str, *, split: Split) -> list[str]:
 def compute(
     work: Work, *, split: Split, device: str = "auto"
 ) -> Iterator[tuple[Artifact, dict[str, Any]]]:
-    """Extract the features of one sequence that are not there yet, reading its frames once.
+    """Extract the missing features of one sequence; its frames are read once.
 
     Args:
-        work: The sequence, and which of its files are to be made.
+        work: The sequence, and the files to make for it.
         split: Whether it is for training or test.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
 
@@ -72,7 +72,7 @@ def _prepare(artifacts: Artifacts, *, split: Split, device: str, overwrite: bool
     extractors = extractors_of(artifacts.version)
     if networks_among(extractors):
         found = check_networks(artifacts.config, extractors, device=device)
-        level = logging.INFO if split == "train" else logging.DEBUG  # once for a run of all stages
+        level = logging.INFO if split == "train" else logging.DEBUG  # once in a run of all stages
         logger.log(level, "networks run on: %s", found)
 
 

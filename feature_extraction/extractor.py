@@ -11,13 +11,13 @@ frames. An extractor serves one sequence, or one live stream, whose frames are o
    and in batches, so that a time step may be finished several frames after its last frame.
 4. ``flush`` may be called at any time. It ends a batch early and waits until all time steps so far
    are finished; ``take`` then returns those that it has not returned before. It is called after
-   the last frame of a sequence, and by whoever cannot wait for a batch to fill.
+   the last frame of a sequence, and when a caller cannot wait for a full batch.
 
 The features of a volume must not depend on when ``take`` and ``flush`` are called, to the byte. An
 extractor may give a volume the features of an earlier volume of the same region that looks alike.
 
-An extractor keeps what it needs for time steps that it has not returned, and no more. It opens no
-files and does not change the frames. Its threads are those of ``Workers``.
+An extractor keeps only what it needs for time steps that it has not returned. It opens no files and
+does not change the frames. It uses only the threads of ``Workers``.
 
 To add an extractor, write a module with a class that has these four methods, and with
 ``EXTRACTOR``, an ``extractor_kind.ExtractorKind``; then name the module in
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from feature_extraction.frame import Frame
 
 Rows = Mapping[str, NDArray[np.floating]]
-"""Name to ``(n, width)``."""
+"""Rows ``(n, width)`` by name."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class TimeStep:
         index: ``(regions,)`` int64, regions row by row: the row of each volume. It is below
             ``first_row`` where the volume has the features of an earlier one.
         components: Component to its new rows ``(n, width)``.
-        descriptors: Name to its new rows ``(n, width)``: what describes volumes without counting
-            in their distance.
+        descriptors: Name to its new rows ``(n, width)``: values that describe volumes but do not
+            count in the distance.
     """
 
     first_row: int
@@ -78,10 +78,10 @@ class Extractor(Protocol):
     """Computes features as frames pass; the docstring of the module is the contract."""
 
     def add_frame(self, frame: Frame) -> None:
-        """Look at the next frame."""
+        """Take the next frame."""
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:
-        """Look at the T frames of the next time step; the last one is the last frame added."""
+        """Take the T frames of the next time step; the last one is the last frame added."""
 
     def take(self) -> list[TimeStep]:
         """The time steps that have been finished since the last call, in order."""
@@ -92,12 +92,12 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True)
 class Extracted:
-    """Features of all volumes of a sequence, those of equal volumes once.
+    """Features of all volumes of a sequence; volumes may share a row.
 
     Attributes:
         components: Component to its rows ``(n, width)``.
-        descriptors: Name to its rows ``(n, width)``: what describes volumes without counting in
-            their distance.
+        descriptors: Name to its rows ``(n, width)``: values that describe volumes but do not count
+            in the distance.
         index: ``(time steps, regions)`` int32: the row of each volume.
     """
 

@@ -1,4 +1,4 @@
-"""What the module of an extractor says of it, beside what ``vadloc.versions.EXTRACTORS`` says."""
+"""The description of an extractor by its module, which ``vadloc.versions.EXTRACTORS`` names."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ ReadOut = Callable[
     [Mapping[str, NDArray[np.float32]], Mapping[str, NDArray[np.float32]]],
     Mapping[str, NDArray[np.float32]],
 ]
-"""From components ``(n, width)`` and descriptors ``(n, k)`` of n volumes, by name, to some of the
-fields of ``attributes.Attributes``, by name."""
+"""Function from components ``(n, width)`` and descriptors ``(n, k)`` of n volumes, by name, to some
+of the fields of ``attributes.Attributes``, by name."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class ComponentWords:
 
     Attributes:
         label: The name of the component in sentences.
-        attributes: What is read out of it: ``speed``, ``direction``, ``moving_share``, ``class``.
-            An attribute outside its normal range counts in this component.
+        attributes: The attributes that are read from the component: ``speed``, ``direction``,
+            ``moving_share``, ``class``. An unusual attribute is explained by this component.
     """
 
     label: str
@@ -49,19 +49,19 @@ class ExtractorKind:
     Attributes:
         make: Makes the extractor of one sequence from the config, the grid of its frames, the
             threads and the device (``auto``, ``cpu`` or ``cuda``).
-        width: Columns of each component.
+        width: Number of columns of each component.
         bytes_per_volume: Size of the features of a volume on disk, if every volume is computed.
-        needs_colour: Whether it looks at colour; grey frames are read faster.
+        needs_colour: Whether it needs colour; grey frames are read faster.
         is_network: Whether it runs a network, which has weights, cuts crops and may use a GPU.
-        check: Raises UsageError before any frame is read where the extractor cannot run. The
-            device is ``cpu`` or ``cuda``. Only networks are checked.
-        least_side_px: Smallest height and width of frames that it can look at.
-        method: The name, in messages, of what needs frames of that size.
-        words: Component to how explanations speak of it. A component without an entry has no
+        check: Raises UsageError, before any frame is read, if the extractor cannot run. The device
+            is ``cpu`` or ``cuda``. Only networks are checked.
+        least_side_px: Smallest height and width of frames that it can process.
+        method: What needs frames of at least that size, as messages name it.
+        words: The words of explanations for each component. A component without an entry has no
             attributes, and its name is its label.
-        read_out: Makes the function that reads attributes out of features. It returns ``None``
-            where these settings allow no attributes.
-        speed_floor: The speed in px/frame below which nothing is measured; 0 for no such limit.
+        read_out: Makes the function that reads attributes from features. It returns ``None`` if
+            there are no attributes with these settings.
+        speed_floor: Gives the speed in px/frame below which nothing is measured; 0 for no limit.
     """
 
     make: Callable[[Config, RegionGrid, Workers, str], Extractor]

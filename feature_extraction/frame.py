@@ -1,4 +1,4 @@
-"""A frame of video as extractors look at it: at crop scale, region by region."""
+"""A frame of video in the forms that extractors need: at crop scale, region by region."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +13,11 @@ CROP_PX: Final = 64
 """Side of a region at crop scale: the scale of the motion network and of stored training crops."""
 
 APPEARANCE_PX: Final = 48
-"""Side of a region as the appearance network looks at it. Crops of 64 pixels a side have 1.8 times
-as many pixels, and the regions of Ped2 are 32 pixels of the video."""
+"""Side of a region in the input of the appearance network. Crops of 64 pixels a side would have 1.8
+times as many pixels, while the regions of Ped2 have a side of 32 pixels in the video."""
 
 BLOCK_PX: Final = 8
-"""Side of the blocks at crop scale whose mean brightness says whether a region has changed."""
+"""Side of the blocks at crop scale whose mean brightness shows whether a region has changed."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Frame:
         return self.rgb_at_scale(APPEARANCE_PX)
 
     def rgb_at_scale(self, side: int) -> NDArray[np.uint8]:
-        """The frame in colour, with so many pixels a region; computed at every call.
+        """The frame in colour, with ``side`` pixels for each region; computed at every call.
 
         A grey frame has its brightness in all three channels.
         """
@@ -56,7 +56,7 @@ class Frame:
 
     @cached_property
     def blocks(self) -> NDArray[np.uint8]:
-        """Mean brightness of 8 x 8 blocks at crop scale: noise averaged out."""
+        """Mean brightness of 8 x 8 blocks at crop scale, which reduces noise."""
         import cv2
 
         height, width = self.grey_at_crop_scale.shape
@@ -74,7 +74,7 @@ def to_crop_scale(
     Args:
         image: ``(height, width)`` or ``(height, width, 3)``.
         grid: The regions of the frame; ``cells_per_side`` must divide 8.
-        side: Pixels that a region gets, a multiple of 8.
+        side: Side of a region in the result, a multiple of 8.
 
     Returns:
         uint8; region (r, c) is ``[s r : s r + side, s c : s c + side]`` with
@@ -100,7 +100,7 @@ def region_windows(
     Args:
         image: ``(height, width)`` or ``(height, width, channels)``.
         grid: The regions.
-        side: Pixels that a region has in the image.
+        side: Side of a region in the image.
 
     Returns:
         ``(region rows, region columns, side, side)``, with channels before the last two.

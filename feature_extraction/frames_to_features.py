@@ -39,13 +39,13 @@ def frames_to_features(
         sequence: The sequence.
         extractors: Names of the extractors.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
-        limit: Look at so many frames from the beginning; ``None`` for all.
+        limit: Number of frames to use from the beginning; ``None`` for all.
 
     Returns:
-        For each extractor a dict: ``first_frame`` ``(v,)`` int64, 0-based, of each time step;
-        ``index`` ``(v, regions)`` int32, regions row by row: the row of each volume in
-        ``components`` and ``descriptors`` (name to ``(n, width)``); sizes and counts; of a video
-        ``times_s`` ``(frames,)`` float64, when each frame begins.
+        For each extractor a dict with ``first_frame`` ``(v,)`` int64, the 0-based first frame of
+        each time step; ``components`` and ``descriptors``, each name to ``(n, width)``; ``index``
+        ``(v, regions)`` int32, regions row by row, the row of each volume in these; sizes and
+        counts; and for a video ``times_s`` ``(frames,)`` float64, when each frame begins.
     """
     coloured = any(kind_of(name).needs_colour for name in extractors)
     frames = _Counted(sequence, coloured=coloured, limit=limit)
@@ -83,7 +83,7 @@ def _check_size(sequence: str, extractor: str, height: int, width: int) -> None:
 def _pass_frames(
     config: Config, frames: "_Counted", grid: RegionGrid, extractors: Mapping[str, Extractor]
 ) -> tuple[list[int], dict[str, Extracted]]:
-    """Show all frames to the extractors; first frames of the time steps, and all features."""
+    """Pass all frames to the extractors. Returns first frames of time steps, and all features."""
     length, stride = config.regions.frames_per_volume, config.regions.frame_stride
     stream = VolumeStream(extractors.values(), frames_per_volume=length, frame_stride=stride)
     collected = {name: CollectedSteps() for name in extractors}
@@ -110,7 +110,7 @@ def _pass_frames(
 def _times(
     sequence: Sequence, frame_count: int, *, is_whole: bool
 ) -> dict[str, NDArray[np.float64]]:
-    """When the frames of a video are; nothing of pictures."""
+    """The times of the frames of a video; empty for pictures."""
     times_s = sequence_times_s(sequence, frame_count=frame_count if is_whole else None)
     if times_s is None:
         return {}
@@ -126,7 +126,7 @@ def _times(
 
 
 class _Counted:
-    """Frames that are counted as they pass; the first one is looked at in advance."""
+    """Counts frames while they are read; the first frame is read in advance for its size."""
 
     def __init__(self, sequence: Sequence, *, coloured: bool, limit: int | None) -> None:
         self.name = sequence.name

@@ -1,11 +1,11 @@
-"""Momentum: how much moves into which direction, measured from optical flow.
+"""Momentum: the amount of movement in each direction, measured from optical flow.
 
 m_k = (1 / |V|) * sum of |flow| over the pixels of a volume V whose flow points into the k-th of 12
 directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. EVAL trains networks that
 estimate the same attribute (direction histogram times speed); here it is measured. A descriptor
-gives the share of the pixels that move into each direction: momentum divided by it is the mean
-speed of what moves there. The flow of large frames is computed on reduced ones; all speeds are in
-px/frame of the video.
+gives the share of the pixels that move into each direction. Momentum divided by this share is the
+mean speed of these pixels. The flow of large frames is computed on reduced frames. All speeds are
+in px/frame of the video.
 """
 
 from collections import deque
@@ -27,15 +27,15 @@ from vadloc.regions import RegionGrid
 
 DIRECTIONS = 12
 MIN_SIDE_PX = 32
-"""OpenCV's DIS flow of smaller frames ends in an error or, if they are long, in a crash."""
+"""Least side of frames. For smaller frames, OpenCV's DIS flow ends in an error or a crash."""
 
 
 def flow_engine(preset: str) -> Any:
     """OpenCV's DIS flow (Kroeger et al., ECCV 2016), for one call at a time.
 
     Args:
-        preset: One of OpenCV's, or ``balanced``: as fine as ``medium``, but with the distance of
-            patches and the number of descent steps of ``fast``.
+        preset: A preset of OpenCV, or ``balanced``: ``medium`` with the patch distance and the
+            number of gradient-descent steps of ``fast``.
     """
     import cv2
 
@@ -48,14 +48,14 @@ def flow_engine(preset: str) -> Any:
 
 
 def flow_size(grid: RegionGrid, *, side_px: int) -> tuple[int, int]:
-    """Height and width of the frames that flow is computed on.
+    """Height and width of the frames on which flow is computed.
 
-    The longer side is at most ``side_px``, unless the shorter one would fall below
-    ``MIN_SIDE_PX``, or a cell below two pixels.
+    The longer side is at most ``side_px``, unless the shorter side would be below ``MIN_SIDE_PX``,
+    or the side of a cell below two pixels.
 
     Args:
         grid: The grid of the frames.
-        side_px: As ``[features.momentum] flow_side_px``.
+        side_px: The value of ``[features.momentum] flow_side_px``.
     """
     sides = grid.height_px, grid.width_px
     scale = max(side_px / max(sides), MIN_SIDE_PX / min(sides), 2 / grid.stride_px)
@@ -72,7 +72,7 @@ def flow_to_cells(
         flow: ``(height, width, 2)``, x to the right and y downwards, px/frame.
         cell_of_pixel: ``(height * width,)``: number of each pixel's cell.
         cell_count: Number of cells.
-        floor: Pixels with |flow| not above it are left out.
+        floor: Only pixels with |flow| above this floor count.
 
     Returns:
         ``(cell_count, 2, 12)``: sums, then numbers; direction k covers angles from 30 k to
@@ -101,13 +101,13 @@ def pairs_to_regions(
     """Means over the pixels of each volume that lie in the frame.
 
     Args:
-        pairs: ``(cell rows, cell columns, ...)`` sums for each pair of consecutive frames.
-        cell_pixels: ``(cell rows, cell columns)``: pixels that were summed in each cell.
+        pairs: ``(cell rows, cell columns, ...)``: sums for each pair of consecutive frames.
+        cell_pixels: ``(cell rows, cell columns)``: number of pixels that were summed in each cell.
         grid: The grid of the frames.
 
     Returns:
-        ``(regions, ...)``; 0 for a region without pixels, of which a reduced frame may have some
-        at its edge.
+        ``(regions, ...)``; 0 for a region without pixels, which may occur at the edge of a reduced
+        frame.
     """
     pixels = np.maximum(grid.region_sums(cell_pixels.astype(np.float64)) * len(pairs), 1)
     sums = grid.region_sums(np.sum(pairs, axis=0))
@@ -116,7 +116,7 @@ def pairs_to_regions(
 
 
 class Momentum:
-    """Extractor of ``momentum``, with the descriptor ``moving_share`` by direction.
+    """Extractor of ``momentum``, and of the descriptor ``moving_share`` for each direction.
 
     The number of OpenCV's threads changes the flow. So each flow is computed by one thread, and
     several flows at a time.
@@ -159,18 +159,18 @@ class Momentum:
         self._step_count = 0
 
     def add_frame(self, frame: Frame) -> None:
-        """Begin the flow from the frame before to this one."""
+        """Start to compute the flow from the previous frame to this one."""
         reduced = self._reduce(frame.grey)
         if self._previous is not None:
             self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, reduced))
         self._previous = reduced
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  pairs of frames are enough
-        """Take the last T - 1 pairs as a volume."""
+        """Use the last T - 1 pairs of frames for the volumes."""
         self._waiting.append(tuple(self._pairs))
 
     def take(self) -> list[TimeStep]:
-        """The time steps for whose pairs of frames all flow is computed."""
+        """The time steps of which all flow has been computed."""
         steps = []
         while self._waiting and all(pair.done() for pair in self._waiting[0]):
             steps.append(self._step([pair.result() for pair in self._waiting.popleft()]))
@@ -196,7 +196,7 @@ class Momentum:
     def _pair_to_cells(
         self, first: NDArray[np.uint8], second: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of reduced frames."""
+        """Result of `flow_to_cells` for two frames, as ``(cell rows, cell columns, 2, 12)``."""
         flow: NDArray[np.float32] = self._engine().calc(first, second, None)
         if first.shape != (self._grid.height_px, self._grid.width_px):  # frames were reduced
             for axis, video_px in zip((1, 0), self._video_px, strict=True):
@@ -211,7 +211,7 @@ class Momentum:
         return cells.reshape(rows, columns, 2, DIRECTIONS)
 
     def _engine(self) -> Any:
-        """The flow engine of this thread; its buffers are used for one pair after the other."""
+        """The flow engine of this thread, which has buffers for one pair of frames."""
         if not hasattr(self._of_thread, "engine"):
             self._of_thread.engine = flow_engine(self._settings.flow_preset)
         return self._of_thread.engine
@@ -239,14 +239,14 @@ def momentum_extractor(
 
 
 def momentum_read_out(_config: Config) -> ReadOut:
-    """Reads directions, speeds and the moving share out of features: momentum is measured."""
+    """The function that reads directions, speeds and the moving share from features."""
     return measured_movement
 
 
 def measured_movement(
     components: Mapping[str, NDArray[np.float32]], descriptors: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
-    """Direction shares, speeds and moving share of measured motion."""
+    """Direction shares, speeds and moving share of volumes, from their momentum."""
     momentum, share = components["momentum"], descriptors["moving_share"]
     total = share.sum(axis=1, keepdims=True)
     return {

@@ -1,4 +1,4 @@
-"""Features by networks: crops of what has changed, in batches.
+"""Features by networks, which run on crops of changed volumes, in batches.
 
 A volume gets the features of the last computed volume of its region, unless it differs by more
 than noise. It differs if the mean of some block of 8 x 8 pixels at crop scale has changed by more
@@ -22,14 +22,14 @@ from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
-"""A network: from the crops of a batch ``(batch, ...)`` to their features ``(batch, width)``."""
+"""A network: function from a batch of crops ``(batch, ...)`` to features ``(batch, width)``."""
 
 Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
-"""From the features of a batch to the descriptors that are kept beside them, ``(batch, width)``."""
+"""Function from the features of a batch to its descriptors, name to ``(batch, width)``."""
 
 
 def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16]:
-    """Block means of each region in some frames, ``(regions, 64 * frames)``."""
+    """Block means of each region in all given frames, ``(regions, 64 * frames)``."""
     side = CROP_PX // BLOCK_PX
     blocks = np.stack([region_windows(f.blocks, grid, side=side) for f in frames], axis=2)
     return blocks.reshape(grid.region_count, -1).astype(np.int16)
@@ -51,7 +51,7 @@ def check_crops(regions: Regions) -> None:
 
 @dataclass(frozen=True)
 class _Computed:
-    """Rows that the network has computed.
+    """Rows of features that the network has computed.
 
     Attributes:
         features: ``(n, width)``.
@@ -69,7 +69,7 @@ class _Computed:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A time step that has not been returned.
+    """A time step that has not been returned yet.
 
     Attributes:
         first_row: Number of rows of all time steps before it.
@@ -83,7 +83,7 @@ class _Waiting:
 
 
 def _joined(parts: list[_Computed]) -> _Computed:
-    """The rows of all parts; those of a single part are not copied."""
+    """The rows of all parts; a single part is not copied."""
     if len(parts) == 1:
         return parts[0]
     names = parts[0].descriptors
@@ -96,21 +96,20 @@ def _joined(parts: list[_Computed]) -> _Computed:
 class NetworkExtractor:
     """Extractor that runs a network on crops.
 
-    A batch always has the same number of places, and places that are not used are black. What the
-    network says of a crop depends neither on its place nor on the rest of the batch, so that
-    ``flush`` changes no byte. Tests hold this for networks on a CPU; PyTorch does not promise it
-    on a GPU.
+    A batch always has the same size; unused crops are black. The features of a crop depend neither
+    on its position nor on the rest of the batch, so that ``flush`` changes no byte. Tests check
+    this for networks on a CPU; PyTorch does not guarantee it on a GPU.
 
     Args:
         embed: The network: ``(batch, ...)`` uint8 crops to ``(batch, 128 * components)``.
-        components: Names of the components, each 128 columns of the features.
-        crops: Cuts the crops of some regions from the frames of their volumes.
+        components: Names of the components, each with 128 columns of the features.
+        crops: Function that cuts the crops of given regions from the frames of their volumes.
         grid: The grid of the frames.
-        batch: Crops to a call of the network.
-        reuse_below: The least change that counts, grey levels; see the docstring of the module.
-        middle_only: Whether the network looks at the middle frame alone.
+        batch: Number of crops in each call of the network.
+        reuse_below: Largest change in grey levels that does not count; see the module's docstring.
+        middle_only: Whether the network sees only the middle frame of a volume.
         workers: Threads that run the network.
-        describe: Reads descriptors out of features.
+        describe: Function that computes descriptors from features.
     """
 
     def __init__(
@@ -137,15 +136,15 @@ class NetworkExtractor:
         self._describe = describe
         self._compared: NDArray[np.int16] | None = None
         self._row = np.zeros(grid.region_count, np.int64)
-        self._count = 0  # of rows, computed or not
+        self._count = 0  # number of rows, computed or not
         self._buffer: NDArray[np.uint8] | None = None
-        self._used = 0  # places of the buffer
+        self._used = 0  # number of crops in the buffer
         self._running: deque[Future[_Computed]] = deque()
         self._computed: list[_Computed] = []
         self._waiting: deque[_Waiting] = deque()
 
     def add_frame(self, frame: Frame) -> None:
-        """Nothing is done frame by frame."""
+        """Do nothing; volumes are processed in ``add_volumes``."""
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:
         """Queue the volumes that have changed."""
@@ -174,7 +173,7 @@ class NetworkExtractor:
         return steps
 
     def flush(self) -> None:
-        """Run the network on a batch that is not full, and wait for all batches."""
+        """Run the network on an incomplete batch, if there is one, and wait for all batches."""
         if self._buffer is not None:
             self._buffer[self._used :] = 0
             self._submit(self._buffer)
@@ -182,7 +181,7 @@ class NetworkExtractor:
             batch.result()
 
     def _finished(self, step: _Waiting, rows: _Computed) -> TimeStep:
-        """The time step with its rows; copies, since views would keep whole batches in memory."""
+        """The time step with copies of its rows; views would keep whole batches in memory."""
         parts = np.split(rows.features, len(self._components), axis=1)
         components = {n: part.copy() for n, part in zip(self._components, parts, strict=True)}
         descriptors = {name: values.copy() for name, values in rows.descriptors.items()}
@@ -201,7 +200,7 @@ class NetworkExtractor:
         return changed
 
     def _queue(self, crops: NDArray[np.uint8]) -> None:
-        """Put crops into the batch at hand; full batches go to the network."""
+        """Put crops into the current batch; full batches go to the network."""
         while len(crops):
             if self._buffer is None:
                 self._buffer = np.empty((self._batch, *crops.shape[1:]), np.uint8)
@@ -214,14 +213,14 @@ class NetworkExtractor:
                 self._submit(self._buffer)
 
     def _submit(self, buffer: NDArray[np.uint8]) -> None:
-        """Hand the batch at hand to the network."""
+        """Run the network on the current batch in a worker."""
         self._running.append(self._workers.submit(self._run, buffer, self._used))
         self._buffer, self._used = None, 0
 
     def _run(self, buffer: NDArray[np.uint8], used: int) -> _Computed:
-        """The rows of the used places of a batch."""
+        """The rows of the first ``used`` crops of a batch."""
         features = self._embed(buffer)
-        # The whole batch, since the product of one row and a matrix may differ in its last bit
-        # from the same row of a product of many rows.
+        # For the whole batch, since a matrix product may differ in the last bit with the number
+        # of its rows.
         descriptors = self._describe(features) if self._describe else {}
         return _Computed(features, descriptors).part(0, used)

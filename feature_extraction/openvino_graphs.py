@@ -1,8 +1,8 @@
-"""Networks as OpenVINO graphs: layers by the names of their weights, and how a graph is run.
+"""Networks as OpenVINO graphs: building layers from named weights, and running a graph.
 
-On a CPU a network runs through OpenVINO, which computes a crop in less time than PyTorch and is
-imported in a fraction of the time. A graph is built from the tensors of a file of weights; that it
-is the function of the PyTorch module which was trained is held by tests.
+On a CPU a network runs through OpenVINO, which is faster than PyTorch and is imported in a fraction
+of the time. A graph is built from the tensors of a file of weights. Tests check that it computes
+the same function as the trained PyTorch module.
 """
 
 import threading
@@ -24,14 +24,14 @@ Tensors = dict[str, NDArray[np.float32]]
 
 @contextmanager
 def built_from(weights: NetworkWeights, network: str) -> Iterator[None]:
-    """Building a graph; layers that the weights lack or that do not fit are errors of the file.
+    """Turn errors while a graph is built into one error about the file of weights.
 
     Raises:
-        VadlocError: The weights are those of another network.
+        VadlocError: A layer is missing in the weights or has another shape.
     """
     try:
         yield
-    except (KeyError, RuntimeError) as error:  # no such tensor; OpenVINO on shapes
+    except (KeyError, RuntimeError) as error:  # missing tensor; wrong shape in OpenVINO
         raise VadlocError(
             f"{weights.source}: no weights of the {network} network ({one_line(error)}); these "
             "are weights of another network"
@@ -42,11 +42,11 @@ def convolution(tensors: Tensors, name: str, pictures: "Node", *, stride: int = 
     """A 2-D convolution with bias, padded to keep the size where the stride is 1.
 
     Args:
-        tensors: Has ``<name>.weight`` ``(out, in or 1, side, side)`` and ``<name>.bias``. With a 1
-            in the second place it is a depthwise convolution.
+        tensors: Tensors with ``<name>.weight`` ``(out, in or 1, side, side)`` and ``<name>.bias``.
+            With 1 in the second dimension, the convolution is depthwise.
         name: The name of the layer.
         pictures: ``(n, in, height, width)``.
-        stride: In both directions.
+        stride: Stride in both directions.
     """
     from openvino import opset13 as ops
 
@@ -70,15 +70,15 @@ def linear(tensors: Tensors, name: str, rows: "Node") -> "Node":
 
 
 def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.float16]]:
-    """A graph as a function of arrays, for several threads at a time.
+    """A graph as a function of arrays, which several threads may call at a time.
 
-    Every call is computed by one thread, so that their number never changes a result. It computes
-    in float32 on every processor: OpenVINO by itself takes bfloat16 where the processor has it, and
-    nodes of a cluster that make features of one dataset would not agree.
+    Every call is computed by one thread, so that the number of threads never changes a result. It
+    computes in float32 on every processor. By default, OpenVINO uses bfloat16 if the processor has
+    it; then the nodes of a cluster would compute different features for one dataset.
 
     Args:
         graph: A graph with one output; the function takes an array for each of its inputs.
-        threads: How many calls are computed side by side.
+        threads: Number of calls that are computed in parallel.
     """
     from openvino import Core
 
@@ -86,7 +86,7 @@ def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.f
         "NUM_STREAMS": threads,
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
-        # Processes side by side (--jobs) would all be bound to the first cores.
+        # With pinning, parallel processes (--jobs) would all use the first cores.
         "ENABLE_CPU_PINNING": False,
     }
     compiled = Core().compile_model(graph, "CPU", options)

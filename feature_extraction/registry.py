@@ -12,18 +12,18 @@ _MOVING_WORDS = ComponentWords("share of moving pixels", ("moving_share",))
 
 
 def kind_of(extractor: str) -> ExtractorKind:
-    """What the module of an extractor says of it; the module is imported when first used."""
+    """The description of an extractor from its module, which is imported when first used."""
     kind: ExtractorKind = import_module(EXTRACTORS[extractor].module).EXTRACTOR
     return kind
 
 
 def networks_among(extractors: Collection[str]) -> list[str]:
-    """Those of some extractors that run a network."""
+    """The extractors that run a network, among the given ones."""
     return [name for name in extractors if kind_of(name).is_network]
 
 
 def words_of(component: str) -> ComponentWords:
-    """How explanations speak of a component of a distance."""
+    """The words of explanations for a component of the distance."""
     if component == MOVING:
         return _MOVING_WORDS
     words = kind_of(extractor_of(component)).words
@@ -31,18 +31,18 @@ def words_of(component: str) -> ComponentWords:
 
 
 def check_networks(config: Config, extractors: Collection[str], *, device: str) -> str:
-    """Notice before any frame is read that networks cannot run.
+    """Check, before any frame is read, that networks can run.
 
     Args:
         config: The config.
-        extractors: The extractors that will run; those that are no networks are left aside.
+        extractors: The extractors that will run; those that are no networks are ignored.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
         The device on which networks will run: ``cpu`` or ``cuda``.
 
     Raises:
-        UsageError: A package or the device is missing, crops cannot be cut from such regions, or
+        UsageError: A package or the device is missing, crops cannot be cut from these regions, or
             a network cannot run with these settings.
     """
     from feature_extraction.devices import device_of

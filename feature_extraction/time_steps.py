@@ -1,4 +1,4 @@
-"""What becomes of time steps: all of a sequence in one piece, or the latest one of a stream."""
+"""Time steps put together: those of a whole sequence, or the latest one of a stream."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,11 +26,11 @@ class CollectedSteps:
                 (self._descriptors, step.descriptors),
             ):
                 for name, new in rows.items():
-                    if len(new):  # always so in the first time step
+                    if len(new):  # always true in the first time step
                         kept.setdefault(name, []).append(new)
 
     def extracted(self) -> Extracted:
-        """All of them, of which there must be one or more; nothing is kept here any longer."""
+        """The features of all time steps, at least one; they are removed from this object."""
         return Extracted(
             {name: np.concatenate(self._components.pop(name)) for name in [*self._components]},
             {name: np.concatenate(self._descriptors.pop(name)) for name in [*self._descriptors]},
@@ -39,7 +39,7 @@ class CollectedSteps:
 
 
 class LatestFeatures:
-    """The features of all volumes of the latest time step, for whoever follows a stream.
+    """The features of all volumes of the latest time step of a stream.
 
     Attributes:
         components: Component to ``(regions, width)``; empty before the first time step.
@@ -51,7 +51,7 @@ class LatestFeatures:
         self.descriptors: dict[str, NDArray[np.floating]] = {}
 
     def update(self, step: TimeStep) -> None:
-        """Go on to the next time step, which must not be left out; earlier arrays stay as they are.
+        """Take the next time step; none may be left out. Arrays given out before do not change.
 
         A volume without new features keeps those of its region.
         """

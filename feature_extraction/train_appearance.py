@@ -1,8 +1,8 @@
 """Train the appearance network on crops, and measure it.
 
-In the output folder: ``appearance.safetensors`` (the network), ``appearance.json`` (what was
-measured), ``appearance_pr.png``, ``appearance_confusion.png`` and ``checkpoint.pt``, from which
-the same command continues.
+The output folder gets ``appearance.safetensors`` (the network), ``appearance.json`` (measured
+numbers), ``appearance_pr.png``, ``appearance_confusion.png`` and ``checkpoint.pt``, from which the
+same command continues after a stop.
 """
 
 from pathlib import Path

@@ -2,10 +2,10 @@
 
     python -m feature_extraction.train_motion --video datasets/ped2/Train --output trained/motion
 
-renders volumes with exactly known flow, cuts others from the given videos with flow measured by
-DIS, trains on both, fits the heads to the finished trunk, and reports on rendered and on real
-volumes that were held out. Writes ``motion.safetensors``, ``motion.json`` and ``motion.png``.
-Stopped, the same command continues.
+renders volumes whose flow is exactly known, and cuts others from the given videos, with flow
+measured by DIS. It trains on both, then fits the heads to the trained trunk, and measures the
+network on rendered and on real volumes that were held out. It writes ``motion.safetensors``,
+``motion.json`` and ``motion.png``. After a stop, the same command continues.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from vadloc.errors import UsageError
 from vadloc.process import emit, exit_status, usable_cores
 
 _LEAST: Final = {"synthetic": 100, "real": 100, "steps": 1, "batch_size": 2, "seed": 0, "jobs": 1}
-"""Smallest values of options."""
+"""Smallest allowed values of options."""
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     parser = CommandParser(description="Train the motion network.")
     parser.add_argument(
         "--video",
@@ -61,7 +61,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
             raise UsageError(
                 f"--{name.replace('_', '-')} {getattr(args, name)}: expected {least} or more"
             )
-    if not 0 < args.learning_rate < 1:  # neither is nan
+    if not 0 < args.learning_rate < 1:  # also refuses NaN
         raise UsageError(f"--learning-rate {args.learning_rate}: expected between 0 and 1")
     return Settings(
         video=tuple(str(video) for video in args.video),

@@ -1,4 +1,4 @@
-"""Frames that come one by one, handed to extractors as the volumes of time steps."""
+"""Passes frames, one by one, to extractors, and groups them into time steps."""
 
 from collections import deque
 from collections.abc import Collection
@@ -8,14 +8,14 @@ from feature_extraction.frame import Frame
 
 
 class VolumeStream:
-    """Hands frames and volumes to extractors, of a sequence as of a live stream.
+    """Passes the frames and volumes of a sequence or a live stream to extractors.
 
-    Whoever uses it takes the finished time steps from the extractors.
+    The caller takes the finished time steps from the extractors.
 
     Args:
         extractors: The extractors.
         frames_per_volume: T.
-        frame_stride: Frames from one time step to the next.
+        frame_stride: Number of frames from one time step to the next.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class VolumeStream:
         self._count = 0
 
     def add_frame(self, frame: Frame) -> int | None:
-        """Show the next frame to all extractors, and the volumes of the time step that it ends.
+        """Pass the next frame to all extractors, and the time step that ends with it, if any.
 
         Returns:
             The first frame, 0-based, of that time step; ``None`` if the frame ends none.
@@ -43,11 +43,11 @@ class VolumeStream:
         return self._add_volumes(first)
 
     def end(self) -> int | None:
-        """After the last frame of a sequence: make it end a time step, and finish all time steps.
+        """End a sequence: add a time step that ends with the last frame, and finish all.
 
         Returns:
-            The first frame, 0-based, of the added time step; ``None`` if the last frame ended one
-            already, or if there are fewer than T frames.
+            The first frame, 0-based, of the added time step; ``None`` if a time step ended with
+            the last frame already, or if there are fewer than T frames.
         """
         first = self._count - self._length
         added = self._add_volumes(first) if first > 0 and first % self._stride else None

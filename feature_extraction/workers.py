@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 @dataclass
 class Workers:
-    """Threads that the extractors of a sequence share, with a short queue before them.
+    """Threads that the extractors of a sequence share, with a short queue of tasks.
 
     Every task is computed by one thread, so that the number of threads never changes a result.
 
@@ -42,7 +42,7 @@ class Workers:
         self._pool.shutdown(cancel_futures=kind is not None)
 
     def submit(self, task: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Queue a task; waits while the queue is full, so that frames do not pile up."""
+        """Queue a task; wait while the queue is full, so that frames do not fill the memory."""
         self._room.acquire()
         future = self._pool.submit(task, *args, **kwargs)
         future.add_done_callback(self._make_room)
