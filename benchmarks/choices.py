@@ -1,11 +1,12 @@
-"""What each setting is worth: the criteria under variations of a config, one at a time.
+"""The effect of each setting: the criteria when one setting of a config is changed at a time.
 
     VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml
     VADLOC_DATASETS=... python benchmarks/choices.py configs/ped2.toml --version appearance_motion
 
-prints a Markdown table; settings of extractors that the version does not use are left out. Each
-variation runs the pipeline's own commands up to the evaluation; what a variation does not touch is
-reused, as for every user who edits a config. Regions of another size overlap as those before.
+prints a Markdown table. Settings of extractors that the version does not use are left out. Each
+variation runs the commands of the pipeline up to the evaluation. Results that a variation does not
+affect are reused, as when a user edits a config. If the size of regions changes, their stride
+changes with it.
 """
 
 import argparse
@@ -53,14 +54,14 @@ def with_setting(config: dict[str, Any], table: str, key: str, value: Any) -> di
     for name in table.split("."):
         place = place.setdefault(name, {})
     place[key] = value
-    if key == "size_px":  # as many cells as before: networks cannot take any number
+    if key == "size_px":  # same number of cells: networks do not allow every number
         regions = config["regions"]
         changed["regions"]["stride_px"] = value * regions["stride_px"] // regions["size_px"]
     return changed
 
 
 def to_toml(config: dict[str, Any], *, table: str = "") -> str:
-    """TOML of tables of plain values (JSON's strings and numbers are TOML's)."""
+    """TOML of tables with plain values (strings and numbers are written as in JSON)."""
     plain = {key: value for key, value in config.items() if not isinstance(value, dict)}
     lines = [f"[{table}]"] if table and plain else []
     lines += [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
@@ -70,7 +71,7 @@ def to_toml(config: dict[str, Any], *, table: str = "") -> str:
 
 
 def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
-    """The variations that can change anything for a version."""
+    """The variations that affect a version."""
     extractors = extractors_of(version)
     for table, key, value in VARIATIONS:
         group, _, extractor = table.partition(".")
@@ -80,7 +81,7 @@ def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def measure(config: dict[str, Any], folder: Path, datasets: Path) -> list[float]:
-    """The criteria of a config; results of earlier variations are reused where they fit."""
+    """The criteria for a config; valid results of earlier variations are reused."""
     path, results = folder / "config.toml", folder / "results"
     path.write_text(to_toml(config))
     options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]

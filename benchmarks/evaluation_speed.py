@@ -1,17 +1,22 @@
-"""Evaluation of JSON files with score maps: seconds, memory, and the same against py-ssvad-metrics.
+"""Time and memory of the evaluation of score maps in JSON files, compared with py-ssvad-metrics.
 
     python -m venv ssvad
     ssvad/bin/pip install py-ssvad-metrics "pydantic<2" opencv-python-headless matplotlib "numpy>=2"
     python benchmarks/evaluation_speed.py --ssvad-python ssvad/bin/python
 
-makes sequences of noise-and-blob maps with ground truth in a temporary folder and lets both read
-the same files, each in one process of its own with the threads it uses by default: ours takes the
-usable cores (or ``OMP_NUM_THREADS``) for frames side by side, py-ssvad-metrics leaves it to its
-libraries. Printed are: seconds of both and their ratio, by the clock and, less disturbed by other
-programs, by processor time; our seconds with as many processes as cores; our peak memory at one and
-four times as many frames (each map listed four times); and, under rule ``ssvad``, how far counts
-and areas agree. py-ssvad-metrics gets the first sequences only (--ssvad-sequences, since all of
-them take it minutes), and so do we for the comparison.
+makes sequences of maps with noise, blobs and ground truth in a temporary folder. Both programs read
+the same files, each in one process with its default number of threads: ours uses the usable cores
+(or ``OMP_NUM_THREADS``) for parallel frames, py-ssvad-metrics leaves it to its libraries. The
+program prints
+
+* the seconds of both and their ratio, as wall time and as processor time, which other programs
+  disturb less;
+* our seconds with as many processes as cores;
+* our peak memory at one and four times as many frames (each map listed four times);
+* under rule ``ssvad``, how far counts and areas agree.
+
+Both are compared on the first sequences only (``--ssvad-sequences``), since py-ssvad-metrics takes
+minutes for all.
 """
 
 import argparse
@@ -83,7 +88,7 @@ print(json.dumps({**numbers, "seconds": seconds, "cpu": cpu, "peak_mib": peak_mi
 def noise_and_blobs(
     rng: np.random.Generator, shape: tuple[int, int], centres: list[tuple[float, float]]
 ) -> NDArray[np.float32]:
-    """A map ``(height, width)`` in 0..1: noise up to 0.4, 16 px coarse, and round blobs."""
+    """A map ``(height, width)`` in 0..1: noise up to 0.4 in blocks of 16 px, and round blobs."""
     height, width = shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     coarse = rng.random((height // NOISE_PX, width // NOISE_PX), np.float32) * np.float32(0.4)
@@ -95,7 +100,7 @@ def noise_and_blobs(
 
 
 def frame_fields(number: int, boxes: list[list[int]], track: int) -> dict[str, Any]:
-    """One frame of a JSON."""
+    """The record of one frame in a JSON file."""
     regions = [{"bounding_box": box, "score": 1.0} for box in boxes]
     return {
         "frame_id": number,
@@ -109,7 +114,7 @@ def frame_fields(number: int, boxes: list[list[int]], track: int) -> dict[str, A
 
 
 def write_json(path: Path, shape: tuple[int, int], frames: list[dict[str, Any]]) -> None:
-    """A JSON of py-ssvad-metrics."""
+    """Write a JSON file in the format of py-ssvad-metrics."""
     path.parent.mkdir(parents=True, exist_ok=True)
     head = {
         "is_gt": path.parent.name == "gt",
@@ -125,7 +130,7 @@ def write_json(path: Path, shape: tuple[int, int], frames: list[dict[str, Any]])
 
 
 def make_set(folder: Path, sequences: int, frames: int, shape: tuple[int, int]) -> Path:
-    """Sequences of which the middle half of the frames is anomalous, one track each."""
+    """Write sequences whose middle half of frames is anomalous, with one track each."""
     height, width = shape
     side = width // 10
     for s in range(sequences):
@@ -153,7 +158,7 @@ def make_set(folder: Path, sequences: int, frames: int, shape: tuple[int, int]) 
 
 
 def repeat_set(folder: Path, times: int) -> Path:
-    """The same maps listed several times over; the JSON files are written beside the others'."""
+    """Write JSON files that list the same maps several times, beside the folder of the set."""
     for part in ("gt", "pred"):
         target = folder / f"{part}{times}"
         target.mkdir()
@@ -167,7 +172,7 @@ def repeat_set(folder: Path, times: int) -> Path:
 
 
 def evaluate(python: str, program: str, *words: str) -> dict[str, Any]:
-    """Run a program in a process of its own; what it prints last."""
+    """Run a program in its own process. Returns the JSON of its last line."""
     command = [python, "-W", "ignore", "-c", program, *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode:
@@ -177,13 +182,13 @@ def evaluate(python: str, program: str, *words: str) -> dict[str, Any]:
 
 
 def ours(folder: Path, warm: Path, *, suffix: str = "", jobs: int = 1) -> dict[str, Any]:
-    """Our evaluation of a set."""
+    """Evaluate a set with vadloc."""
     folders = [folder / name for name in (f"gt{suffix}", f"pred{suffix}", "pred")]
     return evaluate(sys.executable, OURS, *map(str, folders), str(jobs), str(warm))
 
 
 def first_sequences(folder: Path, count: int) -> None:
-    """The JSON files of the first sequences, as ``gt_first`` and ``pred_first``."""
+    """Copy the JSON files of the first sequences to ``gt_first`` and ``pred_first``."""
     for part in ("gt", "pred"):
         (folder / f"{part}_first").mkdir()
         for path in sorted((folder / part).glob("*.json"))[:count]:
@@ -205,7 +210,7 @@ def counts_on_grid(result: dict[str, Any]) -> dict[str, list[int]]:
 
 
 def their_counts(result: dict[str, Any]) -> NDArray[np.float64]:
-    """What py-ssvad-metrics counted at each threshold, all sequences added: ``(103, columns)``."""
+    """Counts of py-ssvad-metrics by threshold, summed over sequences: ``(103, columns)``."""
     thresholds = np.array([threshold for threshold, _ in result["calls"]])
     table = np.array([numbers for _, numbers in result["calls"]], np.float64)
     return np.array([table[thresholds == t].sum(axis=0) for t in THRESHOLDS])
@@ -222,14 +227,14 @@ def compare(mine: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def print_cost(name: str, result: dict[str, Any], frames: int) -> None:
-    """A line of seconds."""
+    """Print a line with the seconds of a program."""
     wall, cpu = (1000 * result[key] / frames for key in ("seconds", "cpu"))
     text = f"  {name:<18}{result['seconds']:8.2f} s {wall:8.2f} ms a frame, processor {cpu:8.2f} ms"
     print(f"{text}, peak {result['peak_mib']:.0f} MiB", flush=True)
 
 
 def measure(folder: Path, warm: Path, theirs: str | None, count: int) -> None:
-    """Seconds of both on a set, and how far they agree on its first sequences."""
+    """Print the seconds of both on a set, and how far they agree on its first sequences."""
     mine = ours(folder, warm)
     frames = mine["counts"]["frames"]
     print_cost("ours", mine, frames)
@@ -254,7 +259,7 @@ def measure(folder: Path, warm: Path, theirs: str | None, count: int) -> None:
 
 
 def measure_growth(folder: Path, warm: Path) -> None:
-    """Seconds and memory at one and four times as many frames."""
+    """Print seconds and memory at one and four times as many frames."""
     repeat_set(folder, 4)
     for suffix in ("", "4"):
         result = ours(folder, warm, suffix=suffix)

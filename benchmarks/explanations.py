@@ -1,16 +1,16 @@
-"""How often explanations name the right cause: Ped2's tracks against a list made by eye.
+"""How often explanations name the right cause: the tracks of Ped2 and a list made by a person.
 
     VADLOC_DATASETS=... python benchmarks/explanations.py --results results [--tracks]
 
-reads what ``python -m vadloc.run --config configs/ped2.toml`` left in ``--results`` and prints, for
-the calibrated threshold and for the threshold at the equal error rate of frames, how many of the
-annotated tracks are explained, and for how many the explanation names the right cause: a speed
-above the normal range, or the right class. ``benchmarks/ped2_tracks.csv`` says what is right: every
-one of the 21 objects is faster than the pedestrians around it, cyclists and the cart are of another
-class, skaters are persons too.
+reads the results of ``python -m vadloc.run --config configs/ped2.toml`` in ``--results``. For the
+calibrated threshold, and for the threshold at the equal error rate of frames, it prints how many of
+the annotated tracks are explained, and for how many the explanation names the right cause: a speed
+above the normal range, or the right class. ``benchmarks/ped2_tracks.csv`` lists the right causes.
+Each of the 21 objects is faster than the pedestrians around it. Cyclists and the cart have another
+class; skaters are persons too.
 
-A track's explanation is that of the detection which meets it in most frames (IoU at least 0.1), of
-several the one with the highest score.
+The explanation of a track is that of the detection that overlaps it in most frames (IoU at least
+0.1). If several do, it is that of the highest score.
 """
 
 import argparse
@@ -36,7 +36,7 @@ LEAST_IOU = 0.1
 
 
 class Track(NamedTuple):
-    """One annotated track, as a person saw it."""
+    """One annotated track, as described by a person."""
 
     sequence: str
     number: int
@@ -46,7 +46,7 @@ class Track(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of a track: found, right cause named, right cause named first, the sentence."""
+    """The result for a track: found, right cause named, right cause named first, the sentence."""
 
     track: Track
     found: bool
@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
 
 
 def read_tracks(path: Path) -> list[Track]:
-    """The list made by eye."""
+    """Read the list of tracks."""
     with path.open(newline="") as file:
         return [
             Track(r["sequence"], int(r["track"]), r["object"], r["faster"] == "yes", r["class"])
@@ -65,7 +65,7 @@ def read_tracks(path: Path) -> list[Track]:
 
 
 def boxes_of(regions: dict[str, list[Any]], track: int) -> dict[int, list[float]]:
-    """Box of a track in each of its frames."""
+    """The box of a track in each of its frames."""
     rows = zip(regions["frame"], regions["track"], regions["box_xyxy_px"], strict=True)
     return {frame: box for frame, number, box in rows if number == track}
 
@@ -79,7 +79,7 @@ def iou(a: list[float], b: list[float]) -> float:
 
 
 def frames_met(detection: dict[str, Any], boxes: dict[int, list[float]]) -> int:
-    """Frames in which a detection meets a track."""
+    """Number of frames in which a detection overlaps a track."""
     first = detection["first_frame"]
     return sum(
         iou(box, boxes[frame]) >= LEAST_IOU
@@ -89,14 +89,14 @@ def frames_met(detection: dict[str, Any], boxes: dict[int, list[float]]) -> int:
 
 
 def is_right(entry: dict[str, Any], track: Track) -> bool:
-    """Whether an unusual attribute is what is unusual of the track."""
+    """Whether an unusual attribute is a right cause for the track."""
     if entry["attribute"] == "speed":
         return track.faster and bool(entry["value"] > entry["high"])
     return bool(entry["attribute"] == "class" and entry["value"] == track.class_name)
 
 
 def judge(track: Track, detections: list[dict[str, Any]], boxes: dict[int, list[float]]) -> Verdict:
-    """What the explanation of a track says."""
+    """The verdict on the explanation of a track."""
     met = [(frames_met(d, boxes), d["score"], d) for d in detections]
     met = [entry for entry in met if entry[0]]
     if not met:
@@ -107,7 +107,7 @@ def judge(track: Track, detections: list[dict[str, Any]], boxes: dict[int, list[
 
 
 def verdicts(artifacts: Artifacts, threshold: Threshold, tracks: list[Track]) -> list[Verdict]:
-    """All tracks at one threshold; the explanations are made in memory."""
+    """The verdicts on all tracks at one threshold; the explanations are made in memory."""
     detector = load_detector(artifacts)
     regions = artifacts.evaluation("frame_labels.json").load()["regions"]
     found = []

@@ -1,4 +1,4 @@
-"""A short scene, what an undisturbed run makes of it, and how another run compares."""
+"""A short scene, the results of an undisturbed run, and the comparison of other runs with it."""
 
 import hashlib
 import shutil
@@ -14,18 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent
 FRAMES_KEPT = 30
 SAME, CLEAR, WRONG, KILLED = "same bytes", "clear error", "WRONG", "killed"
 TIMED = frozenset({"reports", "inputs"})
-"""Folders of results whose files hold times, and so differ between runs."""
+"""Folders of results whose files hold times, and therefore differ between runs."""
 
 
 @dataclass
 class Scene:
-    """A short scene, and what an undisturbed run makes of it.
+    """A short scene, and the results of an undisturbed run.
 
     Attributes:
         folder: Folder of everything that is written.
-        expected: Digest of each result by its path.
+        expected: Digest of each result of the undisturbed run, by its path.
         seconds: Duration of the undisturbed run.
-        messages: Lines of its log.
+        messages: Number of lines in its log.
     """
 
     folder: Path
@@ -49,7 +49,7 @@ class Scene:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     def judge(self, results: Path, process: subprocess.CompletedProcess[str]) -> str:
-        """The outcome of a run that was to succeed or to say what is wrong."""
+        """The outcome of a run, which must succeed or end with a clear error."""
         if process.returncode == 0:
             other = differing(digests(results), self.expected)
             return complain(f"other bytes: {other}\n{process.stderr}") if other else SAME
@@ -58,36 +58,36 @@ class Scene:
         return CLEAR if clear else complain(process.stderr)
 
     def unfinished(self, results: Path) -> list[str]:
-        """What is under a final name and not as an undisturbed run makes it."""
+        """Files under a final name that differ from those of the undisturbed run."""
         found = digests(results)
         return [k for k, v in found.items() if not is_temporary(k) and self.expected.get(k) != v]
 
 
 def complain(text: str) -> str:
-    """Show what nobody should ever see."""
+    """Print an output that no user should ever see, and return its outcome."""
     print(text[-2000:], file=sys.stderr, flush=True)
     return WRONG
 
 
 def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:
-    """Paths of files that only one of two results has, or that differ."""
+    """Paths of files that differ between two results or exist in only one."""
     paths = sorted(found.keys() | expected.keys())
     return [path for path in paths if found.get(path) != expected.get(path)]
 
 
 def is_temporary(path: str) -> bool:
-    """Whether a file is, or lies in, something unfinished that the next run removes."""
+    """Whether a path is, or lies in, a temporary file or folder, which the next run removes."""
     return any(part.endswith(".part") for part in Path(path).parts)
 
 
 def digests(results: Path) -> dict[str, str]:
-    """SHA-256 of every result but `TIMED`; temporary files count too."""
+    """SHA-256 of every file of results outside `TIMED`, temporary files included."""
     files = [f for f in results.rglob("*") if f.is_file() and TIMED.isdisjoint(f.parts)]
     return {str(f.relative_to(results)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 def make_scene(folder: Path) -> Scene:
-    """The sample scene, cut to its first frames, and its undisturbed run."""
+    """Render the sample scene, keep its first frames, and do the undisturbed run."""
     render_sample_scene(folder)
     for frame in folder.glob("sample/*/*/*.jpg"):
         if int(frame.stem) > FRAMES_KEPT:
@@ -108,6 +108,6 @@ def make_scene(folder: Path) -> Scene:
 
 
 def copy_undisturbed(scene: Scene, results: Path) -> None:
-    """The results of the undisturbed run in another folder."""
+    """Copy the results of the undisturbed run into another folder."""
     shutil.rmtree(results, ignore_errors=True)
     shutil.copytree(scene.folder / "undisturbed", results)

@@ -1,15 +1,15 @@
-"""What happens when things go wrong: kills, full disks, damaged files, stale files, clock jumps.
+"""What happens after faults: kills, full disks, damaged files, stale files, clock jumps.
 
     python benchmarks/faults.py --kills 200
 
-Each fault must end in the very bytes of an undisturbed run, or in one clear line that names the
-file; never in a traceback, a partial file under a final name, or another number. The table it
-prints stands in benchmarks/README.md. The full disk is a small tmpfs, which only root can mount.
+Each fault must end in the same bytes as an undisturbed run, or in one clear line that names the
+file. It must never end in a traceback, a partial file under a final name, or another number. The
+printed table is in benchmarks/README.md. The full disk is a small tmpfs, which only root can mount.
 
-Damaged is every file below ``results/`` that carries a checksum or, as those of the report, is
-listed with one; all that programs read must carry one. The others are for people: plots and tables
-of the evaluation, the ``reports/`` of the commands, which no command reads again, and the records
-below ``inputs/``, without which inputs are read once more.
+Every file below ``results/`` that holds a checksum is damaged, and every file of the report, whose
+checksums are in a list. All files that programs read must have a checksum. The others are the
+plots, tables and ``reports/``, which no command reads, and the records below ``inputs/``; if they
+are missing, inputs are read again.
 """
 
 import argparse
@@ -50,16 +50,16 @@ from vadloc.files import storage
 PROGRESS_EVERY_S = 60
 POLL_S = 0.005
 MOST_KILLS = 30
-"""Most kills of one run before it may end: each comes after a sixth of the way at most."""
+"""Largest number of kills before a run may end; each comes after at most a sixth of the run."""
 Outcomes = Iterator[str]
-"""The outcome of one case after the other; a kill that is no case of its own is `KILLED`."""
+"""The outcomes of all cases, one by one; `KILLED` for a kill that is not a case of its own."""
 READ_BY_PROGRAMS = (".joblib", ".npy", ".json")
 
 
 def kills(scene: Scene, count: int, chance: random.Random) -> Outcomes:
-    """SIGKILL to the whole process group at random moments, then continue to the end.
+    """Send SIGKILL to the process group at random moments, then run to the end.
 
-    After each kill, what is under its final name is compared with the undisturbed run.
+    After each kill, the files under final names are compared with the undisturbed run.
     """
     results = scene.folder / "killed"
     killed: Counter[str] = Counter()
@@ -78,10 +78,11 @@ def kills(scene: Scene, count: int, chance: random.Random) -> Outcomes:
 def kill_a_run(scene: Scene, results: Path, chance: random.Random) -> str:
     """Start a run and kill it at a random moment between two of its messages.
 
-    By messages and not by the clock, so that all stages are met however busy the machine is.
+    The moment is chosen by messages and not by the clock, so that kills hit all stages even on a
+    busy machine.
 
     Returns:
-        The command it was at; empty if it had ended by itself.
+        The command that was running; empty if the run had ended already.
     """
     messages = chance.randint(0, scene.messages // 6)
     log = scene.folder / "killed.log"
@@ -106,7 +107,7 @@ def kill_a_run(scene: Scene, results: Path, chance: random.Random) -> str:
 
 @contextmanager
 def small_disk(folder: Path, kib: int) -> Iterator[Path]:
-    """A tmpfs of that size."""
+    """Mount a tmpfs of a size."""
     folder.mkdir(exist_ok=True)
     options = f"size={kib}k"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
@@ -117,7 +118,7 @@ def small_disk(folder: Path, kib: int) -> Iterator[Path]:
 
 
 def full_disks(scene: Scene, count: int, chance: random.Random) -> Outcomes:
-    """Runs on disks that are too small, then on the same disk made large enough."""
+    """Run on a disk that is too small, then again after it was enlarged."""
     size_kib = sum(f.stat().st_size for f in (scene.folder / "undisturbed").rglob("*")) // 1024
     for _ in range(count):
         with small_disk(scene.folder / "disk", chance.randint(16, size_kib)) as disk:
@@ -127,10 +128,10 @@ def full_disks(scene: Scene, count: int, chance: random.Random) -> Outcomes:
 
 
 def artifacts_below(results: Path) -> list[Artifact]:
-    """Every file with a checksum, as an artifact whose stamp is right.
+    """Every file with a checksum, as an artifact that expects the stamp of the file.
 
     Raises:
-        AssertionError: A file that programs read has none.
+        AssertionError: A file that programs read has no checksum.
     """
     found = []
     for path in sorted(results.rglob("*")):
@@ -143,7 +144,7 @@ def artifacts_below(results: Path) -> list[Artifact]:
 
 
 def guarded_below(results: Path) -> list[tuple[Path, Artifact]]:
-    """Every file whose damage is to be noticed, and the artifact that notices it."""
+    """Every file whose damage must be found, and the artifact that finds it."""
     guarded = []
     for artifact in artifacts_below(results):
         guarded.append((artifact.path, artifact))
@@ -154,7 +155,7 @@ def guarded_below(results: Path) -> list[tuple[Path, Artifact]]:
 
 
 def read(path: Path, file: Artifact) -> object:
-    """Read an artifact as a command would; other kinds of file are only compared."""
+    """Read an artifact as a command would; other files are only compared with their checksum."""
     if path == file.path and path.suffix in READ_BY_PROGRAMS:
         return file.load()
     if file.state(verify=True)[0] != "done":
@@ -163,10 +164,10 @@ def read(path: Path, file: Artifact) -> object:
 
 
 def damage(scene: Scene, count: int, chance: random.Random, *, cut: bool) -> Outcomes:
-    """A flipped bit or a cut at a random place of every file, ``count`` times each.
+    """Flip a bit or cut at a random place of every file, ``count`` times each.
 
-    Files that are only listed get a tenth of that: for each case all that are listed are read.
-    A bit between the words of a JSON file may change nothing; that is the same content.
+    The files of the report get a tenth as many cases, since each case reads all of them. A bit in
+    the white space of a JSON file may change nothing; this counts as the same content.
     """
     for path, file in guarded_below(scene.folder / "undisturbed"):
         whole, content = path.read_bytes(), read(path, file)
@@ -179,7 +180,7 @@ def damage(scene: Scene, count: int, chance: random.Random, *, cut: bool) -> Out
 
 
 def judge_damaged(path: Path, file: Artifact, content: object, damage: str) -> str:
-    """What becomes of a damaged file that held this content."""
+    """The outcome of reading a damaged file that held this content."""
     try:
         found = read(path, file)
     except VadlocError as error:
@@ -190,7 +191,7 @@ def judge_damaged(path: Path, file: Artifact, content: object, damage: str) -> s
 
 
 def exchanged(scene: Scene, count: int, chance: random.Random) -> Outcomes:
-    """The intact file of another sequence or of another kind in an artifact's place."""
+    """Replace an artifact by the intact file of another sequence or kind."""
     results = scene.folder / "exchanged"
     by_suffix: dict[str, list[Path]] = {}
     for file in artifacts_below(scene.folder / "undisturbed"):
@@ -199,7 +200,7 @@ def exchanged(scene: Scene, count: int, chance: random.Random) -> Outcomes:
         copy_undisturbed(scene, results)
         files = chance.choice([files for files in by_suffix.values() if len(files) > 1])
         here, there = chance.sample(files, 2)
-        while storage.read_stamp(here) == storage.read_stamp(there):  # curves of one evaluation
+        while storage.read_stamp(here) == storage.read_stamp(there):  # curves share a stamp
             here, there = chance.sample(files, 2)
         shutil.copy(there, results / here.relative_to(scene.folder / "undisturbed"))
         refused = scene.run(results)
@@ -222,7 +223,7 @@ CHANGES = (
 
 
 def stale(scene: Scene, _count: int, _chance: random.Random) -> Outcomes:
-    """Another value in each table of the config: refused, then replaced with --overwrite."""
+    """Change a value in each table of the config: results are refused, then overwritten."""
     original = scene.config.read_text()
     for old, new in CHANGES:
         results, fresh = scene.folder / "stale", scene.folder / "fresh"
@@ -240,7 +241,7 @@ def stale(scene: Scene, _count: int, _chance: random.Random) -> Outcomes:
 
 
 def clock_jumps(scene: Scene, count: int, chance: random.Random) -> Outcomes:
-    """Frames and results dated decades back or ahead: nothing is done again or differently."""
+    """Date frames and results decades back or ahead: nothing may be computed again or change."""
     results = scene.folder / "clock"
     for _ in range(count):
         copy_undisturbed(scene, results)
@@ -257,7 +258,7 @@ def _row(name: str, outcome: Counter[str]) -> str:
 
 
 def tally(name: str, outcomes: Outcomes) -> Counter[str]:
-    """Count the outcomes of a fault, and tell now and then how far it is."""
+    """Count the outcomes of a fault, and print the progress from time to time."""
     counts: Counter[str] = Counter()
     told = time.monotonic()
     for outcome in outcomes:
@@ -277,11 +278,11 @@ FAULTS: dict[str, tuple[str, Callable[[Scene, int, random.Random], Outcomes], in
     "stale": ("config changed, then --overwrite", stale, 1),
     "clock": ("clock jumps", clock_jumps, 5),
 }
-"""Name, words, function and cases of each fault."""
+"""Name of each fault to its description, its function and its number of cases."""
 
 
 def main() -> None:
-    """Print the table; status 1 if anything went wrong."""
+    """Print the table; exit with status 1 if an outcome is a failure."""
     parser = argparse.ArgumentParser(description="What happens when things go wrong.")
     parser.add_argument("--kills", type=int, default=FAULTS["kills"][2])
     parser.add_argument("--cases", type=int, help="of each other fault; default: its own number")

@@ -1,12 +1,12 @@
-"""What a reduced flow is worth: the criteria and the processor time of ``flow_side_px``.
+"""The effect of ``flow_side_px``: criteria and processor time with flow on reduced frames.
 
     VADLOC_DATASETS=... python benchmarks/flow_side.py configs/ped2.toml --sides 180 240 360
     VADLOC_DATASETS=... python benchmarks/flow_side.py configs/ped2.toml --enlarge 3.5
 
 prints a Markdown table. ``--enlarge`` first enlarges all frames and annotated rows (of the format
-``street_scene``), and with them regions and the floor of the flow, so that every row of the table
-has the same task in larger pictures. Processor time is that of extracting the features of all
-sequences, reading included.
+``street_scene``), and also the regions and the floor of the flow. So every row of the table is the
+same task in larger pictures. Processor time is that of extracting the features of all sequences,
+reading included.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SIDES = (320, 480, 640, 960, 1280)
 
 
 def enlarge_frame(source: Path, target: Path, factor: float) -> None:
-    """A grey frame, or the annotated rows of a sequence, enlarged."""
+    """Write an enlarged grey frame, or the enlarged annotated rows of a sequence."""
     if source.suffix == ".txt":
         rows = [line.split() for line in source.read_text().splitlines()]
         scaled = [[*r[:2], *(f"{float(number) * factor:g}" for number in r[2:])] for r in rows]
@@ -49,7 +49,7 @@ def enlarge_frame(source: Path, target: Path, factor: float) -> None:
 
 
 def enlarge_dataset(config: dict[str, Any], datasets: Path, folder: Path, factor: float) -> None:
-    """Frames and rows of all sequences, below a folder as they were below ``datasets``."""
+    """Enlarge frames and rows of all sequences; the paths below both folders are the same."""
     for split in ("train", "test"):
         source = datasets / config["dataset"][split]
         for path in sorted(source.glob("*/*")):
@@ -61,7 +61,7 @@ def enlarge_dataset(config: dict[str, Any], datasets: Path, folder: Path, factor
 
 
 def enlarge_config(config: dict[str, Any], factor: float) -> dict[str, Any]:
-    """The config of such frames."""
+    """The config for enlarged frames."""
     larger = copy.deepcopy(config)
     regions = larger["regions"]
     cells = regions["size_px"] // regions["stride_px"]
@@ -73,7 +73,7 @@ def enlarge_config(config: dict[str, Any], factor: float) -> dict[str, Any]:
 
 
 def measure(config: dict[str, Any], datasets: Path) -> str:
-    """The criteria and the milliseconds of processor time a frame, as cells of the table."""
+    """The criteria, and the milliseconds of processor time per frame, as cells of the table."""
     with tempfile.TemporaryDirectory() as folder:
         path, results = Path(folder) / "config.toml", Path(folder) / "results"
         path.write_text(to_toml(config))

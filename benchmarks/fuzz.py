@@ -1,17 +1,17 @@
-"""Damaged files for every reader: each must end in a result or in one clear line.
+"""Give damaged files to every reader; each must end in a result or in one clear line.
 
     python benchmarks/fuzz.py --reader all --minutes 10
 
-takes valid files, changes some of their bytes, and has a child process read them. A failure is a
+takes valid files, changes some of their bytes, and reads them in a child process. A failure is a
 traceback, a crash, more than ``LIMIT_S`` seconds of processor time, more than ``LIMIT_MIB`` of
-memory, or an error that is not one printable line with the name of file or sequence. What failed is
-kept, and
+memory, or an error that is not one printable line with the name of file or sequence. Failed
+examples are kept, and
 
     python benchmarks/fuzz.py --reader pictures --replay FOLDER
 
-reads it again. Files whose error is a new one are changed further, so that the search goes deeper
-than the first check of a reader. Where a checksum guards the content, most examples get the right
-one. The same seed makes the same examples as long as the readers say the same.
+reads an example again. Files that cause a new error are changed further, so that the search gets
+past the first check of a reader. If the content has a checksum, most examples get the right
+checksum. The same seed makes the same examples as long as the readers give the same errors.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def replay(name: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Print the table; status 1 if anything failed."""
+    """Print the table; exit with status 1 if an example failed."""
     parser = argparse.ArgumentParser(description="Damaged files for every reader.")
     parser.add_argument("--reader", choices=["all", *READERS], default="all")
     parser.add_argument("--minutes", type=float, default=10.0, help="for each reader")

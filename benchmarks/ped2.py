@@ -1,12 +1,12 @@
-"""Frames to report on UCSD Ped2 in a fresh folder: quality, seconds of each stage, peak memory.
+"""The whole pipeline on UCSD Ped2 in a new folder: criteria, seconds of each stage, peak memory.
 
     VADLOC_DATASETS=... python benchmarks/ped2.py
 
 runs the whole pipeline twice, stage by stage and in one command, and compares the results byte by
 byte. Frames per second count the frames of the split that a stage works on: training for selection
-and calibration, test for scoring and what follows it. Peak memory is that of the whole process tree
-(each page shared out among those that have it), looked at ten times a second. ``--config`` takes
-any other dataset.
+and calibration, test for scoring and later stages. Peak memory is that of the whole process tree
+(a shared page is divided among its processes), measured ten times a second. ``--config`` takes
+another dataset.
 """
 
 import argparse
@@ -37,7 +37,7 @@ STAGES: tuple[tuple[str, tuple[Split, ...]], ...] = (
     ("anomaly_detection.explain_anomalies", ("test",)),
     ("anomaly_detection.write_report", ("test",)),
 )
-"""Stages, and the splits whose frames they are counted by."""
+"""The stages, and the splits whose frames they process."""
 WHOLE: tuple[tuple[str, tuple[Split, ...]], ...] = (("vadloc.run", ("train", "test")),)
 
 
@@ -57,7 +57,7 @@ def tree_memory_mib(root: int) -> float:
 
 
 def run_command(words: list[str]) -> tuple[float, float]:
-    """Run a command; its seconds and the peak memory of its process tree."""
+    """Run a command. Returns its seconds and the peak memory of its process tree in MiB."""
     peak = 0.0
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -75,14 +75,14 @@ def run_command(words: list[str]) -> tuple[float, float]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every result but reports and records of inputs, which hold times."""
+    """SHA-256 of every result, except reports and records of inputs, which hold times."""
     timed = {"reports", "inputs"}
     files = [f for f in sorted(folder.rglob("*")) if f.is_file() and timed.isdisjoint(f.parts)]
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 def frame_counts(config: Path, datasets: Path) -> dict[Split, int]:
-    """Frames of each split."""
+    """Number of frames of each split."""
     artifacts = Artifacts(load_config(config), Path(), datasets)
     splits: tuple[Split, ...] = ("train", "test")
     return {
@@ -94,7 +94,7 @@ def frame_counts(config: Path, datasets: Path) -> dict[Split, int]:
 def run_stages(
     stages: tuple[tuple[str, tuple[Split, ...]], ...], options: list[str], counts: dict[Split, int]
 ) -> None:
-    """Commands one after the other; prints a line each."""
+    """Run commands one after the other, and print a line for each."""
     total = 0.0
     for command, splits in stages:
         frames = sum(counts[split] for split in splits)

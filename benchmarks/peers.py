@@ -1,19 +1,19 @@
-"""vadloc against its peers, side by side in one run: frames/s, processor time and peak memory.
+"""Compare vadloc with other programs in one run: frames/s, processor time and peak memory.
 
     python -m venv anomalib && anomalib/bin/pip install anomalib
     VADLOC_DATASETS=... python benchmarks/peers.py --anomalib-python anomalib/bin/python
 
-gives everybody the same frames (of UCSD Ped2; without VADLOC_DATASETS of the rendered sample scene)
-and the same cores, one after the other, each phase in a process of its own with the threads that it
-takes by default (or ``--threads``): PatchCore of anomalib, the published algorithm of EVAL done
-plainly (``peers/plain_eval.py``), and versions of vadloc. The order is turned round from round to
-round, and the table has medians over the rounds. Seconds run from the first frame read to the last
-result written; what comes before, mostly importing, is the column *start*. *reuse_below = 0*
-computes every volume, as the plain program does. Printed as well: how far the plain program and
-vadloc agree. With ``--ssvad-python`` also the evaluation beside py-ssvad-metrics, of which
-``evaluation_speed.py`` has more.
+compares PatchCore of anomalib, a plain implementation of EVAL's published algorithm
+(``peers/plain_eval.py``), and versions of vadloc. All get the same frames (of UCSD Ped2; without
+VADLOC_DATASETS, of the rendered sample scene) and the same cores, one after the other. Each phase
+runs in its own process with its default number of threads (or ``--threads``). The order is reversed
+from round to round, and the table has medians over the rounds. Seconds are measured from the first
+frame read to the last result written; the time before, mostly for imports, is the column *start*.
+*reuse_below = 0* computes every volume, as the plain program does. The program also prints how far
+the plain program and vadloc agree. With ``--ssvad-python`` it also compares the evaluation with
+py-ssvad-metrics; ``evaluation_speed.py`` does this in more detail.
 
-Training frames are few because the coreset of PatchCore takes time by their square.
+There are few training frames, since the time of PatchCore's coreset grows with their square.
 """
 
 import argparse
@@ -53,9 +53,9 @@ appearance.reuse_below = {reuse_below}
 motion.reuse_below = {reuse_below}
 """
 CONFIGS = {"vadloc.toml": 6.0, "every_volume.toml": 0.0}
-"""Config file to ``reuse_below``: the default, and none."""
+"""Config file to its ``reuse_below``: the default, and 0."""
 LEAST_FRAMES = 10
-"""Least length of a sequence: that of a video volume."""
+"""Least number of frames of a sequence: that of a video volume."""
 CELLS = "map of 16 px cells"
 EXPLAINED = f"{CELLS}, alarms in words"
 SCORE_AND_MAP = "frame score, map of pixels"
@@ -66,7 +66,7 @@ NOT_RUN = (
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Cost = dict[str, float]
-"""What ``peers/measured.py`` prints, and ``start_seconds``."""
+"""The numbers that ``peers/measured.py`` prints, and ``start_seconds``."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class Peer:
 
     Attributes:
         name: Name in the table.
-        gives: What it says about a frame.
-        python: The Python that runs it.
+        gives: What it computes for a frame.
+        python: The Python that runs the program.
         program: File below ``peers/``.
-        options: Its options.
+        options: Options of the program.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Peer:
 
     @property
     def folder(self) -> str:
-        """Name of the folder of its results."""
+        """Name of the folder of the results."""
         return "".join(c if c.isalnum() else "_" for c in self.name)
 
 
@@ -119,7 +119,7 @@ def patchcore_peer(python: str, backbone: str) -> Peer:
 
 
 def all_peers(anomalib_python: str | None, backbone: str) -> list[Peer]:
-    """Rows of the table, in its order."""
+    """The rows of the table in order."""
     return [
         *([patchcore_peer(anomalib_python, backbone)] if anomalib_python else []),
         plain_peer("appearance_motion"),
@@ -132,7 +132,7 @@ def all_peers(anomalib_python: str | None, backbone: str) -> list[Peer]:
 
 
 def copy_frames(source: Path, target: Path, count: int) -> None:
-    """The first frames of a folder of sequences, sequence by sequence."""
+    """Copy the first frames of a folder of sequences, sequence by sequence."""
     for sequence in list_sequences(source):
         files = list_frame_files(sequence.path)[:count]
         if len(files) < LEAST_FRAMES:
@@ -151,7 +151,7 @@ def copy_frames(source: Path, target: Path, count: int) -> None:
 
 
 def lay_out(dataset: Path, folder: Path, counts: dict[str, int]) -> None:
-    """Frames, so many of each phase, and configs that everybody reads."""
+    """Write the frames of each phase, in the given numbers, and the configs for all programs."""
     for phase, count in counts.items():
         copy_frames(dataset / phase.capitalize(), folder / phase.capitalize(), count)
     for name, reuse_below in CONFIGS.items():
@@ -159,7 +159,7 @@ def lay_out(dataset: Path, folder: Path, counts: dict[str, int]) -> None:
 
 
 def environment(threads: int | None = None) -> dict[str, str]:
-    """Environment of the programs: vadloc from here, and so many threads, or their default."""
+    """Environment of the programs: this vadloc, and a number of threads if it is given."""
     own = {name: value for name, value in os.environ.items() if name not in THREADS}
     if threads is not None:
         own |= dict.fromkeys(THREADS, str(threads))
@@ -167,7 +167,7 @@ def environment(threads: int | None = None) -> dict[str, str]:
 
 
 def run_phase(peer: Peer, phase: str, folder: Path, *, threads: int | None) -> Cost:
-    """Run one phase of a peer; its cost."""
+    """Run one phase of a peer. Returns its cost."""
     command = [peer.python, "-W", "ignore", str(PROGRAMS / peer.program), phase, *peer.options]
     command += ["--frames", str(folder), "--state", str(folder / "state" / peer.folder)]
     started = time.time()
@@ -180,7 +180,7 @@ def run_phase(peer: Peer, phase: str, folder: Path, *, threads: int | None) -> C
 
 
 def dataset_folder(scratch: Path) -> Path:
-    """UCSD Ped2 below VADLOC_DATASETS, or else the sample scene, which is rendered."""
+    """The folder of UCSD Ped2 below VADLOC_DATASETS, or else of the sample scene, rendered here."""
     datasets = os.environ.get("VADLOC_DATASETS")
     if datasets:
         ped2 = Path(datasets) / "ped2"
@@ -195,7 +195,7 @@ def dataset_folder(scratch: Path) -> Path:
 def run_rounds(
     peers: list[Peer], rounds: int, folder: Path, *, threads: int | None
 ) -> dict[str, dict[str, list[Cost]]]:
-    """Costs of all peers by name and phase, one a round; the last round's results are left."""
+    """Costs of all peers by name and phase, one per round; the results of the last round remain."""
     costs: dict[str, dict[str, list[Cost]]] = {p.name: {q: [] for q in PHASES} for p in peers}
     for turn in range(rounds):
         shutil.rmtree(folder / "state", ignore_errors=True)
@@ -209,7 +209,7 @@ def run_rounds(
 
 
 def median(costs: list[Cost], key: str) -> float:
-    """Median over the rounds."""
+    """Median of a number over the rounds."""
     return statistics.median(cost[key] for cost in costs)
 
 
@@ -237,7 +237,7 @@ def table(peers: list[Peer], costs: dict[str, dict[str, list[Cost]]]) -> Iterato
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """Type of an option: a whole number that is not smaller."""
+    """Type of an option: a whole number of at least ``least``."""
 
     def number(text: str) -> int:
         if not text.isdigit() or int(text) < least:
@@ -248,7 +248,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def python_with(package: str) -> Callable[[str], str]:
-    """Type of an option: a Python that has a package."""
+    """Type of an option: a Python in which a package is installed."""
 
     def absolute(path: str) -> str:
         python = shutil.which(path)
@@ -256,20 +256,20 @@ def python_with(package: str) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(f"{path}: no program; give the Python of {package}")
         if not version_of(package, python):
             raise argparse.ArgumentTypeError(f"{path}: has no {package}; {path} -m pip install it")
-        return str(Path(python).absolute())  # not resolved: a link says which environment it is
+        return str(Path(python).absolute())  # the link, not its target, names the environment
 
     return absolute
 
 
 def version_of(package: str, python: str) -> str:
-    """Version of a package in an environment; empty if it is not there."""
+    """Version of a package in an environment; empty if it is not installed."""
     program = f"from importlib.metadata import version; print(version({package!r}))"
     done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
 
 def machine() -> str:
-    """What it ran on, in a line."""
+    """The machine in one line."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -281,7 +281,7 @@ def machine() -> str:
 
 
 def compare_with_plain(peers: list[Peer], folder: Path) -> None:
-    """Print how far vadloc and the plain program agree, from what the last round left."""
+    """Print how far vadloc and the plain program agree in the results of the last round."""
     pairs = {
         "momentum": vadloc_peer("momentum"),
         "appearance_motion": every_volume_peer("appearance_motion"),
@@ -296,7 +296,7 @@ def compare_with_plain(peers: list[Peer], folder: Path) -> None:
 
 
 def compare_evaluation(ssvad_python: str) -> None:
-    """Evaluation beside py-ssvad-metrics on a small set."""
+    """Compare the evaluation with py-ssvad-metrics on a small set."""
     import evaluation_speed
 
     with tempfile.TemporaryDirectory() as name:
@@ -334,7 +334,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Print the table, and how far results agree."""
+    """Print the table and the comparisons."""
     args = parse_arguments()
     peers: list[Peer] = args.peers
     print(machine(), flush=True)

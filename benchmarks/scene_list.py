@@ -1,4 +1,4 @@
-"""The rendered scenes that versions are compared on: names, and how each is made."""
+"""The rendered scenes on which versions are compared: their names and options."""
 
 import shlex
 
@@ -24,5 +24,5 @@ OPTIONS = {
 
 
 def words(name: str) -> list[str]:
-    """Options that render a scene under its name."""
+    """The options that render a scene under its name."""
     return ["--name", name, *shlex.split(OPTIONS[name])]

@@ -1,15 +1,15 @@
-"""All versions on all scenes: rendered ones, UCSD Ped2 and the Avenue part, and the worst of them.
+"""All versions on all scenes (rendered scenes, UCSD Ped2 and a part of Avenue), and the worst.
 
     VADLOC_DATASETS=... python benchmarks/scenes.py --scenes SCRATCH --versions momentum
     python benchmarks/scenes.py --only walkway --set features.momentum.flow_floor_px_per_frame=0.2
 
-prints a Markdown table: a row for each scene, a column for each version and for each ``--set``
-(the first version with this setting changed), in a cell frame AUC / RBDC / TBDC; below them the
-mean of each and the worst scene, by the mean of its three numbers. Regions are those that
-``vadloc.propose_regions`` proposes from the training video. With several columns, a last one shows
-what a choice made without the scene comes to: of the column whose worst scene among all others is
-best. Scenes are rendered below ``--scenes`` unless they are there. ``--results`` keeps results, and
-goes on from what is there.
+prints a Markdown table with a row for each scene, and a column for each version and for each
+``--set`` (the first version with this setting changed). A cell has frame AUC / RBDC / TBDC. Below
+them are the means of each column and its worst scene, by the mean of the three numbers. Regions are
+those that ``vadloc.propose_regions`` proposes from the training video. With several columns, the
+table also shows for each scene the result of a choice made without it: that of the column whose
+worst scene among all others is best. Scenes are rendered below ``--scenes`` unless they exist.
+``--results`` keeps the results, and reuses those of an earlier run.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from vadloc.propose_regions import examine
 from vadloc.versions import VERSIONS
 
 REAL = ("ped2", "avenue")
-"""Configs of scenes that are not rendered."""
+"""Names of the configs of scenes that are not rendered."""
 
 Numbers = list[float]
 """Frame AUC, RBDC and TBDC."""
@@ -49,7 +49,7 @@ class Scene:
     Attributes:
         name: Name in the table.
         config: Content of its config file.
-        datasets: Folder below which its data lies.
+        datasets: Folder to which the paths of the config are relative.
     """
 
     name: str
@@ -59,11 +59,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Column:
-    """A version with a setting changed, or none.
+    """A version, with one setting changed or none.
 
     Attributes:
-        version: Its name.
-        setting: Such as ``scoring.combine="max"``, or nothing.
+        version: Name of the version.
+        setting: The changed setting, such as ``scoring.combine="max"``; empty for none.
     """
 
     version: str
@@ -85,7 +85,7 @@ class Column:
 
 
 def scenes(folder: Path, real: Path, only: list[str]) -> Iterator[Scene]:
-    """The scenes, rendered ones first, each rendered when its turn comes."""
+    """The scenes, rendered scenes first; each is rendered when it is yielded."""
     for name in scene_list.OPTIONS:
         if not only or name in only:
             yield rendered(name, folder)
@@ -96,7 +96,7 @@ def scenes(folder: Path, real: Path, only: list[str]) -> Iterator[Scene]:
 
 
 def rendered(name: str, folder: Path) -> Scene:
-    """A scene of the family."""
+    """A rendered scene by its name in `scene_list.OPTIONS`."""
     command = [sys.executable, "-m", "vadloc.sample_scene", "--datasets", str(folder)]
     done = subprocess.run(
         [*command, *scene_list.words(name)], cwd=ROOT, capture_output=True, text=True, check=False
@@ -109,7 +109,7 @@ def rendered(name: str, folder: Path) -> Scene:
 
 
 def with_proposed_regions(scene: Scene) -> dict[str, Any]:
-    """The scene's config with the regions that its training video suggests."""
+    """The scene's config with the regions that are proposed from its training video."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.toml"
         path.write_text(to_toml(scene.config))
@@ -121,7 +121,7 @@ def with_proposed_regions(scene: Scene) -> dict[str, Any]:
 
 
 def measure(config: dict[str, Any], datasets: Path, results: Path, jobs: int) -> Numbers:
-    """The criteria of a config."""
+    """The criteria for a config."""
     results.mkdir(parents=True, exist_ok=True)
     path = results / "config.toml"
     path.write_text(to_toml(config))
@@ -135,13 +135,13 @@ Table = dict[str, list[Numbers]]
 
 
 def merit(numbers: Numbers) -> float:
-    """Mean of the three criteria, of those that a scene has."""
+    """Mean of the three criteria, without those that a scene does not have."""
     known = [number for number in numbers if not math.isnan(number)]
     return statistics.fmean(known)
 
 
 def chosen_without(table: Table, scene: str) -> int:
-    """The column whose worst scene is best, when one scene is not looked at."""
+    """Index of the column whose worst scene is best, one scene left out."""
     others = [row for name, row in table.items() if name != scene] or list(table.values())
     worst = [min(merit(row[column]) for row in others) for column in range(len(others[0]))]
     return worst.index(max(worst))
@@ -165,7 +165,7 @@ def summary(table: Table, columns: list[Column]) -> list[str]:
 
 
 def held_out(table: Table, columns: list[Column]) -> list[str]:
-    """Rows of what the column chosen by all other scenes gives on each scene."""
+    """Rows with the result on each scene of the column that is best on all other scenes."""
     lines = ["", "| scene | chosen without it | |", "|---|---|---|"]
     found = {name: chosen_without(table, name) for name in table}
     for name, column in found.items():
@@ -187,7 +187,7 @@ def to_json(table: Table, columns: list[Column]) -> str:
 
 
 def parse() -> argparse.Namespace:
-    """Options."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(description="All versions on all scenes, and the worst.")
     add = parser.add_argument
     add("--versions", nargs="+", default=["momentum"], choices=sorted(VERSIONS))

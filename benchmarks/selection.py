@@ -1,11 +1,12 @@
-"""Greedy selection in blocks against the plain rule, side by side: 20,000 vectors of 128 numbers.
+"""Compare greedy selection in blocks with the plain rule on 20,000 vectors of 128 numbers.
 
     python benchmarks/selection.py
 
-Three ways to the same exemplars: in blocks; one vector at a time against all kept ones in one NumPy
-expression; one vector and one kept vector at a time, as the rule is written (timed on the first
-1,000 vectors, and extrapolated by the number of distances, which is counted). The share kept is set
-by the threshold; vectors are 3,000 random ones with noise.
+Three programs find the same exemplars. The first works in blocks. The second compares one vector
+at a time with all exemplars in one NumPy expression. The third computes one distance at a time, as
+the rule is written; it is timed on the first 1,000 vectors and extrapolated by the counted number
+of distances. The threshold sets the share of exemplars. The vectors are copies of 3,000 random
+vectors with noise.
 """
 
 import time
@@ -21,7 +22,7 @@ THRESHOLDS = (4.0, 8.0, 12.0)
 
 
 def plain_vectorised(vectors: NDArray[np.float64], threshold: float) -> list[int]:
-    """One vector at a time, all its distances at once."""
+    """Selection of one vector at a time, with all its distances at once."""
     kept: list[int] = []
     rows = np.empty_like(vectors)
     for index, vector in enumerate(vectors):
@@ -33,7 +34,7 @@ def plain_vectorised(vectors: NDArray[np.float64], threshold: float) -> list[int
 
 
 def plain(vectors: NDArray[np.float64], threshold: float) -> tuple[list[int], int]:
-    """One vector and one distance at a time; also the number of distances."""
+    """Selection of one vector and one distance at a time, and the number of distances."""
     kept: list[int] = []
     distances = 0
     for index, vector in enumerate(vectors):
@@ -47,7 +48,7 @@ def plain(vectors: NDArray[np.float64], threshold: float) -> tuple[list[int], in
 
 
 def distances_until_covered(vectors: NDArray[np.float64], threshold: float) -> int:
-    """Distances that ``plain`` takes for all vectors, counted with vectorised ones."""
+    """Number of distances that ``plain`` computes for all vectors, found by vectorised code."""
     kept: list[int] = []
     rows = np.empty_like(vectors)
     total = 0

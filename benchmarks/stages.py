@@ -1,4 +1,4 @@
-"""What the programs beside it share: stages run as commands, and the criteria that come of them."""
+"""Code that the benchmarks share: running stages as commands, and reading their criteria."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from vadloc.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ("frame_roc_auc", "region_roc_auc", "track_roc_auc")
-"""Keys of a summary whose values stand in the columns below."""
+"""Keys of ``summary.json`` for the columns frame AUC, RBDC and TBDC."""
 COLUMNS = "frame AUC | RBDC | TBDC"
 EXTRACT = "feature_extraction.extract_features"
 EXTRACTION = (f"{EXTRACT} --split train", f"{EXTRACT} --split test")
@@ -23,15 +23,15 @@ LATER = (
     "anomaly_detection.score_anomalies",
     "evaluation.evaluate_scores",
 )
-"""What leads from features to criteria."""
+"""The stages from features to criteria."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What commands took.
+    """The time that commands took.
 
     Attributes:
-        wall_s: Seconds by the clock.
+        wall_s: Wall time in seconds.
         cpu_s: Processor seconds of all their processes together.
     """
 
@@ -40,7 +40,7 @@ class Cost:
 
 
 def run_stages(stages: tuple[str, ...], options: list[str]) -> Cost:
-    """Run stages one after the other, to the end of the last one."""
+    """Run stages one after the other."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     for stage in stages:
         command = [sys.executable, "-m", *stage.split(), *options]
@@ -52,9 +52,9 @@ def run_stages(stages: tuple[str, ...], options: list[str]) -> Cost:
 
 
 def criteria(results: Path, version: str = "*") -> list[float]:
-    """Frame AUC, RBDC and TBDC of the one dataset (and version) that was evaluated.
+    """Frame AUC, RBDC and TBDC of the only dataset (and version) in the results.
 
-    NaN where a dataset has none, such as one without anomalies.
+    A criterion is NaN if it does not exist, as for a dataset without anomalies.
     """
     [summary] = results.glob(f"*/evaluation/{version}/summary.json")
     numbers = json.loads(summary.read_text())
@@ -62,16 +62,16 @@ def criteria(results: Path, version: str = "*") -> list[float]:
 
 
 def extraction_counts(results: Path, extractor: str) -> dict[str, int]:
-    """What an extractor counted in one dataset, over all sequences of both splits."""
+    """The counts of an extractor in one dataset, summed over all sequences of both splits."""
     reports = results.glob(f"*/reports/{EXTRACT}/{extractor}/*/*.json")
     counts = [json.loads(report.read_text())["counts"] for report in reports]
     return {name: sum(count[name] for count in counts) for name in counts[0]}
 
 
 def datasets_folder(config: Path, given: str) -> Path:
-    """Where the data of a config lies: the given folder, or else the repository's own.
+    """The folder with the data of a config: the given folder, or else ``datasets``.
 
-    So that one command may name Ped2, which lies elsewhere, and the rendered scene.
+    So one command may name Ped2 in the given folder, and the rendered scene in ``datasets``.
     """
     train = load_config(config).dataset.train
     for folder in (Path(given).resolve(), ROOT / "datasets"):

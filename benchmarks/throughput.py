@@ -1,21 +1,21 @@
-"""Speed and memory of the stages, how they grow, and how near they come to what limits them.
+"""Speed and memory of the stages, how they grow, and how close they are to their limits.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --part limits stages --sizes 1280x720 --versions momentum
     python benchmarks/throughput.py --quick
 
-prints Markdown tables. Video is the rendered street, enlarged and with sensor noise, or with
-``--video`` your own frames or file, brought to each size. Every stage runs as the command that a
-user types, with as many sequences side by side as there are cores.
+prints Markdown tables. The video is the rendered street, enlarged and with sensor noise, or with
+``--video`` your own frames or file, scaled to each size. Every stage runs as a user's command, with
+as many parallel sequences as there are cores.
 
-*Processor* time is that of all processes of a command. *Start* is the same command on very short
-sequences; times a frame or volume are what it takes beyond that. Peak memory is that of the largest
-process. Beside an extraction stand the processor time that its slowest part (reading, flow or a
-network) takes alone, its *share* of the whole, and the share of *all parts*: what is left is ours,
-and what the parts cost one another when they run side by side.
+*Processor* time is that of all processes of a command. *Start* is the time of the same command on
+very short sequences; times per frame or volume do not contain it. Peak memory is that of the
+largest process. For an extraction, the table also has the processor time that its slowest part
+(reading, flow or a network) takes alone, the *share* of this part in the whole, and the share of
+*all parts*. The rest is the time of our code, and the time that parallel parts cost one another.
 
-Parts: *limits* are those parts alone. *stages* are all stages of all versions at all sizes.
-*frames*, *regions*, *volumes* and *exemplars* say how time and memory grow.
+``--part``: *limits* measures these parts alone. *stages* measures all stages of all versions at all
+sizes. *frames*, *regions*, *volumes* and *exemplars* measure how time and memory grow.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from typing import Any
 
 import numpy as np
 from throughput_limits import (
-    SCREEN,
+    PRODUCT,
     PartLimits,
     decode_ms,
     network_ms,
     other_formats,
-    screen_gflops,
+    product_gflops,
     square_gflops,
 )
 from throughput_material import REGIONS, SEQUENCES, SYNTHETIC_SEQUENCES, WIDTHS
@@ -78,13 +78,13 @@ QUICK: dict[str, Any] = {
 
 
 def print_table(title: str, columns: str) -> None:
-    """Head of a table; columns are separated by ``|``."""
+    """Print the head of a table; columns are separated by ``|``."""
     rule = "---|" * (columns.count("|") + 1)
     print(f"\n{title}\n\n| {' | '.join(columns.split('|'))} |\n|{rule}", flush=True)
 
 
 def print_row(*cells: object) -> None:
-    """A row of a table."""
+    """Print a row of a table."""
     print("| " + " | ".join(map(show, cells)) + " |", flush=True)
 
 
@@ -98,13 +98,13 @@ def show(cell: object) -> str:
 
 
 def checked_size(text: str) -> str:
-    """The type of ``--sizes``: ``WxH`` as it stands, which also names folders."""
+    """The type of ``--sizes``: ``WxH`` unchanged, since it also names folders."""
     width_and_height(text)
     return text
 
 
 def checked_volumes(text: str) -> int:
-    """The type of ``--volumes``: the same number for each region of each synthetic sequence."""
+    """The type of ``--volumes``: a multiple of the regions of all synthetic sequences."""
     each = REGIONS * SYNTHETIC_SEQUENCES
     if not text.isdecimal() or int(text) == 0 or int(text) % each:
         raise argparse.ArgumentTypeError(f"{text}: expected a multiple of {each}")
@@ -112,13 +112,13 @@ def checked_volumes(text: str) -> int:
 
 
 def part_limits(options: Options) -> None:
-    """What a stage cannot beat."""
+    """Print the limits of the stages; see `throughput_limits`."""
     print_table("Matrix products, GFLOP/s", "shape|float32|float64")
     rates = [square_gflops(dtype) for dtype in (np.float32, np.float64)]
     print_row("2000 x 2000 x 2000, all threads, by the clock", *rates)
     for width in (12, sum(WIDTHS.values())):
-        rates = [screen_gflops(dtype, width) for dtype in ("float32", "float64")]
-        print_row(f"{SCREEN[0]} x {width} x {SCREEN[1]}, one core, by processor time", *rates)
+        rates = [product_gflops(dtype, width) for dtype in ("float32", "float64")]
+        print_row(f"{PRODUCT[0]} x {width} x {PRODUCT[1]}, one core, by processor time", *rates)
     print_table("Parts of extraction, ms of a core a frame", "size|JPEG|PNG|mp4|JPEG, colour|flow")
     for size in options.sizes:
         config = video_config(options, size, frames=options.frames)
@@ -135,7 +135,7 @@ def part_limits(options: Options) -> None:
 
 
 def part_stages(options: Options) -> None:
-    """All stages of all versions at all sizes."""
+    """Measure all stages of all versions at all sizes."""
     columns = (
         "stage|start, s|frames/s|ms a frame|processor, ms|MiB|slowest part, ms|share|all parts"
     )
@@ -161,7 +161,7 @@ def part_stages(options: Options) -> None:
 def part_times(
     stage: str, config: Path, options: Options, *, version: str, size: str
 ) -> dict[str, float]:
-    """Milliseconds of a core a frame that each part of an extraction takes alone."""
+    """Processor time per frame, in ms, that each part of an extraction takes alone."""
     name, split = load_config(config).dataset.name, stage.split()[-1]
     reports = options.results(version) / name / "reports" / EXTRACT
     computed = {}
@@ -175,14 +175,14 @@ def part_times(
 
 
 def show_limits(parts: dict[str, float], whole_ms: float) -> tuple[str, str, str]:
-    """Cells: the slowest part, its share of the whole, and that of all parts."""
+    """Cells with the slowest part, its share of the whole, and the share of all parts."""
     slowest = max(parts, key=lambda part: parts[part])
     most, total = parts[slowest], sum(parts.values())
     return f"{slowest} {most:.2f}", f"{most / whole_ms:.0%}", f"{total / whole_ms:.0%}"
 
 
 def part_frames(options: Options) -> None:
-    """Extraction of once, twice and four times as many frames."""
+    """Measure the extraction of one, two and four times as many frames."""
     size = options.sizes[min(1, len(options.sizes) - 1)]
     for version in options.versions:
         print_table(f"`{version}`, {size}", "frames|s|processor, s|ms of it a frame|MiB")
@@ -196,7 +196,7 @@ def part_frames(options: Options) -> None:
 
 
 def part_regions(options: Options) -> None:
-    """The stages of a scene with ever smaller regions."""
+    """Measure the stages of a scene with smaller and smaller regions."""
     size = options.sizes[min(1, len(options.sizes) - 1)]
     width, height = width_and_height(size)
     chosen = (STAGES[0], STAGES[1], SELECT, MERGE, SCORE)
@@ -215,7 +215,7 @@ def part_regions(options: Options) -> None:
 def print_volumes(
     label: int, costs: list[Cost], starts: list[Cost], volumes: int, *more: float
 ) -> None:
-    """A row of seconds, microseconds of a core a volume, and memory, for each stage."""
+    """Print a row: for each stage seconds, processor time per volume in microseconds, memory."""
     cells: list[float] = []
     for cost, start in zip(costs, starts, strict=True):
         cells += [cost.wall_s, 1000 * cost.beyond(start, volumes)[1], cost.peak_mib]
@@ -228,7 +228,7 @@ VOLUME_COLUMNS = "|".join(
 
 
 def part_volumes(options: Options) -> None:
-    """Selection and scoring of ever more volumes at the same exemplars."""
+    """Measure selection and scoring of more and more volumes with the same exemplars."""
     starts = measure_volumes(options, volumes=START_VOLUMES, prototypes=PROTOTYPES)
     title = (
         f"Volumes of {sum(WIDTHS.values())} numbers, {PROTOTYPES} exemplars in {REGIONS} regions"
@@ -250,14 +250,14 @@ def part_volumes(options: Options) -> None:
 
 
 def part_exemplars(options: Options) -> None:
-    """Selection and scoring of the same volumes with ever more exemplars."""
+    """Measure selection and scoring of the same volumes with more and more exemplars."""
     volumes, width = min(100_000, options.volumes[-1]), sum(WIDTHS.values())
     starts = measure_volumes(options, volumes=START_VOLUMES, prototypes=PROTOTYPES)
     columns = f"exemplars of each region|{VOLUME_COLUMNS}|products alone, us"
     print_table(f"{volumes} volumes of {width} numbers", columns)
     for prototypes in (n for n in (10, 30, 100) if n == 10 or n * REGIONS * 10 <= volumes):
         costs = measure_volumes(options, volumes=volumes, prototypes=prototypes)
-        products_us = 2 * prototypes * width / screen_gflops("float64", width) / 1000
+        products_us = 2 * prototypes * width / product_gflops("float64", width) / 1000
         print_volumes(prototypes, costs, starts, volumes, products_us)
 
 
@@ -272,7 +272,7 @@ PARTS: dict[str, Callable[[Options], None]] = {
 
 
 def parse_options(argv: list[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
-    """The command line, and the fields of ``Options`` that it sets."""
+    """The parsed command line, and the fields of ``Options`` that it sets."""
     parser = argparse.ArgumentParser(description="Speed, memory and growth of the stages.")
     parser.add_argument("--part", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--quick", action="store_true", help="little of everything")

@@ -1,6 +1,6 @@
-"""What stages cannot beat on a machine: matrix products, reading, optical flow, networks alone.
+"""The limits of the stages on a machine: matrix products, reading, flow and networks alone.
 
-Times are processor time, the least of three runs, so that what else the machine does counts little.
+Times are the least processor time of three runs, so that other programs have little influence.
 """
 
 import itertools
@@ -36,14 +36,14 @@ from vadloc.video.writing import write_video
 
 REPEATS = 3
 FRAMES = 12
-SCREEN = 512, 1024
+PRODUCT = 512, 1024
 """Volumes and exemplars of the products whose rate limits selection and scoring."""
 
-SCREEN_PROGRAM = f"""
+PRODUCT_PROGRAM = f"""
 import sys, time
 import numpy as np
 dtype, width = sys.argv[1], int(sys.argv[2])
-x, y = (np.random.default_rng(0).random((n, width)).astype(dtype) for n in {SCREEN})
+x, y = (np.random.default_rng(0).random((n, width)).astype(dtype) for n in {PRODUCT})
 times = []
 for _ in range(20):
     started = time.process_time()
@@ -53,13 +53,13 @@ print(2 * len(x) * len(y) * width / min(times) / 1e9)
 """
 
 BATCHES = {"cpu": (BATCH["cpu"],), "cuda": (64, 256, 1024)}
-"""On a CPU a network is compiled for one."""
+"""Batch sizes to try, by device; on a CPU a network is compiled for one size."""
 
 CROPS = {"appearance": (APPEARANCE_PX, APPEARANCE_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
 
 
 def least_cpu_s(work: Callable[[], object]) -> float:
-    """Least processor time of a call in this process."""
+    """Least processor time of a call in this process, in seconds."""
     times = []
     for _ in range(REPEATS):
         started = time.process_time()
@@ -69,7 +69,7 @@ def least_cpu_s(work: Callable[[], object]) -> float:
 
 
 def square_gflops(dtype: type[np.floating], *, size: int = 2000) -> float:
-    """Rate of square matrix products by the clock, with all threads."""
+    """Rate of square matrix products with all threads, by wall time."""
     matrix = np.random.default_rng(0).random((size, size)).astype(dtype)
     times = []
     for _ in range(REPEATS):
@@ -79,13 +79,13 @@ def square_gflops(dtype: type[np.floating], *, size: int = 2000) -> float:
     return 2 * size**3 / min(times) / 1e9
 
 
-def screen_gflops(dtype: str, width: int) -> float:
+def product_gflops(dtype: str, width: int) -> float:
     """Rate of the products of selection and scoring on one core, by processor time.
 
-    In a process of its own, since the threads of a product are settled when NumPy is imported.
+    It runs in its own process, since NumPy fixes the number of threads when it is imported.
     """
     done = subprocess.run(
-        [sys.executable, "-c", SCREEN_PROGRAM, dtype, str(width)],
+        [sys.executable, "-c", PRODUCT_PROGRAM, dtype, str(width)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -95,7 +95,7 @@ def screen_gflops(dtype: str, width: int) -> float:
 
 
 def decode_ms(folder: Path, *, coloured: bool = False) -> float:
-    """Milliseconds of a core to read a frame of the first sequence in a folder."""
+    """Processor time, in ms, to read a frame of the first sequence in a folder."""
     colours: tuple[Colour, ...] = ("grey", "rgb") if coloured else ("grey",)
     sequence = list_sequences(folder)[0]
     count = sum(1 for _ in read_frames_as(sequence, colours))
@@ -103,7 +103,7 @@ def decode_ms(folder: Path, *, coloured: bool = False) -> float:
 
 
 def flow_ms(folder: Path, grid: RegionGrid) -> float:
-    """Milliseconds of a core for the flow of a pair of frames, reading and reducing left out."""
+    """Processor time, in ms, for the flow of two frames, without reading and reducing them."""
     settings = MomentumFeatures()
     size = flow_size(grid, side_px=settings.flow_side_px)[::-1]
     greys = itertools.islice(read_frames(list_sequences(folder)[0]), FRAMES)
@@ -116,9 +116,9 @@ def flow_ms(folder: Path, grid: RegionGrid) -> float:
 
 
 def network_ms(extractor: str, device: str) -> tuple[float, int]:
-    """Milliseconds a volume of a network at its best batch, and that batch.
+    """Milliseconds per volume of a network with its best batch size, and this size.
 
-    On a CPU they are of one core's processor time, on a GPU by the clock.
+    On a CPU this is processor time, on a GPU wall time.
     """
     device = device_of(device)
     dataset = Dataset(name="limits", train="Train", test="Test", frames_per_second=10)
@@ -135,7 +135,7 @@ def network_ms(extractor: str, device: str) -> tuple[float, int]:
 
 
 def call_ms(embed: Embed, crops: NDArray[np.uint8], device: str) -> float:
-    """Milliseconds of a call of a network, after a first one."""
+    """Milliseconds of a call of a network; the first call is not measured."""
     embed(crops)
     if device == "cpu":
         return 1000 * least_cpu_s(lambda: embed(crops))
@@ -145,7 +145,7 @@ def call_ms(embed: Embed, crops: NDArray[np.uint8], device: str) -> float:
 
 
 def other_formats(folder: Path, target: Path) -> tuple[Path, Path]:
-    """Folders with some of the first sequence's frames as PNG and as mp4."""
+    """Write some frames of the first sequence as PNG and as mp4. Returns both folders."""
     first = read_frames(list_sequences(folder)[0], colour="rgb")
     frames = list(itertools.islice(first, FRAMES))
     png, mp4 = (target / form for form in ("png", "mp4"))
@@ -159,7 +159,7 @@ def other_formats(folder: Path, target: Path) -> tuple[Path, Path]:
 
 @dataclass
 class PartLimits:
-    """Milliseconds of a core that the parts of extraction take alone, each measured once.
+    """Processor time, in ms, that the parts of extraction take alone; each is measured once.
 
     Attributes:
         device: The device on which networks run.
@@ -185,13 +185,13 @@ class PartLimits:
     def parts_ms(
         self, version: str, folder: Path, grid: RegionGrid, computed: dict[str, float]
     ) -> dict[str, float]:
-        """Milliseconds a frame of each part of a version's extraction.
+        """Milliseconds per frame of each part of a version's extraction.
 
         Args:
             version: A version of the method.
             folder: Folder of sequences.
             grid: The regions of their frames.
-            computed: For each network, the number of volumes that it computed a frame.
+            computed: Number of volumes that each network computed per frame.
         """
         extractors = extractors_of(version)
         colour = "rgb" if "appearance" in extractors else "grey"

@@ -1,4 +1,4 @@
-"""What ``throughput.py`` works on: video of any size, and features of any number of volumes."""
+"""The data of ``throughput.py``: video of any size, and features of any number of volumes."""
 
 import itertools
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ RENDERED = 200
 """Frames of a sequence of the sample scene."""
 
 SEQUENCES = 2
-"""Number of sequences of each split: the number of cores of the machine of the tables."""
+"""Number of sequences of each split: the number of cores of the machine in the tables."""
 
 WIDTHS = {"appearance": 256, "momentum": 12}
-"""Columns of a synthetic volume: 268 numbers."""
+"""Columns of each extractor for a synthetic volume, 268 together."""
 
 SIDE_REGIONS = 10
 REGIONS = SIDE_REGIONS**2
@@ -58,7 +58,7 @@ threshold = {threshold}
 def write_config(
     folder: Path, name: str, *, region: int, version: str = "momentum", threshold: float = 0.05
 ) -> Path:
-    """A config of a dataset below the folder; its path."""
+    """Write the config of a dataset below the folder. Returns its path."""
     path = folder / f"{name}_{region}.toml"
     settings = {"region": region, "stride": region // 2, "threshold": threshold}
     path.write_text(CONFIG.format(name=name, version=version, **settings))
@@ -66,14 +66,14 @@ def write_config(
 
 
 def rendered_frames(number: int) -> Iterator[NDArray[np.uint8]]:
-    """The street of the sample scene in one of its five sequences, RGB."""
+    """RGB frames of one of the five sequences of the sample scene."""
     frames = itertools.cycle(range(RENDERED))
     for shot in shoot(write_scripts(SEED)[number], build(SEED), frames, seed=SEED):
         yield shot.image
 
 
 def own_frames(video: Path) -> Iterator[NDArray[np.uint8]]:
-    """The frames of a folder or video file, again and again, RGB."""
+    """RGB frames of a folder or video file, repeated without end."""
     while True:
         yield from read_frames(Sequence(video.stem, video), colour="rgb")
 
@@ -81,7 +81,7 @@ def own_frames(video: Path) -> Iterator[NDArray[np.uint8]]:
 def fit_frame(
     rgb: NDArray[np.uint8], width: int, height: int, noise: NDArray[np.int16] | None
 ) -> NDArray[np.uint8]:
-    """A frame of the wanted size, with sensor noise where it was enlarged; BGR for OpenCV."""
+    """A frame scaled to a size, with sensor noise if it was enlarged, as BGR for OpenCV."""
     larger = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC)
     if noise is not None:
         larger = np.clip(larger + noise, 0, 255).astype(np.uint8)
@@ -91,7 +91,7 @@ def fit_frame(
 def write_video_set(
     folder: Path, name: str, *, width: int, height: int, frames: int, video: Path | None
 ) -> None:
-    """Two training and two test sequences as JPEG files, the latter with an annotated box."""
+    """Write two training and two test sequences as JPEG files; test has one annotated box."""
     random = np.random.default_rng(SEED)
     field = random.normal(0, NOISE_LEVELS, (height, width, 3)).round().astype(np.int16)
     for split, number in itertools.product(("Train", "Test"), range(SEQUENCES)):
@@ -113,9 +113,9 @@ def write_video_set(
 def synthetic_artifacts(
     folder: Path, results: Path, *, volumes: int, prototypes: int
 ) -> tuple[Path, Artifacts]:
-    """A config and the results of sequences whose features are there and whose frames are not.
+    """A config and results of sequences that have features but no frames.
 
-    Stamps look at the names and bytes of frame files alone: one empty file a sequence will do.
+    Stamps use only names and bytes of frame files, so one empty file per sequence is enough.
     """
     name = f"volumes_{volumes}_{prototypes}"
     version = "appearance_momentum"
@@ -128,9 +128,9 @@ def synthetic_artifacts(
 
 
 def write_features(artifacts: Artifacts, *, volumes: int, prototypes: int) -> None:
-    """Features of all sequences: volumes about a fixed number of prototypes a region.
+    """Write features of all sequences: volumes around a fixed number of prototypes per region.
 
-    So the number of exemplars is that of the prototypes, however many volumes there are.
+    So the number of exemplars is that of the prototypes for any number of volumes.
     """
     random = np.random.default_rng(SEED)
     steps = max(1, volumes // REGIONS // SYNTHETIC_SEQUENCES)
@@ -143,7 +143,7 @@ def write_features(artifacts: Artifacts, *, volumes: int, prototypes: int) -> No
             chosen = random.integers(prototypes, size=(steps, REGIONS))
             for component, own in centres.items():
                 rows = own[np.arange(REGIONS), chosen].reshape(steps * REGIONS, -1)
-                for row in rows:  # one at a time: no second copy of the features
+                for row in rows:  # one at a time, to avoid a copy of all features
                     row += random.random(len(row), np.float32) * np.float32(SPREAD)
                 content = _features_file(sequence.name, component, rows, steps)
                 artifacts.features(component, split, sequence.name).save(content)
@@ -152,7 +152,7 @@ def write_features(artifacts: Artifacts, *, volumes: int, prototypes: int) -> No
 def _features_file(
     sequence: str, component: str, rows: NDArray[np.float32], steps: int
 ) -> dict[str, object]:
-    """A feature file as extraction writes it; networks' features in half precision."""
+    """The content of a feature file as extraction writes it; half precision for networks."""
     stored = rows.astype(np.float16) if component == "appearance" else rows
     shares = {"moving_share": rows} if component == "momentum" else {}
     side = 16 * (SIDE_REGIONS + 1)

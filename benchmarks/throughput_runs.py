@@ -1,4 +1,4 @@
-"""A stage run as the command that a user types, on material of one size, and what it costs."""
+"""Run a stage as a user's command on data of one size, and measure its cost."""
 
 import json
 import shutil
@@ -16,17 +16,17 @@ from vadloc.regions import RegionGrid
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION_OF_WIDTH = 20
-"""A region is about this part of the frame's width, in steps of 16 px."""
+"""Frame width divided by the size of regions, which is rounded to steps of 16 px."""
 
 TINY = 1e-6
-"""Stands for what is too short to tell."""
+"""Least time, in place of times that are too short to measure."""
 
 START_FRAMES = 12
-"""Length of the sequences that show what starting a command costs."""
+"""Number of frames of the sequences that measure the start of a command."""
 START_VOLUMES = 1000
-"""Number of volumes that shows the same for selection and scoring."""
+"""Number of volumes that measures the start of selection and scoring."""
 PROTOTYPES = 10
-"""Exemplars of each region, where their number is not what varies."""
+"""Number of exemplars of each region, unless it is varied."""
 EXTRACT = "feature_extraction.extract_features"
 SELECT = "exemplar_selection.select_exemplars"
 MERGE = "exemplar_selection.merge_exemplars"
@@ -51,15 +51,16 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps((wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)))
 sys.exit(status)
 """
-"""Runs a command from a small process: a large one would count as the command's own memory."""
+"""Program that runs a command from a small process; the memory of a large parent would count as
+that of the command."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took.
+    """The time and memory that a command took.
 
     Attributes:
-        wall_s: Seconds by the clock.
+        wall_s: Wall time in seconds.
         cpu_s: Processor seconds of all its processes together.
         peak_mib: Peak memory of the largest of its processes.
     """
@@ -69,14 +70,14 @@ class Cost:
     peak_mib: float
 
     def beyond(self, start: "Cost", count: int) -> tuple[float, float]:
-        """What a frame or volume costs beyond the cost of starting.
+        """The time per frame or volume, without the time of the start.
 
         Args:
             start: Cost of the same command on very short sequences.
             count: Number of frames or volumes.
 
         Returns:
-            Milliseconds by the clock, and of processor time.
+            Milliseconds of wall time and of processor time.
         """
         wall, cpu = self.wall_s - start.wall_s, self.cpu_s - start.cpu_s
         return max(1000 * wall / count, TINY), max(1000 * cpu / count, TINY)
@@ -84,7 +85,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured.
+    """The options of a measurement.
 
     Attributes:
         folder: Folder of everything that is written.
@@ -94,7 +95,7 @@ class Options:
         sizes: Frame sizes, as ``WxH``.
         versions: Versions of the method.
         volumes: Numbers of synthetic volumes.
-        limits: Times of the parts of extraction alone.
+        limits: Times that the parts of extraction take alone.
     """
 
     folder: Path
@@ -107,12 +108,12 @@ class Options:
     limits: PartLimits
 
     def results(self, version: str) -> Path:
-        """The results folder of one version, so that none finds the features of another."""
+        """The results folder of one version, so that versions do not share features."""
         return self.folder / "results" / version
 
 
 def run_stage(stage: str, config: Path, options: Options, *, version: str) -> Cost:
-    """Run a stage of a dataset below the folder to its end."""
+    """Run a stage on a dataset. Returns its cost."""
     words = [sys.executable, "-m", *stage.split(), "--config", str(config), "--version", version]
     words += ["--results", str(options.results(version)), "--datasets", str(options.folder)]
     words += ["--device", options.device]
@@ -125,14 +126,14 @@ def run_stage(stage: str, config: Path, options: Options, *, version: str) -> Co
 
 
 def grid_of(size: str) -> RegionGrid:
-    """The regions of frames of a size."""
+    """The grid of regions for frames of a size."""
     width, height = width_and_height(size)
     side = max(16, round(width / REGION_OF_WIDTH / 16) * 16)
     return RegionGrid(height, width, side, side // 2)
 
 
 def video_config(options: Options, size: str, *, frames: int, region: int = 0) -> Path:
-    """The config of a data set of one frame size; the data set is written if it is not there."""
+    """The config of a data set of one frame size, which is written if it does not exist."""
     name = f"video_{size}_{frames}"
     if not (options.folder / name).exists():
         width, height = width_and_height(size)
@@ -148,7 +149,7 @@ def train_folder(options: Options, config: Path) -> Path:
 
 
 def measure_volumes(options: Options, *, volumes: int, prototypes: int) -> list[Cost]:
-    """Costs of selection, merging and scoring of synthetic volumes, which are deleted again."""
+    """Costs of selection, merging and scoring of synthetic volumes; these are deleted then."""
     version = "appearance_momentum"
     folder = options.results(version)
     config, artifacts = synthetic_artifacts(

@@ -1,11 +1,11 @@
-"""All versions of the method side by side: criteria, speed of extraction, share computed.
+"""Compare all versions of the method: criteria, speed of extraction, share of computed volumes.
 
     VADLOC_DATASETS=... python benchmarks/versions.py configs/ped2.toml configs/sample.toml
 
-prints a Markdown table for each config. Every version runs in a folder of its own, so that its
-extraction takes what it takes. Frames per second count all frames of training and test by the
-clock, from the start of the command to its end; the share is that of the volumes that the networks
-computed (the others did not change).
+prints a Markdown table for each config. Every version runs in its own folder, so that none uses
+features of another. Frames per second count all frames of training and test, by wall time from the
+start of the command to its end. The share is that of the volumes that networks computed; the other
+volumes had not changed.
 """
 
 import argparse

@@ -1,19 +1,19 @@
-"""Appearance by one fully convolutional pass over the frame, against crops of each region.
+"""Compare appearance by one fully convolutional pass over the frame with crops of each region.
 
     VADLOC_DATASETS=... python benchmarks/whole_frame.py configs/ped2.toml
     python benchmarks/whole_frame.py configs/sample.toml --versions appearance
 
-The same network runs once over each whole middle frame, its class layer left out, at the scale at
-which a region is 64 pixels: at the 48 of crops the positions of its last feature map, 32 pixels
-apart, would not lie in step with regions. A region's features come from the mean over those
-positions that lie in it. A whole frame needs no reuse of what did not change, and each region sees
-beyond its edge.
+The same network, without its class layer, runs once over each whole middle frame. A region has a
+side of 64 pixels there. At the 48 pixels of crops, the positions of the last feature map, which are
+32 pixels apart, would not be aligned with regions. The features of a region come from the mean over
+the positions inside it. On whole frames all regions are computed, and each region sees beyond its
+edge.
 
-Both ways are extractors in the same surroundings (reading, stamps, files, OpenVINO, one thread), so
-that their processor time can be compared: it is that of extracting appearance alone, a frame of the
-video. Building the network is in it, which takes seconds for whole frames: little in thousands of
-frames, much in a hundred. Crops are computed where something has changed, as the config says. All
-later stages are the pipeline's own. Results lie in a temporary folder.
+Both ways are extractors with the same reading, stamps, files, OpenVINO and one thread, so that
+their processor time can be compared. It is the time per frame of the video for extracting only
+appearance. It includes building the network, which takes seconds for whole frames: little for
+thousands of frames, much for a hundred. Crops are computed if they have changed, as the config
+says. All later stages are those of the pipeline. Results are in a temporary folder.
 """
 
 import argparse
@@ -55,7 +55,7 @@ from vadloc.versions import VERSIONS
 
 CHOICES = sorted(version for version, entry in VERSIONS.items() if "appearance" in entry.components)
 SIDE_PX = 64
-"""Side of a region in what the network sees."""
+"""Side of a region in the input of the network."""
 STRIDE_PX = 32
 """Distance of the positions of the last feature map, in pixels of the network's input."""
 
@@ -65,7 +65,7 @@ class WholeFrame(nn.Module):
 
     Args:
         network: The network of crops.
-        step_px: Distance of neighbouring regions at that scale, a multiple of ``STRIDE_PX``.
+        step_px: Distance of neighbouring regions in the input, a multiple of ``STRIDE_PX``.
     """
 
     def __init__(self, network: AppearanceNetwork, step_px: int) -> None:
@@ -94,7 +94,7 @@ def without_pooling(network: AppearanceNetwork) -> nn.Module:
 
 @cache
 def whole_frame_graph(settings: AppearanceFeatures, shape: tuple[int, ...], step_px: int) -> Embed:
-    """The network on frames of a shape, compiled as that of crops is."""
+    """The network for frames of a shape, compiled in the same way as that for crops."""
     from openvino import convert_model
 
     network = load_appearance(settings.weights, settings.backbone, "cpu")
@@ -121,7 +121,7 @@ class WholeFrameFeatures:
         self._step_count = 0
 
     def add_frame(self, frame: Frame) -> None:
-        """Nothing is done frame by frame."""
+        """Do nothing; volumes are processed in ``add_volumes``."""
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:
         """Queue the middle frame."""
@@ -131,7 +131,7 @@ class WholeFrameFeatures:
         self._rows.append(self._workers.submit(embed, frame))
 
     def take(self) -> list[TimeStep]:
-        """The time steps whose frame the network has seen."""
+        """The time steps whose middle frame has been computed."""
         steps = []
         while self._rows and self._rows[0].done():
             rows = {"appearance": self._rows.popleft().result()}
@@ -146,7 +146,7 @@ class WholeFrameFeatures:
 
 
 def whole_frame(config: Config, grid: RegionGrid, workers: Workers, _device: str) -> Extractor:
-    """What stands in the place of the pipeline's own extractor of appearance."""
+    """The extractor that replaces the pipeline's extractor of appearance."""
     return WholeFrameFeatures(config.features["appearance"], grid, workers)
 
 
@@ -154,7 +154,7 @@ WAYS = {"crops": appearance.EXTRACTOR.make, "whole frame": whole_frame}
 
 
 def check_config(config: Config) -> None:
-    """Refuse a config whose regions do not end between positions of the feature map."""
+    """Refuse a config whose regions are not aligned with the positions of the feature map."""
     cells = config.regions.size_px // config.regions.stride_px
     if config.features["appearance"].backbone != BACKBONE or SIDE_PX // cells % STRIDE_PX:
         raise SystemExit(
@@ -164,7 +164,7 @@ def check_config(config: Config) -> None:
 
 
 def extract(artifacts: Artifacts) -> float:
-    """Extract the appearance of all sequences; milliseconds of processor time a frame."""
+    """Extract the appearance of all sequences. Returns processor time per frame in ms."""
     frames = 0
     before = resource.getrusage(resource.RUSAGE_SELF)
     for split in ("train", "test"):
@@ -177,7 +177,7 @@ def extract(artifacts: Artifacts) -> float:
 
 
 def measure(way: str, config: Path, versions: list[str], datasets: Path) -> list[str]:
-    """Rows of the table."""
+    """The rows of the table for one way."""
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -186,7 +186,7 @@ def measure(way: str, config: Path, versions: list[str], datasets: Path) -> list
         for version in versions:
             options = ["--config", str(config.resolve()), "--version", version, "--device", "cpu"]
             options += ["--datasets", str(datasets), "--results", name]
-            run_stages((*EXTRACTION, *LATER), options)  # appearance is there already
+            run_stages((*EXTRACTION, *LATER), options)  # appearance has been extracted already
             cells = " | ".join(f"{number:.4f}" for number in criteria(folder, version))
             rows.append(f"| {way} | `{version}` | {cells} | {ms:.1f} |")
     return rows
@@ -202,7 +202,7 @@ def main() -> None:
     args = parser.parse_args()
     check_config(load_config(args.config))
     datasets = datasets_folder(args.config, args.datasets)
-    os.environ["OMP_NUM_THREADS"] = "1"  # one worker each: what threads cost is not compared
+    os.environ["OMP_NUM_THREADS"] = "1"  # one worker each, for a fair comparison
     torch.set_num_threads(1)
     print(f"| {args.config.stem} | version | {COLUMNS} | appearance, processor ms a frame |")
     print("|---|---|---|---|---|---|")
