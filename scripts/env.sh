@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Sourced by the other scripts: makes .venv with what they need, once for each pyproject.toml.
-# VADLOC_EXTRAS names the extras of pyproject.toml, blank-separated: networks (the default), train
-# (PyTorch), dev (checks and tests). What is installed stays; what a script lacks is added.
-# Several at a time wait for the first. A Slurm job never installs, it takes .venv as it is.
+# Sourced by the other scripts: makes .venv with the packages that they need, and makes it again
+# only if pyproject.toml changes. VADLOC_EXTRAS names the extras of pyproject.toml, blank-separated:
+# networks (the default), train (PyTorch), dev (checks and tests). Missing extras are added to those
+# that are installed. If several scripts start at a time, the others wait for the first. A Slurm job
+# never installs; it uses .venv as it is.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# .venv/installed: a line of what it was installed from, then a line for each extra.
+# .venv/installed: a line with the checksum of the input files, then a line for each extra.
 installed_from() { cat pyproject.toml constraints.txt | cksum; }
 
 is_installed() {
@@ -28,8 +29,8 @@ install_all() {
         { echo "env.sh: Python 3.11 or later is needed; PYTHON=/path/to/python3.11 names one" >&2; exit 1; }
     echo "env.sh: installing into .venv, with the extras ${extras[*]}" >&2
     [ -x .venv/bin/pip ] || "$python" -m venv .venv
-    # Modules are compiled when they are first imported (below): to compile all takes a third of the
-    # time, and a tenth of the space.
+    # No --compile: compiling all modules takes a third of the time and a tenth of the space. They
+    # are compiled when they are first imported (see below).
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
         --constraint constraints.txt --editable ".[$(IFS=,; echo "${extras[*]}")]"
     { installed_from && printf '%s\n' "${extras[@]}"; } >.venv/installed
@@ -46,4 +47,4 @@ elif ! is_installed; then
     ) 9>.venv/lock
 fi
 export PATH="$PWD/.venv/bin:$PATH"
-unset PYTHONDONTWRITEBYTECODE # else every process would compile NumPy anew
+unset PYTHONDONTWRITEBYTECODE # otherwise every process would compile NumPy again

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The figures of the README, all made by the commands that users have, on the sample scene.
+# Makes the figures of the README with the ordinary commands, on the sample scene.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 shared=(--config configs/sample.toml --version appearance_momentum)
 python -m vadloc.sample_scene

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The chain of submit.sh on one machine: only what is missing, N sequences side by side (default:
-# the usable cores); a stage that fails ends it.
+# Runs the stages of submit.sh on one machine: only missing results, N sequences in parallel
+# (default: the usable cores). It stops at the first stage that fails.
 #
 #   scripts/run_local.sh CONFIG [N] [stage options]
 #

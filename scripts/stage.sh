@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a stage. Sourced by the .sbatch files beside it, which hold the time, memory and cores of each
-# stage. From the root of the repository:
+# Runs a stage. It is sourced by the .sbatch files in this folder, which give the time, memory and
+# cores of each stage. From the root of the repository:
 #
 #   mkdir -p logs; sbatch --array=0-11%4 scripts/score_anomalies.sbatch configs/ped2.toml
 #   SLURM_ARRAY_TASK_ID=0 bash scripts/score_anomalies.sbatch configs/ped2.toml  # without Slurm
@@ -8,8 +8,8 @@
 #
 # Options after the config go to the command.
 #
-# source scripts/stage.sh UNIT MODULE CONFIG [options]; UNIT is "sequence" (a task of an array for
-# each) or "dataset" (one job).
+# source scripts/stage.sh UNIT MODULE CONFIG [options]; UNIT is "sequence" (an array with a task for
+# each sequence) or "dataset" (one job).
 set -euo pipefail
 unit=$1 module=$2
 shift 2

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Submits all stages of a dataset to Slurm, each after those it reads from, and only what is
-# missing. After a failure, mend what logs/ names and give the same command again.
+# Submits all stages of a dataset to Slurm, for missing results only. Each stage waits for the
+# stages whose results it reads. After a failure, correct the error that logs/ shows, and run the
+# same command again.
 #
 #   scripts/submit.sh CONFIG [sbatch options] [-- stage options]
 #   MAX_PARALLEL=4 scripts/submit.sh configs/ped2.toml --partition=long -- --version momentum
 #
-# DRY_RUN=1 prints the commands only; MAX_PARALLEL=N runs at most N tasks of an array at a time.
+# DRY_RUN=1 only prints the commands; MAX_PARALLEL=N runs at most N tasks of an array at a time.
 # Paths are relative to the repository.
 set -euo pipefail
 
@@ -14,8 +15,8 @@ fail() {
     exit "${2:-1}"
 }
 
-# First what the chain writes to, which no other chain may at the same time; then lines "STAGE SPEC"
-# with what each stage prints for --missing. Unusable stage options end here.
+# Prints the name of the results, which only one chain may write at a time, then lines "STAGE SPEC"
+# with the output of each stage for --missing. Unusable stage options are errors here.
 plan() {
     python -c '
 import argparse, sys
@@ -64,8 +65,8 @@ refuse_if_queued() {
         fail "jobs that write to ${tag#vadloc * } are queued; wait, or: scancel ${!ids[*]}"
 }
 
-# An array spec cut where indices exceed the site's limit: lines "offset spec", the spec's indices
-# counted from the offset.
+# Cuts an array spec into blocks within the site's limit of indices. Prints lines "OFFSET SPEC"; the
+# indices of SPEC are counted from OFFSET.
 blocks() {
     local limit ranges range first last end
     local -a specs=()
@@ -87,7 +88,7 @@ blocks() {
     done
 }
 
-# submit STAGE "STAGES BEFORE" SCRIPT [options]: nothing if it is complete or not planned.
+# submit STAGE "STAGES BEFORE" SCRIPT [options]: nothing if the stage is complete or not planned.
 submit() {
     local stage=$1 before after='' offset spec
     [ -n "${missing[$stage]+planned}" ] || return 0
@@ -109,7 +110,7 @@ submit() {
     done 3< <(blocks "${missing[$stage]}")
 }
 
-# submit_one OFFSET COMMAND...: its id joins those of the stage.
+# submit_one OFFSET COMMAND...: submits a job and adds its id to those of the stage.
 submit_one() {
     local id
     if [ -n "$dry_run" ]; then
@@ -129,7 +130,7 @@ submit_one() {
     jobs[$stage]+=:$id
 }
 
-# All or nothing: with part of the chain queued, the same command would be refused.
+# Cancels all jobs after an error. If some stayed queued, the same command would be refused.
 cancel_if_failed() {
     local status=$?
     if [ $status != 0 ] && [ ${#submitted[@]} != 0 ]; then
