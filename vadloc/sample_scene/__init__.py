@@ -1,11 +1,11 @@
-"""Rendered scenes under a fixed camera, with ground truth: something to try every command on.
+"""Rendered scenes of a fixed camera, with ground truth, to try every command.
 
     python -m vadloc.sample_scene
     python -m vadloc.sample_scene --scene walkway --light sudden --name walkway_sudden
 
-Without options it is a small street: three training sequences with normal traffic and two test
-sequences in which somebody crosses the road, a bicycle is on the pavement, a car goes the wrong way
-and somebody runs.
+Without options the scene is a small street: three training sequences with normal traffic, and two
+test sequences in which somebody crosses the road, a bicycle is on the pavement, a car drives in the
+wrong direction, and somebody runs.
 """
 
 import argparse
@@ -29,10 +29,10 @@ __all__ = ["main", "render_sample_scene", "render_scene"]
 
 
 def render_sample_scene(datasets: Path, *, seed: int = 0, overwrite: bool = False) -> Path:
-    """Render the sample data set, 1000 frames of 320 x 240 pixels, unless it is there already.
+    """Render the sample data set, 1000 frames of 320 x 240 pixels, unless it exists already.
 
-    Frames lie in ``sample/<split>/<sequence>/<frame>.jpg``, frame numbers from 001; the ground
-    truth of a test sequence beside its frames in ``<sequence>_gt.txt``, in the format of Street
+    Frames are in ``sample/<split>/<sequence>/<frame>.jpg``, with frame numbers from 001. The ground
+    truth of a test sequence is in ``<sequence>_gt.txt`` beside its frames, in the format of Street
     Scene. The same seed gives the same bytes on the same machine and versions.
 
     Args:
@@ -44,7 +44,7 @@ def render_sample_scene(datasets: Path, *, seed: int = 0, overwrite: bool = Fals
         The folder of the data set, ``datasets/sample``.
 
     Raises:
-        VadlocError: Other sequences are in the way, or the files cannot be written.
+        VadlocError: The folder holds other sequences, or the files cannot be written.
     """
     return render_scene(usual_options("street", seed), datasets, overwrite=overwrite)
 
@@ -57,21 +57,21 @@ def render_scene(
     jobs: int = 2,
     origin: str = "vadloc.sample_scene",
 ) -> Path:
-    """Render any scene of the family, unless it is there already.
+    """Render a scene with any options, unless it exists already.
 
     Args:
-        options: Which.
+        options: The options of the scene.
         datasets: Folder of all data sets; made if missing.
         overwrite: Whether to replace other or incomplete sequences.
-        jobs: Processes; they change no byte.
-        origin: The command line, for the config's comment.
+        jobs: Number of processes; it changes no byte.
+        origin: The command line, for a comment in the config.
 
     Returns:
         The folder of the data set.
 
     Raises:
-        VadlocError: Options do not go together, other sequences are in the way, or the files cannot
-            be written.
+        VadlocError: Options contradict each other, the folder holds other sequences, or the files
+            cannot be written.
     """
     return render(checked(options), datasets, overwrite=overwrite, jobs=jobs, origin=origin)
 
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _options_of(args: argparse.Namespace) -> Options:
-    """What the command line asks for; a street that differs from the small scene is ``street``."""
+    """The options of the command line; a street other than the small scene is named ``street``."""
     usual = usual_options(args.scene, args.seed)
     given = {
         name: value
@@ -122,23 +122,23 @@ def _parser() -> CommandParser:
     add("--datasets", type=Path, default=Path("datasets"), metavar="DIR")
     add("--scene", choices=SCENES, default="street", help="street from the side, walkway along its "
         "length, junction from above, hall indoors; default: %(default)s")  # fmt: skip
-    add("--name", help=f"of the data set; default: the scene's, or {SMALL_NAME} without options")
-    add("--seed", type=int, default=0, help="another seed, other traffic")
+    add("--name", help=f"name of the data set; default: the scene, or {SMALL_NAME} without options")
+    add("--seed", type=int, default=0, help="seed of traffic, textures, light and noise")
     add("--overwrite", action="store_true", help="replace what is there")
-    add("--jobs", type=int, default=2, metavar="N", help="processes; they change no byte")
-    add("--size", type=_size, dest="size_px", metavar="WxH", help="of frames, in pixels")
+    add("--jobs", type=int, default=2, metavar="N", help="number of processes; it changes no byte")
+    add("--size", type=_size, dest="size_px", metavar="WxH", help="size of frames in pixels")
     add("--frames-per-second", type=float, metavar="X", help="5 to 30 are usual")
     add("--seconds", type=float, metavar="X", help="length of a sequence")
     colour = parser.add_mutually_exclusive_group()
     colour.add_argument("--grey", action="store_true", default=None, help="pictures without colour")
     colour.add_argument("--colour", action="store_false", dest="grey", help="with colour")
-    add("--noise", type=float, metavar="X", help="of the sensor: standard deviation in grey levels")
+    add("--noise", type=float, metavar="X", help="standard deviation of sensor noise in grey levels")
     add("--shake", type=float, dest="shake_px", metavar="PX",
-        help="the camera jitters by this standard deviation, and drifts farther")  # fmt: skip
+        help="standard deviation of the camera's jitter; its drift is larger")  # fmt: skip
     add("--light", choices=LIGHTS, help="sudden: clouds come and go at once; gain: an automatic "
-        "gain that hunts; default: steady")  # fmt: skip
-    add("--density", type=float, metavar="X", help="times as much traffic as usual")
+        "gain that varies; default: steady")  # fmt: skip
+    add("--density", type=float, metavar="X", help="factor of the amount of traffic")
     add("--mp4", type=int, dest="kbit_per_s", metavar="KBIT",
-        help="write videos of so many kbit/s instead of pictures")  # fmt: skip
+        help="write videos of this bit rate instead of pictures")  # fmt: skip
     add_verbose_option(parser)
     return parser

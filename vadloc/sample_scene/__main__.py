@@ -1,4 +1,4 @@
-"""``python -m vadloc.sample_scene``."""
+"""The command ``python -m vadloc.sample_scene``."""
 
 from vadloc.sample_scene import main
 

@@ -1,4 +1,4 @@
-"""What stands behind the traffic of a scene: ground, trees that stir, furniture."""
+"""The background of a scene behind the traffic: ground, trees moving in the wind, furniture."""
 
 import math
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ from vadloc.sample_scene.shapes import (
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree or bush whose leaves stir in the wind.
+    """A tree or bush whose leaves move in the wind.
 
     Attributes:
         trunk: Picture of the trunk, None for a bush.
         crown: Picture of the leaves.
-        phase: Radians, where the wind begins across and along the picture.
-        scale: Size of the swings, 1 where a tree is some 30 pixels wide.
+        phase: Phases of the wind in radians, for horizontal and for vertical movement.
+        scale: Amplitude of the movement; 1 for a tree of about 30 pixels' width.
     """
 
     trunk: Layer | None
@@ -41,7 +41,7 @@ class Tree:
     scale: float = 1.0
 
     def layers(self, frame: int, frames_per_second: float) -> list[Layer]:
-        """Pictures of trunk and stirring leaves at a frame."""
+        """Pictures of the trunk and of the moving leaves at a frame."""
         rows, columns = self._grid
         swing = (
             2.2 * frame / frames_per_second + rows / (9 * self.scale) + columns / (13 * self.scale)
@@ -70,13 +70,13 @@ class Backdrop:
 
     Attributes:
         camera: The camera.
-        ground: ``(height, width, 3)`` float32 RGB in 0..255: all that lies behind everyone.
+        ground: ``(height, width, 3)`` float32 RGB in 0..255: everything behind all figures.
         trees: Trees and bushes.
-        furniture: Lamp posts, bollards and the like.
+        furniture: Lamp posts, bollards and similar things.
         sun: Direction and length of shadows.
         shade: How much darker shadows are, 0..1.
         softness_px: Width of the edge of shadows.
-        from_the_side: Whether figures are drawn as one sees them from far aside.
+        from_the_side: Whether figures are drawn as seen from the side and from far away.
     """
 
     camera: Camera
@@ -90,7 +90,7 @@ class Backdrop:
 
 
 def paint(shapes: Sequence[Shape], depth_m: float, camera: Camera) -> NDArray[np.float32]:
-    """Picture ``(height, width, 3)`` of all that lies behind everyone; black where nothing does."""
+    """Picture ``(height, width, 3)`` of shapes behind all figures, black outside the shapes."""
     picture = np.zeros((camera.height_px, camera.width_px, 3), np.float32)
     layer = shapes_to_layer(shapes, depth_m, camera)
     if layer is not None:
@@ -105,7 +105,7 @@ def floor(x0_m: float, x1_m: float, near_m: float, far_m: float, colour: Colour)
 
 
 def grain(rng: np.random.Generator, camera: Camera, scale: float = 1.0) -> NDArray[np.float32]:
-    """Texture of all surfaces: factors ``(height, width)`` near 1, from fine to broad."""
+    """Texture of all surfaces: factors ``(height, width)`` near 1, of several scales."""
     grain = np.ones((camera.height_px, camera.width_px), np.float32)
     for across, along, strength in ((0.45, 0.35, 0.035), (2.0, 1.0, 0.03), (22.0, 6.0, 0.035)):
         noise = rng.standard_normal(grain.shape).astype(np.float32)
@@ -118,7 +118,7 @@ def grain(rng: np.random.Generator, camera: Camera, scale: float = 1.0) -> NDArr
 def ground_grain(
     rng: np.random.Generator, camera: Camera, grains: Sequence[tuple[float, float]]
 ) -> NDArray[np.float32]:
-    """Texture that lies on the ground: factors ``(height, width)`` near 1.
+    """Texture of the ground in perspective: factors ``(height, width)`` near 1.
 
     Args:
         rng: Random numbers for the texture.
@@ -142,7 +142,7 @@ def ground_grain(
 def leaves(
     rng: np.random.Generator, centre_m: Point, radii_m: tuple[float, float], count: int
 ) -> list[Shape]:
-    """Discs in a crown, light where the sun comes from, dark below and within."""
+    """Discs of a crown, light on the side of the sun, dark below and inside."""
     shapes = []
     for order in range(count):
         angle, radius = rng.uniform(0, 2 * math.pi), float(np.sqrt(rng.uniform(0, 1)))
@@ -179,7 +179,7 @@ def tree(
     *,
     scale: float = 1.0,
 ) -> list[Tree]:
-    """A tree whose crown hangs ``crown_m`` above its foot; none where the camera sees none."""
+    """A tree whose crown is ``crown_m`` above its foot; empty if the camera does not see it."""
     x_m, depth_m = foot_m
     foot, top = (x_m, depth_m, 0.0), (x_m + 0.1, depth_m, crown_m)
     lit = [(x_m - 0.05, depth_m, 0.0), (x_m + 0.05, depth_m, crown_m)]
@@ -193,7 +193,7 @@ def tree(
 def bush(
     rng: np.random.Generator, x_m: float, depth_m: float, camera: Camera, *, scale: float = 1.0
 ) -> list[Tree]:
-    """A bush; none where the camera sees none."""
+    """A bush; empty if the camera does not see it."""
     crown = _crown(rng, (x_m, depth_m, 0.45), (0.85, 0.55), 220, camera)
     wind = _wind(rng)
     return [] if crown is None else [Tree(None, crown, wind, scale)]
@@ -202,17 +202,17 @@ def bush(
 def still_shadows(
     objects: Sequence[Sequence[Shape]], camera: Camera, sun: Sun, softness_px: float = 1.2
 ) -> NDArray[np.float32]:
-    """Shadow ``(height, width)`` of what never moves: 0 sunlit, 1 shaded."""
+    """Shadow ``(height, width)`` of objects that do not move: 0 sunlit, 1 shaded."""
     drawings = [Drawing(shapes, shapes_to_points(shapes)) for shapes in objects]
     return drawings_to_shadow(drawings, camera, sun, softness_px)
 
 
 def post(x_m: float, depth_m: float, height_m: float, colour: Colour, width_m: float) -> Shape:
-    """Something upright and round."""
+    """An upright post."""
     return Shape([(x_m, depth_m, 0.0), (x_m, depth_m, height_m)], colour, width_m)
 
 
 def post_layers(posts: Sequence[Sequence[Shape]], camera: Camera) -> tuple[Layer, ...]:
-    """Pictures of things that stand upright, of those that the camera sees."""
+    """Pictures of upright objects, without those that the camera does not see."""
     layers = (shapes_to_layer(post, post[0].points_m[0][1], camera) for post in posts)
     return tuple(layer for layer in layers if layer is not None)

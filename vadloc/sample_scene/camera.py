@@ -1,8 +1,8 @@
 """The fixed camera of a rendered scene, in metres.
 
 World points are ``(x, depth, height)`` in metres: ``x`` to the right of the camera, ``depth`` away
-from it along the ground, ``height`` above the ground. The camera hangs over ``x = depth = 0``, is a
-pinhole, and looks along ``depth``, perhaps downwards.
+from it along the ground, ``height`` above the ground. The camera is a pinhole above
+``x = depth = 0``. It looks along ``depth`` and may be tilted down.
 """
 
 import math
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Sun = tuple[float, float]
-"""Where the shadow of a point one metre above the ground falls: metres to the right and away."""
+"""Shadow of a point one metre above the ground: metres to the right and away from the camera."""
 
 NEAREST_M = 0.5
-"""What lies nearer to the camera is not drawn."""
+"""Shapes nearer to the camera than this are not drawn."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Camera:
     """A pinhole camera.
 
     Attributes:
-        width_px: Width of its pictures.
-        height_px: Their height.
+        width_px: Width of the pictures.
+        height_px: Height of the pictures.
         focal_px: Focal length.
         height_m: Height above the ground.
         centre_px: x and y of the point straight ahead, which may lie outside the picture.
-        tilt: Radians by which it looks down; 0 leaves what is upright parallel.
+        tilt: Radians by which it is tilted down; with 0 vertical lines stay parallel.
     """
 
     width_px: int
@@ -58,7 +58,7 @@ class Camera:
         return np.asarray(self.focal_px / np.maximum(self.distance_m(points_m), NEAREST_M))
 
     def half_width_m(self, depth_m: float) -> float:
-        """Largest ``|x|`` in metres on the ground that the picture's middle column sees."""
+        """Half the width in metres of the ground that the picture shows at a depth."""
         ground = np.array([[0.0, depth_m, 0.0]])
         return self.width_px / 2 / float(self.px_per_m(ground)[0])
 
@@ -73,7 +73,7 @@ class Camera:
     def ground_m(
         self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """X and depth of the ground that picture points show; far away above the horizon."""
+        """X and depth of the ground at picture points; very far away above the horizon."""
         cos, sin = self._turn
         down = (y_px - self.centre_px[1]) / self.focal_px
         depth_m = self.height_m * (cos - down * sin) / np.maximum(sin + down * cos, 1e-3)
@@ -86,7 +86,7 @@ class Camera:
         return np.asarray(self.focal_px / (depth_m * cos + self.height_m * sin))
 
     def resized(self, width_px: int, height_px: int) -> "Camera":
-        """The same camera with other pictures, cut where their shape differs."""
+        """The same camera with pictures of another size, cut if the aspect ratio differs."""
         scale = max(width_px / self.width_px, height_px / self.height_px)
         left = (self.width_px * scale - width_px) / 2
         top = (self.height_px * scale - height_px) / 2
@@ -100,7 +100,7 @@ class Camera:
         )
 
     def with_margin(self, margin_px: int) -> "Camera":
-        """The same camera that sees so many pixels more on every side."""
+        """The same camera with pictures that are wider by a margin on every side."""
         x_px, y_px = self.centre_px
         return replace(
             self,
@@ -111,7 +111,7 @@ class Camera:
 
 
 def cast_on_ground(points_m: NDArray[np.float64], sun: Sun) -> NDArray[np.float64]:
-    """World points ``(n, 3)`` moved along the light to the ground, ``(n, 3)``."""
+    """World points ``(n, 3)`` projected along the light onto the ground, ``(n, 3)``."""
     x_m, depth_m, height_m = points_m.T
     right, away = sun
     return np.stack([x_m + right * height_m, depth_m + away * height_m, 0 * height_m], axis=1)

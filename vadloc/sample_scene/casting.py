@@ -1,4 +1,4 @@
-"""What people and cars of a scene look like, by chance."""
+"""Random looks of the people and cars of a scene."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -32,31 +32,31 @@ _BODIES: Final = (HATCHBACK, SALOON, HATCHBACK, SALOON, VAN)
 
 
 def choose(rng: np.random.Generator, options: Sequence[Colour]) -> Colour:
-    """One of the colours, a little lighter or darker."""
+    """A random colour of a list, made a little lighter or darker."""
     return scaled(options[int(rng.integers(len(options)))], float(rng.uniform(0.8, 1.15)))
 
 
 def clothes(rng: np.random.Generator) -> Clothes:
-    """Clothes, skin and hair."""
+    """Random colours of clothes, skin and hair."""
     return Clothes(*(choose(rng, options) for options in (_TOPS, _BOTTOMS, _SKINS, _HAIRS)))
 
 
 def person(rng: np.random.Generator, gait: Gait = WALK) -> Person:
-    """Somebody on foot."""
+    """A random person on foot."""
     return Person(clothes(rng), size=float(rng.uniform(0.92, 1.08)), gait=gait)
 
 
 def cyclist(rng: np.random.Generator) -> Cyclist:
-    """Somebody on a bicycle."""
+    """A random person on a bicycle."""
     return Cyclist(clothes(rng), choose(rng, PAINTS))
 
 
 def car(rng: np.random.Generator) -> Car:
-    """A car or van."""
+    """A random car or van."""
     body: CarBody = _BODIES[int(rng.integers(len(_BODIES)))]
     return Car(body, choose(rng, PAINTS))
 
 
 def pair(rng: np.random.Generator) -> Group:
-    """Two people side by side."""
+    """Two random people side by side."""
     return Group(((person(rng), 0.0, 0.38), (person(rng), float(rng.uniform(-0.2, 0.2)), -0.38)))

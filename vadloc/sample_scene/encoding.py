@@ -1,4 +1,4 @@
-"""Frames as pictures, or as a video of low rate."""
+"""Writes frames as pictures, or as a video of a low bit rate."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 _JPEG_QUALITY: Final = 92
 Write = Callable[[int, NDArray[np.uint8]], None]
-"""Writes a frame with its number from 0; RGB or grey."""
+"""Function that writes a frame, RGB or grey; frame numbers count from 0."""
 
 
 def frame_name(frame: int) -> str:
-    """File name of a frame; frames count from 0, files from 1."""
+    """File name of a frame. Frames are counted from 0, file names from 1."""
     return f"{frame + 1:03d}.jpg"
 
 
@@ -31,13 +31,13 @@ def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
 
 @contextmanager
 def picture_writer(folder: Path) -> Iterator[Write]:
-    """Writes frames into a folder."""
+    """A function that writes frames into a folder."""
     yield lambda frame, image: write_picture(folder / frame_name(frame), image)
 
 
 @contextmanager
 def video_writer(path: Path, frames_per_second: float, kbit_per_s: int) -> Iterator[Write]:
-    """Writes frames, all of them and in order, into a video."""
+    """A function that writes frames into a video; it must get all frames in order."""
     rate = Fraction(frames_per_second).limit_denominator(1001)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)

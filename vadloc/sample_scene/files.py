@@ -1,4 +1,4 @@
-"""Files of a rendered scene: frames or videos, ground truth, causes, config."""
+"""Writes the files of a rendered scene: frames or videos, ground truth, causes, config."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SCHEMA: Final = 1
-"""Raised whenever the pictures change."""
+"""Number that is raised whenever the pictures change."""
 
 _FRAMES_PER_JOB: Final = 50
 SPLITS: Final = ("Train", "Test")
@@ -38,7 +38,7 @@ SEQUENCES: Final = {
     "junction": (8, 4),
     "hall": (8, 4),
 }
-"""How many sequences a scene has, and how many of them are test sequences."""
+"""Scene to its number of sequences, and the number of test sequences among them."""
 
 _CONFIG: Final = """\
 # The rendered scene "{name}". Made by
@@ -63,7 +63,7 @@ frame_stride = 5
 def render(
     options: Options, datasets: Path, *, overwrite: bool, jobs: int, origin: str = ""
 ) -> Path:
-    """Render into a temporary folder beside the data set, then move the result to its place."""
+    """Render into a temporary folder beside the data set, then move the result there."""
     scene = datasets / options.name
     stamp = _stamp(options)
     if _is_complete(scene, stamp, options):
@@ -89,7 +89,7 @@ def render(
 
 
 def config_path(options: Options, datasets: Path) -> Path:
-    """Where the config of a rendered scene lies."""
+    """Path of the config of a rendered scene."""
     if options.is_small:
         return Path("configs/sample.toml")
     return datasets / options.name / f"{options.name}.toml"
@@ -107,7 +107,7 @@ def _stamp(options: Options) -> dict[str, Any]:
 
 
 def _is_complete(scene: Path, stamp: dict[str, Any], options: Options) -> bool:
-    """Whether all files of this seed are there; the stamp is the last file to arrive."""
+    """Whether all files exist and have this stamp; the stamp is the last file that is written."""
     try:
         found = json.loads((scene / _STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -131,7 +131,7 @@ def _refuse_existing(scene: Path, seed: int) -> None:
 
 @contextmanager
 def _temporary_folder(datasets: Path, name: str) -> Iterator[Path]:
-    """A new folder on the file system of the data sets, removed in the end."""
+    """A new folder on the file system of the data sets, which is removed at the end."""
     datasets.mkdir(parents=True, exist_ok=True)
     prefix = f".{name}.{socket.gethostname()}.{os.getpid()}."
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=datasets))
@@ -142,7 +142,7 @@ def _temporary_folder(datasets: Path, name: str) -> Iterator[Path]:
 
 
 def _move_into_place(folder: Path, scene: Path) -> None:
-    """Exchange the sequences; other files of the data set, such as its README, stay."""
+    """Replace the sequences; other files of the data set, such as its README, stay."""
     scene.mkdir(exist_ok=True)
     (scene / _STAMP).unlink(missing_ok=True)
     for split in SPLITS:
@@ -155,7 +155,7 @@ def _move_into_place(folder: Path, scene: Path) -> None:
 
 
 def _render_sequences(folder: Path, options: Options, *, jobs: int) -> None:
-    """Write all frames and the ground truth; frames are independent: ``jobs`` changes no byte."""
+    """Write all frames and the ground truth. Frames are independent, so jobs change no byte."""
     from joblib import Parallel, delayed
 
     scripts = _scripts(options)
@@ -195,13 +195,13 @@ def split_of(script: "Script") -> str:
 
 
 def _truth_folder(folder: Path, script: "Script", options: Options) -> Path:
-    """Where frames and ground truth of a sequence lie; videos lie beside each other."""
+    """Folder of the frames and the ground truth of a sequence; videos share a folder."""
     split = folder / split_of(script)
     return split if options.kbit_per_s else split / script.name
 
 
 def _render_part(script: "Script", frames: range, folder: Path, options: Options) -> list[str]:
-    """Write some frames of a sequence; returns their rows of ground truth."""
+    """Write some frames of a sequence. Returns their rows of ground truth."""
     from vadloc.sample_scene.film import shoot
 
     sensor = _sensor(options)
@@ -217,7 +217,7 @@ def _render_part(script: "Script", frames: range, folder: Path, options: Options
 
 @contextmanager
 def _one_opencv_thread() -> Iterator[None]:
-    """OpenCV's own threads would only fight with the other process over small pictures."""
+    """Use one OpenCV thread; with small pictures, more would only disturb the other processes."""
     import cv2
 
     threads = cv2.getNumThreads()
@@ -257,7 +257,7 @@ def _shot_to_rows(shot: "Shot") -> list[str]:
 
 
 def _write_causes(path: Path, scripts: "list[Script]") -> None:
-    """Why each track of the test sequences is anomalous."""
+    """Write why each track of the test sequences is anomalous."""
     sequences = {
         script.name: {
             str(anomaly.track): {

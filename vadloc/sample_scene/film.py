@@ -1,4 +1,4 @@
-"""Frames and ground-truth boxes of a script."""
+"""Renders the frames and the ground-truth boxes of a script."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ class Region:
 
     Attributes:
         track: Track id, from 0.
-        box_xyxy_px: Half-open box around the visible pixels of the object.
+        box_xyxy_px: Box around the visible pixels of the object; x1 and y1 are exclusive.
     """
 
     track: int
@@ -45,7 +45,7 @@ class Shot:
     Attributes:
         frame: Number of the frame, from 0.
         image: ``(height, width, 3)`` uint8 RGB, or ``(height, width)`` grey.
-        regions: Its anomalies.
+        regions: The annotated objects in the frame.
     """
 
     frame: int
@@ -55,7 +55,7 @@ class Shot:
 
 @dataclass
 class _Visible:
-    """What is still to be seen of an annotated object, ``(height, width)`` in 0..1."""
+    """The visible part of an annotated object, ``(height, width)`` in 0..1."""
 
     track: int
     share: NDArray[np.float32]
@@ -69,14 +69,14 @@ def shoot(
     seed: int,
     sensor: Sensor = Sensor(),  # noqa: B008 - frozen
 ) -> Iterator[Shot]:
-    """Film a script.
+    """Render frames of a script.
 
     Args:
-        script: Who moves where.
-        backdrop: The scene behind them, seen with the sensor's margin.
+        script: The actors and their routes.
+        backdrop: The background, with the margin of the sensor.
         frames: Numbers of the frames, from 0.
-        seed: Seeds light, shake and noise; they do not depend on the actors.
-        sensor: What the camera does to the picture.
+        seed: Seed of light, shake and noise; they do not depend on the actors.
+        sensor: The sensor of the camera.
 
     Yields:
         One shot for each of ``frames``.
@@ -99,7 +99,7 @@ class _Window:
     down_px: float
 
     def cut(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Move the picture, then cut its margin off."""
+        """Move the picture, then cut off its margin."""
         if not self.margin_px:
             return picture
         height, width = picture.shape[:2]
@@ -112,7 +112,7 @@ class _Window:
 def _compose(
     script: Script, backdrop: Backdrop, frame: int
 ) -> tuple[NDArray[np.float32], list[_Visible]]:
-    """Lay shadows and everyone, from far to near, over the backdrop."""
+    """Draw shadows and all actors, from far to near, over the backdrop."""
     cast: list[Drawing] = []
     layers: list[tuple[Layer, int | None]] = [(layer, None) for layer in backdrop.furniture]
     rate = script.clock.frames_per_second
@@ -134,7 +134,7 @@ def _compose(
 
 
 def _lay(picture: NDArray[np.float32], layers: list[tuple[Layer, int | None]]) -> list[_Visible]:
-    """Lay layers over a picture in place; returns what is to be seen of those with a track."""
+    """Draw layers over a picture in place. Returns the visible parts of layers with a track."""
     watched: list[_Visible] = []
     for layer, track in sorted(layers, key=lambda pair: -pair[0].depth_m):
         layer.lay_over(picture)
@@ -148,7 +148,7 @@ def _lay(picture: NDArray[np.float32], layers: list[tuple[Layer, int | None]]) -
 
 
 def _visible_to_region(visible: _Visible, window: _Window) -> Region | None:
-    """Box of the pixels that an object covers by a third or more; None when too little is left."""
+    """Box of the pixels of which an object covers a third or more; None if these are too few."""
     rows, columns = np.nonzero(window.cut(visible.share) >= 1 / 3)
     if len(rows) < SMALLEST_REGION_PX:
         return None

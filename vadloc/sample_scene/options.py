@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 from vadloc.errors import UsageError
 
 SMALL_NAME: Final = "sample"
-"""The scene without any options: few sequences, the same pictures in every version."""
+"""Name of the scene without options: few sequences, the same pictures in every version."""
 
 Light = Literal["steady", "sudden", "gain"]
 LIGHTS: Final = get_args(Light)
@@ -21,10 +21,10 @@ class Usual:
 
     Attributes:
         size_px: Width and height of frames.
-        frames_per_second: Their rate.
+        frames_per_second: Frame rate.
         seconds: Length of a sequence.
-        grey: Whether the camera sees no colours.
-        region_px: Side of the regions of its config.
+        grey: Whether pictures are grey.
+        region_px: Side of the regions in the config.
     """
 
     size_px: tuple[int, int]
@@ -44,21 +44,21 @@ SCENES: Final = {
 
 @dataclass(frozen=True)
 class Options:
-    """One data set.
+    """The options of one data set.
 
     Attributes:
         scene: A key of ``SCENES``.
         name: Name of the data set.
         size_px: Width and height of frames.
-        frames_per_second: Their rate.
+        frames_per_second: Frame rate.
         seconds: Length of a sequence.
         grey: Whether pictures are grey.
         noise: Standard deviation of the sensor's noise, in grey levels.
         shake_px: Standard deviation of the camera's jitter.
         light: One of ``LIGHTS``.
-        density: How many times as much traffic as usual.
-        kbit_per_s: Rate of the videos that are written instead of pictures; 0 for pictures.
-        seed: Seeds everything that is random.
+        density: Factor of the amount of traffic; 1 is the usual amount.
+        kbit_per_s: Bit rate of the videos that are written instead of pictures; 0 for pictures.
+        seed: Seed of everything that is random.
     """
 
     scene: str = "street"
@@ -76,7 +76,7 @@ class Options:
 
     @property
     def frame_count(self) -> int:
-        """Frames of a sequence."""
+        """Number of frames of a sequence."""
         return max(1, round(self.seconds * self.frames_per_second))
 
     @property
@@ -94,12 +94,12 @@ class Options:
         return round_down(usual.region_px * scale)
 
     def stamp(self) -> dict[str, Any]:
-        """What tells these pictures from others."""
+        """The options that affect the pictures."""
         return {**asdict(self), "size_px": list(self.size_px)}
 
 
 def usual_options(scene: str, seed: int = 0) -> Options:
-    """A scene as it is without options; the street is the small scene then."""
+    """The options of a scene without any choice; for the street those of the small scene."""
     if scene not in SCENES:
         raise UsageError(f"--scene {scene}: expected one of {', '.join(SCENES)}")
     usual = SCENES[scene]
@@ -116,10 +116,10 @@ def usual_options(scene: str, seed: int = 0) -> Options:
 
 
 def checked(options: Options) -> Options:
-    """The options, if they go together.
+    """The options, after a check that they can be used together.
 
     Raises:
-        UsageError: They do not.
+        UsageError: The options contradict each other.
     """
     _check_name(options)
     _check_sizes(options)

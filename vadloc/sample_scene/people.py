@@ -1,4 +1,4 @@
-"""People on foot and on bicycles as shapes in the world."""
+"""People on foot and on bicycles, made of shapes in the world."""
 
 import math
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _M_PER_CRANK_TURN: Final = 4.6
 
 @dataclass(frozen=True)
 class Clothes:
-    """Colours of a person."""
+    """The colours of a person."""
 
     top: Colour
     bottom: Colour
@@ -25,7 +25,7 @@ class Clothes:
 
 @dataclass(frozen=True)
 class Gait:
-    """How a person's limbs swing; angles in radians.
+    """How the limbs of a person move; angles are in radians.
 
     Attributes:
         stride_m: Distance of one full cycle, two steps.
@@ -47,7 +47,7 @@ class Gait:
 WALK: Final = Gait(stride_m=1.35, thigh=0.45, knee=0.85, arm=0.5, elbow=0.3, lean=0.04)
 RUN: Final = Gait(stride_m=2.3, thigh=0.85, knee=1.8, arm=0.9, elbow=1.5, lean=0.2)
 GLIDE: Final = Gait(stride_m=5.0, thigh=0.3, knee=0.5, arm=0.4, elbow=0.4, lean=0.15)
-"""On skates or a board."""
+"""The gait of a person on skates or a board."""
 
 
 def _leg(phase: float, gait: Gait) -> list[Point2]:
@@ -61,14 +61,14 @@ def _leg(phase: float, gait: Gait) -> list[Point2]:
 
 
 def _arm(shoulder: Point2, phase: float, gait: Gait) -> list[Point2]:
-    """Shoulder, elbow and hand of the arm that swings against the leg of the same side."""
+    """Shoulder, elbow and hand of an arm, which swings opposite to the leg of the same side."""
     upper = -gait.arm * math.sin(phase) + gait.lean
     elbow = step(shoulder, upper, 0.29)
     return [shoulder, elbow, step(elbow, upper + gait.elbow, 0.27)]
 
 
 def _head(centre: Point2, clothes: Clothes) -> list[Shape]:
-    """Hair behind a face."""
+    """A face, with hair behind it."""
     face, hair = (
         (centre[0] + 0.03, 0.0, centre[1] - 0.03),
         (centre[0] - 0.03, 0.0, centre[1] + 0.03),
@@ -81,7 +81,7 @@ class Person:
     """A person on foot.
 
     Attributes:
-        clothes: Colours.
+        clothes: Colours of the person.
         size: Height as a multiple of 1.75 m.
         gait: Walking or running.
     """
@@ -116,7 +116,7 @@ class Person:
         return pose.from_far_to_near([resized(shape, self.size) for shape in shapes])
 
     def _gait(self, pose: Pose) -> Gait:
-        """Smaller steps while braking; who stands moves arms and trunk a little."""
+        """The gait, with smaller steps while braking and small movements while standing."""
         if pose.moving >= 1:
             return self.gait
         still = 1 - pose.moving
@@ -225,7 +225,7 @@ class Cyclist:
 
 
 def _knee(hip: Point2, foot: Point2, bone_m: float) -> Point2:
-    """Knee, forward of the line from hip to foot, of a leg of two bones of equal length."""
+    """The knee of a leg with two bones of equal length, in front of the line from hip to foot."""
     forward, down = foot[0] - hip[0], hip[1] - foot[1]
     distance = math.hypot(forward, down)
     bend = max(bone_m**2 - distance**2 / 4, 0.0) ** 0.5 / distance

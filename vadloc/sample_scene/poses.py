@@ -1,4 +1,4 @@
-"""How figures stand in a scene, and the geometry that they share."""
+"""The poses of figures in a scene, and the geometry that figures share."""
 
 import math
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ Point2 = tuple[float, float]
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a figure stands, which way it faces and how far it has come.
+    """Position and direction of a figure, and the distance that it has travelled.
 
     Attributes:
         ground_m: ``(2,)`` x and depth of the point under its middle.
         heading: ``(2,)`` unit vector over the ground.
         distance_m: Distance travelled; turns wheels and swings legs.
-        moving: 1 in motion, 0 in a halt, between them while braking.
-        seconds: Time since the sequence began; who stands sways with it.
-        eye_m: ``(3,)`` world point of the camera; None for one that sees everything from the side,
-            from so far that figures are drawn in the order in which they list their shapes.
+        moving: 1 in motion, 0 in a halt, a value in between while braking.
+        seconds: Time since the sequence began; standing figures sway with it.
+        eye_m: ``(3,)`` world point of the camera; None for a camera that sees everything from the
+            side and from far away. Then shapes are drawn in the order in which figures list them.
     """
 
     ground_m: NDArray[np.float64]
@@ -37,7 +37,7 @@ class Pose:
     eye_m: tuple[float, float, float] | None = None
 
     def place(self, shapes: Sequence[Shape]) -> Drawing:
-        """Shapes of a figure, drawn in metres forward, left and up, put into the world."""
+        """Put the shapes of a figure, given in metres forward, left and up, into the world."""
         points = shapes_to_points(shapes)
         left = np.array([-self.heading[1], self.heading[0]])
         ground = self.ground_m + points[:, :1] * self.heading + points[:, 1:2] * left
@@ -76,7 +76,7 @@ def middle(shape: Shape) -> Point:
 
 
 class Figure(Protocol):
-    """Something that moves through the street."""
+    """An object that can move through a scene."""
 
     @property
     def footprint_m(self) -> tuple[float, float]:
@@ -87,17 +87,17 @@ class Figure(Protocol):
 
 
 def step(start: Point2, angle: float, length_m: float) -> Point2:
-    """End of a bone that hangs from ``start``, ``angle`` radians forward of straight down."""
+    """End of a bone that begins at ``start``, at ``angle`` radians forward from straight down."""
     return start[0] + length_m * math.sin(angle), start[1] - length_m * math.cos(angle)
 
 
 def beside(points: Sequence[Point2], left_m: float) -> list[Point]:
-    """Points in the plane of motion moved to the left."""
+    """Points of the plane of motion, moved to the left."""
     return [(forward, left_m, up) for forward, up in points]
 
 
 def resized(shape: Shape, factor: float) -> Shape:
-    """A shape made larger or smaller around the point under its figure."""
+    """A shape made larger or smaller, with the point under its figure as the centre."""
     points = [(factor * x, factor * y, factor * z) for x, y, z in shape.points_m]
     return Shape(points, shape.colour, factor * shape.width_m, shape.closed)
 
@@ -111,7 +111,7 @@ def circle(centre: Point2, radius_m: float, turn: float, count: int) -> list[Poi
 
 
 def disc(centre: Point2, left_m: float, radius_m: float, colour: Colour, pose: Pose) -> Shape:
-    """A disc in the plane of motion; seen from the side it is drawn round."""
+    """A disc in the plane of motion, drawn as a circle if it is seen from the side."""
     if pose.eye_m is None:
         return Shape(beside([centre], left_m), colour, 2 * radius_m)
     return Shape(beside(circle(centre, radius_m, 0.0, 14), left_m), colour)

@@ -1,4 +1,4 @@
-"""Who moves where and when: routes, actors, and traffic that keeps clear of itself."""
+"""Who moves where and when: routes, actors and scripts."""
 
 import math
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from vadloc.sample_scene.poses import Figure, Pose
 _BRAKING_S: Final = 0.4
 _AWAY: Final = (-1e9, 1e9)
 LEFT: Final = ("left behind",)
-"""Causes of a thing that is left behind."""
+"""The causes of an anomaly that is a thing left behind."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Length and rate of a sequence.
+    """Length and frame rate of a sequence.
 
     Attributes:
-        frame_count: Frames of the sequence.
-        frames_per_second: Their rate.
+        frame_count: Number of frames.
+        frames_per_second: Frame rate.
     """
 
     frame_count: int
@@ -41,7 +41,7 @@ class Clock:
 
 
 class Way(Protocol):
-    """Where an actor is in each frame."""
+    """The position of an actor in each frame."""
 
     @property
     def places_m(self) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ class Way(Protocol):
         """``(frame_count, 2)`` unit vectors of motion, NaN while absent."""
 
     def pose(self, frame: int) -> Pose | None:
-        """Where and how a figure is at a frame; None while absent."""
+        """The pose of a figure at a frame; None while absent."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Route:
     """A way through the scene at constant speed, with halts.
 
     Attributes:
-        corners_m: ``(n, 2)`` x and depth of the corners; they are gone round smoothly.
+        corners_m: ``(n, 2)`` x and depth of the corners, which the route rounds smoothly.
         speed_m_per_s: Speed along the way.
-        first_frame: Frame, with a fraction, at the first corner; may be negative.
+        first_frame: Frame number at the first corner; may be a fraction or negative.
         clock: Length and rate of the sequence.
         halts: Distance in metres and length in seconds of each halt, by distance.
-        corner_m: Corners begin and end so far from their tip.
+        corner_m: Distance from a corner at which the curve around it begins and ends.
     """
 
     corners_m: NDArray[np.float64]
@@ -105,7 +105,10 @@ class Route:
 
     @cached_property
     def _halting(self) -> tuple[list[float], list[float]]:
-        """Seconds after the first corner, and distances then, between which motion is even."""
+        """Times in seconds after the first corner, and the distances then.
+
+        The speed is constant between two of these times.
+        """
         distances, times = [_AWAY[0]], [_AWAY[0] / self.speed_m_per_s]
         waited = 0.0
         for at_m, rest_s in self.halts:
@@ -127,7 +130,7 @@ class Route:
         return np.where(inside[:, None], np.stack(axes, axis=1), np.nan)
 
     def pose(self, frame: int) -> Pose | None:
-        """Where a figure on this route is at a frame; None before its start and after its end."""
+        """The pose of a figure at a frame; None before its start and after its end."""
         here, heading = self.places_m[frame], self.headings[frame]
         if np.isnan(heading).any():
             return None
@@ -136,7 +139,7 @@ class Route:
         return replace(pose, moving=self._moving(frame)) if self.halts else pose
 
     def _moving(self, frame: int) -> float:
-        """1 in motion, 0 in a halt, between them while braking."""
+        """1 in motion, 0 in a halt, a value in between while braking."""
         reach = _BRAKING_S * self.clock.frames_per_second
         gone = self.distance_m(np.array([frame - reach, frame + reach]))
         return float((gone[1] - gone[0]) / (2 * _BRAKING_S * self.speed_m_per_s))
@@ -144,13 +147,13 @@ class Route:
 
 @dataclass(frozen=True)
 class Spot:
-    """A place where something stays.
+    """A fixed position of a figure.
 
     Attributes:
-        place_m: x and depth.
+        place_m: x and depth of the position.
         heading: Angle in radians from the right towards the depth.
         clock: Length and rate of the sequence.
-        seconds: The times at which it comes and goes.
+        seconds: The times at which the figure appears and disappears.
     """
 
     place_m: tuple[float, float]
@@ -192,11 +195,11 @@ class Anomaly:
         track: Track id in the ground truth.
         what: A description in words.
         class_name: ``person``, ``cyclist``, ``car``, ``dog`` or ``thing``.
-        causes: What is abnormal, the chief cause first: ``speed``, ``direction``, ``place``,
+        causes: What is abnormal, the main cause first: ``speed``, ``direction``, ``place``,
             ``kind``, ``left behind``, ``standing``.
-        allowed_m: Rectangles on the ground in which it is normal all the same.
-        forbidden_m: Nearest and farthest depth at which it is anomalous.
-        standing: Whether it is anomalous only while it stands.
+        allowed_m: Rectangles on the ground in which the actor is normal nevertheless.
+        forbidden_m: Nearest and farthest depth at which the actor is anomalous.
+        standing: Whether the actor is anomalous only while it stands.
     """
 
     track: int
@@ -208,7 +211,7 @@ class Anomaly:
     standing: bool = False
 
     def shows(self, pose: Pose) -> bool:
-        """Whether it is anomalous in this pose."""
+        """Whether the actor is anomalous in this pose."""
         x_m, depth_m = pose.ground_m
         nearest, farthest = self.forbidden_m
         if not nearest <= depth_m <= farthest or (self.standing and pose.moving > 0):
@@ -223,8 +226,8 @@ class Actor:
     Attributes:
         figure: Its shape and colours.
         route: Its positions over time.
-        anomaly: What is wrong with it, None for normal traffic.
-        solid: Whether others keep clear of it.
+        anomaly: What is wrong with the actor; None for normal traffic.
+        solid: Whether other actors keep a distance from it.
     """
 
     figure: Figure
@@ -258,10 +261,10 @@ class Script:
     """One sequence.
 
     Attributes:
-        name: Such as ``Train001``.
-        number: Place among all sequences, from 0; seeds what is random in it.
-        actors: Everyone who moves.
-        clock: Its length and rate.
+        name: Name, such as ``Train001``.
+        number: Number among all sequences, from 0; part of the seed of random values.
+        actors: All actors of the sequence.
+        clock: Length and frame rate.
     """
 
     name: str
@@ -280,7 +283,7 @@ def passing(
     halt_s: float = 0.0,
     corner_m: float = 0.6,
 ) -> Route:
-    """A route that reaches a distance at a time, and halts there if ``halt_s`` is positive."""
+    """A route that reaches the distance ``at_m`` at the time ``at_s``, and halts for ``halt_s``."""
     start = (at_s - at_m / speed_m_per_s) * clock.frames_per_second
     halts = ((at_m, halt_s),) if halt_s else ()
     return Route(np.array(corners_m), speed_m_per_s, start, clock, halts, corner_m)

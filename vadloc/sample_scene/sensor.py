@@ -1,4 +1,4 @@
-"""What a camera does to the light that it sees: noise, shake, exposure."""
+"""The effects of a camera on the picture: noise, shake, exposure."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -19,14 +19,14 @@ _GAIN_STEP: Final = 0.05
 
 @dataclass(frozen=True)
 class Sensor:
-    """A camera's flaws.
+    """The properties of a camera's sensor.
 
     Attributes:
-        noise: Standard deviation of its noise in grey levels.
-        shake_px: Standard deviation of its jitter in pixels; it drifts four times as far.
-        light: ``steady``; ``sudden`` for clouds that come and go at once; ``gain`` for an automatic
-            gain that hunts in steps.
-        grey: Whether it sees no colours.
+        noise: Standard deviation of the noise in grey levels.
+        shake_px: Standard deviation of the jitter in pixels; the drift is four times as large.
+        light: ``steady``; ``sudden`` for clouds that come and go suddenly; ``gain`` for an
+            automatic gain that varies in steps.
+        grey: Whether pictures are grey.
     """
 
     noise: float = 2.0
@@ -36,19 +36,19 @@ class Sensor:
 
     @property
     def margin_px(self) -> int:
-        """How far a picture may be moved."""
+        """Largest distance by which a picture may be moved."""
         return int(np.ceil(10 * self.shake_px)) + 1 if self.shake_px else 0
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """One sequence as one sensor sees it.
+    """The recording of one sequence by a sensor.
 
     Attributes:
         sensor: The sensor.
-        seed: Seeds light, shake and noise.
+        seed: Seed of light, shake and noise.
         number: Number of the sequence.
-        frames_per_second: Its rate.
+        frames_per_second: Frame rate of the sequence.
     """
 
     sensor: Sensor
@@ -57,7 +57,7 @@ class Exposure:
     frames_per_second: float
 
     def shift_px(self, frame: int) -> tuple[float, float]:
-        """How far the picture of a frame is moved to the right and down, in pixels."""
+        """The shift of the picture of a frame to the right and down, in pixels."""
         if not self.sensor.shake_px:
             return 0.0, 0.0
         phases = np.random.default_rng([self.seed, self.number, 3]).uniform(0, 2 * np.pi, (2, 2))
@@ -81,16 +81,16 @@ class Exposure:
         return gain
 
     def _clouds(self, seconds: float) -> float:
-        """Light is cut by a third, and comes back, within a fifth of a second."""
+        """Factor of the light: it falls by a third, and rises again, within 0.2 s each time."""
         times = np.random.default_rng([self.seed, self.number, 6]).uniform(2.0, 6.0, 64).cumsum()
         gone = float(np.clip((seconds - times) / 0.2, 0, 1) @ np.resize([1.0, -1.0], 64))
         return 1.12 - 0.34 * gone
 
     def expose(self, picture: NDArray[np.float32], frame: int, blur: float) -> NDArray[np.uint8]:
-        """What the sensor makes of a picture ``(height, width, 3)``: a soft lens, darker corners.
+        """Apply lens blur, darker corners, light and noise to a picture ``(height, width, 3)``.
 
         Returns:
-            RGB, or ``(height, width)`` grey.
+            uint8 RGB, or ``(height, width)`` grey.
         """
         soft = cv2.GaussianBlur(picture, (0, 0), blur)
         exposed = soft * (np.float32(self.gain(frame)) * _corners(*picture.shape[:2]))
@@ -102,7 +102,10 @@ class Exposure:
 
 
 def _between_knots(seed: list[int], time: float) -> NDArray[np.float64]:
-    """Smooth noise ``(2,)`` of deviation about 1: normal values at whole times, cosines between."""
+    """Smooth noise ``(2,)`` with a standard deviation of about 1.
+
+    It has normally distributed values at whole times, and cosine interpolation between them.
+    """
     first = int(np.floor(time))
     before, after = (
         np.random.default_rng([*seed, knot]).standard_normal(2) for knot in (first, first + 1)
@@ -113,7 +116,7 @@ def _between_knots(seed: list[int], time: float) -> NDArray[np.float64]:
 
 @cache
 def _noise_levels(deviation: float) -> NDArray[np.float32]:
-    """256 equally likely values of Gaussian noise: far faster to draw than exact ones."""
+    """256 equally likely values of Gaussian noise; to draw one of them is far faster."""
     if not deviation:
         return np.zeros(256, np.float32)
     normal = NormalDist(0, deviation)
@@ -122,6 +125,6 @@ def _noise_levels(deviation: float) -> NDArray[np.float32]:
 
 @cache
 def _corners(height_px: int, width_px: int) -> NDArray[np.float32]:
-    """Factors ``(height, width, 3)`` by which the lens darkens the picture towards its corners."""
+    """Factors ``(height, width, 3)`` by which the lens darkens a picture towards the corners."""
     rows, columns = np.mgrid[-1 : 1 : height_px * 1j, -1 : 1 : width_px * 1j]
     return in_three_channels(1 - 0.09 * (rows**2 + columns**2))

@@ -19,15 +19,15 @@ _FRACTION_BITS: Final = 4
 
 
 Point = tuple[float, float, float]
-"""Metres to the right, away from the camera and up; of a figure: forward, to its left and up."""
+"""Metres to the right, away from the camera and up; for figures: forward, to the left and up."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A filled polygon, or a round stroke where ``width_m`` is positive.
+    """A filled polygon, or a stroke with round ends if ``width_m`` is positive.
 
     Attributes:
-        points_m: Its points; a single point with a width is a disc.
+        points_m: The points; a single point with a width is a disc.
         colour: Red, green, blue in 0..255.
         width_m: Width of the stroke in metres, 0 for a polygon.
         closed: Whether a stroke returns to its first point.
@@ -45,8 +45,8 @@ class Drawing:
 
     Attributes:
         shapes: The shapes.
-        points_m: ``(n, 3)`` world points of all shapes one after another; they count, not the
-            points of ``shapes``, which may lie in the coordinates of a figure.
+        points_m: ``(n, 3)`` world points of all shapes one after another. They are drawn instead of
+            the points of ``shapes``, which may be in the coordinates of a figure.
     """
 
     shapes: Sequence[Shape]
@@ -60,7 +60,7 @@ def shapes_to_points(shapes: Sequence[Shape]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Layer:
-    """Picture of one object, ready to be laid over a frame.
+    """Picture of one object, which can be drawn over a frame.
 
     Attributes:
         left_px: Column of the frame where the layer begins, inside the frame.
@@ -68,7 +68,7 @@ class Layer:
         colour: ``(h, w, 3)`` float32 in 0..255, already multiplied by ``opacity``.
         opacity: ``(h, w, 3)`` float32 in 0..1: the share of each pixel that the object covers,
             the same in all three channels (NumPy multiplies equal shapes many times faster).
-        depth_m: Distance from the camera; nearer layers are laid over farther ones.
+        depth_m: Distance from the camera; nearer layers are drawn over farther layers.
     """
 
     left_px: int
@@ -87,7 +87,7 @@ class Layer:
         )
 
     def lay_over(self, frame: NDArray[np.float32]) -> None:
-        """Lay the object over a frame ``(height, width, 3)`` in place."""
+        """Draw the object over a frame ``(height, width, 3)`` in place."""
         under = frame[self.place]
         under *= 1 - self.opacity
         under += self.colour
@@ -100,7 +100,7 @@ def scaled(colour: Colour, factor: float) -> Colour:
 
 
 def drawing_to_layer(drawing: Drawing, depth_m: float, camera: Camera) -> Layer | None:
-    """Picture of one object; None when nothing of it lies in the frame."""
+    """Picture of one object; None if no part of it is in the frame."""
     if camera.distance_m(drawing.points_m).min() < NEAREST_M:
         return None
     points_px, scale = camera.project(drawing.points_m), camera.px_per_m(drawing.points_m)
@@ -118,7 +118,7 @@ def drawing_to_layer(drawing: Drawing, depth_m: float, camera: Camera) -> Layer 
 
 
 def packed_to_layer(packed: cv2.typing.MatLike, left_px: int, top_px: int, depth_m: float) -> Layer:
-    """Layer of a picture ``(h, w, 4)`` in 0..255 whose last channel is the opacity."""
+    """Layer from a picture ``(h, w, 4)`` in 0..255, whose last channel is the opacity."""
     red, green, blue, opacity = cv2.split(packed)
     colour = np.asarray(cv2.merge([red, green, blue]), np.float32)
     return Layer(left_px, top_px, colour, in_three_channels(opacity / 255), depth_m)
@@ -130,7 +130,7 @@ def in_three_channels(gray: cv2.typing.MatLike) -> NDArray[np.float32]:
 
 
 def shapes_to_layer(shapes: Sequence[Shape], depth_m: float, camera: Camera) -> Layer | None:
-    """Picture of shapes that lie in the world."""
+    """Picture of shapes whose points are world points; None if no part is in the frame."""
     return drawing_to_layer(Drawing(shapes, shapes_to_points(shapes)), depth_m, camera)
 
 

@@ -1,4 +1,4 @@
-"""Dogs, wheelchairs, carts, suitcases, doors: what else is seen in scenes."""
+"""Other things in scenes: dogs, wheelchairs, carts, suitcases, doors."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ _STEEL: Final[Colour] = (150, 152, 156)
 _LIGHT: Final = {"top": 1.12, "front": 0.82, "back": 0.82, "left": 0.92, "right": 0.7}
 
 BEHIND_M: Final = 0.55
-"""Suitcases are pulled so far behind."""
+"""Distance from a person to the suitcase that they pull."""
 
 Extent = tuple[float, float]
-"""Least and largest metres along an axis."""
+"""Smallest and largest coordinate along an axis, in metres."""
 
 
 def box(forward: Extent, left: Extent, up: Extent, colour: Colour, pose: Pose) -> list[Shape]:
-    """The faces of a box that the camera sees, its top last."""
+    """The faces of a box that the camera sees; the top is last."""
     eye_forward, eye_left, _ = pose.eye_from_figure_m
     f0, f1 = forward
     l0, l1 = left
@@ -102,7 +102,7 @@ class Wheelchair:
         return pose.from_far_to_near(shapes)
 
     def _wheel(self, left_m: float, distance_m: float) -> list[Shape]:
-        """A large wheel behind, a small one before it."""
+        """A large wheel, and a small wheel in front of it."""
         rim = beside(circle((-0.1, 0.31), 0.3, distance_m / 0.3, 12), left_m)
         return [
             *(Shape([rim[i], rim[i + 6]], _STEEL, 0.03) for i in (0, 3)),
@@ -119,7 +119,7 @@ class Wheelchair:
         ]
 
     def _rider(self, push: float) -> list[Shape]:
-        """Legs, trunk, head and arms of the one who sits in it."""
+        """Legs, trunk, head and arms of the person in the wheelchair."""
         top, skin = self.clothes.top, self.clothes.skin
         shapes = [
             Shape(beside(line, left), self.clothes.bottom, 0.16)
@@ -210,7 +210,7 @@ class Suitcase:
 
 @dataclass(frozen=True)
 class Board:
-    """A skateboard, to be put under somebody."""
+    """A skateboard, to be drawn under a person."""
 
     @property
     def footprint_m(self) -> tuple[float, float]:
@@ -225,10 +225,10 @@ class Board:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures that move as one, such as somebody with a suitcase.
+    """Figures that move together, such as a person with a suitcase.
 
     Attributes:
-        parts: Figures, and metres forward and to the left by which they are moved.
+        parts: The figures, and the metres forward and to the left by which each is moved.
     """
 
     parts: tuple[tuple[Figure, float, float], ...]
@@ -257,12 +257,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Leaver:
-    """Somebody who pulls a suitcase until a time, and goes on without it.
+    """A person who pulls a suitcase up to a time, and then walks on without it.
 
     Attributes:
-        person: Who it is.
-        suitcase: What is left.
-        until_s: Time of it, in the sequence.
+        person: The person.
+        suitcase: The suitcase.
+        until_s: Time in the sequence at which the suitcase is left.
     """
 
     person: Figure
@@ -275,7 +275,7 @@ class Leaver:
         return 1.2, 0.8
 
     def shapes(self, pose: Pose) -> list[Shape]:
-        """Shapes of the person, with the suitcase behind as long as it is there."""
+        """Shapes of the person, and of the suitcase behind until it is left."""
         parts = [(self.person, 0.0, 0.0)]
         if pose.seconds < self.until_s:
             parts.append((self.suitcase, -BEHIND_M, -0.2))
@@ -283,18 +283,18 @@ class Leaver:
 
 
 def moved(shape: Shape, forward_m: float, left_m: float) -> Shape:
-    """A shape of a figure at another place beside it."""
+    """A shape moved by metres forward and to the left."""
     points = [(x + forward_m, y + left_m, z) for x, y, z in shape.points_m]
     return Shape(points, shape.colour, shape.width_m, shape.closed)
 
 
 @dataclass(frozen=True)
 class SlidingDoor:
-    """Two wings of glass that part for those who come.
+    """A sliding door with two wings of glass.
 
     Attributes:
         width_m: Width of the doorway.
-        openings_s: Times at which it opens, and at which it closes.
+        openings_s: Times at which the door opens and closes.
     """
 
     width_m: float
@@ -318,7 +318,7 @@ class SlidingDoor:
         return shapes
 
     def _opening(self, seconds: float) -> float:
-        """How far it is open, 0..1; it takes 1 s."""
+        """How far the door is open, 0..1; opening takes 1 s."""
         wide = 0.0
         for first, last in self.openings_s:
             wide = max(wide, min(1.0, seconds - first, last + 1 - seconds))

@@ -1,4 +1,4 @@
-"""Normal traffic that keeps clear of itself, and the sequences of a scene."""
+"""Normal traffic without collisions, and the sequences of a scene."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ from vadloc.sample_scene.things import BEHIND_M, Leaver, Suitcase
 
 
 class Crowd:
-    """The discs of many actors, to see whether another one fits between them."""
+    """The discs of many actors, to test whether another actor meets one of them."""
 
     def __init__(self, actors: Sequence[Actor]) -> None:
         self._parts = [_discs(actor) for actor in actors if actor.solid]
 
     def add(self, actor: Actor) -> None:
-        """One actor more."""
+        """Add an actor."""
         self._parts = [*self._joined(), _discs(actor)]
 
     def _joined(self) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -30,7 +30,7 @@ class Crowd:
         return self._parts
 
     def meets(self, actor: Actor, clearance_m: float) -> bool:
-        """Whether an actor ever comes closer to one of them than this."""
+        """Whether an actor ever comes closer to one of the others than ``clearance_m``."""
         if not (actor.solid and self._parts):
             return False
         [(others, radii)] = self._joined()
@@ -58,11 +58,11 @@ class Stream:
     Attributes:
         make: Makes a figure.
         way: Makes the corners of a route.
-        speed_m_per_s: Slowest and fastest.
+        speed_m_per_s: Lowest and highest speed.
         headway_s: Shortest and longest time between two starts.
-        corner_m: How far before and behind a corner a route bends, as `Route` has it.
-        halt: Distance in metres, share of actors that halt there, least and most seconds.
-        clearance_m: Distance that is kept from others.
+        corner_m: Distance from a corner at which the curve begins and ends; see `Route`.
+        halt: Distance of a halt in metres, share of actors that halt, shortest and longest time.
+        clearance_m: Least distance from other actors.
     """
 
     make: Make
@@ -77,7 +77,7 @@ class Stream:
 def fill(
     stream: Stream, others: Sequence[Actor], clock: Clock, rng: np.random.Generator
 ) -> list[Actor]:
-    """Actors of one stream that keep clear of ``others`` and of each other."""
+    """Actors of one stream that keep a distance from ``others`` and from each other."""
     actors: list[Actor] = []
     crowd = Crowd(others)
     seconds = -60.0 - float(rng.uniform(0, stream.headway_s[1]))
@@ -107,13 +107,13 @@ def _join(stream: Stream, seconds: float, clock: Clock, rng: np.random.Generator
 
 
 def _denser(stream: Stream, density: float) -> Stream:
-    """The stream with so many times as much traffic."""
+    """The stream with ``density`` times as much traffic."""
     shortest, longest = stream.headway_s
     return replace(stream, headway_s=(shortest / density, longest / density))
 
 
 MakeAnomaly = Callable[[np.random.Generator, int, Clock], Sequence[Actor]]
-"""Makes an actor with a track number, and those that belong to it."""
+"""Function that makes an anomalous actor with a track number, and the actors that belong to it."""
 
 
 def leave_suitcase(
@@ -123,13 +123,13 @@ def leave_suitcase(
     seconds: tuple[float, float],
     anomaly: Anomaly,
 ) -> list[Actor]:
-    """Somebody walks straight along, halts in the middle of the way, goes on without a suitcase.
+    """A person who walks straight on, halts half-way, and goes on without their suitcase.
 
     Args:
-        rng: Random numbers for their looks.
+        rng: Random numbers for the looks of person and suitcase.
         way: First and last point.
         clock: Length and rate of the sequence.
-        seconds: The times at which the suitcase is left and is gone.
+        seconds: The times at which the suitcase is left and at which it disappears.
         anomaly: What is wrong with the suitcase.
     """
     ends = np.array(way)
@@ -156,15 +156,15 @@ def write_sequences(
     density: float,
     extras: Callable[[Clock, int], list[Actor]] = lambda _clock, _number: [],
 ) -> list[Script]:
-    """Scripts of sequences with the same traffic, those of training without anomalies.
+    """Scripts of sequences with the same traffic; training sequences have no anomalies.
 
     Args:
         training_and_tests: Number of training sequences, and the anomalies of each test sequence.
         streams: Normal traffic.
-        seed: Seeds the traffic.
+        seed: Seed of the traffic.
         clock: Length and rate of each sequence.
-        density: How many times as much traffic there is as in the streams.
-        extras: Makes normal actors that belong to no stream, of a sequence's number.
+        density: Factor of the amount of traffic.
+        extras: Makes the normal actors of a sequence, by its number, that belong to no stream.
     """
     training, tests = training_and_tests
     casts: list[tuple[Sequence[MakeAnomaly], str]] = [

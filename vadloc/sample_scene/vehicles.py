@@ -1,4 +1,4 @@
-"""Cars as shapes in the world."""
+"""Cars, made of shapes in the world."""
 
 import math
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ class CarBody:
 
     Attributes:
         outline: Metres forward and up, from the front bumper over the roof to the rear.
-        glass_edges: Places in ``outline`` after which an edge of glass begins.
+        glass_edges: Indices of ``outline`` at which an edge of glass begins.
         windows: Outlines of the side windows.
-        wheels: Metres forward of the wheel hubs.
-        belt_m: Height where the sides begin to lean inwards.
+        wheels: Positions of the wheel hubs, in metres forward.
+        belt_m: Height above which the sides lean inwards.
     """
 
     outline: tuple[Point2, ...]
@@ -77,8 +77,8 @@ class Car:
     """A car.
 
     Attributes:
-        body: Its side view.
-        paint: Colour.
+        body: Side view of the car.
+        paint: Colour of the car.
     """
 
     body: CarBody
@@ -104,7 +104,7 @@ class Car:
         return [(forward, side * self.body.half_width_m(up), up) for forward, up in points]
 
     def _top(self, near: int, *, from_front: bool) -> list[Shape]:
-        """Floor, then the strips between the far and the near outline, farthest first."""
+        """The floor, then the strips between the far and the near outline, farthest first."""
         outline = self.body.outline
         ends = [(outline[0][0], 0.2), (outline[-1][0], 0.2)]
         shapes = [Shape([*self._on(ends, -near), *self._on(ends[::-1], near)], (22, 22, 24))]
@@ -130,7 +130,7 @@ class Car:
         ]
 
     def _lamps(self, near: int) -> list[Shape]:
-        """A white lamp in front, a red one behind."""
+        """A white lamp in front and a red lamp behind."""
         front, rear = self.body.outline[1][0] - 0.12, self.body.outline[-2][0] + 0.1
         return [
             Shape(self._on([(front, 0.66)], near), (250, 246, 220), 0.17),

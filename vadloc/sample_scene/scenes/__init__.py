@@ -23,10 +23,10 @@ class Scene:
     """A scene.
 
     Attributes:
-        camera: Its camera, with pictures of their usual size.
-        build: Makes what stands behind the traffic from a seed and a camera.
-        write_scripts: Makes all sequences, training first, from a seed, a clock and how many times
-            as much traffic as usual there is.
+        camera: The camera, with pictures of the usual size.
+        build: Makes the backdrop from a seed and a camera.
+        write_scripts: Makes all sequences, training first, from a seed, a clock and a factor of the
+            amount of traffic.
     """
 
     camera: Camera

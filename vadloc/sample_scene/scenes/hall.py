@@ -29,17 +29,17 @@ from vadloc.sample_scene.shapes import (
 
 CAMERA: Final = Camera(320, 240, 205.0, 4.6, (160.0, 120.0), tilt=0.47)
 SUN: Final[Sun] = (0.16, -0.1)
-"""Lamps hang high, somewhat to the left."""
+"""Direction of shadows: the lamps hang high and a little to the left."""
 
 WALL_M: Final = 17.0
 """Depth of the back wall."""
 SIDES_M: Final = (-11.0, 11.0)
 DOOR_M: Final = (1.6, 4.6)
-"""Edges of the doorway, by x."""
+"""x of the two edges of the doorway."""
 ROPED_M: Final = (-2.4, 0.2, 10.2, 12.8)
-"""x and depth of the roped square."""
+"""Smallest and largest x, and smallest and largest depth, of the square within ropes."""
 COUNTER_M: Final = (-8.6, -4.4, 14.2)
-"""x of its ends, and its depth."""
+"""x of the ends of the counter, and its depth."""
 EXIT_X_M: Final = 7.6
 """x of the middle of the one way out."""
 
@@ -52,7 +52,7 @@ _STEEL: Final[Colour] = (112, 114, 120)
 
 @cache
 def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
-    """Build the hall; nobody may change the arrays of the result."""
+    """Build the hall. Callers must not change the arrays of the result, which they share."""
     rng = np.random.default_rng([seed, 4000])
     scale = camera.focal_px / CAMERA.focal_px
     behind = [_wall(*SIDES_M, 0, 3.2, (56, 60, 66), depth_m=WALL_M + 3)]
@@ -68,7 +68,7 @@ def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
 
 
 def _layers(shapes: list[Shape], depth_m: float | None, camera: Camera) -> list[Layer]:
-    """One picture of shapes; none where the camera sees none."""
+    """One picture of shapes; empty if the camera does not see them."""
     layer = shapes_to_layer(shapes, COUNTER_M[2] if depth_m is None else depth_m, camera)
     return [] if layer is None else [layer]
 
@@ -93,7 +93,7 @@ def _tiles(rng: np.random.Generator) -> list[Shape]:
 
 
 def _carpets() -> list[Shape]:
-    """A mat before the door, arrows on the way out, the roped square, lines of the queue."""
+    """A mat before the door, arrows on the way out, the square within ropes, queue lines."""
     x0, x1, near, far = ROPED_M
     arrows = [
         Shape(
@@ -134,7 +134,7 @@ def _front_wall(rng: np.random.Generator) -> list[Shape]:
 
 
 def _counter() -> list[Shape]:
-    """Top and front of the counter, a screen on it."""
+    """Top and front of the counter, with a computer screen on it."""
     left, right, depth = COUNTER_M
     top: list[Point] = [(left, depth, 1.1), (right, depth, 1.1)]
     screen = [_wall(x, x + 0.5, 1.15, 1.5, (38, 40, 44), depth_m=depth + 0.4) for x in (-7.8, -5.4)]
@@ -150,7 +150,7 @@ def _counter() -> list[Shape]:
 
 
 def _barriers() -> list[list[Shape]]:
-    """Posts with ropes: round the statue, along the queue and the way out; the statue."""
+    """Posts with ropes around the statue, along the queue and the way out; and the statue."""
     x0, x1, near, far = ROPED_M
     corners = [(x0, far), (x1, far), (x1, near), (x0, near), (x0, far)]
     fences = [
@@ -169,7 +169,7 @@ def _barriers() -> list[list[Shape]]:
 
 
 def _fence(start: tuple[float, float], end: tuple[float, float]) -> list[list[Shape]]:
-    """Steel posts about 1.8 m apart and the ropes between them, a part for each post."""
+    """Steel posts about 1.8 m apart with ropes between them, one list of shapes per post."""
     length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
     count = max(2, round(length / 1.8) + 1)
     places = np.linspace(start, end, count).tolist()

@@ -1,4 +1,4 @@
-"""Who stands and walks in the hall."""
+"""The traffic of the hall: who stands and walks there."""
 
 from functools import partial
 from typing import Final
@@ -24,11 +24,11 @@ _QUEUE_X_M: Final = -6.5
 _QUEUE_STEP_M: Final = 1.0
 _QUEUE_STEP_S: Final = 6.0
 _WAITING: Final = ((-8.3, 9.0), (-8.6, 10.4), (-8.4, 11.8), (5.6, 13.2), (5.9, 14.6), (5.3, 11.9))
-"""Where people stand and wait."""
+"""x and depth of the positions at which people stand and wait."""
 
 
 def _traveller(rng: np.random.Generator) -> Figure:
-    """Somebody, two people, or somebody who pulls a suitcase."""
+    """A person, two people, or a person with a suitcase."""
     chance = rng.random()
     if chance < 0.12:
         return pair(rng)
@@ -39,7 +39,7 @@ def _traveller(rng: np.random.Generator) -> Figure:
 
 
 def _through_the_door(rng: np.random.Generator, *, end_x_m: float, way: int) -> NDArray[np.float64]:
-    """From behind the wall through the door to the front, or back; each keeps to the right."""
+    """A way from behind the wall through the door to the front, or back, on the right side."""
     lane_m = _DOOR_X_M + way * -0.7 + float(rng.uniform(-0.2, 0.2))
     end_m = end_x_m + float(rng.uniform(-0.8, 0.8))
     corners = [(10.0, WALL_M + 1.2), (lane_m, WALL_M + 1.2), (lane_m, 14.5), (end_m, 1.4)]
@@ -47,13 +47,13 @@ def _through_the_door(rng: np.random.Generator, *, end_x_m: float, way: int) -> 
 
 
 def _across(rng: np.random.Generator, *, way: int) -> NDArray[np.float64]:
-    """Through the front of the hall from side to side."""
+    """A way through the front of the hall from side to side."""
     depths = rng.uniform(3.4, 5.8, 4)
     return np.column_stack([(-12.0, -4.0, 4.0, 12.0), depths])[::way]
 
 
 def _way_out(rng: np.random.Generator) -> NDArray[np.float64]:
-    """From the right of the wall to the front, never back."""
+    """A way from the right of the wall to the front, which nobody walks back."""
     x_m = EXIT_X_M + float(rng.uniform(-0.4, 0.4))
     return np.array([(11.5, 15.6), (x_m + 0.2, 15.2), (x_m, 1.4)])
 
@@ -86,7 +86,7 @@ def _queue(clock: Clock, rng: np.random.Generator) -> list[Actor]:
 
 
 def _still(clock: Clock, number: int) -> list[Actor]:
-    """The queue, the clerk behind the counter, those who wait."""
+    """The queue, the clerk behind the counter, and the people who wait."""
     rng = np.random.default_rng([number, 77])
     clerk = Spot((-6.3, COUNTER_M[2] + 1.3), -np.pi / 2, clock)
     actors = [Actor(person(rng), clerk), *_queue(clock, rng)]
@@ -119,7 +119,7 @@ def _runner(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _suitcase(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Somebody leaves it."""
+    """A suitcase that somebody leaves."""
     anomaly = Anomaly(track, "a suitcase that nobody minds", "thing", LEFT)
     seconds = 0.45 * clock.seconds, 0.95 * clock.seconds
     return leave_suitcase(rng, [(-9.2, 6.0), (12.0, 6.0)], clock, seconds, anomaly)
@@ -140,7 +140,7 @@ def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> list[Acto
 
 
 def _inside_the_ropes(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Steps over the ropes and walks past the statue."""
+    """A person who steps over the ropes and walks past the statue."""
     x0, x1, near, _ = ROPED_M
     way = [(-3.6, 1.4), (-3.2, near + 0.4), (x1 - 0.3, near + 0.5), (x1 + 1.2, 5.0), (1.5, 1.4)]
     route = passing(way, 0.9, clock, at_m=9.5, at_s=0.3 * clock.seconds)
@@ -157,7 +157,7 @@ def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _standing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Comes through the door and stops where everybody walks."""
+    """A person who comes through the door and stops where everybody walks."""
     way = [(10.0, WALL_M + 1.2), (2.4, WALL_M + 1.2), (2.4, 14.5), (3.4, 1.4)]
     halt_s = 0.5 * clock.seconds
     at_s = 0.2 * clock.seconds

@@ -24,13 +24,13 @@ CAMERA: Final = Camera(320, 240, 313.0, 22.0, (160.0, 120.0), tilt=0.85)
 SUN: Final[Sun] = (0.55, 0.45)
 
 ACROSS_M: Final = (18.5, 25.5)
-"""Kerbs, by depth, of the street that runs across the picture."""
+"""Depth of the kerbs of the street that runs across the picture."""
 AWAY_M: Final = (-3.5, 3.5)
-"""Kerbs, by x, of the street that runs away from the camera."""
+"""x of the kerbs of the street that runs away from the camera."""
 PAVEMENT_M: Final = 2.6
 SIDES_M: Final = (-27.0, 27.0)
 ENDS_M: Final = (1.0, 54.0)
-"""Where streets end, by x and by depth, outside the picture."""
+"""Smallest and largest depth of the street that runs away; both are outside the picture."""
 
 _ASPHALT: Final[Colour] = (104, 105, 108)
 _WHITE: Final[Colour] = (214, 214, 206)
@@ -44,7 +44,7 @@ _BUSHES: Final = ((9.0, 13.0), (10.4, 12.4), (11.8, 13.1), (8.3, 11.6))
 
 @cache
 def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
-    """Build the junction; nobody may change the arrays of the result."""
+    """Build the junction. Callers must not change the arrays of the result, which they share."""
     rng = np.random.default_rng([seed, 3000])
     scale = camera.focal_px / CAMERA.focal_px
     flat = [*_blocks(rng), *_pavements(rng), *_streets(), *_zebras()]
@@ -63,7 +63,7 @@ def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
 
 
 def _blocks(rng: np.random.Generator) -> list[Shape]:
-    """The four corners: lawns behind, a lawn and a paved square in front."""
+    """The four corners: two lawns behind, a lawn and a paved square in front."""
     shapes = [floor(-60, 60, 0, 90, _LAWN), floor(AWAY_M[1], 60, 0, ACROSS_M[0], _PLAZA)]
     for x in np.arange(AWAY_M[1] + PAVEMENT_M, 22, 1.5):
         for depth in np.arange(4.0, ACROSS_M[0] - PAVEMENT_M, 1.5):
@@ -134,7 +134,7 @@ def _streets() -> list[Shape]:
 
 
 def _zebras() -> list[Shape]:
-    """Crossings where pavements meet streets."""
+    """Zebra crossings where pavements meet streets."""
     near, far = ACROSS_M
     left, right = AWAY_M
     width = PAVEMENT_M - 0.8

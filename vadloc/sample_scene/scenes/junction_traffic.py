@@ -1,4 +1,4 @@
-"""Who drives and walks over the junction."""
+"""The traffic of the junction: who drives and walks there."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,10 +39,10 @@ _WAYS: Final = {
     "away, right": [(_AWAY, _D0), (_AWAY, _RIGHT), (_X1, _RIGHT)],
     "towards, left": [(_TOWARDS, _D1), (_TOWARDS, _LEFT), (_X0, _LEFT)],
 }
-"""Corners of the ways of cars."""
+"""Corners of the ways of cars, by direction."""
 
 _HALTS: Final = {"right": _X1 - AWAY_M[1] - PAVEMENT_M - 3.2, "towards": _D1 - ACROSS_M[1] - 6.0}
-"""Metres to the stop line."""
+"""Distance in metres from the start of a way to its stop line."""
 
 
 def _lane(rng: np.random.Generator, *, name: str) -> NDArray[np.float64]:
@@ -50,13 +50,13 @@ def _lane(rng: np.random.Generator, *, name: str) -> NDArray[np.float64]:
 
 
 def _pavement(rng: np.random.Generator, *, side: int, axis: int, way: int) -> NDArray[np.float64]:
-    """Along a pavement and over the crossing; some turn at the corner.
+    """A way along a pavement and over the crossing; some people turn at the corner.
 
     Args:
         rng: Random numbers for the position on the pavement.
-        side: 0 the pavement near the camera or to the left, 1 the other.
-        axis: 0 across the picture, 1 away from the camera.
-        way: 1 there, -1 back.
+        side: 0 for the pavement near the camera or on the left, 1 for the other.
+        axis: 0 for a way across the picture, 1 for a way away from the camera.
+        way: 1 for the way there, -1 for the way back.
     """
     half = PAVEMENT_M / 2
     at = [
@@ -102,7 +102,7 @@ def _drive(
     way: list[tuple[float, float]], speed: float, clock: Clock, *, at_m: float, share: float,
     halt_s: float = 0.0,
 ) -> Callable[[Figure, Anomaly], Actor]:  # fmt: skip
-    """An actor on a way, at a distance after a share of the sequence."""
+    """Makes an actor that reaches a distance on a way after a share of the sequence."""
     at_s = share * clock.seconds
     route = passing(way, speed, clock, at_m=at_m, at_s=at_s, halt_s=halt_s, corner_m=3.0)
     return lambda figure, anomaly: Actor(figure, route, anomaly)
@@ -115,7 +115,7 @@ def _wrong_way(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor
 
 
 def _diagonal(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Walks over the middle of the junction."""
+    """A person who walks over the middle of the junction."""
     way = [(-12.0, 17.2), (-4.6, 17.2), (4.6, 26.8), (14.0, 26.8)]
     put = _drive(way, 1.5, clock, at_m=14.0, share=0.7)
     strips = ((_X0, _X1, 0.0, ACROSS_M[0]), (_X0, _X1, ACROSS_M[1], 60.0))
@@ -124,7 +124,7 @@ def _diagonal(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]
 
 
 def _on_the_pavement(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """A car that takes the far pavement."""
+    """A car that drives on the far pavement."""
     depth_m = ACROSS_M[1] + PAVEMENT_M / 2
     put = _drive([(_X0, depth_m), (_X1, depth_m)], 5.5, clock, at_m=27, share=0.25)
     anomaly = Anomaly(track, "drives on the pavement", "car", ("place", "kind", "speed"))
@@ -144,7 +144,7 @@ def _cart(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _stopped(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Stands in the middle of the junction for a while."""
+    """A car that stands in the middle of the junction for a while."""
     way, halt_s = _WAYS["right"], 0.3 * clock.seconds
     put = _drive(way, 5.5, clock, at_m=27.0, share=0.5, halt_s=halt_s)
     causes = "standing", "speed"
@@ -161,7 +161,7 @@ def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _left(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Somebody leaves it on the pavement."""
+    """A suitcase that somebody leaves on the pavement."""
     x_m = AWAY_M[1] + 0.4 * PAVEMENT_M
     anomaly = Anomaly(track, "a suitcase left on the pavement", "thing", LEFT)
     seconds = 0.4 * clock.seconds, 0.95 * clock.seconds
@@ -169,7 +169,7 @@ def _left(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _u_turn(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Comes from the left and turns back."""
+    """A car that comes from the left and turns back."""
     way = [(_X0, _RIGHT), (-8.0, _RIGHT), (-8.0, _LEFT), (_X0, _LEFT)]
     put = _drive(way, 3.5, clock, at_m=20.0, share=0.65)
     anomaly = Anomaly(track, "turns round before the junction", "car", ("direction", "speed"))

@@ -25,7 +25,7 @@ from vadloc.sample_scene.shapes import Colour, Shape, in_three_channels, scaled
 CAMERA: Final = Camera(320, 240, 640.0, 16.5, (160.0, -136.0))
 SUN: Final[Sun] = (0.75, 0.3)
 
-# The street, by the depth at which each part begins, from the houses towards the camera.
+# Depth at which each part of the street begins, from the houses towards the camera.
 FACADE_M: Final = 53.0
 FAR_KERB_M: Final = 48.2
 CENTRE_LINE_M: Final = 44.4
@@ -43,7 +43,7 @@ _KERB: Final[Colour] = (176, 174, 168)
 _SLABS: Final[Colour] = (158, 152, 142)
 _GRASS: Final[Colour] = (86, 116, 58)
 
-# Left edge in metres, wall, frame of the windows, awning of the shop.
+# Left edge in metres, and the colours of wall, window frames and shop awning.
 _HOUSES: Final[tuple[tuple[float, Colour, Colour, Colour], ...]] = (
     (-14.5, (176, 106, 84), (232, 226, 214), (46, 92, 72)),
     (-8.0, (206, 190, 158), (112, 84, 62), (168, 52, 46)),
@@ -56,9 +56,9 @@ _HOUSES: Final[tuple[tuple[float, Colour, Colour, Colour], ...]] = (
 
 @cache
 def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
-    """Build the street; the layout is fixed, grain, slabs and leaves follow the seed.
+    """Build the street. Its layout is fixed; grain, slabs and leaves depend on the seed.
 
-    Nobody may change the arrays of the result: every caller with this seed shares it.
+    Callers must not change the arrays of the result, which all callers with this seed share.
     """
     rng = np.random.default_rng([seed, 1000])
     scale = camera.focal_px / CAMERA.focal_px
@@ -98,7 +98,7 @@ def _houses(rng: np.random.Generator) -> list[Shape]:
 
 
 def _bricks(rng: np.random.Generator, left: float, right: float, wall: Colour) -> list[Shape]:
-    """Patches of slightly different shade in courses."""
+    """Courses of bricks with slightly different shades."""
     return [
         _wall(x, x + 0.5, z, z + 0.2, scaled(wall, float(rng.uniform(0.88, 1.1))))
         for row, z in enumerate(np.arange(0.25, 5.6, 0.22))
@@ -107,7 +107,7 @@ def _bricks(rng: np.random.Generator, left: float, right: float, wall: Colour) -
 
 
 def _shop(left: float, right: float, wall: Colour, frame: Colour, awning: Colour) -> list[Shape]:
-    """Shop window and door under a striped awning, a cornice above."""
+    """A shop window and a door under a striped awning, and a cornice above."""
     glass: Colour = (62, 78, 88)
     window_end = right - 1.9
     stripes = np.arange(left + 0.5, window_end + 0.1, 0.3)
@@ -143,7 +143,7 @@ def _window(x_m: float, sill_m: float, frame: Colour, light: float) -> list[Shap
 
 
 def _slabs(rng: np.random.Generator, near_m: float, far_m: float) -> list[Shape]:
-    """Slabs of 1.2 m, each of its own shade, with dark joints."""
+    """Slabs of 1.2 m with different shades and dark joints."""
     shapes = [floor(-_EDGE_M, _EDGE_M, near_m, far_m, scaled(_SLABS, 0.8))]
     rows = np.linspace(near_m, far_m, round((far_m - near_m) / 1.2) + 1)
     for row, (near, far) in enumerate(pairwise(rows)):
@@ -238,7 +238,7 @@ def _lawn(rng: np.random.Generator) -> list[Shape]:
 
 
 def _tree_shadows(rng: np.random.Generator) -> list[Shape]:
-    """Leaves that throw the blotchy shadows of the trees."""
+    """Leaves that cast the irregular shadows of the trees."""
     return [
         shape
         for x in (-10.6, -3.3, 4.6, 10.2)

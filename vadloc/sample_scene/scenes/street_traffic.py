@@ -1,4 +1,4 @@
-"""Who moves through the street, where and when."""
+"""The traffic of the street: who moves where and when."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,10 +32,10 @@ class _Lane:
 
     Attributes:
         kind: A key of ``_FIGURES``.
-        depth_m: Middle of the strip.
-        speed_m_per_s: Slowest and fastest.
+        depth_m: Depth of the middle of the strip.
+        speed_m_per_s: Lowest and highest speed.
         headway_s: Shortest and longest time between two starts.
-        direction: 1 to the right, -1 to the left; 0 changes from sequence to sequence.
+        direction: 1 to the right, -1 to the left, 0 for a direction that changes with the sequence.
     """
 
     kind: str
@@ -65,13 +65,13 @@ _FIGURES: Final[dict[str, Callable[[np.random.Generator], Figure]]] = {
 
 
 def _denser(lane: _Lane, density: float) -> _Lane:
-    """The lane with so many times as much traffic."""
+    """The lane with ``density`` times as much traffic."""
     shortest, longest = lane.headway_s
     return replace(lane, headway_s=(shortest / density, longest / density))
 
 
 def _across(figure: Figure, depth_m: float, direction: int) -> NDArray[np.float64]:
-    """Corners ``(2, 2)`` of a way through the whole picture, beginning and ending outside it."""
+    """Corners ``(2, 2)`` of a way across the whole picture, which begins and ends outside it."""
     reach = CAMERA.half_width_m(depth_m) + figure.footprint_m[0] / 2 + 1.6
     return np.array([[-direction * reach, depth_m], [direction * reach, depth_m]])
 
@@ -86,7 +86,7 @@ def _collide(one: Actor, other: Actor) -> bool:
 def _lane_traffic(
     lane: _Lane, others: Sequence[Actor], number: int, clock: Clock, rng: np.random.Generator
 ) -> list[Actor]:
-    """Actors of one lane that keep clear of ``others`` and of each other."""
+    """Actors of one lane that keep a distance from ``others`` and from each other."""
     direction = lane.direction or (1, -1)[(number + round(lane.depth_m * 10)) % 2]
     actors: list[Actor] = []
     seconds = -45.0 * (lane.kind == "person") - 12.0
@@ -106,12 +106,12 @@ def _lane_traffic(
 
 
 def _start(clock: Clock, frame: float) -> float:
-    """A frame at 15 frames per second in frames of the clock."""
+    """Convert a frame number at 15 frames per second to the frame rate of the clock."""
     return frame * clock.frames_per_second / CLOCK.frames_per_second
 
 
 def _jaywalker(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Walks along the far pavement, crosses the road, goes on along the near pavement."""
+    """A person who crosses the road from the far pavement to the near pavement."""
     way = [(-8.6, 49.2), (-4.5, 49.0), (0.5, 37.6), (2.5, 36.3), (12.0, 36.2)]
     route = Route(np.array(way), 1.6, _start(clock, 4.0), clock)
     what, causes = "crosses the road on foot", ("place", "direction")
@@ -122,7 +122,7 @@ def _jaywalker(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor
 
 
 def _pavement_cyclist(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Rides to the left along the near pavement."""
+    """A cyclist who rides to the left on the near pavement."""
     figure = cyclist(rng)
     route = Route(_across(figure, 34.75, -1), 3.0, _start(clock, 80.0), clock)
     what, causes = "cycles on the pavement", ("kind", "speed", "place")
@@ -130,42 +130,42 @@ def _pavement_cyclist(rng: np.random.Generator, track: int, clock: Clock) -> lis
 
 
 def _wrong_way_car(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Drives to the left in the near lane."""
+    """A car that drives to the left in the near lane."""
     figure = Car(HATCHBACK, choose(rng, PAINTS))
     route = Route(_across(figure, _NEAR_CAR_M, -1), 5.2, _start(clock, 62.0), clock)
     return [Actor(figure, route, Anomaly(track, "drives the wrong way", "car", ("direction",)))]
 
 
 def _runner(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Runs to the right along the near pavement, three times as fast as people walk."""
+    """A person who runs to the right on the near pavement, three times as fast as people walk."""
     figure = Person(clothes(rng), gait=RUN)
     route = Route(_across(figure, 34.75, 1), 2.8, _start(clock, 85.0), clock)
     return [Actor(figure, route, Anomaly(track, "runs", "person", ("speed",)))]
 
 
 def _on_the_lawn(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Walks along the lawn where nobody walks."""
+    """A person who walks on the lawn, where nobody else walks."""
     figure = person(rng)
     route = Route(_across(figure, 30.0, 1), 1.1, _start(clock, 60.0), clock)
     return [Actor(figure, route, Anomaly(track, "walks on the lawn", "person", ("place",)))]
 
 
 def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Trots along the near pavement."""
+    """A dog that trots along the near pavement."""
     figure = Dog(float(rng.uniform(0.9, 1.1)))
     route = Route(_across(figure, 34.75, -1), 1.3, _start(clock, 62.0), clock)
     return [Actor(figure, route, Anomaly(track, "a dog alone on the pavement", "dog", ("kind",)))]
 
 
 def _slow_car(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Creeps along the far lane."""
+    """A car that drives very slowly in the far lane."""
     figure = Car(SALOON, choose(rng, PAINTS))
     route = Route(_across(figure, _FAR_CAR_M, -1), 1.6, _start(clock, 72.0), clock)
     return [Actor(figure, route, Anomaly(track, "drives at walking pace", "car", ("speed",)))]
 
 
 def _bag(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Somebody leaves a suitcase on the near pavement."""
+    """A suitcase that somebody leaves on the near pavement."""
     x_m = float(rng.uniform(1.5, 3.0))
     anomaly = Anomaly(track, "a suitcase left on the pavement", "thing", LEFT)
     seconds = clock.seconds * 0.4, 1e9
@@ -174,7 +174,7 @@ def _bag(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _waiting(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Steps from the pavement into the bike lane, stands there and goes back."""
+    """A person who steps from the pavement into the bike lane, stands there and goes back."""
     x_m = float(rng.uniform(-4.0, -2.0))
     way = [(-11.0, 37.2), (x_m, 37.2), (x_m, _BIKE_M), (x_m + 0.3, 37.0), (12.0, 37.0)]
     at_m = x_m + 11.0 + _BIKE_M - 37.2

@@ -1,4 +1,4 @@
-"""A walkway between lawns, seen along its length from a wall."""
+"""A walkway between lawns, seen along its length by a camera on a wall."""
 
 from functools import cache
 from typing import Final
@@ -24,11 +24,11 @@ CAMERA: Final = Camera(238, 158, 300.0, 9.0, (119.0, 79.0), tilt=0.42)
 SUN: Final[Sun] = (0.8, 0.25)
 
 LEFT_M, RIGHT_M = -3.2, 5.6
-"""Edges of the walkway."""
+"""x of the edges of the walkway."""
 PATH_M: Final = (27.0, 30.0)
-"""Depths between which a path crosses it."""
+"""Depths between which a path crosses the walkway."""
 ENDS_M: Final = (8.0, 64.0)
-"""Depths between which people are on the walkway; both lie outside the picture."""
+"""Depths between which people are on the walkway; both are outside the picture."""
 SIDE_M: Final = 26.0
 
 _LAWN: Final[Colour] = (92, 120, 66)
@@ -40,7 +40,7 @@ _BUSHES: Final = ((-7.4, 19.5), (8.2, 35.0), (-7.0, 33.5))
 
 @cache
 def build(seed: int, camera: Camera = CAMERA) -> Backdrop:
-    """Build the walkway; nobody may change the arrays of the result."""
+    """Build the walkway. Callers must not change the arrays of the result, which they share."""
     rng = np.random.default_rng([seed, 2000])
     scale = camera.focal_px / CAMERA.focal_px
     base = paint([*_lawns(rng), *_paving(rng)], ENDS_M[1], camera)
@@ -68,7 +68,7 @@ def _lawns(rng: np.random.Generator) -> list[Shape]:
 
 
 def _paving(rng: np.random.Generator) -> list[Shape]:
-    """Slabs of 1.1 m with joints, the crossing path, edges of stone."""
+    """Slabs of 1.1 m with joints, the crossing path, and edges of stone."""
     shapes = [floor(-60, 60, *PATH_M, _PATH), floor(LEFT_M, RIGHT_M, 5, 120, scaled(_SLAB, 0.8))]
     for row, depth in enumerate(np.arange(6, 70, 1.1)):
         for x in np.arange(LEFT_M - 0.55 * (row % 2), RIGHT_M, 1.1):

@@ -1,4 +1,4 @@
-"""Who is on the walkway."""
+"""The traffic of the walkway: who is on it."""
 
 from functools import partial
 from typing import Final
@@ -25,14 +25,14 @@ _PATH: Final = (-100.0, 100.0, *PATH_M)
 
 
 def _along(rng: np.random.Generator, *, x_m: float, direction: int) -> NDArray[np.float64]:
-    """Corners of a way along the walkway that wanders a little."""
+    """Corners of a way along the walkway that is not quite straight."""
     depths = np.linspace(*ENDS_M, 6)[::direction]
     wander = x_m + np.cumsum(rng.uniform(-0.35, 0.35, 6))
     return np.column_stack([np.clip(wander, LEFT_M + 0.4, RIGHT_M - 0.4), depths])
 
 
 def _turning(rng: np.random.Generator, *, side: int, direction: int) -> NDArray[np.float64]:
-    """From the path onto the walkway, or from it."""
+    """A way from the path onto the walkway, or from the walkway onto the path."""
     x_m = float(rng.uniform(LEFT_M + 1, RIGHT_M - 1))
     path_m = _MIDDLE_M + float(rng.uniform(-1, 1))
     end_m = ENDS_M[int(rng.random() < 0.5)]
@@ -41,7 +41,7 @@ def _turning(rng: np.random.Generator, *, side: int, direction: int) -> NDArray[
 
 
 def _walker(rng: np.random.Generator) -> Figure:
-    """One person, or two side by side."""
+    """One person, or two people side by side."""
     return pair(rng) if rng.random() < 0.15 else person(rng)
 
 
@@ -63,7 +63,7 @@ def _straight(
     x_m: float, direction: int, speed: float, clock: Clock, *, depth_m: float, share: float,
     halt_s: float = 0.0,
 ) -> Route:  # fmt: skip
-    """Straight along the walkway; at a depth after a share of the sequence."""
+    """A straight route along the walkway that reaches a depth after a share of the sequence."""
     ends = ENDS_M[::direction]
     way = [(x_m, ends[0]), (x_m, ends[1])]
     at_m, at_s = abs(depth_m - ends[0]), share * clock.seconds
@@ -112,7 +112,7 @@ def _wheelchair(rng: np.random.Generator, track: int, clock: Clock) -> list[Acto
 
 
 def _suitcase(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Somebody leaves it."""
+    """A suitcase that somebody leaves."""
     anomaly = Anomaly(track, "a suitcase left on the walkway", "thing", LEFT)
     seconds = 0.42 * clock.seconds, 0.95 * clock.seconds
     return leave_suitcase(rng, [(3.2, -26.0), (3.2, 64.0)], clock, seconds, anomaly)
@@ -125,7 +125,7 @@ def _dog(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
 
 
 def _standing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Stops in the middle and goes on later."""
+    """A person who stops in the middle and goes on later."""
     halt_s = 0.35 * clock.seconds
     route = _straight(0.2, 1, 1.2, clock, depth_m=19, share=0.15, halt_s=halt_s)
     causes = "standing", "speed"
@@ -134,7 +134,7 @@ def _standing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]
 
 
 def _crossing(rng: np.random.Generator, track: int, clock: Clock) -> list[Actor]:
-    """Goes across from lawn to lawn."""
+    """A person who walks across the walkway from lawn to lawn."""
     way = [(-SIDE_M, 21.5), (SIDE_M, 22.5)]
     route = passing(way, 1.3, clock, at_m=SIDE_M, at_s=0.2 * clock.seconds)
     causes = "direction", "place"
