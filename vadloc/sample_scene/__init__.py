@@ -132,7 +132,7 @@ def _parser() -> CommandParser:
     colour = parser.add_mutually_exclusive_group()
     colour.add_argument("--grey", action="store_true", default=None, help="pictures without colour")
     colour.add_argument("--colour", action="store_false", dest="grey", help="with colour")
-    add("--noise", type=float, metavar="X", help="standard deviation of sensor noise in grey levels")
+    add("--noise", type=float, metavar="X", help="standard deviation of the noise in grey levels")
     add("--shake", type=float, dest="shake_px", metavar="PX",
         help="standard deviation of the camera's jitter; its drift is larger")  # fmt: skip
     add("--light", choices=LIGHTS, help="sudden: clouds come and go at once; gain: an automatic "
