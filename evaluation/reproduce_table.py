@@ -25,7 +25,7 @@ from evaluation.preparation.scenes import find_configs
 from vadloc.artifacts import Artifacts
 from vadloc.config import AreaRule, load_config
 from vadloc.console import CommandParser, add_verbose_option
-from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.errors import UsageError, VadlocError, counted, first_problem
 from vadloc.process import emit, exit_status
 from vadloc.versions import VERSIONS
 
@@ -117,13 +117,8 @@ def read_table(path: Path) -> PublishedTable:
     try:
         return PublishedTable(**tomli.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:  # a ValidationError is a ValueError
-        what = _first_problem(error) if isinstance(error, ValidationError) else error
+        what = first_problem(error) if isinstance(error, ValidationError) else error
         raise UsageError(f"{path}: not a table of published values: {what}") from None
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def evaluate_dataset(

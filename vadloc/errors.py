@@ -1,6 +1,10 @@
 """Exceptions for errors that users can correct, and helpers for their messages."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # of messages only
+    from pydantic import ValidationError
 
 
 class VadlocError(Exception):
@@ -25,6 +29,17 @@ def one_line(text: object, *, limit: int = 300) -> str:
     line = " ".join(str(text).split())
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:limit])
     return safe + "..." * (len(line) > limit)
+
+
+def first_problem(error: "ValidationError") -> str:
+    """The first thing that a pydantic model refused: its key, what is wrong, and what was found."""
+    problem = error.errors(include_url=False)[0]
+    key = ""
+    for step in problem["loc"]:
+        key += f"[{step}]" if isinstance(step, int) else f".{step}"
+    found = one_line(repr(problem["input"]), limit=60)
+    shown = "" if problem["type"] in ("json_invalid", "missing") else f", not {found}"
+    return f"{key.lstrip('.') or 'the file'}: {problem['msg']}{shown}"
 
 
 def about_file(error: OSError) -> str:

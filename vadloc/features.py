@@ -1,6 +1,6 @@
 """Stored features of a sequence, with the components of a version side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -74,23 +74,22 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
         for extractor in extractors_of(artifacts.version)
     }
     _check_alike(files, sequence)
-    rule = artifacts.config.distance.stationary
-    moving = _moving(files)
-    widths = {
-        name: _stored(files[extractor_of(name)], "components", name).shape[1]
+    any_file = next(iter(files.values()))
+    descriptors = {
+        extractor: {name: _rows(file, "descriptors", name) for name in _described(extractor, file)}
+        for extractor, file in files.items()
+    }
+    stored = {
+        name: _stored(files[extractor_of(name)], "components", name)
         for name in artifacts.components
     }
-    if rule == "gate" and moving is not None:
-        widths[MOVING] = 1
-    any_file = next(iter(files.values()))
-    values = np.empty((*any_file["index"].shape, sum(widths.values())), np.float32)
-    first = 0
-    for name, width in widths.items():  # one at a time, to save memory
-        part = values[..., first : first + width]
-        part[:] = moving if name == MOVING else _rows(files[extractor_of(name)], "components", name)
-        if rule == "zero" and moving is not None and is_motion(name):
-            part *= moving
-        first += width
+    values, widths = join_components(
+        {name: rows.shape[1] for name, rows in stored.items()},
+        lambda name: _rows(files[extractor_of(name)], "components", name),
+        moving_volumes(descriptors),
+        shape=any_file["index"].shape,
+        rule=artifacts.config.distance.stationary,
+    )
     features = SequenceFeatures(
         sequence=sequence,
         frame_count=any_file["frame_count"],
@@ -100,15 +99,18 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
         components=tuple(widths),
         widths=tuple(widths.values()),
         values=values,
-        descriptors={
-            name: _rows(file, "descriptors", name)
-            for file in files.values()
-            for name in file["descriptors"]
-        },
+        descriptors={name: rows for of in descriptors.values() for name, rows in of.items()},
         times_s=any_file.get("times_s"),
     )
     _check_volumes(features, artifacts.config.regions)
     return features
+
+
+def _described(extractor: str, file: dict[str, Any]) -> list[str]:
+    """Names of the descriptors of a file, and the name of the one that says what moves."""
+    movement = EXTRACTORS[extractor].movement
+    needed = [movement.descriptor] if movement else []
+    return [*dict.fromkeys([*file["descriptors"], *needed])]
 
 
 def _check_alike(files: dict[str, dict[str, Any]], sequence: str) -> None:
@@ -162,16 +164,58 @@ def _stored(file: dict[str, Any], kind: str, name: str) -> NDArray[np.floating]:
     return rows
 
 
-def _moving(files: dict[str, dict[str, Any]]) -> NDArray[np.float32] | None:
-    """1 for each volume in which something moves, else 0, ``(v, regions, 1)``.
+def join_components(
+    widths: Mapping[str, int],
+    rows_of: Callable[[str], NDArray[np.floating]],
+    moving: NDArray[np.float32] | None,
+    *,
+    shape: tuple[int, ...],
+    rule: str,
+) -> tuple[NDArray[np.float32], dict[str, int]]:
+    """The components of a version side by side, as distances take them.
 
-    ``None`` if no extractor of the version looks at motion.
+    Args:
+        widths: Component to its columns, in the order of the version.
+        rows_of: Gives the rows ``(*shape, width)`` of a component; called once for each, since
+            features are the most that is in memory.
+        moving: 1 for each volume in which something moves, else 0, ``(*shape, 1)``; ``None`` if no
+            extractor of the version looks at motion.
+        shape: ``(v, regions)``, or ``(regions,)`` for one time step.
+        rule: ``[distance] stationary``.
+
+    Returns:
+        ``(*shape, sum of widths)`` float32, and the columns of each component; the rule ``gate``
+        adds one.
     """
-    for name, file in files.items():
-        movement = EXTRACTORS[name].movement
+    found = dict(widths)
+    if rule == "gate" and moving is not None:
+        found[MOVING] = 1
+    values = np.empty((*shape, sum(found.values())), np.float32)
+    first = 0
+    for name, width in found.items():
+        part = values[..., first : first + width]
+        part[:] = moving if name == MOVING else rows_of(name)
+        if rule == "zero" and moving is not None and is_motion(name):
+            part *= moving
+        first += width
+    return values, found
+
+
+def moving_volumes(
+    descriptors: Mapping[str, Mapping[str, NDArray[np.floating]]],
+) -> NDArray[np.float32] | None:
+    """Which volumes something moves in.
+
+    Args:
+        descriptors: Extractor to its descriptors, each name to ``(..., k)``.
+
+    Returns:
+        1 where something moves, else 0, ``(..., 1)``; ``None`` if no extractor looks at motion.
+    """
+    for extractor, rows in descriptors.items():
+        movement = EXTRACTORS[extractor].movement
         if movement is not None:
-            rows = _rows(file, "descriptors", movement.descriptor)
-            return np.asarray(movement.moves(rows), np.float32)
+            return np.asarray(movement.moves(rows[movement.descriptor]), np.float32)
     return None
 
 

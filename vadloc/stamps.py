@@ -100,7 +100,7 @@ class Stamps(Inputs):
         return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
 
     def _learned_stamp(self) -> str:
-        """The stamp of the model; without a model, that of the training sequences."""
+        """The stamp of the merged exemplars; without exemplars, of the training sequences."""
         if self.detector.learns_exemplars:
             return self._merged_stamp()
         train = self.sequences("train")
@@ -135,9 +135,7 @@ class Stamps(Inputs):
         return self._once("merged", hashed)
 
     def _scores_stamp(self, sequence: str) -> str:
-        inputs = [self._input_stamp("test", sequence)]
-        if self.detector.learns_exemplars:
-            inputs.append(self._merged_stamp())
+        inputs = self._input_stamp("test", sequence), self._learned_stamp()
         return _hash("scores", *inputs, self.config.scoring, *self._detector_identity())
 
     def _calibration_stamp(self, sequence: str) -> str:

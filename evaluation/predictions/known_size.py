@@ -9,7 +9,7 @@ from vadloc.annotations.context import ONE_EACH
 from vadloc.annotations.files import read_text
 from vadloc.annotations.regions import SequenceSize
 from vadloc.annotations.ssvad_prediction import Prediction
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, first_problem
 from vadloc.video.decoding import MAX_FRAME_PX
 
 MAX_FRAMES = 10_000_000
@@ -116,6 +116,4 @@ def read_details(path: Path) -> Details:
     try:
         return Details.model_validate_json(read_text(beside, expected="JSON"))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(str(step) for step in problem["loc"]) or "the file"
-        raise VadlocError(f"{beside}: {key}: {problem['msg']}") from None
+        raise VadlocError(f"{beside}: {first_problem(error)}") from None

@@ -11,7 +11,7 @@ import tomli
 from repository import BENCHMARKS
 
 from feature_extraction.network_extractor import check_crops
-from vadloc.config import Config, Regions
+from vadloc.config import Config, Features, Regions
 
 CONFIG = {
     "dataset": {"name": "d", "train": "d/Train", "test": "d/Test", "frames_per_second": 10},
@@ -38,7 +38,7 @@ def test_every_variation_of_every_version_is_a_config(choices: ModuleType) -> No
             config = Config(path=Path("a.toml"), **tomli.loads(choices.to_toml(changed)))
             found: object = config
             for name in (*table.split("."), key):
-                found = getattr(found, name)
+                found = found[name] if isinstance(found, Features) else getattr(found, name)
             assert found == value
             check_crops(config.regions)  # networks cannot take any number of cells
 

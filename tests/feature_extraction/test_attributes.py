@@ -142,7 +142,7 @@ APPEARANCE = {
 @pytest.fixture
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stamps of networks without files of weights."""
-    monkeypatch.setattr("vadloc.artifacts.weights_digest", lambda _weights, network: network)
+    monkeypatch.setattr("vadloc.stamps.weights_digest", lambda _weights, network: network)
 
 
 @pytest.mark.usefixtures("no_weights")

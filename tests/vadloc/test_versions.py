@@ -67,7 +67,7 @@ def test_weights_and_gate_reach_the_distance() -> None:
 
 
 def test_another_weight_is_another_model(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vadloc.artifacts.weights_digest", lambda *_: "")
+    monkeypatch.setattr("vadloc.stamps.weights_digest", lambda *_: "")
     version = "appearance_momentum"
     plain, same = (artifacts_of(scene, version) for _ in range(2))
     heavier = artifacts_of(scene, version, weights={"appearance": 0.5})

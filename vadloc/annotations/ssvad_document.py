@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vadloc.annotations.components import MAX_REGIONS_PER_FRAME
 from vadloc.annotations.files import read_text
 from vadloc.annotations.regions import SequenceSize
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, first_problem
 from vadloc.video.decoding import MAX_FRAME_PX
 
 MAX_COUNT = 10**9
@@ -127,7 +127,7 @@ def read_document(path: Path) -> Document:
     try:
         document = Document.model_validate_json(content)
     except ValidationError as error:
-        raise VadlocError(f"{path}: {_first_problem(error)}") from None
+        raise VadlocError(f"{path}: {first_problem(error)}") from None
     if len(document.frames) != document.frames_count:
         raise VadlocError(
             f"{path}: frames_count is {document.frames_count}, but {len(document.frames)} frames "
@@ -144,16 +144,6 @@ def read_document(path: Path) -> Document:
 def places_of(path: Path, document: Document) -> Places:
     """Every frame of a file with its place in messages."""
     return [(f"{path}, frame {frame.frame_id}", frame) for frame in document.frames]
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    field = ""
-    for step in problem["loc"]:
-        field += f"[{step}]" if isinstance(step, int) else f".{step}"
-    got = repr(problem["input"])
-    shown = "" if problem["type"] in ("json_invalid", "missing") else f", not {got[:60]}"
-    return f"{field.lstrip('.') or 'the file'}: {problem['msg']}{shown}"
 
 
 def _ordered(path: Path, frames: Sequence[Frame]) -> list[Frame]:

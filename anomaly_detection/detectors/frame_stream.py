@@ -1,0 +1,168 @@
+"""Scores of a version frame by frame, from the frames alone: what a live camera needs.
+
+Frames become features, features become time steps of volumes, and the detector's stream turns these
+into scores. Joined one after the other, the scores are those that the stages store for the same
+frames, to the byte.
+"""
+
+from collections import deque
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_detection.detectors import load_detector
+from anomaly_detection.detectors.detector import Scores
+from feature_extraction.extractor import TimeStep
+from feature_extraction.frame import Frame
+from feature_extraction.registry import kind_of
+from feature_extraction.time_steps import LatestFeatures
+from feature_extraction.volume_stream import VolumeStream
+from feature_extraction.workers import Workers
+from vadloc.artifacts import Artifacts
+from vadloc.errors import VadlocError
+from vadloc.features import VolumeFeatures, join_components, moving_volumes
+from vadloc.process import thread_count
+from vadloc.regions import RegionGrid
+from vadloc.versions import extractors_of
+
+
+class FrameStream:
+    """Scores the frames of one sequence or camera as they come in; a context manager.
+
+    Args:
+        artifacts: The config, the version, and what it has learnt.
+        height_px: Frame height.
+        width_px: Frame width.
+        device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        VadlocError: What was learnt is missing, or is of frames of another size.
+    """
+
+    def __init__(
+        self, artifacts: Artifacts, height_px: int, width_px: int, *, device: str = "auto"
+    ) -> None:
+        regions = artifacts.config.regions
+        self._grid = RegionGrid(height_px, width_px, regions.size_px, regions.stride_px)
+        self._scores = load_detector(artifacts).start_stream(self._grid)
+        self._open = ExitStack()
+        self._features = None
+        if artifacts.detector.reads == "features":
+            workers = self._open.enter_context(Workers(thread_count()))
+            self._features = _FeatureStream(artifacts, self._grid, workers, device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def push(
+        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], *, wait: bool = False
+    ) -> Scores:
+        """Take the next frame.
+
+        Args:
+            grey: ``(height, width)`` as `vadloc.video.frames` reads it, which of a video is its
+                luma and not computed from the colours.
+            rgb: ``(height, width, 3)``, the same frame.
+            wait: Finish all features that can be finished, instead of waiting for a full batch.
+
+        Returns:
+            Scores ``(n, cell rows, cell columns)`` of the frames that no later frame can change, in
+            order. There are none at most calls.
+
+        Raises:
+            VadlocError: The frame is of another size.
+        """
+        if grey.shape != (self._grid.height_px, self._grid.width_px):
+            raise VadlocError(
+                f"a frame of {grey.shape[1]} x {grey.shape[0]} px came, the stream began with "
+                f"{self._grid.width_px} x {self._grid.height_px}"
+            )
+        if self._features is None:
+            return self._scores.push(rgb)
+        return self._push_steps(self._features.push(Frame(grey, rgb, self._grid), wait=wait))
+
+    def finish(self) -> Scores:
+        """The scores of all frames that are left; the stream is given nothing after that."""
+        steps = [] if self._features is None else self._features.finish()
+        return np.concatenate([self._push_steps(steps), self._scores.finish()])
+
+    def _push_steps(self, steps: list[VolumeFeatures]) -> Scores:
+        finished = [self._scores.push(step) for step in steps]
+        return np.concatenate([np.empty((0, *self._grid.cells), np.float32), *finished])
+
+
+class _FeatureStream:
+    """Makes the features of each time step's volumes, all components of a version side by side."""
+
+    def __init__(
+        self, artifacts: Artifacts, grid: RegionGrid, workers: Workers, device: str
+    ) -> None:
+        config = artifacts.config
+        self._components = artifacts.components
+        self._rule = config.distance.stationary
+        self._region_count = grid.region_count
+        self._extractors = {
+            name: kind_of(name).make(config, grid, workers, device)
+            for name in extractors_of(artifacts.version)
+        }
+        self._volumes = VolumeStream(
+            self._extractors.values(),
+            frames_per_volume=config.regions.frames_per_volume,
+            frame_stride=config.regions.frame_stride,
+        )
+        self._latest = {name: LatestFeatures() for name in self._extractors}
+        self._steps: dict[str, deque[TimeStep]] = {name: deque() for name in self._extractors}
+        self._first_frames: deque[int] = deque()
+
+    def push(self, frame: Frame, *, wait: bool) -> list[VolumeFeatures]:
+        """Take a frame; the time steps that all extractors have finished since the last call."""
+        self._expect(self._volumes.add_frame(frame))
+        if wait:
+            for extractor in self._extractors.values():
+                extractor.flush()
+        return self._finished()
+
+    def finish(self) -> list[VolumeFeatures]:
+        """All time steps that are left."""
+        self._expect(self._volumes.end())
+        return self._finished()
+
+    def _expect(self, first_frame: int | None) -> None:
+        if first_frame is not None:
+            self._first_frames.append(first_frame)
+
+    def _finished(self) -> list[VolumeFeatures]:
+        for name, extractor in self._extractors.items():
+            self._steps[name].extend(extractor.take())
+        count = min(len(steps) for steps in self._steps.values())
+        return [self._next() for _ in range(count)]
+
+    def _next(self) -> VolumeFeatures:
+        components: dict[str, NDArray[np.floating]] = {}
+        descriptors: dict[str, dict[str, NDArray[np.float32]]] = {}
+        for name, latest in self._latest.items():
+            latest.update(self._steps[name].popleft())
+            components.update(latest.components)
+            descriptors[name] = {
+                key: rows.astype(np.float32, copy=False) for key, rows in latest.descriptors.items()
+            }
+        values, _ = join_components(
+            {name: components[name].shape[1] for name in self._components},
+            components.__getitem__,
+            moving_volumes(descriptors),
+            shape=(self._region_count,),
+            rule=self._rule,
+        )
+        described = {key: rows for of in descriptors.values() for key, rows in of.items()}
+        return VolumeFeatures(self._first_frames.popleft(), values, described)
