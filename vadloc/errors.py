@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # of messages only
+if TYPE_CHECKING:  # only for annotations
     from pydantic import ValidationError
 
 
@@ -32,7 +32,7 @@ def one_line(text: object, *, limit: int = 300) -> str:
 
 
 def first_problem(error: "ValidationError") -> str:
-    """The first thing that a pydantic model refused: its key, what is wrong, and what was found."""
+    """The first error of a pydantic model: the key, what is wrong, and what was found."""
     problem = error.errors(include_url=False)[0]
     key = ""
     for step in problem["loc"]:

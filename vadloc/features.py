@@ -107,7 +107,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
 
 
 def _described(extractor: str, file: dict[str, Any]) -> list[str]:
-    """Names of the descriptors of a file, and the name of the one that says what moves."""
+    """Names of the descriptors of a file, and of the descriptor from which movement is read."""
     movement = EXTRACTORS[extractor].movement
     needed = [movement.descriptor] if movement else []
     return [*dict.fromkeys([*file["descriptors"], *needed])]
@@ -172,16 +172,16 @@ def join_components(
     shape: tuple[int, ...],
     rule: str,
 ) -> tuple[NDArray[np.float32], dict[str, int]]:
-    """The components of a version side by side, as distances take them.
+    """Put the components of a version side by side, as distances need them.
 
     Args:
-        widths: Component to its columns, in the order of the version.
-        rows_of: Gives the rows ``(*shape, width)`` of a component; called once for each, since
-            features are the most that is in memory.
+        widths: Component to its number of columns, in the order of the version.
+        rows_of: Gives the rows ``(*shape, width)`` of a component. It is called for one component
+            after the other, to save memory.
         moving: 1 for each volume in which something moves, else 0, ``(*shape, 1)``; ``None`` if no
             extractor of the version looks at motion.
         shape: ``(v, regions)``, or ``(regions,)`` for one time step.
-        rule: ``[distance] stationary``.
+        rule: The value of ``[distance] stationary``.
 
     Returns:
         ``(*shape, sum of widths)`` float32, and the columns of each component; the rule ``gate``
@@ -204,7 +204,7 @@ def join_components(
 def moving_volumes(
     descriptors: Mapping[str, Mapping[str, NDArray[np.floating]]],
 ) -> NDArray[np.float32] | None:
-    """Which volumes something moves in.
+    """Whether something moves in each volume.
 
     Args:
         descriptors: Extractor to its descriptors, each name to ``(..., k)``.

@@ -1,8 +1,8 @@
 """Scores of a version frame by frame, from the frames alone: what a live camera needs.
 
 Frames become features, features become time steps of volumes, and the detector's stream turns these
-into scores. Joined one after the other, the scores are those that the stages store for the same
-frames, to the byte.
+into scores. Joined in order, the scores are the same, to the byte, as those that the stages store
+for the same frames.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ class FrameStream:
     """Scores the frames of one sequence or camera as they come in; a context manager.
 
     Args:
-        artifacts: The config, the version, and what it has learnt.
+        artifacts: The results, with what was learnt from training sequences.
         height_px: Frame height.
         width_px: Frame width.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
@@ -71,14 +71,14 @@ class FrameStream:
         """Take the next frame.
 
         Args:
-            grey: ``(height, width)`` as `vadloc.video.frames` reads it, which of a video is its
-                luma and not computed from the colours.
-            rgb: ``(height, width, 3)``, the same frame.
+            grey: ``(height, width)`` as `vadloc.video.frames` reads it. For a video it is the luma,
+                which is not computed from ``rgb``.
+            rgb: The same frame in colour, ``(height, width, 3)``.
             wait: Finish all features that can be finished, instead of waiting for a full batch.
 
         Returns:
-            Scores ``(n, cell rows, cell columns)`` of the frames that no later frame can change, in
-            order. There are none at most calls.
+            Scores ``(n, cell rows, cell columns)`` of the frames that have become final with this
+            frame, in order; n is 0 at most calls.
 
         Raises:
             VadlocError: The frame is of another size.
@@ -93,7 +93,7 @@ class FrameStream:
         return self._push_steps(self._features.push(Frame(grey, rgb, self._grid), wait=wait))
 
     def finish(self) -> Scores:
-        """The scores of all frames that are left; the stream is given nothing after that."""
+        """The scores of all remaining frames; the last call of a stream."""
         steps = [] if self._features is None else self._features.finish()
         return np.concatenate([self._push_steps(steps), self._scores.finish()])
 
@@ -134,7 +134,7 @@ class _FeatureStream:
         return self._finished()
 
     def finish(self) -> list[VolumeFeatures]:
-        """All time steps that are left."""
+        """All remaining time steps."""
         self._expect(self._volumes.end())
         return self._finished()
 
