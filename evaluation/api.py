@@ -102,8 +102,7 @@ def accumulated_evaluate(
     Args:
         gt_dir: Folder of the ground truth.
         pred_dir: Folder of the predictions.
-        gt_name_suffix: What follows the sequence's name in the names of ground-truth files, such
-            as ``_gt``.
+        gt_name_suffix: End of the names of ground-truth files after the sequence, such as ``_gt``.
         pred_name_suffix: The same for the predictions.
         gt_score_maps_root_dir: As in `evaluate`.
         pred_score_maps_root_dir: As in `evaluate`.
@@ -115,8 +114,7 @@ def accumulated_evaluate(
         rule: As in `evaluate`.
         alarm_threshold: As in `evaluate`.
         boxes: As in `evaluate`.
-        jobs: Number of processes that evaluate sequences in parallel; it has no effect on the
-            result.
+        jobs: Number of processes that evaluate sequences; it has no effect on the result.
         show_progress: Whether to show a progress bar on stderr.
 
     Returns:
@@ -179,8 +177,7 @@ def evaluate_folder(
         A dict as from `evaluate`.
 
     Raises:
-        VadlocError: A file or an option is unusable, or a prediction or its ground truth is
-            missing.
+        VadlocError: A file or an option is unusable, or a sequence has only one of its two parts.
     """
     find_reader(gt_format)
     folder, is_part = Path(pred_dir), sequences is not None
