@@ -24,7 +24,7 @@ LAYOUT = "frame,x_min,y_min,x_max,y_max,score"
 
 
 def read(path: Path, sequence: str, known: KnownSize, _details: Details, /) -> Prediction:
-    """Read boxes; this is a `evaluation.predictions.readers.FileReader`.
+    """Read boxes (an `evaluation.predictions.readers.FileReader`).
 
     Raises:
         VadlocError: A row is malformed, or the size of the frames is unknown.

@@ -19,7 +19,7 @@ DTYPES = ("float16", "float32", "float64", "bool", "uint8", "uint16", "int32", "
 
 
 def read(path: Path, sequence: str, known: KnownSize, details: Details) -> Prediction:
-    """Read maps or frame scores; this is a `evaluation.predictions.readers.FileReader`.
+    """Read maps or frame scores (an `evaluation.predictions.readers.FileReader`).
 
     Raises:
         VadlocError: The array is unusable.

@@ -73,8 +73,8 @@ def video_info(path: Path) -> VideoInfo:
     """Size and rate of a video from its header and first frame.
 
     Raises:
-        VadlocError: The file cannot be read or is cut off, holds no video, is rotated by no
-            multiple of 90 degrees, or its frames are too large.
+        VadlocError: The file cannot be read or is cut off, holds no video, its frames are too
+            large, or its rotation is not a multiple of 90 degrees.
     """
     with open_video(path) as video:
         frame = next(video.decode())
@@ -100,8 +100,8 @@ def read_video(
         different sizes are yielded without an error.
 
     Raises:
-        VadlocError: The video cannot be decoded, is cut off, or is rotated by no multiple of 90
-            degrees.
+        VadlocError: The video cannot be decoded, is cut off, or its rotation is not a multiple of
+            90 degrees.
     """
     from av.video.reformatter import VideoReformatter
 
