@@ -1,4 +1,4 @@
-"""Scores of one test sequence: a map of cells in every frame, or boxes with scores."""
+"""Scores of one test sequence: a grid of cells for every frame, or boxes with scores."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Cells(NamedTuple):
     """The scores of one frame on a grid of rectangles that tile it.
 
     Attributes:
-        scores: ``(rows, columns)`` float, higher is more anomalous; every pixel of a cell has the
-            cell's score. ``-inf`` where nothing was ever detected.
+        scores: ``(rows, columns)`` float; higher is more anomalous. Every pixel of a cell has the
+            cell's score. ``-inf`` where there is no detection at any threshold.
         row_edges_px: ``(rows + 1,)`` float64, row ``i`` spans ``[edges[i], edges[i + 1])``.
         column_edges_px: ``(columns + 1,)`` float64, likewise.
     """
@@ -29,14 +29,14 @@ class Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Scores of a sequence on cells of equal size, laid from the top left corner.
+    """Scores of a sequence on cells of equal size, which begin at the top left corner.
 
-    Cells at the right and bottom edge may be cut by the frame; only the part inside counts.
+    Cells at the right and bottom edge may extend beyond the frame; only the part inside counts.
 
     Attributes:
         sequence: Name of the sequence.
-        scores: ``(frames, rows, columns)``, float32 (float64 and bool are taken too). Anything
-            with ``shape`` and ``[frame]`` will do, so a memory map is read one frame at a time.
+        scores: ``(frames, rows, columns)``, float32 (float64 and bool are accepted too). Any object
+            with ``shape`` and ``[frame]`` is accepted; a memory map is read one frame at a time.
         cell_height_px: Height of a cell, 1 for a map at full resolution.
         cell_width_px: Width of a cell.
         height_px: Frame height.
@@ -70,22 +70,22 @@ class ScoreMap:
 
     @property
     def row_edges_px(self) -> NDArray[np.float64]:
-        """``(rows + 1,)`` float64, cut at the frame's bottom."""
+        """``(rows + 1,)`` float64, the last one cut to the frame."""
         return _edges_px(self.height_px, self.cell_height_px)
 
     @property
     def column_edges_px(self) -> NDArray[np.float64]:
-        """``(columns + 1,)`` float64, cut at the frame's right."""
+        """``(columns + 1,)`` float64, the last one cut to the frame."""
         return _edges_px(self.width_px, self.cell_width_px)
 
     def frame_scores(self, frame: int) -> NDArray[np.floating[Any]]:
-        """Scores of one frame, read now.
+        """Read the scores of one frame.
 
         Args:
             frame: 0-based frame.
 
         Returns:
-            ``(rows, columns)``, C-contiguous, float64 if stored so and float32 otherwise.
+            ``(rows, columns)``, C-contiguous; float64 if the scores are float64, otherwise float32.
 
         Raises:
             VadlocError: A score is not a finite number.
@@ -106,10 +106,10 @@ class ScoreMap:
 
 @dataclass(frozen=True)
 class BoxScores:
-    """Detections of a sequence given as boxes: each box is a detected region as it is.
+    """Detections of a sequence as boxes; each box is one detected region and is never merged.
 
-    Where pixels are asked for, a pixel has the highest score of the boxes that cover it and
-    ``-inf`` outside of all boxes.
+    The score of a pixel is the highest score of the boxes that cover it, and ``-inf`` outside all
+    boxes.
 
     Attributes:
         sequence: Name of the sequence.
@@ -161,20 +161,20 @@ class BoxScores:
             )
 
     def by_frame(self) -> Iterator[NDArray[np.intp]]:
-        """Rows of the boxes of frame 0, 1, 2, ..., ``frame_count`` arrays in all."""
+        """Yield for each frame 0, 1, 2, ... the rows of its boxes."""
         order = np.argsort(self.frame, kind="stable")
         ends = np.searchsorted(self.frame[order], np.arange(self.frame_count + 1))
         for first, last in pairwise(ends):
             yield order[first:last]
 
     def cells(self, frame: int) -> Cells:
-        """The frame cut along all edges of its boxes, so that every cell has one score.
+        """The frame, cut along all edges of its boxes, so that every cell has one score.
 
         Args:
             frame: 0-based frame.
 
         Returns:
-            Cells whose size varies; scores are float64.
+            Cells of different sizes; scores are float64.
         """
         rows = self.frame == frame
         boxes = self.box_xyxy_px[rows]
