@@ -1,6 +1,6 @@
 """Stage 4: ground truth, criteria, curves and tables.
 
-What users call from Python is imported when it is first asked for.
+The public functions are imported when they are first used.
 """
 
 from importlib import import_module
@@ -29,5 +29,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The module's names, those not yet imported included."""
+    """The names of the module, including those that are not imported yet."""
     return sorted({*globals(), *__all__})

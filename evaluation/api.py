@@ -1,13 +1,13 @@
-"""Evaluate predictions in files against ground truth in files, from Python.
+"""Python functions that evaluate predictions in files against ground truth in files.
 
     from evaluation import accumulated_evaluate
 
     result = accumulated_evaluate("ground_truth", "predictions", gt_name_suffix="_gt")
     result["region_roc_auc"], result["track_roc_auc"], result["frame_roc_auc"]
 
-All functions return one dict: what ``summary.json`` holds (the eight names of py-ssvad-metrics,
-ours, counts, and ``undefined``: the reason for every number that is ``None``), and under
-``curves`` the arrays of `evaluation.results.result_to_curves`.
+All functions return one dict with the content of ``summary.json``: the eight numbers of
+py-ssvad-metrics, those of vadloc, counts, and under ``undefined`` the reason for every number that
+is ``None``. Under ``curves`` it has the arrays of `evaluation.results.result_to_curves`.
 """
 
 import logging
@@ -47,21 +47,21 @@ def evaluate(
     """Evaluate one sequence, given as JSON files of py-ssvad-metrics.
 
     Args:
-        gt_path: Ground truth.
-        pred_path: Prediction.
+        gt_path: JSON of the ground truth.
+        pred_path: JSON of the prediction.
         gt_score_maps_root_dir: Folder that the paths of maps in the ground truth are relative to;
-            by default that of the file.
+            by default the folder of the file.
         pred_score_maps_root_dir: The same for the prediction.
         alpha: Least share of a track's regions that must be found.
         beta: Least intersection over union of a match.
-        connectivity: 8 or 4, how pixels form detected regions.
+        connectivity: 8 or 4, the neighbourhood by which pixels form detected regions.
         pixel_share: Least share of a frame's anomalous pixels that must be detected.
         dual_share: Least share of the detected pixels that must be anomalous (dual pixel level).
-        rule: How region and track curves become areas: ``envelope``, ``ssvad`` (the numbers of
+        rule: Area rule for region and track curves: ``envelope``, ``ssvad`` (the numbers of
             py-ssvad-metrics), ``grid100`` or ``hold``.
-        alarm_threshold: Score from which a frame raises an alarm, for the false alarm rate.
-        boxes: ``regions``: a predicted box is a detected region as it is; ``map``: boxes are
-            painted to a map first, overlaps by their mean.
+        alarm_threshold: Least score at which a frame raises an alarm, for the false alarm rate.
+        boxes: With ``regions``, each predicted box is a detected region. With ``map``, boxes are
+            first painted to a map; where boxes overlap, the map has the mean of their scores.
 
     Returns:
         Numbers by name, ``counts``, ``options``, ``undefined`` and ``curves``.
@@ -94,7 +94,7 @@ def accumulated_evaluate(
     jobs: int = 1,
     show_progress: bool = True,
 ) -> dict[str, Any]:
-    """Evaluate a test set, given as JSON files of py-ssvad-metrics, all sequences together.
+    """Evaluate all sequences of a test set together, given as JSON files of py-ssvad-metrics.
 
     The ground truth of a sequence is ``<sequence><gt_name_suffix>.json``, its prediction
     ``<sequence><pred_name_suffix>.json``.
@@ -102,9 +102,9 @@ def accumulated_evaluate(
     Args:
         gt_dir: Folder of the ground truth.
         pred_dir: Folder of the predictions.
-        gt_name_suffix: What follows the sequence's name in the ground truth's, such as ``_gt``.
+        gt_name_suffix: End of the names of ground-truth files after the sequence, such as ``_gt``.
         pred_name_suffix: The same for the predictions.
-        gt_score_maps_root_dir: As in `evaluate`, like all that follow up to ``boxes``.
+        gt_score_maps_root_dir: As in `evaluate`.
         pred_score_maps_root_dir: As in `evaluate`.
         alpha: As in `evaluate`.
         beta: As in `evaluate`.
@@ -114,11 +114,11 @@ def accumulated_evaluate(
         rule: As in `evaluate`.
         alarm_threshold: As in `evaluate`.
         boxes: As in `evaluate`.
-        jobs: Number of sequences side by side, in processes; without effect on the result.
-        show_progress: Whether to show a bar on stderr.
+        jobs: Number of processes that evaluate sequences; it has no effect on the result.
+        show_progress: Whether to show a progress bar on stderr.
 
     Returns:
-        As `evaluate`.
+        A dict as from `evaluate`.
 
     Raises:
         VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
@@ -153,30 +153,31 @@ def evaluate_folder(
     plots: Path | None = None,
     mask_threshold: float | None = None,
 ) -> dict[str, Any]:
-    """Evaluate predictions of any form against any ground truth.
+    """Evaluate predictions in any supported format against ground truth in any supported format.
 
     Args:
         gt_dir: Folder of the ground truth.
         pred_dir: Folder of the predictions.
-        gt_format: Its format, a key of `vadloc.annotations.READERS`.
-        frames: Folder of the sequences' frames or videos, where predictions and ground truth do
-            not say how many frames there are or how large; what they say must agree with it.
-        size_px: Width and height of all frames, instead.
-        sequences: Only these; by default all; then a sequence of the ground truth without a
-            prediction is an error.
-        pred_name_suffix: What follows the sequence's name in the predictions'.
-        options: ``None`` for the defaults.
+        gt_format: Format of the ground truth, a key of `vadloc.annotations.READERS`.
+        frames: Folder of the sequences' frames or videos, needed if predictions and ground truth do
+            not give the number or size of the frames. If they do, it must agree with them.
+        size_px: Width and height of all frames, instead of ``frames``.
+        sequences: Names of the sequences to evaluate; by default all, and then a sequence of the
+            ground truth without a prediction is an error.
+        pred_name_suffix: What follows the sequence's name in the names of predictions.
+        options: Options of the criteria; ``None`` for the defaults.
         boxes: As in `evaluate`.
         jobs: As in `accumulated_evaluate`.
         show_progress: As in `accumulated_evaluate`.
-        plots: Folder for figures of curves and scores; ``None`` for none.
-        mask_threshold: Level from which a pixel of a mask is anomalous; else two levels only.
+        plots: Folder for figures of curves and scores; ``None`` for no figures.
+        mask_threshold: Lowest level that is anomalous in masks; ``None`` accepts only masks of two
+            levels.
 
     Returns:
-        As `evaluate`.
+        A dict as from `evaluate`.
 
     Raises:
-        VadlocError: A file or an option is unusable, or a prediction or its ground truth missing.
+        VadlocError: A file or an option is unusable, or a sequence has only one of its two parts.
     """
     find_reader(gt_format)
     folder, is_part = Path(pred_dir), sequences is not None
@@ -201,7 +202,7 @@ def evaluate_folder(
 def _chosen(
     predictions: Collection[str], sequences: Collection[str] | None, folder: Path
 ) -> list[str]:
-    """The sequences to evaluate: those that are wanted, which must be there, or all."""
+    """The names of the sequences to evaluate: the requested ones, or else all."""
     if sequences is None:
         return list(predictions)
     names = sorted({one_spelling(name) for name in sequences}, key=natural_key)
@@ -223,24 +224,25 @@ def evaluate_sequences(
     plots: Path | None = None,
     source: Source | None = None,
 ) -> dict[str, Any]:
-    """Evaluate sequences; how many are done side by side has no effect on the result.
+    """Evaluate sequences that are opened by functions.
 
-    Frames of a sequence are done side by side too, in as many threads as `thread_count` allows.
+    The frames of a sequence are also processed in parallel, by as many threads as `thread_count`
+    allows.
 
     Args:
-        loads: What opens each sequence; can be pickled if ``jobs`` is above 1.
+        loads: A function for each sequence that opens it; it can be pickled if ``jobs`` is above 1.
         options: Options of the criteria.
         boxes: As in `evaluate`.
-        jobs: Number of sequences side by side, in processes.
-        show_progress: Whether to show a bar on stderr.
+        jobs: As in `accumulated_evaluate`.
+        show_progress: As in `accumulated_evaluate`.
         plots: As in `evaluate_folder`.
-        source: What the summary says of the ground truth.
+        source: Description of the ground truth, for the summary.
 
     Returns:
-        As `evaluate`.
+        A dict as from `evaluate`.
 
     Raises:
-        VadlocError: That of the first sequence that cannot be evaluated.
+        VadlocError: The error of the first sequence that cannot be evaluated.
     """
     parts = evaluate_each(
         loads, options=options, boxes=boxes, jobs=jobs, show_progress=show_progress
@@ -257,7 +259,7 @@ def _options(
     rule: str,
     alarm_threshold: float,
 ) -> CriteriaOptions:
-    """Options in the order in which the public functions list them."""
+    """Options from the arguments of the public functions."""
     return CriteriaOptions(
         alpha=alpha,
         beta=beta,

@@ -2,8 +2,9 @@
 
     python -m evaluation.compute_auc region_fpr.npy region_tpr.npy
 
-between false positive rates 0 and 1, by a rule of the evaluation: ``envelope``, the default, or
-``hold`` for region and track curves, ``roc`` for those of frame, pixel and dual pixel level.
+The area is taken between false positive rates 0 and 1 by a rule of the evaluation: ``envelope``
+(the default) or ``hold`` for region and track curves, ``roc`` for curves of the frame, pixel and
+dual pixel level.
 """
 
 from pathlib import Path
@@ -18,19 +19,19 @@ from vadloc.files.storage import npy_to_array
 from vadloc.process import emit, exit_status
 
 HIGHEST_FPR = 1e9
-"""No frame has so many false positives."""
+"""Larger false positive rates are refused."""
 RULES = ("envelope", "hold", "roc")
 ROUNDING = 1e-6
-"""What sums of float32 shares may be above 1."""
+"""Rates may be above 1 by this much, the rounding error of sums of float32 shares."""
 
 
 def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") -> float:
-    """Area under points of a curve.
+    """Area under a curve that is given by its points.
 
     Args:
         fpr: ``(k,)`` false positive rates in the order of falling thresholds.
         tpr: ``(k,)`` true positive rates.
-        rule: One of ``RULES``; the other rules need the thresholds as well.
+        rule: One of ``RULES``; the other area rules also need the thresholds.
 
     Raises:
         VadlocError: The points do not make a curve.
@@ -64,7 +65,7 @@ def curve_area(fpr: NDArray[Any], tpr: NDArray[Any], *, rule: str = "envelope") 
 
 
 def run(fpr: Path, tpr: Path, *, rule: str = "envelope") -> float:
-    """Area under the curve in two ``.npy`` files."""
+    """Area under the curve whose rates are in two ``.npy`` files."""
     curve = _read(fpr), _read(tpr)
     try:
         return curve_area(*curve, rule=rule)

@@ -1,4 +1,4 @@
-"""Turn ground truth of any format into JSON (all of it) or Street Scene rows (boxes, tracks)."""
+"""Convert ground truth of any format to JSON (complete) or Street Scene rows (boxes, tracks)."""
 
 import argparse
 import logging
@@ -18,7 +18,7 @@ from vadloc.annotations.context import (
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError
 
-if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+if TYPE_CHECKING:  # NumPy is imported late, so that --help is fast
     from vadloc.annotations.ground_truth import GroundTruth
     from vadloc.annotations.regions import SequenceSize
 
@@ -37,12 +37,12 @@ def write_json(path: Path, truth: "GroundTruth", _context: Context) -> None:
 
 
 def write_street_scene(path: Path, truth: "GroundTruth", context: Context) -> None:
-    """Write Street Scene rows; masks become their boxes, with a warning.
+    """Write Street Scene rows; of masks only the boxes are written, with a warning.
 
-    Rows name the files of the frames, where there are some.
+    If there are frame files, the rows have their names.
 
     Raises:
-        VadlocError: Rows cannot say what the ground truth says, or the file cannot be written.
+        VadlocError: Rows cannot express the ground truth, or the file cannot be written.
     """
     from vadloc.annotations import street_scene
     from vadloc.files.storage import replacing
@@ -58,7 +58,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path, "GroundTruth", Context], None]]] =
     "json": ("_gt.json", write_json),
     "street_scene": ("_gt.txt", write_street_scene),
 }
-"""The formats that can be written: what follows the sequence's name, and the writer."""
+"""The formats that can be written: the end of the file name after the sequence, and the writer."""
 
 
 def run(
@@ -77,17 +77,17 @@ def run(
         source_format: Name of the format to read, a key of ``READERS``.
         ground_truth: Folder of the annotation.
         to: Name of the format to write, a key of ``WRITERS``.
-        output: Folder to write to, one file a sequence; each is complete or absent.
-        sizes: Size of each sequence, by its name.
-        contexts: What is known of each beside the size.
-        overwrite: Replace files that exist.
+        output: Folder to write to, one file per sequence; each is written completely or not at all.
+        sizes: Number and size of the frames of each sequence, by name.
+        contexts: Context of each sequence for the reader, by name.
+        overwrite: Replace existing files.
 
     Yields:
         Each file when it is complete.
 
     Raises:
         UsageError: A format is unknown.
-        VadlocError: An annotation is unusable, or a file exists and ``overwrite`` is off.
+        VadlocError: An annotation is unusable, or a file exists and ``overwrite`` is False.
     """
     read = find_reader(source_format)
     if to not in WRITERS:
@@ -109,11 +109,11 @@ def sizes_of_frames(frames: Path, *, only: str | None = None) -> dict[str, "Sequ
 
     Args:
         frames: Folder of folders of frames, or of videos.
-        only: Name of the one sequence that is wanted.
+        only: Name of a single sequence; by default all sequences.
 
     Raises:
-        VadlocError: There are none, or a frame is unreadable.
-        UsageError: The one that is wanted is not there.
+        VadlocError: There is no sequence, or a frame is unreadable.
+        UsageError: The single sequence is not there.
     """
     from vadloc.annotations.regions import SequenceSize
     from vadloc.video.frames import (
@@ -140,10 +140,10 @@ def _sizes(args: argparse.Namespace) -> dict[str, "SequenceSize"]:
 
 
 def _contexts(args: argparse.Namespace, sizes: Mapping[str, "SequenceSize"]) -> dict[str, Context]:
-    """What is known of the chosen sequences beside their sizes.
+    """The contexts of the chosen sequences for the reader.
 
     Raises:
-        VadlocError: All sequences are wanted, and one of them or of the annotation lacks the other.
+        VadlocError: All sequences are chosen, and a sequence or an annotation has no partner.
     """
     from vadloc.annotations.pairing import (
         check_pairs,

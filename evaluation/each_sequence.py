@@ -1,4 +1,4 @@
-"""Each sequence by itself, several side by side, and then all of them together."""
+"""Evaluate single sequences, several in parallel, and then combine all of them."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -37,10 +37,11 @@ class Source(NamedTuple):
     """A ground truth of some sequences.
 
     Attributes:
-        ground_truth: Where it was read from, for the summary.
+        ground_truth: File or folder of the annotation, for the summary.
         format: A key of `vadloc.annotations.READERS`, for the summary.
-        derived: Whether regions or tracks were computed, though its files do not say so.
-        criteria: What is computed from it.
+        derived: True if the config says that regions or tracks were computed; the files may say so
+            too.
+        criteria: The criteria that are computed from this ground truth.
     """
 
     ground_truth: str = ""
@@ -53,10 +54,10 @@ class Evaluated(NamedTuple):
     """One evaluated sequence.
 
     Attributes:
-        statistics: What the criteria need of the sequence.
-        frame_scores: ``(frames,)``, for figures.
-        truth: Its ground truth; masks, which take most of the memory, are left out.
-        cut_boxes: Number of its detections that stuck out of the frame and were cut to it.
+        statistics: Statistics of the sequence for all criteria.
+        frame_scores: ``(frames,)`` score of each frame, for figures.
+        truth: Ground truth without masks, which take most of the memory.
+        cut_boxes: Number of detected boxes that stuck out of the frame and were cut to it.
     """
 
     statistics: SequenceStatistics
@@ -73,12 +74,12 @@ def evaluate_each(
     jobs: int = 1,
     show_progress: bool = False,
 ) -> list[Evaluated]:
-    """Evaluate each sequence by itself, the first half of `evaluation.api.evaluate_sequences`.
+    """Compute the statistics of each sequence, the first half of `evaluate_sequences`.
 
-    Arguments are those of that function.
+    The arguments are those of `evaluation.api.evaluate_sequences`.
 
     Raises:
-        VadlocError: That of the first sequence that cannot be evaluated.
+        VadlocError: The error of the first sequence that cannot be evaluated.
     """
     if boxes not in BOXES:
         raise UsageError(f"boxes is {boxes!r}, expected one of {', '.join(BOXES)}")
@@ -99,16 +100,16 @@ def summarize(
     options: CriteriaOptions,
     plots: Path | None = None,
 ) -> dict[str, Any]:
-    """Put all sequences together, the second half of `evaluation.api.evaluate_sequences`.
+    """Combine all sequences, the second half of `evaluation.api.evaluate_sequences`.
 
     Args:
-        evaluated: The sequences of each ground truth; no two serve the same criterion. Criteria
-            that none serves are undefined.
+        evaluated: Each ground truth with its evaluated sequences. Each criterion may be computed
+            from at most one ground truth; a criterion without ground truth is undefined.
         options: Options of the criteria.
         plots: As in `evaluation.api.evaluate_folder`.
 
     Returns:
-        As `evaluation.api.evaluate`.
+        A dict as from `evaluation.api.evaluate`.
     """
     results = [
         (source.criteria, combine([part.statistics for part in parts], options=options))
@@ -125,7 +126,7 @@ def summarize(
 
 
 def _add_adjustments(content: dict[str, Any], parts: Sequence[Evaluated]) -> None:
-    """Count what was cut to the frame before annotation and predictions were compared."""
+    """Add the numbers of annotated and detected regions that were cut to the frame."""
     content["counts"]["regions_cut_to_frame"] = sum(part.truth.cut_regions for part in parts)
     content["counts"]["detections_cut_to_frame"] = sum(part.cut_boxes for part in parts)
 
@@ -151,7 +152,7 @@ def _save_plots(
     result: CriteriaResult,
     evaluated: Sequence[tuple[Source, Sequence[Evaluated]]],
 ) -> None:
-    """Curves, and the scores over time with the threshold of the frame level's EER."""
+    """Save plots of the curves, and of the frame scores with the threshold at their EER."""
     from evaluation.figures.plots import (
         save_evaluation_plots,
         save_score_plots,
@@ -172,11 +173,11 @@ def _save_plots(
 def truths_by_sequence(
     evaluated: Sequence[tuple[Source, Sequence[Evaluated]]], order: Sequence[Criterion]
 ) -> dict[str, GroundTruth]:
-    """One ground truth of each sequence: of the source that serves what comes first.
+    """One ground truth for each sequence, from the source of the first criterion in an order.
 
     Args:
         evaluated: As in `summarize`.
-        order: Criteria; those that are not in it come last.
+        order: Criteria in the order of preference; other criteria come last.
     """
     found: dict[str, GroundTruth] = {}
     for criterion in (*order, *CRITERIA):
@@ -190,7 +191,7 @@ def truths_by_sequence(
 def _outcomes(
     loads: Sequence[Load], options: CriteriaOptions, boxes: Boxes, jobs: int
 ) -> Iterable[Evaluated | VadlocError]:
-    """The outcome of each sequence, in their order."""
+    """The outcome of each sequence, in the order of the sequences."""
     if jobs <= 1:
         return (_outcome(load, options, boxes) for load in loads)
     from joblib import Parallel, delayed

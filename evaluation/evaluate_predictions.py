@@ -19,15 +19,15 @@ from vadloc.errors import UsageError, VadlocError
 
 RULES = get_args(AreaRule)
 
-if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+if TYPE_CHECKING:  # NumPy is imported late, so that --help is fast
     from evaluation.criteria.options import CriteriaOptions
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate the predictions that the options name, and write what they ask for.
+    """Evaluate the predictions in the folder of the options, and write the requested files.
 
     Returns:
-        As `evaluation.api.evaluate_folder`.
+        A dict as from `evaluation.api.evaluate_folder`.
 
     Raises:
         VadlocError: A file or an option is unusable, or the output exists already.
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _criteria_options(args: argparse.Namespace) -> "CriteriaOptions":
-    """The options that were given; the others keep their defaults."""
+    """The given options of the criteria; the others have their defaults."""
     from evaluation.criteria.options import CriteriaOptions
 
     names = (field.name for field in fields(CriteriaOptions))

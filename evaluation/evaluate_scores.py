@@ -2,7 +2,7 @@
 
     python -m evaluation.evaluate_scores --config configs/ped2.toml
 
-evaluates the maps of this pipeline: it writes ``summary.json``, tables, curves and plots to
+evaluates the score maps of this pipeline. It writes ``summary.json``, tables, curves and plots to
 ``evaluation/<version>/`` and prints the main numbers. Without a config it evaluates any detector:
 
     python -m evaluation.evaluate_scores --ground-truth DIR --format NAME --predictions DIR
@@ -26,7 +26,7 @@ from vadloc.process import exit_status
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 
-if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+if TYPE_CHECKING:  # NumPy is imported late, so that --help is fast
     from evaluation.each_sequence import Source
     from evaluation.predictions.folders import Load
     from vadloc.annotations.ground_truth import GroundTruth
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
 COMMAND = EVALUATE
 SUMMARY = "summary.json"
 FRAME_LABELS = "frame_labels.json"
-"""The annotation as the report shows it."""
+"""File with the annotation for the report."""
 EPILOG = (
     "Without a config: --ground-truth DIR --format NAME --predictions DIR evaluates any detector; "
     "--predictions DIR --help lists its options."
@@ -44,7 +44,7 @@ EPILOG = (
 
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
-    """Summary and curves; the summary is written last."""
+    """Artifacts of the evaluation: curves and summary; the summary is written last."""
     curves = (curve for curves in CURVES.values() for curve in curves)
     names = [f"{curve}_{axis}.npy" for curve in curves for axis in ("fpr", "tpr", "thresholds")]
     first = (SUMMARY, FRAME_LABELS, TRUTH_CLAIM)
@@ -52,10 +52,10 @@ def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
 
 
 def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
-    """Evaluate all test sequences, or the part of them that the artifacts name.
+    """Evaluate all test sequences, or the sequences to which the artifacts are limited.
 
     Raises:
-        VadlocError: Scores are missing, or do not belong to the ground truth.
+        VadlocError: Scores are missing, or do not fit the ground truth.
     """
     from evaluation.criteria.options import CriteriaOptions
     from evaluation.each_sequence import (
@@ -88,18 +88,19 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
 
 
 def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["Load"]]]:
-    """What opens each sequence, by the ground truth that serves some criteria.
+    """Functions that open the sequences, for each source of ground truth.
 
     Args:
-        scenes: Results of one or more configs, evaluated as one test set. A name that sequences of
-            two scenes share becomes ``<scene>/<sequence>``.
+        scenes: Results of one or more configs, evaluated as one test set. If sequences of two
+            scenes have the same name, they are called ``<scene>/<sequence>``.
 
     Returns:
-        Each criterion that is served is in one of the sources. Where scenes have several ground
-        truths, a source holds those of all scenes that serve its criteria.
+        Sources, each with the functions that open its sequences. Each criterion with ground truth
+        belongs to one source. A source may combine ground truths of several scenes that are used
+        for the same criteria.
 
     Raises:
-        VadlocError: A config names no ground truth, or none that covers the evaluated part.
+        VadlocError: A config names no ground truth, or none that covers the evaluated sequences.
     """
     from evaluation.each_sequence import Source
 
@@ -124,7 +125,7 @@ def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["L
 
 
 def _serving(scenes: Sequence[Artifacts], criterion: Criterion) -> Iterator[tuple[int, int]]:
-    """Scene and ground truth of it, as indices, that serve a criterion for some sequences."""
+    """Indices of a scene and of its ground truth, for each pair used for a criterion."""
     for scene, artifacts in enumerate(scenes):
         for index, source in enumerate(artifacts.ground_truths):
             if criterion in source.criteria and artifacts.covered(source):
@@ -132,7 +133,7 @@ def _serving(scenes: Sequence[Artifacts], criterion: Criterion) -> Iterator[tupl
 
 
 def _loads(artifacts: Artifacts, index: int, names: Mapping[str, int]) -> list["Load"]:
-    """What opens each sequence that a ground truth covers; ``names`` counts those of all scenes."""
+    """Functions that open the sequences of a ground truth; ``names`` counts names in all scenes."""
     source, scene = artifacts.ground_truths[index], artifacts.config.dataset.name
     counts = _count_frames(artifacts, source)
     pooled = {
@@ -148,16 +149,16 @@ def _loads(artifacts: Artifacts, index: int, names: Mapping[str, int]) -> list["
 def truths_to_frame_labels(
     labelled: Mapping[str, "GroundTruth"], placed: Mapping[str, "GroundTruth"]
 ) -> dict[str, Any]:
-    """The annotation of each test sequence, for pages and pictures that show it beside detections.
+    """The annotation of each test sequence, for reports that show it beside the detections.
 
     Args:
-        labelled: Ground truth of each sequence from which the anomalous frames are taken.
-        placed: Ground truth of each sequence from which the regions are taken.
+        labelled: For each sequence, the ground truth with the anomalous frames.
+        placed: For each sequence, the ground truth with the regions.
 
     Returns:
-        ``anomalous_frames``: for each sequence the first and last 0-based frame of each anomalous
-        stretch; ``regions``: for each its annotated regions, ``frame``, ``track`` and
-        ``box_xyxy_px``.
+        ``anomalous_frames``: for each sequence, the first and last 0-based frame of each anomalous
+        interval; ``regions``: for each sequence, ``frame``, ``track`` and ``box_xyxy_px`` of its
+        annotated regions.
     """
     from evaluation.figures.plots import runs
 
@@ -178,10 +179,10 @@ def truths_to_frame_labels(
 
 
 def check_test_set(artifacts: Artifacts) -> None:
-    """Compare what is annotated with the test sequences, for each ground truth.
+    """Check for each ground truth that test sequences and annotations belong together one to one.
 
     Raises:
-        VadlocError: A sequence has one of the two and lacks the other.
+        VadlocError: A sequence has no annotation, or an annotation no sequence.
     """
     from vadloc.annotations.pairing import check_pairs
 
@@ -196,7 +197,7 @@ def check_test_set(artifacts: Artifacts) -> None:
 
 
 def _count_frames(artifacts: Artifacts, source: GroundTruthSource) -> dict[str, int] | None:
-    """Frames of all sequences that a ground truth covers, where one file annotates all."""
+    """Number of frames of each sequence of a ground truth, if one file annotates all of them."""
     from vadloc.annotations.pairing import counts_if_needed
 
     names = source.sequences or [sequence.name for sequence in artifacts.sequences("test")]
@@ -219,7 +220,7 @@ def load_pair(
     """Scores and ground truth of one test sequence, for `evaluation.each_sequence.evaluate_each`.
 
     Args:
-        artifacts: As in `load_scores`, like all but the last.
+        artifacts: As in `load_scores`.
         source: As in `load_scores`.
         sequence: As in `load_scores`.
         frame_counts: As in `load_scores`.
@@ -245,8 +246,8 @@ def load_scores(
     Args:
         artifacts: The results.
         source: The ground truth.
-        sequence: Its name.
-        frame_counts: Frames of all test sequences, where one file annotates all.
+        sequence: Name of the sequence.
+        frame_counts: Number of frames of each test sequence, if one file annotates all of them.
     """
     from vadloc.annotations import find_reader
     from vadloc.annotations.pairing import context_of
@@ -306,7 +307,7 @@ def _config_main(words: list[str]) -> None:
 
 
 def print_summary(artifacts: Artifacts, *, all_rules: bool = False) -> None:
-    """The main numbers on stdout, and the areas under every rule if wanted."""
+    """Print the main numbers and, with ``all_rules``, the areas under every rule."""
     emit_summary(artifacts.evaluation(SUMMARY).load(), all_rules=all_rules)
 
 

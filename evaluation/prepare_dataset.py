@@ -4,9 +4,9 @@
     python -m evaluation.prepare_dataset avenue --source Avenue_Dataset.zip ground_truth_demo.zip
     python -m evaluation.prepare_dataset ped2
 
-Archives are unpacked straight to their places and folders are hard-linked, so that no frame is
-there twice. A run that was stopped is continued by the same command. Without a source, what is in
-place is checked. Nothing is downloaded without ``--download``.
+Archives are unpacked directly into the layout and files of folders are hard-linked, so that no
+frame is stored twice. The same command continues a run that was stopped. Without a source, the
+command checks the files that are in place. It downloads nothing without ``--download``.
 """
 
 import argparse
@@ -43,18 +43,18 @@ from vadloc.video.frames import (
 
 logger = logging.getLogger(__name__)
 DOWNLOADS = "downloads"
-"""Below the datasets folder: two datasets may come from one archive."""
+"""Folder of downloads in the datasets folder; two datasets may come from one archive."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run has done.
+    """The result of a run.
 
     Attributes:
         census: The sequences that are in place.
-        placed: Number of files that were brought to their places.
-        notes: What else was made, a line each.
-        configs: Configs of the scenes, for datasets that have some.
+        placed: Number of files that were placed.
+        notes: One line about each further step.
+        configs: Configs of the scenes; empty for a dataset of one camera.
     """
 
     census: Census
@@ -76,15 +76,15 @@ def run(
 
     Args:
         layout: The dataset.
-        sources: Folders and archives; without any, what is in place is checked.
+        sources: Folders and archives; without any, the files in place are checked.
         datasets: The datasets folder.
         configs: Folder of the shipped configs, for the configs of scenes.
         subset: Accept a part of the dataset.
-        jobs: Videos that are counted side by side.
+        jobs: Number of videos whose frames are counted at the same time.
 
     Raises:
-        VadlocError: A source is unusable, a part of the dataset is missing, the disk is too
-            small. All of this is noticed before anything is written, but for the length of videos.
+        VadlocError: A source is unusable, a part of the dataset is missing, or the disk is too
+            small. All of this is checked before anything is written, except the length of videos.
     """
     folder = datasets / layout.name
     if jobs < 1:
@@ -118,7 +118,7 @@ def run(
 
 @contextmanager
 def _only_run(folder: Path) -> Iterator[None]:
-    """Hold the dataset's folder: two runs would write the same temporary files."""
+    """Lock the dataset's folder, because two runs would write the same temporary files."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".prepare.lock").open("w") as lock:
         try:
@@ -151,7 +151,7 @@ def _files_below(folder: Path) -> Iterator[PurePosixPath]:
 def _check_complete(
     layout: DatasetLayout, paths: Iterable[PurePosixPath], left: str, *, subset: bool
 ) -> None:
-    """Raise if number of sequences or frames will not be those that are published."""
+    """Raise if the numbers of sequences or frames will differ from the published ones."""
     differences = Census.of(paths).difference(layout.counts)
     if not differences:
         return
@@ -165,7 +165,7 @@ def _check_complete(
 
 
 def _not_in_place(plan: Plan, folder: Path) -> Plan:
-    """Without the files that are there at their full size: files appear only when complete."""
+    """The plan without the files that exist at full size, since files appear only when complete."""
     return {
         target: (source, member)
         for target, (source, member) in plan.items()
@@ -192,7 +192,7 @@ def _check_space(plan: Plan, folder: Path) -> None:
 
 
 def _place(plan: Plan, sources: Sequence[Source], folder: Path) -> int:
-    """Place the files, source by source; their number."""
+    """Place the files, source by source, and return their number."""
     last, count = time.monotonic(), 0
     for source in sources:
         wanted = {
@@ -209,10 +209,10 @@ def _place(plan: Plan, sources: Sequence[Source], folder: Path) -> int:
 
 
 def _check_videos(layout: DatasetLayout, folder: Path, census: Census, *, jobs: int) -> None:
-    """Decode the videos of splits that have some, to compare their frames with what is published.
+    """Decode the videos and compare the number of frames with the published one.
 
     Raises:
-        VadlocError: A video is damaged, or the number differs.
+        VadlocError: A video is damaged, or the number of frames differs.
     """
     from joblib import Parallel, delayed
 
@@ -271,7 +271,7 @@ def _download(layout: DatasetLayout, datasets: Path) -> list[Path]:
 
 
 def _report(layout: DatasetLayout, prepared: Prepared, datasets: Path) -> str:
-    """What is in place, a line each."""
+    """Lines about the sequences in place and what was done."""
     lines = [f"{datasets / layout.name}: {counted(prepared.placed, 'file')} placed"]
     for split, frames in prepared.census.frames.items():
         known = [count for count in frames.values() if count is not None]

@@ -1,11 +1,11 @@
-"""Compare our numbers with a published table.
+"""Compare numbers of vadloc with a published table.
 
     python -m evaluation.reproduce_table eval
 
-evaluates the scores that are there under the table's area rule and prints published, ours and
-difference. What has not been run is "not run": no number is filled in. Of a dataset with several
-scenes, all scenes are evaluated together, as if they were one test set: regions, tracks and frames
-are pooled before any curve is drawn.
+evaluates the existing scores by the table's area rule, and prints the published number, ours and
+their difference. A dataset without scores is shown as "not run". The scenes of a dataset are
+evaluated together as one test set: their regions, tracks and frames are pooled before curves are
+computed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ METRICS = {
     "region_roc_auc": "region-based detection criterion (RBDC)",
     "track_roc_auc": "track-based detection criterion (TBDC)",
 }
-"""Full names of the numbers that tables have, by their names in ``summary.json``."""
+"""Full names of the numbers in tables, by their names in ``summary.json``."""
 PLACES = ("region_roc_auc", "track_roc_auc")
 HEADER = ("dataset", "metric", "published", "ours", "difference", "frames")
 Metric = Literal["frame_roc_auc", "frame_macro_roc_auc", "region_roc_auc", "track_roc_auc"]
@@ -49,12 +49,13 @@ class PublishedValue(_Strict):
     """One number of a table.
 
     Attributes:
-        dataset: Name of its config.
+        dataset: Name of the dataset's config.
         metric: A key of `METRICS`.
-        published_percent: As printed, in percent.
-        source: Where it was read: an address or a citation.
-        read: ``source`` if read where its authors publish it, ``quoted`` if read elsewhere.
-        not_comparable: Why ours must not be held against it; empty if it may.
+        published_percent: The published number in percent.
+        source: Address or citation of the publication that the number was read from.
+        read: ``source`` if the number was read in the authors' publication, ``quoted`` if it was
+            read in another one.
+        not_comparable: Reason why our number cannot be compared with it; empty if it can.
     """
 
     dataset: str
@@ -69,11 +70,11 @@ class PublishedTable(_Strict):
     """A published table.
 
     Attributes:
-        title: The publication.
-        citation: Authors, place, year.
-        rule: The area rule that comes nearest to the publication's.
+        title: Title of the publication.
+        citation: Authors, venue and year of the publication.
+        rule: The area rule that is closest to that of the publication.
         note: What a reader must know before comparing.
-        values: Its numbers.
+        values: The numbers of the table.
     """
 
     title: str
@@ -85,13 +86,13 @@ class PublishedTable(_Strict):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What we have for a dataset.
+    """Our result for a dataset.
 
     Attributes:
-        command: What makes it.
-        summary: As of ``summary.json``; ``None`` if it was not run.
-        reason: Why not.
-        failed: Whether something is there that cannot be evaluated.
+        command: Command line that makes the scores.
+        summary: Content of ``summary.json``; ``None`` if there is no result.
+        reason: Why there is no result.
+        failed: True if scores exist but cannot be evaluated.
     """
 
     command: str
@@ -110,7 +111,7 @@ def read_table(path: Path) -> PublishedTable:
     """Read and check a table.
 
     Raises:
-        UsageError: It is missing, no TOML, or has a key or value out of place.
+        UsageError: The file is missing, no TOML, or has a wrong key or value.
     """
     import tomli
 
@@ -135,12 +136,12 @@ def evaluate_dataset(
 
     Args:
         name: Name of the dataset.
-        rule: How region and track curves become areas.
+        rule: Area rule for region and track curves.
         configs: Folder of the shipped configs.
         datasets: The datasets folder.
         results: Root of all results.
-        version: Version of the method; empty for the config's.
-        jobs: Sequences side by side.
+        version: Version of the method; empty for the version in the config.
+        jobs: Number of sequences evaluated in parallel.
     """
     paths = find_configs(name, configs=configs, datasets=datasets)
     command = _command(name, paths, datasets=datasets, results=results, version=version)
@@ -155,7 +156,7 @@ def evaluate_dataset(
 
 
 def _why_not_run(name: str, scenes: Sequence[Artifacts]) -> str:
-    """What is missing; empty if all scores are there."""
+    """Why the dataset cannot be evaluated; empty if all scores are there."""
     folders = [a.datasets / a.config.dataset.test for a in scenes]
     if not scenes or not all(folder.is_dir() for folder in folders):
         known = f"; python -m evaluation.prepare_dataset {name}" if name in LAYOUTS else ""
@@ -204,11 +205,11 @@ def _command(
 
 
 def table_to_text(table: PublishedTable, outcomes: dict[str, Outcome]) -> str:
-    """The comparison as a Markdown table, with its sources, commands and what was not run.
+    """The comparison as a Markdown table, with sources, commands and reasons for missing numbers.
 
     Args:
         table: The published values.
-        outcomes: What we have for each of its datasets.
+        outcomes: Our result for each dataset of the table.
     """
     rows = [HEADER, *(_row(value, outcomes[value.dataset]) for value in table.values)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
@@ -224,7 +225,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
-    """One line: published and ours in percent, the difference in percentage points."""
+    """One row: the published number and ours in percent, their difference in percentage points."""
     published = f"{value.published_percent:.2f}"
     ours, difference, frames = "not run", "", ""
     if outcome.summary is not None:
@@ -246,7 +247,7 @@ def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:
 
 
 def _notes(table: PublishedTable, outcomes: dict[str, Outcome]) -> list[str]:
-    """Unit, rule, sources and reasons, a line each."""
+    """Lines about unit, rule, sources and reasons."""
     lines = [f"Percent; region and track areas of ours under the rule {table.rule}."]
     lines += [table.note] if table.note else []
     sources = {(v.source, v.read) for v in table.values}
@@ -283,7 +284,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _path_of(table: str) -> Path:
-    """A shipped table by name, or a file."""
+    """The path of a shipped table by its name, or of a file."""
     tables = list_tables()
     if table in tables:
         return tables[table]

@@ -1,4 +1,4 @@
-"""Files and printed text of a result: curves, tables and ``summary.json``."""
+"""Write the files of a result (curves, tables, ``summary.json``) and print its main numbers."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def write_tables(folder: Path, summary: dict[str, Any]) -> None:
-    """The main numbers as CSV, Markdown and LaTeX.
+    """Write the tables of the numbers as CSV, Markdown and LaTeX.
 
     Raises:
         VadlocError: A file cannot be written.
@@ -21,11 +21,11 @@ def write_tables(folder: Path, summary: dict[str, Any]) -> None:
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> Path:
-    """Curves, tables and, last, ``summary.json``; each file is complete or absent.
+    """Write curves, tables and, last, ``summary.json``, each completely or not at all.
 
     Args:
-        folder: Folder to write to, made if it is not there.
-        result: As `evaluation.api.evaluate` returns it.
+        folder: Folder to write to; it is created if it does not exist.
+        result: Result from `evaluation.api.evaluate` or another function of that module.
 
     Returns:
         Path of ``summary.json``.
@@ -49,7 +49,7 @@ def write_result(folder: Path, result: dict[str, Any]) -> Path:
 
 
 def emit_summary(summary: dict[str, Any], *, all_rules: bool) -> None:
-    """The main numbers on stdout, and the areas under every rule if wanted."""
+    """Print the main numbers and, with ``all_rules``, the areas under every rule."""
     from evaluation.results import rules_to_text, summary_to_text
     from vadloc.process import emit
 

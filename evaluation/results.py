@@ -1,4 +1,4 @@
-"""The summary of an evaluation, its tables, and the curves of every criterion."""
+"""Convert a result to the summary, to tables, and to the curves of every criterion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from vadloc.config import CRITERIA, CURVES, Criterion
 from vadloc.errors import counted
 
 TABLE_ORDER: tuple[Criterion, ...] = ("frame", "region", "track", "pixel")
-"""Criteria in the order of tables; those that are not in it come last."""
+"""Order of criteria in tables; other criteria come last."""
 SUMMARY_ORDER: tuple[Criterion, ...] = ("region", "track", "frame", "pixel")
-"""Criteria in the order of ``summary.json`` and ``summary.csv``; others come last."""
+"""Order of criteria in ``summary.json`` and ``summary.csv``; other criteria come last."""
 NUMBER_ENDINGS = ("_auc", "_eer", "_precision", "_rate")
-"""How the names of numbers in a summary end."""
+"""Possible ends of the names of numbers in a summary."""
 
 
 def _in_order(order: Sequence[Criterion]) -> list[CriterionModule]:
@@ -35,7 +35,7 @@ def _in_order(order: Sequence[Criterion]) -> list[CriterionModule]:
 MAIN_NUMBERS = {
     label: number for module in _in_order(TABLE_ORDER) for label, number in module.LABELS.items()
 }
-"""The numbers of a table, by what papers call them."""
+"""The numbers of a table, by their names in papers."""
 DEFINITIONS = {
     name: text for module in _in_order(SUMMARY_ORDER) for name, text in module.DEFINITIONS.items()
 }
@@ -47,13 +47,13 @@ class Basis:
 
     Attributes:
         ground_truth: File or folder of the annotation.
-        format: Its format.
-        derived: Whether its regions or tracks were computed, not annotated.
+        format: Format of the annotation.
+        derived: Whether regions or tracks were computed and not annotated by people.
         frames: Number of frames of each evaluated sequence.
         region_count: Number of annotated regions.
         track_count: Number of tracks.
-        mask_thresholds: Levels from which pixels of its masks are anomalous, ascending. Empty if
-            none was given.
+        mask_thresholds: Lowest anomalous levels of masks, ascending; empty if no threshold was
+            given.
     """
 
     ground_truth: str
@@ -77,7 +77,7 @@ class Basis:
 
 
 def result_to_values(result: CriteriaResult) -> dict[str, Value]:
-    """All numbers by name; eight of the names are those of py-ssvad-metrics."""
+    """All numbers by name; eight of them have their names in py-ssvad-metrics."""
     values: dict[str, Value] = {}
     for criterion in dict.fromkeys((*SUMMARY_ORDER, *CRITERIA)):
         for name, curve in result.criteria[criterion].curves.items():
@@ -93,11 +93,11 @@ def result_to_summary(
 ) -> dict[str, Any]:
     """The content of ``summary.json``: numbers, counts, options and definitions.
 
-    What is undefined is ``None`` and has its reason under ``undefined``.
+    Undefined numbers are ``None``; their reasons are under ``undefined``.
 
     Args:
-        result: All criteria.
-        stands_on: The ground truth of each criterion; criteria without one are undefined.
+        result: Results of all criteria.
+        stands_on: Ground truth of each criterion; criteria without one are undefined.
     """
     values = result_to_values(result)
     by_sequence = {
@@ -145,7 +145,7 @@ def result_to_summary(
 
 
 def areas_by_rule(result: CriteriaResult) -> dict[str, dict[str, float | None]]:
-    """Region and track area under every rule, ``None`` where undefined."""
+    """Region and track area by every rule; ``None`` where undefined."""
     curves = {f"{name}_roc_auc": c.curve for name, c in result.curves.items() if c.eer is None}
     return {
         rule: {name: _number(area_under(curve, rule=rule)) for name, curve in curves.items()}
@@ -154,11 +154,11 @@ def areas_by_rule(result: CriteriaResult) -> dict[str, dict[str, float | None]]:
 
 
 def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
-    """Curves by the name of their file: ``<criterion>_{fpr,tpr,thresholds}``.
+    """The arrays of all curves by the names of their files: ``<criterion>_{fpr,tpr,thresholds}``.
 
-    Element i of the three arrays is one point: at threshold i, the false positive rate (per frame
-    for region and track) and the share found. Thresholds fall from ``inf``, where nothing is
-    detected.
+    Element i of the three arrays is one point: at threshold i, the false positive rate (false
+    positives per frame for region and track) and the share found. Thresholds fall from ``inf``,
+    where nothing is detected.
     """
     arrays = {}
     for name, part in result.curves.items():
@@ -182,7 +182,7 @@ def summary_to_text(summary: dict[str, Any]) -> str:
 
 
 def basis_lines(summary: dict[str, Any]) -> list[str]:
-    """The ground truth of the numbers, where it is not one that covers the whole test set."""
+    """Lines about the ground truth of the numbers, unless one covers the whole test set."""
     lines, bases = [], _bases(summary)
     if summary["part_of"] is not None:
         names = list(dict.fromkeys(name for _, basis in bases for name in basis["sequences"]))
@@ -210,7 +210,7 @@ def _place(basis: dict[str, Any]) -> str:
 
 
 def _bases(summary: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
-    """Criteria that are computed from the same ground truth, together."""
+    """Groups of criteria with the same ground truth, each with this ground truth."""
     found: list[tuple[list[str], dict[str, Any]]] = []
     for criterion, basis in summary["stands_on"].items():
         same = [criteria for criteria, other in found if other == basis]
@@ -235,7 +235,7 @@ def _csv_row(summary: dict[str, Any], name: str) -> str:
 
 
 def criterion_of(name: str) -> Criterion:
-    """The criterion that a number of the summary belongs to."""
+    """The criterion of a number in the summary."""
     curves = ((curve, criterion) for criterion, curves in CURVES.items() for curve in curves)
     found = (criterion for curve, criterion in curves if name.startswith(f"{curve}_"))
     return next(found, "frame")
@@ -250,7 +250,7 @@ def summary_to_markdown(summary: dict[str, Any]) -> str:
 
 
 def summary_to_latex(summary: dict[str, Any]) -> str:
-    """The main numbers as a LaTeX table of one row, in percent as papers print them."""
+    """The main numbers as a LaTeX table of one row, in percent as in papers."""
     numbers = [summary[name] for name in MAIN_NUMBERS.values()]
     cells = ["--" if number is None else f"{100 * number:.2f}" for number in numbers]
     notes = "".join(f"% {line}\n" for line in basis_lines(summary))
@@ -262,7 +262,7 @@ def summary_to_latex(summary: dict[str, Any]) -> str:
 
 
 def rules_to_text(summary: dict[str, Any]) -> str:
-    """Region and track area under every rule, side by side, for the terminal."""
+    """A table for the terminal of the region and track areas by every rule."""
     areas = summary["areas_by_rule"]
     lines = [f"{'rule':<12}{'RBDC':>12}{'TBDC':>12}"]
     for rule, area in areas.items():
@@ -276,11 +276,11 @@ TABLE_WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "summary.md": summary_to_markdown,
     "summary.tex": summary_to_latex,
 }
-"""Files of the main numbers beside ``summary.json``."""
+"""The tables beside ``summary.json``: name of each file, and function that makes its text."""
 
 
 def _finite_threshold(threshold: Value) -> Value:
-    """A threshold, undefined where only one below every score would do (boxes have no lowest)."""
+    """A threshold; undefined if it is below every score, as boxes have no lowest threshold."""
     if threshold.reason is None and np.isinf(threshold.value):
         return Value.undefined("reached only where all pixels are detected")
     return threshold

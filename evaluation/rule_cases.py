@@ -1,10 +1,10 @@
-"""Print what each area rule makes of nine small cases, as a Markdown table.
+"""Print the areas of nine small cases by each area rule, as a Markdown table.
 
     python -m evaluation.rule_cases
 
-Each case has four frames of 40 x 40 px; objects appear in the last two of them (unless said
-otherwise). Detections are a map, with 0 where nothing is, so that at the lowest threshold each
-frame is one region; or they are boxes, which stay as they are.
+Each case has four frames of 40 x 40 px; by default objects appear in the last two of them.
+Detections are a map or boxes. A map is 0 outside of detections; so at the lowest threshold each
+frame is one detected region. Boxes are never merged.
 """
 
 from collections.abc import Sequence
@@ -43,14 +43,14 @@ SECOND_FALSE: Box = (4, 24, 12, 32)
 
 
 class Annotated(NamedTuple):
-    """An object of the ground truth; each is a track of its own."""
+    """An object of the ground truth; each object is one track."""
 
     box: Box
     frames: tuple[int, ...] = LAST_TWO
 
 
 class Detected(NamedTuple):
-    """A detection."""
+    """A detection with one score in some frames."""
 
     box: Box
     score: float
@@ -62,9 +62,9 @@ class Case:
     """One case.
 
     Attributes:
-        name: What happens in it.
-        scores: What the detector says.
-        truth: What is so.
+        name: Description of the case.
+        scores: Scores of the detector.
+        truth: Ground truth.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Case:
 
 
 def truth_of(name: str, objects: Sequence[Annotated]) -> GroundTruth:
-    """Ground truth of the objects."""
+    """The ground truth that consists of some objects."""
     rows = [(f, track, o.box) for track, o in enumerate(objects) for f in o.frames]
     rows.sort(key=lambda row: row[0])
     frame = np.array([row[0] for row in rows], np.int64)
@@ -90,7 +90,7 @@ def truth_of(name: str, objects: Sequence[Annotated]) -> GroundTruth:
 
 
 def map_case(name: str, objects: Sequence[Annotated], detections: Sequence[Detected]) -> Case:
-    """Detections as a map: the highest score at each pixel, 0 outside."""
+    """A case with detections as a map: the highest score at each pixel, 0 outside."""
     scores = np.zeros((FRAMES, SIDE_PX, SIDE_PX), np.float32)
     for (x0, y0, x1, y1), score, frames in detections:
         for frame in frames:
@@ -101,7 +101,7 @@ def map_case(name: str, objects: Sequence[Annotated], detections: Sequence[Detec
 
 
 def box_case(name: str, objects: Sequence[Annotated], detections: Sequence[Detected]) -> Case:
-    """Detections as boxes."""
+    """A case with detections as boxes."""
     rows = [(frame, d.box, d.score) for d in detections for frame in d.frames]
     boxes = BoxScores(
         sequence=name,
@@ -156,7 +156,7 @@ def all_cases() -> list[Case]:
 
 
 def case_to_areas(case: Case) -> dict[str, tuple[float, float]]:
-    """Region and track area of a case under each rule."""
+    """Region and track area of a case by each rule."""
     curves = combine([sequence_statistics(case.scores, case.truth)]).curves
     return {
         rule: (
@@ -168,7 +168,7 @@ def case_to_areas(case: Case) -> dict[str, tuple[float, float]]:
 
 
 def cases_to_markdown(cases: Sequence[Case]) -> str:
-    """A row for each case: region / track area under each rule."""
+    """A Markdown table with a row for each case: region / track area by each rule."""
     lines = [f"| case | detections | {' | '.join(AREA_RULES)} |", "|---|---|" + "---|" * 4]
     for case in cases:
         kind = "boxes" if isinstance(case.scores, BoxScores) else "map"

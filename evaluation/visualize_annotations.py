@@ -5,7 +5,7 @@ r"""Show predictions and ground truth on the frames, as videos or as pictures.
         --frames datasets/ped2/Test --output views
 
 A prediction is a JSON of py-ssvad-metrics or a score map of ``anomaly_detection.score_anomalies``
-(``.npy`` with its ``.json``); ground truth is such a JSON or any other format that can be read.
+(``.npy`` with its ``.json``). The ground truth may have any format that can be read.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from vadloc.annotations import (
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError, VadlocError, counted
 
-if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answers at once
+if TYPE_CHECKING:  # NumPy is imported late, so that --help is fast
     from evaluation.figures.view_files import Files
     from evaluation.figures.views import Look
     from vadloc.video.drawing import (
@@ -33,9 +33,9 @@ if TYPE_CHECKING:  # what needs NumPy is imported where it is used: --help answe
 
 logger = logging.getLogger(__name__)
 COLOURED_SHARE = 0.995
-"""Share of a score map's numbers that its default colour scale covers."""
+"""Share of the scores of a map that are below the end of the default colour scale."""
 PNG_LEVEL = 3
-"""Four times as fast as the default of 6, for files 6 % larger."""
+"""Compression level: four times as fast as the default of 6, with 6 % larger files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,13 @@ class ViewOptions:
 
     Attributes:
         ground_truth_format: A key of ``vadloc.annotations.READERS``.
-        mask_threshold: Level from which a pixel of a mask is anomalous; ``None`` refuses masks of
-            more levels than two.
-        scale: Scores at which the colours of score maps begin and end. ``None`` takes 0 to 1 for a
-            JSON; for ``.npy`` score maps 0 (or the lowest score, if that is negative) to the mean,
-            over the sequences, of what 99.5 % of the scores do not exceed.
-        threshold: Score from which something is detected and outlined. ``None`` shows all boxes,
-            and outlines no part of a score map.
+        mask_threshold: Lowest level that is anomalous in masks; ``None`` refuses masks of more than
+            two levels.
+        scale: Scores at which the colours of score maps begin and end. ``None`` is 0 to 1 for a
+            JSON. For ``.npy`` score maps it begins at 0, or at the lowest score if that is
+            negative, and ends at the mean over the sequences of the 99.5th percentile of scores.
+        threshold: Least score of what is detected and outlined. ``None`` shows all boxes, and
+            outlines no part of a score map.
         zoom: Whole number by which frames are magnified; ``None`` for at least 360 px of height.
         frames_per_second: Frame rate of the video.
         frames_out: Write numbered pictures (PNG) instead of a video.
@@ -67,7 +67,7 @@ class ViewOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Check every option that a type does not."""
+        """Check the values that types do not restrict."""
         find_reader(self.ground_truth_format)
         if self.zoom is not None and self.zoom < 1:
             raise UsageError(f"zoom is {self.zoom}, expected a whole number above 0")
@@ -87,20 +87,21 @@ def visualize(
     """Show one sequence: score maps as colours, boxes with scores, annotations with track ids.
 
     Args:
-        gt_path: JSON of the ground truth; with another format, the folder that its reader takes.
+        gt_path: JSON of the ground truth; for other formats, the folder of the ground truth.
         pred_path: JSON of the prediction, or a ``.npy`` score map with its ``.json``. One of the
             two paths may be ``None``.
         out_path: The ``.mp4``, or the folder of pictures.
-        frames: Folder of frames or video of the sequence; without it the background is dark.
-        sequence: Name of the sequence; by default that of ``pred_path``, else of ``gt_path``.
-        options: ``None`` for the defaults.
+        frames: Folder of frames, or video, of the sequence; without it the background is dark.
+        sequence: Name of the sequence; by default the name of ``pred_path``, or else of
+            ``gt_path``.
+        options: How to show the sequence; ``None`` for the defaults.
 
     Returns:
         ``out_path``.
 
     Raises:
-        VadlocError: A file is missing or unusable, files disagree in the number or the size of
-            frames, or the output exists.
+        VadlocError: A file is missing or unusable, files differ in the number or size of frames,
+            or the output exists.
     """
     from evaluation.figures.view_files import NOTHING, Files, map_beside
 
@@ -134,23 +135,23 @@ def visualize_dir(
     """Show all sequences of a folder, in the same colours.
 
     Args:
-        gt_dir: Folder of ``<sequence><gt_name_suffix>.json``; with another format, the folder that
-            its reader takes.
+        gt_dir: Folder of ``<sequence><gt_name_suffix>.json``; for other formats, the folder of the
+            ground truth.
         pred_dir: Folder of ``<sequence><pred_name_suffix>.json``, or of ``.npy`` and ``.json``
             pairs. One of the two may be ``None``.
         out_dir: Folder for ``<sequence>.mp4``, or for folders of pictures.
-        frames_dir: Folder of the sequences' folders of frames or videos.
+        frames_dir: Folder with the frame folders or videos of the sequences.
         gt_name_suffix: What follows the name of a sequence in the name of its ground truth.
         pred_name_suffix: What follows the name of a sequence in the name of its prediction.
-        sequence: Show only this one; the colours are still those of all.
-        options: ``None`` for the defaults.
-        show_progress: Show a bar if stderr is a terminal.
+        sequence: Show only this sequence; the colour scale is still that of all.
+        options: How to show the sequences; ``None`` for the defaults.
+        show_progress: Show a progress bar if stderr is a terminal.
 
     Returns:
         Path of each video or folder of pictures.
 
     Raises:
-        VadlocError: As `visualize`, or a sequence lacks its prediction, ground truth or frames.
+        VadlocError: As in `visualize`, or a sequence has no prediction, ground truth or frames.
     """
     from tqdm import tqdm
 
@@ -213,7 +214,7 @@ def _look(listed: "Sequence[Files]", options: ViewOptions) -> "Look":
 
 
 def _default_scale(maps: Sequence[Path]) -> "ColourScale":
-    """From 0 (or the lowest score) to the mean of what 99.5 % of each map do not exceed."""
+    """From 0 (or the lowest score) to the mean of the 99.5th percentiles of the maps."""
     import numpy as np
 
     from evaluation.figures.views import read_score_map
@@ -231,7 +232,7 @@ def _default_scale(maps: Sequence[Path]) -> "ColourScale":
 
 
 def _write_pictures(folder: Path, images: "Iterator[RgbImage]", frame_count: int) -> int:
-    """``001.png`` and so on; those of an earlier run are removed first."""
+    """Write ``001.png`` and so on; pictures of an earlier run are removed first."""
     from PIL import Image
 
     from vadloc.files.storage import replacing
@@ -301,7 +302,7 @@ def run(
     sequence: str | None = None,
     options: ViewOptions | None = None,
 ) -> list[Path]:
-    """Show a file, or all sequences of a folder; paths of what was written into ``output``."""
+    """Show a file, or all sequences of a folder; return the paths of the written outputs."""
     given = predictions or ground_truth
     if given is None or given.is_dir():
         return visualize_dir(

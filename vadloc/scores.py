@@ -1,4 +1,4 @@
-"""The scores of one test sequence: a map of cells in every frame, or boxes with scores."""
+"""Scores of one test sequence: a grid of cells for every frame, or boxes with scores."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Cells(NamedTuple):
     """The scores of one frame on a grid of rectangles that tile it.
 
     Attributes:
-        scores: ``(rows, columns)`` float, higher is more anomalous. Every pixel of a cell has the
-            cell's score; ``-inf`` if no detection covers the cell.
-        row_edges_px: ``(rows + 1,)`` float64; row ``i`` spans ``[edges[i], edges[i + 1])``.
-        column_edges_px: ``(columns + 1,)`` float64, the same for columns.
+        scores: ``(rows, columns)`` float; higher is more anomalous. Every pixel of a cell has the
+            cell's score. ``-inf`` where there is no detection at any threshold.
+        row_edges_px: ``(rows + 1,)`` float64, row ``i`` spans ``[edges[i], edges[i + 1])``.
+        column_edges_px: ``(columns + 1,)`` float64, likewise.
     """
 
     scores: NDArray[np.floating[Any]]
@@ -29,16 +29,16 @@ class Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Scores of a sequence on cells of equal size, starting at the top left corner.
+    """Scores of a sequence on cells of equal size, which begin at the top left corner.
 
-    Cells at the right and bottom edge may be cut by the frame; only the part inside counts.
+    Cells at the right and bottom edge may extend beyond the frame; only the part inside counts.
 
     Attributes:
         sequence: Name of the sequence.
-        scores: ``(frames, rows, columns)``, float32 (or float64 or bool). Any object with
-            ``shape`` and ``[frame]`` can be used; a memory map is read one frame at a time.
-        cell_height_px: Height of a cell; 1 for a map at full resolution.
-        cell_width_px: Width of a cell; 1 for a map at full resolution.
+        scores: ``(frames, rows, columns)``, float32 (float64 and bool are accepted too). Any object
+            with ``shape`` and ``[frame]`` is accepted; a memory map is read one frame at a time.
+        cell_height_px: Height of a cell, 1 for a map at full resolution.
+        cell_width_px: Width of a cell.
         height_px: Frame height.
         width_px: Frame width.
     """
@@ -70,22 +70,22 @@ class ScoreMap:
 
     @property
     def row_edges_px(self) -> NDArray[np.float64]:
-        """Edges of the rows, ``(rows + 1,)`` float64, cut at the bottom of the frame."""
+        """``(rows + 1,)`` float64, the last one cut to the frame."""
         return _edges_px(self.height_px, self.cell_height_px)
 
     @property
     def column_edges_px(self) -> NDArray[np.float64]:
-        """Edges of the columns, ``(columns + 1,)`` float64, cut at the right of the frame."""
+        """``(columns + 1,)`` float64, the last one cut to the frame."""
         return _edges_px(self.width_px, self.cell_width_px)
 
     def frame_scores(self, frame: int) -> NDArray[np.floating[Any]]:
-        """The scores of one frame, which are read at this call.
+        """Read the scores of one frame.
 
         Args:
             frame: 0-based frame.
 
         Returns:
-            ``(rows, columns)``, C-contiguous, float64 if ``scores`` are float64, else float32.
+            ``(rows, columns)``, C-contiguous; float64 if the scores are float64, otherwise float32.
 
         Raises:
             VadlocError: A score is not a finite number.
@@ -106,14 +106,14 @@ class ScoreMap:
 
 @dataclass(frozen=True)
 class BoxScores:
-    """Detections of a sequence given as boxes; each box is one detected region.
+    """Detections of a sequence as boxes; each box is one detected region and is never merged.
 
     The score of a pixel is the highest score of the boxes that cover it, and ``-inf`` outside all
     boxes.
 
     Attributes:
         sequence: Name of the sequence.
-        frame: ``(n,)`` int64, 0-based frame of each box; the boxes may have any order.
+        frame: ``(n,)`` int64, 0-based frame of each box, in any order.
         box_xyxy_px: ``(n, 4)`` float64, half-open ``[x0, x1) x [y0, y1)``, inside the frame.
         score: ``(n,)`` float, finite.
         frame_count: Number of frames of the sequence.
@@ -161,14 +161,14 @@ class BoxScores:
             )
 
     def by_frame(self) -> Iterator[NDArray[np.intp]]:
-        """For each frame in order, the row numbers of its boxes."""
+        """Yield for each frame 0, 1, 2, ... the rows of its boxes."""
         order = np.argsort(self.frame, kind="stable")
         ends = np.searchsorted(self.frame[order], np.arange(self.frame_count + 1))
         for first, last in pairwise(ends):
             yield order[first:last]
 
     def cells(self, frame: int) -> Cells:
-        """The cells into which the edges of all boxes cut a frame; each cell has one score.
+        """The frame, cut along all edges of its boxes, so that every cell has one score.
 
         Args:
             frame: 0-based frame.
@@ -193,7 +193,7 @@ Scores: TypeAlias = ScoreMap | BoxScores
 
 
 def _edges_px(length_px: int, cell_px: int) -> NDArray[np.float64]:
-    """Edges of cells along ``length_px``; the last cell is cut at the end."""
+    """Edges of cells laid along ``length_px``, the last one cut."""
     edges = np.arange(ceil(length_px / cell_px) + 1, dtype=np.float64) * cell_px
     edges[-1] = length_px
     return edges

@@ -1,7 +1,7 @@
-"""From curves to areas and equal error rates.
+"""Areas under curves, and equal error rates.
 
-Region and track curves become areas by a rule of one's choice, since their false positives can
-merge; curves that rank frames have the ordinary area.
+For region and track curves, whose false positives can merge, the user chooses the rule for the
+area. Curves that rank frames have the ordinary ROC area.
 """
 
 from collections.abc import Callable
@@ -17,22 +17,22 @@ from evaluation.criteria.curves import (
 from vadloc.errors import VadlocError
 
 SSVAD_THRESHOLDS = np.linspace(1.01, -0.01, 103)
-"""The thresholds of py-ssvad-metrics, for scores in 0..1."""
+"""The 103 thresholds of py-ssvad-metrics, for scores in 0..1."""
 
 
 def envelope_path(curve: RateCurve) -> RateCurve:
-    """The best rate reachable at each false positive rate or less: the corners of a staircase.
+    """The staircase "highest rate at this false positive rate or less", by its corners.
 
-    False positives can merge and found regions can be lost as the threshold falls, so neither axis
-    is monotone. A corner is a point that finds more than every point with as few false positives;
-    from there on its rate holds until the next corner.
+    As the threshold falls, false positives can merge and found regions can be lost, so neither axis
+    of the curve is monotone. A corner is a point with a higher rate than all other points with as
+    many or fewer false positives. Its rate holds until the next corner.
 
     Args:
-        curve: Any curve that is defined.
+        curve: A defined curve.
 
     Returns:
-        The corners, both axes strictly rising, the first one at rate 0 unless something is found
-        without any false positive. The threshold of a corner is that of its point.
+        The corners, with both axes strictly rising. The rate of the first one is 0, unless
+        something is found without any false positive. A corner has the threshold of its point.
     """
     order = np.lexsort((-curve.rate, curve.fpr))
     rate = curve.rate[order]
@@ -50,15 +50,15 @@ def envelope_path(curve: RateCurve) -> RateCurve:
 def roc_path(curve: RateCurve) -> RateCurve:
     """The best rate so far at each point of a ROC curve, whose false positive rate never falls.
 
-    A frame once found stays found, except at the dual pixel level. Points are joined by straight
-    lines, which counts a tie of a normal and an anomalous frame as half, as the AUC of a ranking
-    does.
+    A found frame stays found as the threshold falls, except at the dual pixel level. Straight lines
+    join the points; so a tie of a normal and an anomalous frame counts as half, as in the AUC of a
+    ranking.
 
     Args:
         curve: Rate over the share of normal frames that raise an alarm.
 
     Returns:
-        As many points in the same order. The threshold of a point is one at which its rate is
+        The same number of points in the same order. At the threshold of a point its rate is
         reached, with no more false positives.
     """
     rate = np.maximum.accumulate(curve.rate)
@@ -70,12 +70,12 @@ def area_to_one(fpr: FloatArray, rate: FloatArray, *, hold: bool) -> float:
     """Trapezoid area of a path over the false positive rates 0 to 1.
 
     Args:
-        fpr: ``(k,)`` not decreasing.
-        rate: ``(k,)``.
-        hold: Carry the last rate flat to 1 if the path ends before.
+        fpr: ``(k,)`` false positive rates, not decreasing.
+        rate: ``(k,)`` rates.
+        hold: If the path ends before 1, extend it to 1 with its last rate.
 
     Returns:
-        The area; the piece that crosses 1 is cut there by linear interpolation.
+        The area; the segment that crosses 1 is cut there by linear interpolation.
     """
     inside = int(np.searchsorted(fpr, 1.0, side="right"))
     x, y = fpr[:inside], rate[:inside]
@@ -90,10 +90,10 @@ def area_to_one(fpr: FloatArray, rate: FloatArray, *, hold: bool) -> float:
 
 
 def envelope(curve: RateCurve) -> float:
-    """Area of the staircase "best rate reachable at FPR <= x" for x in 0..1; our own rule.
+    """Area of the staircase "best rate reachable at FPR <= x" for x in 0..1; vadloc's own rule.
 
-    A point that finds no more with no fewer false positives than another has no effect on it, and
-    a further false positive never raises it.
+    A point has no effect on the area if another point has at least its rate and no more false
+    positives. An additional false positive never increases the area.
     """
     path = envelope_path(curve)
     edges = np.minimum(np.append(path.fpr, np.inf), 1.0)
@@ -101,10 +101,10 @@ def envelope(curve: RateCurve) -> float:
 
 
 def hold(curve: RateCurve) -> float:
-    """Area of the sweep up to its first point with a false positive rate of 1 or more.
+    """Area under the points up to the first one with a false positive rate of 1 or more.
 
-    The step that reaches 1 is interpolated there; if none does, the rate of the largest false
-    positive rate is carried flat to 1. The points before are put in order (stable).
+    The points before it are sorted by false positive rate (stable). The segment that reaches 1 is
+    interpolated there. If no point reaches 1, the curve is extended to 1 with its last rate.
     """
     reaches = curve.fpr >= 1
     end = int(np.argmax(reaches)) if reaches.any() else len(reaches)
@@ -118,10 +118,11 @@ def hold(curve: RateCurve) -> float:
 
 
 def ssvad(curve: RateCurve) -> float:
-    """Area as py-ssvad-metrics closes it, for scores in 0..1.
+    """Area as in py-ssvad-metrics, for scores in 0..1.
 
-    103 thresholds from 1.01 down to -0.01; points above 1 false positive per frame are dropped, the
-    others sorted (stable) and joined by straight lines, without anything added at either end.
+    There are 103 thresholds from 1.01 down to -0.01. Points above 1 false positive per frame are
+    dropped; the others are sorted (stable) and joined by straight lines. No point is added at
+    either end.
     """
     state = states_at(curve.thresholds, SSVAD_THRESHOLDS)
     state = state[curve.fpr[state] <= 1]
@@ -132,8 +133,8 @@ def ssvad(curve: RateCurve) -> float:
 def grid100(curve: RateCurve) -> float:
     """Area on 100 thresholds from the highest to the lowest score of the test set.
 
-    Sorted by false positive rate, cut at 1 by linear interpolation; the point (1, 1) is added if 1
-    is never reached. Undefined without any score.
+    The points are sorted by false positive rate and cut at 1 by linear interpolation. If no point
+    reaches 1, the point (1, 1) is added. Without any score the area is undefined.
     """
     if len(curve.thresholds) < 2:
         return float("nan")
@@ -155,7 +156,7 @@ AREA_RULES: dict[str, Callable[[RateCurve], float]] = {
 
 
 def area_rule(name: str) -> Callable[[RateCurve], float]:
-    """The rule of that name; an unknown name raises and lists the known ones."""
+    """The rule of that name; an unknown name raises an error that lists the names."""
     if name not in AREA_RULES:
         raise VadlocError(f"unknown area rule {name!r}; known rules: {', '.join(AREA_RULES)}")
     return AREA_RULES[name]
@@ -186,8 +187,8 @@ def area_under(curve: RateCurve, *, rule: str = "envelope") -> Value:
 def roc_area(curve: RateCurve) -> Value:
     """Area under a ROC curve: ordinary trapezoids under the best rate so far (see `roc_path`).
 
-    Where no found frame is lost again, it is the share of pairs of an anomalous and a normal frame
-    that the scores put in order, half of the ties.
+    If no found frame is lost again, the area is the share of pairs of an anomalous and a normal
+    frame in which the anomalous one has the higher score; a tie counts as half.
 
     Args:
         curve: Rate over the share of normal frames, up to where all of them raise an alarm.
@@ -202,19 +203,18 @@ def roc_area(curve: RateCurve) -> Value:
 
 
 def equal_error_rate(curve: RateCurve) -> tuple[Value, Value]:
-    """Where the false positive rate equals the share missed, ``FPR = 1 - TPR``.
+    """The error rate at which false positive and miss rate are equal, ``FPR = 1 - TPR``.
 
-    A ROC curve jumps from point to point, so that hardly ever a point lies there; as for its area,
-    straight lines join the points. Between two thresholds this is what choosing one of them at
-    random for each frame would give.
+    Rarely a point of a ROC curve satisfies this exactly. As for the area, straight lines join the
+    points; a position between two points is reached by choosing one of the two thresholds at random
+    for each frame.
 
     Args:
         curve: Rate over the share of normal frames; the best rate so far is used.
 
     Returns:
-        ``(rate, threshold)``: the error rate, interpolated on the straight pieces of the curve,
-        and the highest threshold whose point lies on or past it. NaN with the reason where the
-        curve is undefined or never gets there.
+        ``(rate, threshold)``: the interpolated error rate, and the highest threshold whose point is
+        at or beyond it. Both are NaN with a reason if the curve is undefined or never reaches it.
     """
     if curve.reason is not None:
         return Value.undefined(curve.reason), Value.undefined(curve.reason)

@@ -1,11 +1,12 @@
-"""Basins of attraction of a frame's scores: from which cells on can components meet.
+"""Basins of attraction of a frame's scores, to find where detected components appear and join.
 
-From every cell one can climb, neighbour by neighbour, to a cell that has no higher one: its peak.
-Whatever the threshold, the detected cells that lead to one peak are connected, since the way up
-is at least as high. So components of detected cells are unions of basins: a new one appears at a
-peak, two of them meet where a cell touches a higher one of another basin, and all other cells only
-add their area. This is the reduction of a level-set tree (Carr, Snoeyink and Axen, *Computing
-contour trees in all dimensions*, 2003) to its peaks and the edges between them.
+From every cell, steps to the highest neighbour lead to a peak: a cell without a higher neighbour.
+The cells that lead to one peak are its basin. At every threshold, the detected cells of a basin are
+connected, because all cells on the way to the peak score at least as high. A component of detected
+cells is therefore a union of (parts of) basins. It appears at a peak. Two components join where a
+cell touches a higher cell of another basin. All other cells only add their area. This reduces a
+level-set tree (Carr, Snoeyink and Axen, *Computing contour trees in all dimensions*, 2003) to its
+peaks and the edges between them.
 """
 
 from typing import Any
@@ -27,39 +28,40 @@ from evaluation.criteria.ordering import descending_order
 from vadloc.errors import VadlocError
 
 EARLIER = ((0, -1), (-1, 0), (-1, -1), (-1, 1))
-"""Row and column steps to neighbours that come first row by row; two that share an edge first."""
+"""Steps (row, column) to the neighbours that precede a cell row by row: edges, then corners."""
 
 
 def check_connectivity(connectivity: int) -> None:
-    """Raise unless 4 or 8."""
+    """Raise unless the connectivity is 4 or 8."""
     if connectivity not in (4, 8):
         raise VadlocError(f"connectivity is {connectivity}, expected 4 or 8")
 
 
 class Basins:
-    """Room for the basins of one frame after the other; they are numbered from 1.
+    """The basins of one frame, numbered from 1; the memory is used again for the next frame.
 
-    Memory is taken once and used again: for large arrays, getting it costs as much as the work.
-    Padded grids have a border of one cell, of score ``-inf`` and basin 0. Of neighbours with equal
-    scores the one that comes first, row by row, passes for the higher one: a plateau may have
-    several peaks, which meet at their own score.
+    For large arrays, allocating the memory takes as long as the computation. Padded grids have a
+    border of one cell with score ``-inf`` and basin 0. Of neighbours with equal scores, the first
+    one row by row counts as higher. So a plateau may have several peaks; their basins join at the
+    score of the plateau.
 
     Attributes:
         count: Number of basins.
         label: ``(rows + 2, columns + 2)`` uint32, padded: the basin of each cell.
         kind: ``(rows, columns)`` uint8, sum of ``PEAK`` and ``JOIN``; 0 for most cells.
-        joins: Where basins become one component.
+        joins: The pairs of basins whose components join, and the scores at which they do.
     """
 
     def __init__(self, shape: tuple[int, int], *, connectivity: int) -> None:
-        """Take the memory.
+        """Allocate the memory.
 
         Args:
-            shape: Rows and columns.
-            connectivity: 8 if cells that share a corner are neighbours, 4 if only those at an edge.
+            shape: Number of rows and columns.
+            connectivity: 8 if cells that share a corner or an edge are neighbours, 4 if only cells
+                that share an edge are.
 
         Raises:
-            VadlocError: ``connectivity`` is neither.
+            VadlocError: ``connectivity`` is neither 4 nor 8.
         """
         check_connectivity(connectivity)
         rows, columns = shape
@@ -74,7 +76,7 @@ class Basins:
         self.count = 0
 
     def find(self, scores: NDArray[np.floating[Any]]) -> None:
-        """Find the basins of a frame, in place of those before.
+        """Find the basins of a frame; they replace those of the frame before.
 
         Args:
             scores: ``(rows, columns)``, no NaN.

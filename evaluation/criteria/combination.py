@@ -1,7 +1,7 @@
-"""All sequences of a test set together: curves and numbers of every criterion.
+"""Combine all sequences of a test set into the curves and numbers of every criterion.
 
-Everything is exact: curves have a point at every score that makes a difference, on cells weighted
-by their pixel areas.
+The results are exact: curves have a point at every score at which a count changes, and cells count
+by their area in pixels.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,10 +23,10 @@ NOT_SERVED = "no ground truth of the evaluated sequences serves it"
 
 @dataclass(frozen=True)
 class CriteriaResult:
-    """Every criterion of a test set.
+    """The results of every criterion for a test set.
 
     Attributes:
-        options: The options it was computed with.
+        options: The options of the computation.
         criteria: Numbers and curves of each criterion.
     """
 
@@ -35,31 +35,31 @@ class CriteriaResult:
 
     @property
     def curves(self) -> dict[str, CurveResult]:
-        """The curves of all criteria by their names."""
+        """The curves of all criteria, by name."""
         return {name: c for part in self.criteria.values() for name, c in part.curves.items()}
 
     @property
     def numbers(self) -> dict[str, Value]:
-        """The further numbers of all criteria by their names in ``summary.json``."""
+        """The numbers of all criteria that belong to no curve, by their names in the summary."""
         return {name: v for part in self.criteria.values() for name, v in part.numbers.items()}
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the criteria counted, by the names in ``summary.json``."""
+        """The counts of all criteria, by their names in ``summary.json``."""
         return {name: n for part in self.criteria.values() for name, n in part.counts.items()}
 
 
 def combine(
     statistics: Sequence[SequenceStatistics], *, options: CriteriaOptions | None = None
 ) -> CriteriaResult:
-    """All criteria of a test set from those of its sequences; their order has no effect.
+    """Compute all criteria from the statistics of the sequences; their order has no effect.
 
     Args:
-        statistics: One for each sequence, made with the same options.
+        statistics: Statistics of each sequence, made with the same options.
         options: ``None`` for the defaults.
 
     Raises:
-        VadlocError: There is no frame, or a sequence was given twice.
+        VadlocError: There is no frame, or two sequences have the same name.
     """
     options = options or CriteriaOptions()
     _check_names([s.sequence for s in statistics])
@@ -76,14 +76,14 @@ def combine(
 
 
 def merge(results: Sequence[tuple[Collection[Criterion], CriteriaResult]]) -> CriteriaResult:
-    """One result that has each criterion from where it is served.
+    """Merge results that were computed from different ground truths.
 
     Args:
-        results: Each with the criteria that are to be taken from it; no criterion twice, and all
-            with the same options.
+        results: Results with the criteria to take from each. No criterion may be taken twice, and
+            all results must have the same options.
 
     Returns:
-        The result; criteria that none serves are undefined.
+        The merged result; criteria that are taken from no result are undefined.
     """
     merged = {name: part.undefined(NOT_SERVED) for name, part in results[0][1].criteria.items()}
     for criteria, result in results:
@@ -92,7 +92,7 @@ def merge(results: Sequence[tuple[Collection[Criterion], CriteriaResult]]) -> Cr
 
 
 def _check_names(names: Sequence[str]) -> None:
-    """Raise if a sequence was given twice."""
+    """Raise if two sequences have the same name."""
     for i, name in enumerate(names):
         if name in names[:i]:
             raise VadlocError(f"sequence {name!r} was given twice; give each sequence once")

@@ -1,8 +1,8 @@
-"""What a criterion is: the contract of the modules ``frame``, ``pixel``, ``region`` and ``track``.
+"""The interface of a criterion: what ``frame``, ``pixel``, ``region`` and ``track`` must define.
 
-A criterion is a module of this folder that is named in `vadloc.config.CURVES`. It looks at each
-sequence by an `Observer`, which may be done side by side, and makes its numbers and curves of what
-the observers of all sequences return.
+A criterion is a module of this folder whose name is in `vadloc.config.CURVES`. An `Observer`
+collects its statistics of one sequence; sequences may be processed in parallel. From the statistics
+of all sequences the criterion computes its numbers and curves.
 """
 
 from collections.abc import Mapping
@@ -25,27 +25,27 @@ from vadloc.scores import Cells
 
 
 class Observer(Protocol):
-    """Collects what a criterion needs of one sequence."""
+    """Collects the statistics of one sequence for a criterion."""
 
     def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
-        """Take a frame in; called in any order, and from several threads at once.
+        """Add a frame; called in any order and from several threads at the same time.
 
-        It is called for frames with annotated regions only, so that a map is read and sorted once
-        for all criteria; not at all where the detector scores frames and does not say where.
+        It is called for each frame with annotated regions, so that a map is read and sorted once
+        for all criteria. It is never called if the detector gives only frame scores.
 
         Args:
             frame: 0-based frame.
-            cells: Its scores.
-            order: Indices of its cells from the highest score to the lowest, if known.
+            cells: Scores of the frame.
+            order: Indices of the cells from the highest score to the lowest, if known.
         """
 
     def statistics(self, events: Events, frame_scores: NDArray[np.floating[Any]], /) -> Any:
-        """What the sequence adds to the criterion; small, can be pickled.
+        """The statistics of the sequence; small, and can be pickled.
 
         Args:
-            events: Changes of detected regions; none where the detector scores frames only.
-            frame_scores: ``(frames,)`` the detector's own score of each frame, or the highest
-                score in it.
+            events: Changes of the detected regions; none if the detector gives only frame scores.
+            frame_scores: ``(frames,)`` the detector's frame score of each frame if it gives one,
+                otherwise the highest score in the frame.
 
         Raises:
             VadlocError: The scores are unusable.
@@ -56,11 +56,11 @@ class CriterionModule(Protocol):
     """A criterion.
 
     Attributes:
-        NEEDS_PLACES: Whether it is undefined if the detector scores frames and does not say where.
-        LABELS: What papers call its main numbers, each with its name in ``summary.json``. They
-            stand in the printed and written tables.
-        DEFINITIONS: The definitions of its numbers, for ``summary.json``.
-        FIGURES: For each curve the figure that shows it, and its name in the legend.
+        NEEDS_PLACES: Whether the criterion is undefined if the detector gives only frame scores.
+        LABELS: The main numbers, which tables show: their names in papers, each with its name in
+            ``summary.json``.
+        DEFINITIONS: The definitions of the numbers, for ``summary.json``.
+        FIGURES: For each curve the figure that shows it, and the name of the curve in the legend.
     """
 
     NEEDS_PLACES: bool
@@ -77,9 +77,8 @@ class CriterionModule(Protocol):
         """Numbers and curves of a test set.
 
         Args:
-            statistics: What the observer of each sequence returned, by the sequence's name; of at
-                least one sequence with frames.
-            options: Those that the observers had.
+            statistics: The statistics of each sequence, by name; at least one sequence has frames.
+            options: The options that the observers had.
         """
 
 
@@ -89,9 +88,10 @@ class CurveResult:
 
     Attributes:
         curve: Rate over false positive rate.
-        auc: Area under it.
+        auc: Area under the curve.
         eer: Error rate where FPR = 1 - TPR; ``None`` if false positives are counted per frame.
-        eer_threshold: Highest threshold whose point lies on or past that; ``None`` likewise.
+        eer_threshold: Highest threshold whose point is at or beyond the equal error rate; ``None``
+            if ``eer`` is.
     """
 
     curve: RateCurve
@@ -100,7 +100,7 @@ class CurveResult:
     eer_threshold: Value | None = None
 
     def undefined(self, reason: str) -> "CurveResult":
-        """A curve without any point, and undefined numbers."""
+        """The same result with a curve without points and undefined numbers."""
         nothing, nan = Value.undefined(reason), np.full(1, np.nan)
         curve = RateCurve(np.full(1, np.inf), nan, nan, reason=reason)
         none = (None if value is None else nothing for value in (self.eer, self.eer_threshold))
@@ -112,11 +112,11 @@ class CriterionResult:
     """Numbers and curves of a criterion.
 
     Attributes:
-        curves: Its curves, those that `vadloc.config.CURVES` names.
-        numbers: Further numbers, by their names in ``summary.json``; those that end as
-            ``evaluation.results.NUMBER_ENDINGS`` says stand in ``summary.csv``, too.
-        auc_by_sequence: Area of each sequence by itself; ``None`` if the criterion has none.
-        counts: What was counted, by its name in ``summary.json``.
+        curves: The curves, by their names in `vadloc.config.CURVES`.
+        numbers: Further numbers, by their names in ``summary.json``. ``summary.csv`` has those
+            whose names end as in ``evaluation.results.NUMBER_ENDINGS``.
+        auc_by_sequence: Area of each single sequence; ``None`` if the criterion has none.
+        counts: Further counts, by their names in ``summary.json``.
     """
 
     curves: dict[str, CurveResult]
@@ -125,7 +125,7 @@ class CriterionResult:
     counts: dict[str, int] = field(default_factory=dict)
 
     def undefined(self, reason: str) -> "CriterionResult":
-        """A result with the same names, undefined numbers and counts of 0."""
+        """The same result with undefined numbers and counts of 0."""
         return replace(
             self,
             curves={name: curve.undefined(reason) for name, curve in self.curves.items()},

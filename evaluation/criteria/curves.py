@@ -1,8 +1,8 @@
-"""From events to curves.
+"""Compute curves from events.
 
-An event says by how much a count changes when the threshold falls to a score. Sorted and summed
-they give the counts at every threshold that makes a difference. Thresholds fall along a curve, and
-what scores at least the threshold is detected.
+An event is a score and the change of a count when the threshold falls to this score. Sorted and
+summed, events give the counts at every threshold at which a count changes. Thresholds fall along a
+curve. Everything that scores at least the threshold is detected.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ NO_REGIONS = "no ground-truth region in the test set"
 
 @dataclass(frozen=True)
 class Value:
-    """A number, or NaN and the reason why there is none.
+    """A number, or NaN with the reason why the number is undefined.
 
     Attributes:
         value: The number.
-        reason: ``None`` for a number, otherwise one phrase that says what is missing.
+        reason: ``None`` for a number, otherwise a short phrase that says what is missing.
     """
 
     value: float
@@ -32,7 +32,7 @@ class Value:
 
     @classmethod
     def undefined(cls, reason: str) -> "Value":
-        """NaN with its reason."""
+        """NaN with the reason."""
         return cls(float("nan"), reason)
 
 
@@ -43,14 +43,14 @@ class Events:
     Attributes:
         sequence: Name of the sequence.
         frame_score: ``(frames,)`` highest score of each frame, ``-inf`` without any detection.
-        lowest_score: Lowest score of the sequence, NaN when it has none.
+        lowest_score: Lowest score of the sequence; NaN if it has no scores.
         track: ``(n,)`` int64, track id of each annotated region, as in the ground truth.
         false_positive_score: ``(e,)`` distinct scores at which the number of false positive
-            regions, all frames together, changes.
-        false_positive_change: ``(e,)`` int64, by how much.
-        region_score: ``(m,)`` score at which an annotated region becomes found or is lost.
-        region: ``(m,)`` int64, its row in the ground truth.
-        region_change: ``(m,)`` int64, +1 found, -1 lost.
+            regions in all frames changes.
+        false_positive_change: ``(e,)`` int64, change of that number at each of these scores.
+        region_score: ``(m,)`` scores at which an annotated region becomes found or is lost.
+        region: ``(m,)`` int64, row of that region in the ground truth.
+        region_change: ``(m,)`` int64, +1 if the region becomes found, -1 if it is lost.
     """
 
     sequence: str
@@ -72,8 +72,8 @@ class RateCurve:
         thresholds: ``(k,)`` float64, strictly falling from ``+inf``, where nothing is detected.
         fpr: ``(k,)`` float64, false positives per frame or share of normal frames.
         rate: ``(k,)`` float64 in 0..1, share of regions, tracks or frames found.
-        lowest_score: Lowest score of the test set (for rules that lay their own thresholds).
-        reason: Why ``fpr`` or ``rate`` is NaN, else ``None``.
+        lowest_score: Lowest score of the test set, for area rules with fixed thresholds.
+        reason: Why ``fpr`` or ``rate`` is NaN; ``None`` if neither is.
     """
 
     thresholds: FloatArray
@@ -85,18 +85,18 @@ class RateCurve:
 
 @dataclass(frozen=True)
 class DetectionCurve:
-    """Region and track detection at every threshold that makes a difference.
+    """Region and track detection at every threshold at which a count changes.
 
     Attributes:
         thresholds: ``(k,)`` float64, strictly falling from ``+inf``, where nothing is detected.
         false_positives_per_frame: ``(k,)`` float64, can exceed 1.
-        region_rate: ``(k,)`` float64, share of all annotated regions found; NaN without any.
-        track_rate: ``(k,)`` float64, share of all tracks found; NaN without any.
+        region_rate: ``(k,)`` float64, share of all annotated regions found; NaN without regions.
+        track_rate: ``(k,)`` float64, share of all tracks found; NaN without tracks.
         lowest_score: Lowest score of the test set.
         frame_count: Number of test frames.
         region_count: Number of annotated regions.
         track_count: Number of tracks; equal ids in two sequences are two tracks.
-        reason: Why no region is known to be detected or not, else ``None``; all rates are NaN then.
+        reason: Why all rates are NaN, if the detected regions are unknown; otherwise ``None``.
     """
 
     thresholds: FloatArray
@@ -129,12 +129,12 @@ class DetectionCurve:
 def detection_curve(events: Sequence[Events], *, alpha: float = 0.1) -> DetectionCurve:
     """Count false positives, found regions and found tracks at every distinct event score.
 
-    Ramachandra and Jones, *Street Scene* (WACV 2020), define both criteria; a track is found when
-    at least the share ``alpha`` of its regions is. One threshold holds for all sequences.
+    Ramachandra and Jones, *Street Scene* (WACV 2020), define both criteria. A track is found if at
+    least the share ``alpha`` of its regions is found. All sequences have the same threshold.
 
     Args:
         events: Events of each sequence, in any order.
-        alpha: Share of a track's regions, above 0 and at most 1.
+        alpha: Least share of a track's regions that must be found, above 0 and at most 1.
 
     Returns:
         The curve; its first point is "nothing detected" at threshold ``+inf``.
@@ -177,15 +177,15 @@ def falling_thresholds(*scores: NDArray[np.floating[Any]]) -> FloatArray:
 def counts_at(
     thresholds: FloatArray, scores: NDArray[np.floating[Any]], changes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Sum of the changes whose score is at least each threshold.
+    """For each threshold, the sum of the changes at scores of at least this threshold.
 
     Args:
-        thresholds: ``(k,)``, any order.
-        scores: ``(e,)``, any order, below ``+inf``.
-        changes: ``(e,)``.
+        thresholds: ``(k,)`` thresholds in any order.
+        scores: ``(e,)`` scores of the events in any order, below ``+inf``.
+        changes: ``(e,)`` change of the count at each event.
 
     Returns:
-        ``(k,)`` int64.
+        ``(k,)`` int64 counts.
     """
     order = np.argsort(-scores, kind="stable")
     total = np.append(0, np.cumsum(changes[order]))
@@ -194,7 +194,7 @@ def counts_at(
 
 
 def share(counts: NDArray[np.int64], whole: int) -> FloatArray:
-    """``counts / whole``; NaN throughout when there is nothing to share."""
+    """``counts / whole``; all NaN if ``whole`` is 0."""
     return counts / whole if whole else np.full(counts.shape, np.nan)
 
 
@@ -226,7 +226,8 @@ def _number_tracks(events: Sequence[Events]) -> tuple[NDArray[np.int64], NDArray
     """Number the tracks of all sequences.
 
     Returns:
-        Track number of each region event, in the order of the events; regions of each track.
+        Track number of each region event, in the order of the events, and number of regions of
+        each track.
     """
     numbers, sizes, first = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0
     for e in events:
@@ -252,7 +253,7 @@ def _track_events(
     begin = np.maximum.accumulate(np.where(new_track, np.arange(len(track)), 0))
     total = np.cumsum(change)
     found_regions = total - (total - change)[begin]
-    # All events of one track at one score happen together: only the last of them is a state.
+    # All events of a track at one score happen together; only the state after the last counts.
     last = np.append((new_track | _starts(score))[1:], np.ones(min(len(track), 1), np.bool_))
     track, score = track[last], score[last]
     found = (found_regions[last] / regions_per_track[track] >= alpha).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Frame level: all frames ranked by one score each."""
+"""Frame level: all frames are ranked by one score each."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -40,7 +40,7 @@ class FrameObserver:
         self._truth = truth
 
     def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
-        """Nothing: the scores of frames are all that counts."""
+        """Do nothing, since this criterion needs only frame scores."""
 
     def statistics(self, _events: Events, frame_scores: NDArray[np.floating[Any]]) -> RankedFrames:
         """The ranking of the frames.
@@ -57,7 +57,7 @@ def observe(truth: GroundTruth, _options: CriteriaOptions) -> FrameObserver:
 
 
 def combine(statistics: Mapping[str, RankedFrames], options: CriteriaOptions) -> CriterionResult:
-    """All frames together (micro), and means over the sequences that have both classes (macro)."""
+    """Rank all frames together (micro), and average over sequences with both classes (macro)."""
     frames = join_frames(statistics.values())
     by_sequence = {name: roc_result(ranked) for name, ranked in statistics.items()}
     return CriterionResult(
@@ -77,7 +77,7 @@ def combine(statistics: Mapping[str, RankedFrames], options: CriteriaOptions) ->
 
 
 def _mean(values: Iterable[Value | None]) -> Value:
-    """Mean over the sequences where the value is defined."""
+    """Mean of the defined values."""
     defined = [value.value for value in values if value is not None and value.reason is None]
     if not defined:
         return Value.undefined("no sequence has both normal and anomalous frames")

@@ -1,8 +1,8 @@
-"""The compiled loops behind basins and sweeps, and what they share.
+"""The compiled loops for basins and sweeps, with the constants and records that they use.
 
-Numba keeps what it has compiled for as long as the file of a function is the same. So what a loop
-takes from elsewhere (constants, records, other loops) stands in this file as well: a change of any
-of it compiles the loop anew.
+Numba reuses a compiled function as long as the file of the function has not changed. Therefore all
+constants, records and other loops that a loop uses are in this file: a change of any of them
+compiles the loop again.
 """
 
 from typing import Any, NamedTuple
@@ -16,19 +16,19 @@ PEAK = np.uint8(1)
 JOIN = np.uint8(2)
 """A cell at which two components become one."""
 MEETING = np.uint8(4)
-"""A cell that touches one of another basin that is at least as high."""
+"""A cell with a neighbour in another basin that scores at least as high."""
 INSIDE = np.uint8(4)
-"""A cell that shares area with an annotated region; beside ``PEAK`` and ``JOIN``."""
+"""A cell that shares area with an annotated region; used together with ``PEAK`` and ``JOIN``."""
 
 
 class Joins(NamedTuple):
-    """Pairs of basins whose components become one, from the highest score to the lowest.
+    """Pairs of basins whose components join, from the highest score to the lowest.
 
-    There is one less than basins: they are a tree.
+    The pairs form a tree of the basins: there is one pair less than basins.
 
     Attributes:
-        score: ``(n,)`` score from which on both belong together.
-        basin: ``(n, 2)`` uint32, one basin of either component.
+        score: ``(n,)`` highest threshold at which both components are one.
+        basin: ``(n, 2)`` uint32, one basin of each component.
     """
 
     score: NDArray[np.floating[Any]]
@@ -39,11 +39,11 @@ class Grid(NamedTuple):
     """The cells of one frame, numbered row by row.
 
     Attributes:
-        area: ``(cells,)`` float64, pixels.
-        basin: ``(cells,)`` uint32.
+        area: ``(cells,)`` float64, area of each cell in pixels.
+        basin: ``(cells,)`` uint32, basin of each cell.
         kind: ``(cells,)`` uint8, sum of ``PEAK``, ``JOIN`` and ``INSIDE``.
-        shared_row: ``(cells,)`` int32, row of ``shared``, 0 outside all regions.
-        shared: ``(rows, regions)`` float64, area that such a cell shares with each region.
+        shared_row: ``(cells,)`` int32, row of each cell in ``shared``; 0 outside all regions.
+        shared: ``(rows, regions)`` float64, area that a cell shares with each region.
     """
 
     area: NDArray[np.float64]
@@ -54,20 +54,20 @@ class Grid(NamedTuple):
 
 
 class Components(NamedTuple):
-    """The components of one frame; element ``i`` describes the one whose root is basin ``i``.
+    """The components of one frame; element ``i`` describes the component with root basin ``i``.
 
-    Most lie outside all annotated regions: each is one false positive and needs no more than its
-    area. A sum of changes is right once a tie has entered, whatever their order: basins may meet
-    before their peaks are visited.
+    Most components are outside all annotated regions: each is one false positive, and only its area
+    is needed. Counts are right only after all cells of one score have been visited: among these
+    cells, basins may join before their peaks are visited.
 
     Attributes:
-        parent: ``(basins + 1,)`` uint32, towards the root.
-        area: ``(basins + 1,)`` float64.
-        inside: ``(basins + 1,)`` bool, whether it shares area with a region.
+        parent: ``(basins + 1,)`` uint32, parent of each basin in the union-find.
+        area: ``(basins + 1,)`` float64, area in pixels.
+        inside: ``(basins + 1,)`` bool, whether the component shares area with a region.
         shared: ``(basins + 1, regions)`` float64, area shared with each region.
-        told: ``(basins + 1, 1 + regions)`` int64, what the tallies hold of one that is inside:
-            how often it counts as a false positive, then as a match of each region. 0 or 1 but
-            while a tie is entering.
+        told: ``(basins + 1, 1 + regions)`` int64, how often a component inside is counted in the
+            tallies: as a false positive, then as a match of each region. The values are 0 or 1,
+            except while cells of one score are being visited.
     """
 
     parent: NDArray[np.uint32]
@@ -78,7 +78,7 @@ class Components(NamedTuple):
 
 
 class FrameEvents(NamedTuple):
-    """Room for the events of one frame; see ``Events``."""
+    """Arrays for the events of one frame; see ``evaluation.criteria.curves.Events``."""
 
     false_positive_score: NDArray[np.floating[Any]]
     false_positive_change: NDArray[np.int64]
@@ -91,7 +91,7 @@ class FrameEvents(NamedTuple):
 def climb(
     scores: NDArray[np.floating[Any]], around: NDArray[np.int64], uphill: NDArray[np.int32]
 ) -> None:
-    """Write the step to the highest neighbour in a flat padded grid; 0 at a peak."""
+    """Write each cell's step to its highest neighbour in a flat padded grid; 0 at a peak."""
     rows, columns = scores.shape[0] - 2, scores.shape[1] - 2
     for row in range(1, rows + 1):
         best = scores[row][1 : columns + 1].copy()
@@ -101,7 +101,7 @@ def climb(
             down, right = around[k]
             other = scores[row + down][1 + right : 1 + right + columns]
             step = np.int32(down * (columns + 2) + right)
-            # Without branches inside, these loops are done for several cells at once.
+            # Without branches, the compiler vectorizes these loops over several cells.
             if 2 * k < len(around):
                 for i in range(columns):
                     way[i] = step if other[i] >= best[i] else way[i]
@@ -120,7 +120,7 @@ def number_basins(
     rows: int,
     columns: int,
 ) -> int:
-    """Number the basins; a cell is passed twice at most, on a way up and back."""
+    """Number the basins; each cell is passed at most twice, on the way up and back."""
     count = 0
     for row in range(rows):
         for column in range(columns):
@@ -147,7 +147,7 @@ def mark_cells(
     around: NDArray[np.int64],
     kind: NDArray[np.uint8],
 ) -> None:
-    """Mark peaks and the cells at which basins meet."""
+    """Mark the peaks, and the cells that touch another basin (``MEETING``)."""
     rows, columns = kind.shape
     for row in range(1, rows + 1):
         here, own = scores[row][1 : columns + 1], label[row][1 : columns + 1]
@@ -174,7 +174,7 @@ def find_joins(
     cell: NDArray[np.int64],
     basin: NDArray[np.uint32],
 ) -> int:
-    """Write the cells, from high scores to low, at which two components join (Kruskal).
+    """Find the cells at which two components join, from high scores to low (Kruskal).
 
     Args:
         cells: Indices of the cells where basins meet, in the padded frame as a flat list.
@@ -182,9 +182,9 @@ def find_joins(
         basin_of: Basin of each cell of the padded frame.
         steps: Steps in the flat list from a cell to its neighbours.
         columns: Number of columns of the frame.
-        parent: Parent of each basin in the union-find; at first each is its own.
-        cell: Receives the cells at which two components join.
-        basin: Receives a basin of each of the two components.
+        parent: Parent of each basin in the union-find; at first each basin is its own parent.
+        cell: Output: the cells at which two components join.
+        basin: Output: one basin of each of the two components.
 
     Returns:
         Number of joins.
@@ -207,11 +207,11 @@ def find_joins(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_root(parent: NDArray[np.uint32], basin: Any) -> Any:
-    """The root of a basin's component; halves the path on the way.
+    """The root of a basin's component; this also halves the path to the root.
 
     Args:
-        parent: ``(basins + 1,)`` towards the root, which is its own parent.
-        basin: Where to start.
+        parent: ``(basins + 1,)`` parent of each basin; the root is its own parent.
+        basin: The basin.
     """
     while parent[basin] != basin:
         parent[basin] = parent[parent[basin]]
@@ -230,20 +230,20 @@ def visit_cells(
     components: Components,
     room: FrameEvents,
 ) -> tuple[int, int]:
-    """Visit all cells from high scores to low; how many events of each kind were written."""
+    """Visit all cells from high scores to low; return the number of written events of each kind."""
     cell_area, basin, kind, _, _ = grid
     fp_score, fp_change = room.false_positive_score, room.false_positive_change
     parent, area, inside, _, told = components
     tally = np.zeros(1 + len(region_area), np.int64)  # false positives, then matches by region
-    found = np.zeros(len(region_area), np.int64)  # as reported
+    found = np.zeros(len(region_area), np.int64)  # 1 if the last event says so
     changed = np.empty(len(order) + len(joins.score), np.uint32)  # basins of changed components
-    # Of this type from the beginning: numba compiles what it calls once, not for a 0 as well.
+    # All counters are int64: with a literal 0, numba would compile callees for a second type.
     zero: Any = np.int64(0)
     changed_count = joined = fp_events = region_events = reported = zero
     for i in range(len(order)):
         cell = np.uint32(order[i])
         root = basin[cell]
-        # Written out for speed: numba counts references at every call that takes an array.
+        # find_root is written out for speed: numba counts references when arrays are passed.
         while root != parent[root]:
             parent[root] = parent[parent[root]]
             root = parent[root]
@@ -255,7 +255,7 @@ def visit_cells(
                 joined += 1
             root = find_root(parent, root)
             _enter(cell, root, grid, components)
-        # What matches no region cannot come to match one by growing outside of them.
+        # A component that matches no region cannot match one by growing outside of regions.
         if inside[root] and (kind[cell] or not told[root, 0]):
             changed[changed_count] = root
             changed_count += 1
@@ -276,7 +276,7 @@ def visit_cells(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _enter(cell: Any, root: Any, grid: Grid, components: Components) -> None:
-    """Add what a cell shares with regions to its component."""
+    """Add the area that a cell shares with regions to its component."""
     row = grid.shared_row[cell]
     if row:
         # Loops over regions: a sum of arrays takes numba seconds to compile.
@@ -284,12 +284,12 @@ def _enter(cell: Any, root: Any, grid: Grid, components: Components) -> None:
             components.shared[root, i] += grid.shared[row, i]
         if not components.inside[root]:
             components.inside[root] = True
-            components.told[root, 0] = 1  # its peak is in the tally
+            components.told[root, 0] = 1  # it was counted at its peak
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _join(joins: Joins, i: int, components: Components, tally: NDArray[np.int64]) -> None:
-    """Make one component of two."""
+    """Join two components."""
     parent, area, inside, shared, told = components
     keep, drop = find_root(parent, joins.basin[i, 0]), find_root(parent, joins.basin[i, 1])
     if area[keep] < area[drop]:
@@ -301,7 +301,7 @@ def _join(joins: Joins, i: int, components: Components, tally: NDArray[np.int64]
     for i in range(told.shape[1]):
         told[keep, i] += told[drop, i]
     if not (inside[keep] and inside[drop]):
-        tally[0] -= 1  # one was outside all regions: a false positive by itself
+        tally[0] -= 1  # the one outside all regions was a false positive
     inside[keep] |= inside[drop]
 
 
@@ -313,7 +313,7 @@ def _tell(
     region_area: NDArray[np.float64],
     beta: float,
 ) -> None:
-    """Correct the tallies by what components are now: matches of regions or false positives."""
+    """Update the tallies: each component is now a match of some regions or a false positive."""
     parent, area, _, shared, told = components
     for cell in cells:
         root = find_root(parent, cell)
@@ -336,7 +336,7 @@ def _report(
     room: FrameEvents,
     events: int,
 ) -> int:
-    """Write which regions are found or lost at a score; the number of events so far."""
+    """Write the regions found or lost at a score; return the number of events so far."""
     for region in range(len(matches)):
         change = min(matches[region], 1) - found[region]
         if change:

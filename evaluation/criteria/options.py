@@ -1,4 +1,4 @@
-"""What the definitions of the criteria leave open."""
+"""Options that the definitions of the criteria leave open."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,12 @@ class CriteriaOptions:
     Attributes:
         alpha: Least share of a track's regions that must be found.
         beta: Least intersection over union of a match.
-        connectivity: 8 or 4, how cells form detected regions; without effect on boxes.
+        connectivity: 8 or 4, the neighbourhood by which cells form detected regions; it has no
+            effect on boxes.
         pixel_share: Least share of a frame's anomalous pixels that must be detected (pixel level).
         dual_share: Least share of the detected pixels that must be anomalous (dual pixel level).
         rule: How region and track curves become areas, a key of ``areas.AREA_RULES``.
-        alarm_threshold: Score from which a frame raises an alarm, for the false alarm rate.
+        alarm_threshold: Least score at which a frame raises an alarm, for the false alarm rate.
     """
 
     alpha: float = 0.1

@@ -1,4 +1,4 @@
-"""Order of scores, faster than a general sort."""
+"""Sort scores faster than a general sort does."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 
 def descending_order(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
-    """Indices from the highest score to the lowest; any order among equal ones.
+    """Indices from the highest score to the lowest; equal scores may have any order.
 
     Args:
-        scores: ``(n,)``, no NaN.
+        scores: ``(n,)`` scores, no NaN.
 
     Returns:
-        ``(n,)``.
+        ``(n,)`` indices.
     """
     if scores.dtype == np.float32:
         return np.asarray(_radix_order(scores.view(np.uint32))).view(np.int32)
@@ -23,14 +23,14 @@ def descending_order(scores: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
 
 @njit(cache=True, nogil=True)
 def _radix_order(bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Indices from the highest float32 to the lowest, given their bits: three passes of 11 bits."""
+    """Indices from the highest float32 to the lowest: a radix sort in three passes of 11 bits."""
     n = len(bits)
     keys, spare_keys = np.empty(n, np.uint32), np.empty(n, np.uint32)
     order, spare = np.empty(n, np.uint32), np.empty(n, np.uint32)
     places = np.zeros((3, 2048), np.uint32)
     low, middle, high = places[0], places[1], places[2]
     for i in range(n):
-        # Positive floats fall when their bits rise after flipping all but the sign.
+        # With all bits but the sign flipped, larger positive floats have smaller bits.
         key = bits[i] if bits[i] >> np.uint32(31) else ~bits[i] & np.uint32(0x7FFFFFFF)
         keys[i], order[i] = key, i
         low[key & np.uint32(2047)] += np.uint32(1)
@@ -51,7 +51,7 @@ def _scatter(
     sorted_keys: NDArray[np.uint32],
     sorted_order: NDArray[np.uint32],
 ) -> None:
-    """Sort by one digit, equal ones as they were; keys move along and are never looked up."""
+    """Sort by one digit (stable); the keys are moved too, so that they are never looked up."""
     before = np.uint32(0)
     for i in range(len(counts)):
         counts[i], before = before, np.uint32(before + counts[i])

@@ -9,14 +9,14 @@ from vadloc.annotations.ground_truth import GroundTruth
 
 
 class RegionOverlaps(NamedTuple):
-    """Overlap of ``n`` regions with a grid of cells, kept only where a region can touch cells.
+    """Overlap of ``n`` regions with a grid of cells, stored only for cells near each region.
 
     Attributes:
-        window: ``(n, 4)`` int64, rows ``[0, 1)`` and columns ``[2, 3)`` of the grid that region
-            ``i`` can touch.
-        start: ``(n,)`` int64, where region ``i``'s window begins in ``value``.
-        value: float64, the windows one after the other, row by row: shared area in pixels.
-        area_px: ``(n,)`` float64, the region's whole area.
+        window: ``(n, 4)`` int64, the cells that each region can touch: first row, end row, first
+            column, end column (ends are exclusive).
+        start: ``(n,)`` int64, index in ``value`` at which the window of each region begins.
+        value: float64, shared areas in pixels, window after window, row by row.
+        area_px: ``(n,)`` float64, whole area of each region.
     """
 
     window: NDArray[np.int64]
@@ -35,9 +35,9 @@ def region_overlaps(
 
     Args:
         truth: Ground truth of the sequence.
-        regions: Rows of the regions wanted, as from ``truth.regions_of(frame)``.
-        row_edges_px: ``(rows + 1,)`` ascending.
-        column_edges_px: ``(columns + 1,)`` ascending.
+        regions: Rows of the frame's regions, from ``truth.regions_of(frame)``.
+        row_edges_px: ``(rows + 1,)`` edges of the cells, ascending.
+        column_edges_px: ``(columns + 1,)`` edges of the cells, ascending.
 
     Returns:
         Areas in the order of ``regions``; element ``i`` belongs to row ``regions.start + i``.
@@ -72,16 +72,16 @@ def union_areas(
     row_edges_px: NDArray[np.float64],
     column_edges_px: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Area of each cell that lies in at least one region of the frame.
+    """Area of the part of each cell that is inside at least one region of the frame.
 
     Args:
         truth: Ground truth of the sequence.
-        regions: Rows of the regions wanted, as from ``truth.regions_of(frame)``.
-        row_edges_px: ``(rows + 1,)`` ascending.
-        column_edges_px: ``(columns + 1,)`` ascending.
+        regions: Rows of the frame's regions, from ``truth.regions_of(frame)``.
+        row_edges_px: ``(rows + 1,)`` edges of the cells, ascending.
+        column_edges_px: ``(columns + 1,)`` edges of the cells, ascending.
 
     Returns:
-        ``(rows, columns)`` float64, pixels.
+        ``(rows, columns)`` float64, areas in pixels.
     """
     areas = np.zeros((len(row_edges_px) - 1, len(column_edges_px) - 1))
     if regions.start < regions.stop:
@@ -99,9 +99,9 @@ def _union_areas(
     row_edges_px: NDArray[np.float64],
     column_edges_px: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The areas of `union_areas`, on the part of the grid that regions can touch."""
+    """The areas of `union_areas`, for the part of the grid that regions can touch."""
     boxes = truth.box_xyxy_px[regions]
-    # On a grid cut along every edge involved, a region covers a cell wholly or not at all.
+    # The grid is cut along all edges, so that a region covers a cell completely or not at all.
     fine_rows = _all_edges(row_edges_px, boxes[:, 1::2], pixels=truth.masks is not None)
     fine_columns = _all_edges(column_edges_px, boxes[:, 0::2], pixels=truth.masks is not None)
     covered = np.zeros((len(fine_rows) - 1, len(fine_columns) - 1), np.bool_)
@@ -125,7 +125,7 @@ def _union_areas(
 
 
 def _touched(edges: NDArray[np.float64], low: float, high: float) -> tuple[int, int]:
-    """First and one past the last interval that ``[low, high)`` can touch."""
+    """First (inclusive) and last (exclusive) interval that ``[low, high)`` can touch."""
     first = int(np.searchsorted(edges, low, side="right")) - 1
     last = int(np.searchsorted(edges, high, side="left"))
     first = min(max(first, 0), len(edges) - 2)
@@ -133,16 +133,16 @@ def _touched(edges: NDArray[np.float64], low: float, high: float) -> tuple[int, 
 
 
 def _lengths(edges: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """Length of ``[low, high)`` in each interval between consecutive edges."""
+    """Length of the part of ``[low, high)`` in each interval between consecutive edges."""
     return np.diff(np.clip(edges, low, high))
 
 
 def _integrals(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integral over rows, between consecutive edges, of what is constant in each pixel row.
+    """Integrals over rows, between consecutive edges, of values that are constant in each row.
 
     Args:
-        values: ``(height, width)``, value in pixel row ``[i, i + 1)``; 0 outside.
-        edges: ``(n + 1,)`` ascending, in the same coordinate.
+        values: ``(height, width)``, the values in pixel rows ``[i, i + 1)``; 0 outside.
+        edges: ``(n + 1,)`` ascending, in the same coordinates.
 
     Returns:
         ``(n, width)`` float64.
@@ -159,7 +159,7 @@ def _integrals(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArr
 def _all_edges(
     cell_edges: NDArray[np.float64], region_edges: NDArray[np.float64], *, pixels: bool
 ) -> NDArray[np.float64]:
-    """Edges of the cells and of the regions, and every pixel's if regions are masks."""
+    """Edges of the cells and regions, and of all pixels if regions are masks."""
     every_pixel = np.arange(np.floor(cell_edges[0]), cell_edges[-1] + 1) if pixels else np.empty(0)
     edges = np.concatenate([cell_edges, region_edges.ravel(), every_pixel])
     return np.unique(np.clip(edges, cell_edges[0], cell_edges[-1]))

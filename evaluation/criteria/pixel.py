@@ -26,14 +26,14 @@ FIGURES = {
 
 
 class PixelStatistics(NamedTuple):
-    """What the pixel levels need of one sequence.
+    """Statistics of one sequence for the pixel levels.
 
     Attributes:
         pixel: Ranking of the frames at pixel level.
-        dual_pixel: The same at dual pixel level.
-        frames_without_pixels: Anomalous frames without any annotated pixel. They count at frame
-            level; at both pixel levels there is nothing to find in them, nor are they normal, so
-            they are left out.
+        dual_pixel: Ranking of the frames at dual pixel level.
+        frames_without_pixels: Number of anomalous frames without annotated pixels. They count at
+            frame level. At both pixel levels they are left out, because they are not normal and
+            have nothing to find.
     """
 
     pixel: RankedFrames
@@ -42,7 +42,7 @@ class PixelStatistics(NamedTuple):
 
 
 class PixelObserver(PixelLevels):
-    """Collects when the anomalous frames of a sequence are found."""
+    """Collects the scores at which the anomalous frames of a sequence are found."""
 
     def __init__(self, truth: GroundTruth, options: CriteriaOptions) -> None:
         super().__init__(truth, pixel_share=options.pixel_share, dual_share=options.dual_share)
@@ -51,7 +51,7 @@ class PixelObserver(PixelLevels):
     def statistics(
         self, events: Events, _frame_scores: NDArray[np.floating[Any]]
     ) -> PixelStatistics:
-        """The rankings; normal frames by their highest score, not by one of the detector's own."""
+        """The rankings; a normal frame counts by its highest score, not by its frame score."""
         normal, found = events.frame_score[~self._anomalous], self.found_score
         count = len(found)
         return PixelStatistics(
@@ -69,7 +69,7 @@ def observe(truth: GroundTruth, options: CriteriaOptions) -> PixelObserver:
 def combine(
     statistics: Mapping[str, PixelStatistics], _options: CriteriaOptions
 ) -> CriterionResult:
-    """All frames of all sequences together."""
+    """Rank all frames of all sequences together."""
     parts = statistics.values()
     return CriterionResult(
         curves={

@@ -1,4 +1,4 @@
-"""When anomalous frames are found at pixel level and at dual pixel level."""
+"""Scores at which anomalous frames are found at pixel level and at dual pixel level."""
 
 from typing import Any, NamedTuple
 
@@ -29,9 +29,9 @@ class PixelLevels:
 
     @property
     def found_score(self) -> NDArray[np.float64]:
-        """``(frames,)`` highest threshold at which enough annotated pixels are detected.
+        """Highest threshold at which enough annotated pixels of a frame are detected.
 
-        Of each anomalous frame with annotated pixels, by frame.
+        ``(n,)`` for the anomalous frames with annotated pixels, in the order of frames.
         """
         return np.array([levels.found_score for levels in self._by_frame()], np.float64)
 
@@ -42,7 +42,7 @@ class PixelLevels:
 
     @property
     def dual_change(self) -> NDArray[np.int64]:
-        """``(e,)`` +1 found, -1 lost."""
+        """``(e,)`` +1 where the frame becomes found, -1 where it is lost."""
         changes = (levels.dual_change for levels in self._by_frame())
         return np.concatenate([np.empty(0, np.int64), *changes])
 
@@ -50,12 +50,12 @@ class PixelLevels:
         return [self._found[frame] for frame in sorted(self._found)]
 
     def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
-        """Take a frame in; normal ones and those without annotated pixels are passed over.
+        """Add a frame; normal frames and frames without annotated pixels are skipped.
 
         Args:
             frame: 0-based frame.
-            cells: Its scores.
-            order: Indices of its cells from the highest score to the lowest, if known.
+            cells: Scores of the frame.
+            order: Indices of the cells from the highest score to the lowest, if known.
         """
         regions = self._truth.regions_of(frame)
         if regions.start == regions.stop:
@@ -92,22 +92,22 @@ def _pixel_events(
     sides_px: tuple[NDArray[np.float64], NDArray[np.float64]],
     shares: tuple[float, float],
 ) -> tuple[float, NDArray[np.float64], NDArray[np.int64]]:
-    """Visit the cells of a frame; cells of one score enter together.
+    """Visit the cells of a frame from high scores to low; cells of one score count together.
 
     Args:
-        scores: ``(cells,)``.
-        order: ``(cells,)`` from the highest score to the lowest.
-        inside_px: ``(cells,)`` anomalous pixels in each cell, some above 0.
-        sides_px: Heights of the rows, widths of the columns.
-        shares: Of the pixel level and of the dual pixel level.
+        scores: ``(cells,)`` score of each cell.
+        order: ``(cells,)`` indices from the highest score to the lowest.
+        inside_px: ``(cells,)`` anomalous pixels in each cell; their sum is above 0.
+        sides_px: Heights of the rows and widths of the columns.
+        shares: Least shares ``pixel_share`` and ``dual_share``.
 
     Returns:
-        The score at which enough anomalous pixels are detected; scores at which the dual pixel
-        level is reached or lost, and ``(e,)`` +1 or -1.
+        The score at which enough anomalous pixels are detected; ``(e,)`` scores at which the frame
+        becomes found or is lost at dual pixel level; and ``(e,)`` +1 or -1 for each of them.
     """
     heights, widths = sides_px
     pixel_share, dual_share = shares
-    columns = np.uint32(len(widths))  # division is quicker without a sign
+    columns = np.uint32(len(widths))  # unsigned division is faster
     inside = np.empty(len(order))
     total_px = 0.0
     for i in range(len(order)):

@@ -1,4 +1,4 @@
-"""Criteria that rank frames: ROC curve, its area and equal error rate, average precision."""
+"""Numbers for criteria that rank frames: ROC curve, area, equal error rate, average precision."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,12 +28,13 @@ NO_NORMAL = "no normal frame"
 
 @dataclass(frozen=True)
 class RankedFrames:
-    """What a frame-wise criterion needs to know of some frames.
+    """Statistics of some frames for a frame-wise criterion.
 
     Attributes:
-        normal_score: ``(n,)`` highest score of each normal frame, a false positive from there on.
-        found_score: ``(e,)`` score at which an anomalous frame becomes found or is lost again.
-        found_change: ``(e,)`` int64, +1 found, -1 lost.
+        normal_score: ``(n,)`` score of each normal frame; at this threshold and below, the frame
+            is a false positive.
+        found_score: ``(e,)`` scores at which an anomalous frame becomes found or is lost again.
+        found_change: ``(e,)`` int64, +1 where a frame becomes found, -1 where it is lost.
         anomalous_count: Number of anomalous frames.
     """
 
@@ -44,10 +45,10 @@ class RankedFrames:
 
 
 def rank_frames(frame_scores: NDArray[np.floating[Any]], truth: GroundTruth) -> RankedFrames:
-    """The frames of a sequence by one score each.
+    """Statistics of the frames of a sequence, which have one score each.
 
     Args:
-        frame_scores: ``(frames,)``, ``-inf`` without any detection.
+        frame_scores: ``(frames,)`` score of each frame, ``-inf`` without any detection.
         truth: Ground truth of the sequence.
 
     Raises:
@@ -68,7 +69,7 @@ def rank_frames(frame_scores: NDArray[np.floating[Any]], truth: GroundTruth) -> 
 
 
 def join_frames(parts: Iterable[RankedFrames]) -> RankedFrames:
-    """All frames of all sequences."""
+    """Join the statistics of all sequences."""
     parts = list(parts)
     return RankedFrames(
         np.concatenate([p.normal_score for p in parts]),
@@ -82,10 +83,11 @@ def roc_curve(frames: RankedFrames) -> RateCurve:
     """Share of anomalous frames found over share of normal frames that raise an alarm.
 
     Args:
-        frames: Frames of a criterion.
+        frames: Statistics of all frames.
 
     Returns:
-        A point at every distinct score; NaN rates and the reason if a class is missing.
+        A curve with a point at every distinct score. If there are no normal or no anomalous frames,
+        the rates are NaN and the curve has the reason.
     """
     normal_count = len(frames.normal_score)
     thresholds = falling_thresholds(frames.normal_score, frames.found_score)
@@ -107,10 +109,10 @@ def roc_result(frames: RankedFrames) -> CurveResult:
 
 
 def average_precision(frames: RankedFrames) -> Value:
-    """Sum over the ranking of (recall gained) x (precision there), ties taken together.
+    """Sum of (increase of recall) x precision over all thresholds; ties count together.
 
     Args:
-        frames: Frames at frame level.
+        frames: Statistics of all frames at frame level.
 
     Returns:
         The average precision in 0..1; undefined without an anomalous frame.
@@ -125,7 +127,7 @@ def average_precision(frames: RankedFrames) -> Value:
 
 
 def false_alarm_rate(frames: RankedFrames, *, threshold: float = 0.5) -> Value:
-    """Share of normal frames that score at least the threshold; undefined without any."""
+    """Share of normal frames that score at least the threshold; undefined without normal frames."""
     if not len(frames.normal_score):
         return Value.undefined(NO_NORMAL)
     return Value(float(np.mean(frames.normal_score >= np.float64(threshold))))

@@ -25,13 +25,13 @@ FIGURES = {"region": ("detection", "regions (RBDC)")}
 
 
 class EventsObserver:
-    """Keeps the changes of detected regions."""
+    """Returns the events of detected regions as the statistics of a sequence."""
 
     def add(self, frame: int, cells: Cells, order: NDArray[np.int32] | None = None) -> None:
-        """Nothing: the changes of detected regions are all that counts."""
+        """Do nothing, since this criterion needs only the events."""
 
     def statistics(self, events: Events, _frame_scores: NDArray[np.floating[Any]]) -> Events:
-        """The changes of detected regions."""
+        """The events of detected regions."""
         return events
 
 
@@ -41,6 +41,6 @@ def observe(_truth: GroundTruth, _options: CriteriaOptions) -> EventsObserver:
 
 
 def combine(statistics: Mapping[str, Events], options: CriteriaOptions) -> CriterionResult:
-    """The curve of all sequences together, and the area under it by the rule of the options."""
+    """Compute the curve of all sequences together, and its area by the rule of the options."""
     curve = detection_curve(list(statistics.values()), alpha=options.alpha).region
     return CriterionResult({"region": CurveResult(curve, area_under(curve, rule=options.rule))})

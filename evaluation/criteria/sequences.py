@@ -1,6 +1,6 @@
-"""Each sequence by itself: what the criteria need of it.
+"""Statistics of single sequences for all criteria.
 
-Sequences can be done side by side; `evaluation.criteria.combination` puts them together.
+Sequences can be processed in parallel; `evaluation.criteria.combination` combines them.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from vadloc.scores import (
 
 @dataclass(frozen=True)
 class SequenceStatistics:
-    """All that the criteria need of one sequence; small, can be pickled.
+    """Statistics of one sequence for all criteria; small, and can be pickled.
 
     Attributes:
-        sequence: Its name.
+        sequence: Name of the sequence.
         frame_score: ``(frames,)`` highest score of each frame, ``-inf`` without any detection; the
-            detector's own score where it scores frames only.
-        parts: What each criterion needs.
-        places_known: False if the detector scores frames and does not say where.
+            detector's frame score if it gives only frame scores.
+        parts: Statistics for each criterion.
+        places_known: False if the detector gives only frame scores, without positions.
     """
 
     sequence: str
@@ -51,19 +51,19 @@ def sequence_statistics(
     options: CriteriaOptions | None = None,
     threads: int = 1,
 ) -> SequenceStatistics:
-    """What the criteria need of one sequence.
+    """Compute the statistics of one sequence for all criteria.
 
     Args:
         scores: Map or boxes of the sequence.
-        truth: Its ground truth.
-        frame_scores: ``(frames,)`` the detector's own score of each frame, for the frame level
-            only; ``None`` for the highest score in the frame.
-        options: ``None`` for the defaults; ``alpha``, ``rule`` and ``alarm_threshold`` matter
-            only to ``combine``.
-        threads: Number of frames side by side; without effect on the result.
+        truth: Ground truth of the sequence.
+        frame_scores: ``(frames,)`` the detector's frame score of each frame, used only at frame
+            level; ``None`` for the highest score in the frame.
+        options: Options of the criteria, ``None`` for the defaults; ``alpha``, ``rule`` and
+            ``alarm_threshold`` are used only by ``combine``.
+        threads: Number of frames processed in parallel; it has no effect on the result.
 
     Raises:
-        VadlocError: Scores and truth do not belong together, or a score is not finite.
+        VadlocError: Scores and ground truth do not fit together, or a score is not finite.
     """
     options = options or CriteriaOptions()
     observers = _observers(truth, options)
@@ -96,12 +96,12 @@ def _observers(truth: GroundTruth, options: CriteriaOptions) -> dict[Criterion, 
 
 
 def frame_statistics(frame_scores: NDArray[np.float64], truth: GroundTruth) -> SequenceStatistics:
-    """What the criteria need of one sequence if the detector scores frames and does not say where.
+    """Statistics of one sequence if the detector gives only frame scores.
 
-    With one such sequence in the test set, the frame level is all that is defined.
+    If the test set has such a sequence, only the frame level is defined.
 
     Args:
-        frame_scores: ``(frames,)``.
+        frame_scores: ``(frames,)`` score of each frame.
         truth: Ground truth of the sequence.
 
     Raises:

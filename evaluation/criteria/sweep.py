@@ -1,11 +1,12 @@
-"""Detected regions of a sequence at every distinct score, as events.
+"""The events of detected regions of a sequence, at every distinct score.
 
-Components of detected cells are unions of basins (see `evaluation.criteria.basins`). Where nothing
-is annotated, each one is a false positive: it appears at a peak and is lost at a join. In the other
-frames the cells are visited from the highest score to the lowest, and components are kept by
-union-find; each knows its area and what it shares with each annotated region, so its matches are
-known without ever labelling an image. All cells of one score enter before anything is read: the
-order within a tie has no effect.
+Components of detected cells are unions of basins (see `evaluation.criteria.basins`). In a frame
+without annotated regions, each component is a false positive: it appears at a peak, and a join
+removes one. In other frames the cells are visited from the highest score to the lowest, and a
+union-find stores the components. Each component has its area and the area that it shares with each
+annotated region; so its matches are known without labelling an image at each threshold. Matches are
+counted only after all cells of one score have been visited, so the order of equal scores has no
+effect.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,7 +46,7 @@ from vadloc.scores import (
 )
 
 EachFrame: TypeAlias = Callable[[int, Cells, NDArray[np.int32]], None]
-"""Takes a 0-based frame, its cells, and their order from the highest score to the lowest."""
+"""Function of a 0-based frame, its cells, and their order from the highest score to the lowest."""
 
 
 def sequence_events(
@@ -60,24 +61,24 @@ def sequence_events(
     """Every change of false positives and found regions as the threshold falls.
 
     A detected region is a component of the cells that score at least the threshold. It matches an
-    annotated region when their intersection over union is at least ``beta``; without any match it
-    is a false positive.
+    annotated region if their intersection over union is at least ``beta``. Without a match it is a
+    false positive.
 
     Args:
         scores: Map of the sequence; each thread reads one frame at a time.
-        truth: Its ground truth.
+        truth: Ground truth of the sequence.
         beta: Least intersection over union, above 0 and at most 1.
         connectivity: 8 joins cells that share a corner, 4 only those that share an edge.
         each_frame: Called for each frame with annotated regions, so that a map is read and sorted
-            once for all criteria; with several threads in any order and side by side.
-        threads: Number of frames side by side; without effect on the result.
+            once for all criteria. Several threads call it in any order and at the same time.
+        threads: Number of frames processed in parallel; it has no effect on the result.
 
     Returns:
         Events of all frames of the sequence.
 
     Raises:
-        VadlocError: Options out of range, scores and truth that do not belong together, or a
-            score that is not a finite number.
+        VadlocError: An option is out of range, scores and ground truth do not fit together, or a
+            score is not a finite number.
     """
     check_share("beta", beta)
     check_same_sequence(scores, truth)
@@ -96,18 +97,18 @@ def sequence_events(
 
 
 def box_events(scores: BoxScores, truth: GroundTruth, *, beta: float = 0.1) -> Events:
-    """The events of detections given as boxes: each box is a detected region, nothing merges.
+    """The events of detected boxes: each box is a detected region, and boxes never merge.
 
     Args:
         scores: Boxes of the sequence.
-        truth: Its ground truth.
+        truth: Ground truth of the sequence.
         beta: Least intersection over union, above 0 and at most 1.
 
     Returns:
-        Events of all frames of the sequence; nothing found is ever lost again.
+        Events of all frames of the sequence; a found region is never lost again.
 
     Raises:
-        VadlocError: ``beta`` is out of range or scores and truth do not belong together.
+        VadlocError: ``beta`` is out of range, or scores and ground truth do not fit together.
     """
     check_share("beta", beta)
     check_same_sequence(scores, truth)
@@ -158,7 +159,7 @@ class _SweptFrame(NamedTuple):
 
 
 class _Sweeper:
-    """Sweeps the frames of one sequence, in any order and side by side."""
+    """Sweeps the frames of one sequence, in any order and in parallel."""
 
     def __init__(
         self,
@@ -174,7 +175,7 @@ class _Sweeper:
         self._area = np.outer(np.diff(self._rows), np.diff(self._columns)).ravel()
         self._beta, self._connectivity = beta, connectivity
         self._each_frame = each_frame
-        self._spare: list[Basins] = []  # as many as there are threads, in the end
+        self._spare: list[Basins] = []  # at most one for each thread
         check_connectivity(connectivity)
 
     def sweep(self, frame: int) -> _SweptFrame:
@@ -200,7 +201,7 @@ class _Sweeper:
 
 
 def _unmatched_events(cells: NDArray[np.floating[Any]], basins: Basins) -> FrameEvents:
-    """Events of a frame without regions: one more component at a peak, one less at a join."""
+    """Events of a frame without regions: a peak adds a component, a join removes one."""
     peaks, joins = cells[basins.kind & PEAK != 0], basins.joins.score
     return FrameEvents(
         np.concatenate([peaks, joins]),
@@ -242,7 +243,7 @@ def _frame_events(
     fp_events, region_events = visit_cells(
         order, cells.ravel(), grid, basins.joins, overlaps.area_px, beta, components, room
     )
-    # Copies, so that the room of a frame is given back.
+    # Copies, so that the larger arrays of the frame are freed.
     return FrameEvents(
         room.false_positive_score[:fp_events].copy(),
         room.false_positive_change[:fp_events].copy(),
@@ -255,7 +256,7 @@ def _frame_events(
 def _inside(
     kind: NDArray[np.uint8], overlaps: RegionOverlaps
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Mark the cells ``INSIDE`` and collect what they share; see ``Grid``."""
+    """Mark cells as ``INSIDE``, and return ``shared_row`` and ``shared`` of ``Grid``."""
     windows = []
     for (top, bottom, left, right), start in zip(overlaps.window, overlaps.start, strict=True):
         window = np.s_[top:bottom, left:right]
@@ -291,7 +292,7 @@ def _sequence_events(
     lowest: float,
     parts: Iterable[FrameEvents],
 ) -> Events:
-    """Join the frames; false positives of one score are added up."""
+    """Join the events of all frames; changes of false positives at one score are added up."""
     fields = [np.concatenate(field) for field in zip(*parts, strict=True)]
     room = FrameEvents(*fields) if fields else FrameEvents(*np.empty((5, 0), np.int64))
     order = descending_order(room.false_positive_score)[::-1]

@@ -22,6 +22,6 @@ observe = region.observe
 
 
 def combine(statistics: Mapping[str, Events], options: CriteriaOptions) -> CriterionResult:
-    """The curve of all sequences together, and the area under it by the rule of the options."""
+    """Compute the curve of all sequences together, and its area by the rule of the options."""
     curve = detection_curve(list(statistics.values()), alpha=options.alpha).track
     return CriterionResult({"track": CurveResult(curve, area_under(curve, rule=options.rule))})

@@ -1,1 +1,1 @@
-"""Plots of curves and drawings of ground truth and scores."""
+"""Plot curves, and draw ground truth and scores on frames."""

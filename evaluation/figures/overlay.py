@@ -1,4 +1,4 @@
-"""Draw scores and annotations of a frame: what ``vadloc.video.drawing`` does not know of.
+"""Draw score maps, ground truth and detected regions on a frame.
 
 An image may show the frame magnified by a whole number ``zoom``; see ``vadloc.video.drawing``.
 """
@@ -28,7 +28,7 @@ def draw_score_map(image: RgbImage, cells: Cells, scale: ColourScale) -> RgbImag
     Args:
         image: Picture of the frame at any magnification.
         cells: Scores of the frame.
-        scale: Fixed for all frames that are to be compared.
+        scale: The colour scale, the same for all frames that will be compared.
     """
     return draw_cells(image, *cells, scale)
 

@@ -1,9 +1,9 @@
 """Figures of an evaluation, as PNG and SVG.
 
-Functions that draw take axes and arrays; ``save_...`` functions own the figure. Nothing goes
-through pyplot, and a user's own Matplotlib settings have no effect. Colours are those of Okabe and
-Ito (*Color universal design*, 2008), which the colour-blind can tell apart; in grey print the line
-styles do it.
+``plot_...`` functions draw on axes; ``save_...`` functions make and save figures. Pyplot is not
+used, and Matplotlib settings of the user have no effect. The colours are those of Okabe and Ito
+(*Color universal design*, 2008), which colour-blind people can tell apart. In grey prints, the line
+styles tell the curves apart.
 """
 
 from collections.abc import Mapping
@@ -56,16 +56,16 @@ CHANCE = "chance"
 EVERY_THRESHOLD = "single thresholds"
 SHARED = (CHANCE, EVERY_THRESHOLD)
 RESOLUTION = 2000
-"""Points of a curve that are closer than 1 / 2000 of the axis are drawn as one."""
+"""Points of a curve that are closer than 1/2000 of the axis are drawn as one."""
 
 
 class LineStyle(NamedTuple):
-    """How a curve looks.
+    """The style of a curve.
 
     Attributes:
         colour: Hexadecimal RGB.
         dashes: A Matplotlib line style.
-        marker: A Matplotlib marker, for its single points.
+        marker: A Matplotlib marker for single points of the curve.
     """
 
     colour: str
@@ -78,21 +78,21 @@ SECOND = LineStyle("#D55E00", (0, (5, 1.5)), "s")
 ANOMALOUS_COLOUR = "#56B4E9"
 THRESHOLD_COLOUR = "#D55E00"
 REASON_LENGTH = 40
-"""Characters of a legend; the summary has the whole reason."""
+"""Most characters of a reason in a legend; the summary has the full text."""
 CHANCE_COLOUR = "0.6"
 
 
 def plot_roc(axes: Axes, roc: CurveResult, *, label: str, line: LineStyle = FIRST) -> None:
-    """Share of anomalous frames found over share of normal frames that raise an alarm.
+    """Plot the share of anomalous frames found over the share of normal frames that raise an alarm.
 
-    Shows the best rate so far (what the area is taken under), the equal error rate as a point, and
-    the line of chance.
+    The plot shows the best rate so far, under which the area is taken, the equal error rate as a
+    point, and the line of chance.
 
     Args:
-        axes: Where to draw.
+        axes: Axes to draw on.
         roc: Curve, area and equal error rate of a frame-wise criterion.
-        label: Name of the curve in the legend, which adds the area.
-        line: How it looks.
+        label: Name of the curve in the legend; the area is added to it.
+        line: Style of the curve.
     """
     path = roc_path(roc.curve)
     x, y = thinned(path.fpr, path.rate)
@@ -117,18 +117,18 @@ def plot_detection(
     rule: str = "envelope",
     line: LineStyle = FIRST,
 ) -> None:
-    """Share of regions or tracks found over false positives per frame, from 0 to 1.
+    """Plot the share of regions or tracks found over false positives per frame, from 0 to 1.
 
-    Faint points are the sweep itself, one for each threshold; the line is the best rate reachable
-    at each number of false positives: the staircase under which rule ``envelope`` takes its area.
+    Each faint point is one threshold. The line is the staircase of rule ``envelope``: the best rate
+    at this number of false positives or fewer.
 
     Args:
-        axes: Where to draw.
+        axes: Axes to draw on.
         curve: Region or track curve.
-        area: Area under it.
-        label: Name of the curve in the legend, which adds the area.
-        rule: The rule behind ``area``; the legend names it if it is not that of the line.
-        line: How it looks.
+        area: Area under the curve.
+        label: Name of the curve in the legend; the area is added to it.
+        rule: Area rule of ``area``; the legend names it unless it is ``envelope``.
+        line: Style of the curve.
     """
     raw_x, raw_y = thinned(curve.fpr, curve.rate)
     inside = raw_x <= 1
@@ -152,7 +152,7 @@ def plot_detection(
 
 
 def _staircase(curve: RateCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ends of the level and upright pieces of the envelope, from (0, 0) to the right edge."""
+    """Corners of the envelope's staircase, from (0, 0) to the right edge."""
     if curve.reason is not None:
         return curve.fpr, curve.rate
     path = envelope_path(curve)
@@ -167,13 +167,13 @@ def plot_scores(
     *,
     threshold: float | None = None,
 ) -> None:
-    """Score of each frame, with bands where the ground truth is anomalous.
+    """Plot the score of each frame, with bands where the ground truth is anomalous.
 
     Args:
-        axes: Where to draw.
-        frame_scores: ``(frames,)``; ``-inf`` (no detection) leaves a gap.
+        axes: Axes to draw on.
+        frame_scores: ``(frames,)`` scores; ``-inf`` (no detection) leaves a gap.
         anomalous: ``(frames,)`` labels of the ground truth.
-        threshold: Drawn as a dashed line.
+        threshold: Score of a dashed line; ``None`` for no line.
     """
     number = np.arange(1, len(frame_scores) + 1)
     for index, (first, last) in enumerate(runs(anomalous)):
@@ -198,14 +198,14 @@ def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def thinned(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points without those that fall on the one before them at the resolution of a figure.
+    """Leave out points that equal the point before them at the resolution of a figure.
 
     Args:
-        x: ``(k,)``, in units of the axis length.
-        y: ``(k,)``.
+        x: ``(k,)`` positions in units of the axis length.
+        y: ``(k,)`` positions in units of the axis length.
 
     Returns:
-        The remaining points, the first and last of all among them.
+        The remaining points, including the first and the last one.
     """
     pixels = np.rint(np.stack([x, y]) * RESOLUTION)
     moved = (np.diff(pixels) != 0).any(axis=0)
@@ -222,9 +222,9 @@ def _words(what: str, value: Value) -> str:
 
 
 def _frame_rates(axes: Axes) -> None:
-    """Both axes from 0 to 1, with room for a line on the border, and a legend.
+    """Set both axes from 0 to 1, with space for a line on the border, and add a legend.
 
-    What curves share stands once and last in the legend.
+    Entries that curves share are at the end of the legend, once.
     """
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)
@@ -236,11 +236,11 @@ def _frame_rates(axes: Axes) -> None:
 
 
 def save_evaluation_plots(folder: Path, result: CriteriaResult) -> list[Path]:
-    """The curves of all criteria, in the figures that the criteria name.
+    """Save the curves of all criteria, in the figures that the criteria name.
 
     Args:
-        folder: Where to write ``roc_frame``, ``roc_pixel`` and ``detection``.
-        result: The evaluation.
+        folder: Folder for ``roc_frame``, ``roc_pixel`` and ``detection``.
+        result: Result of the evaluation.
 
     Returns:
         Paths of the files, a PNG and an SVG of each figure.
@@ -270,12 +270,12 @@ def save_score_plots(
     *,
     threshold: float | None = None,
 ) -> list[Path]:
-    """One figure a sequence: the score of each frame; all share one vertical axis.
+    """Save one figure per sequence with the score of each frame; all have the same vertical axis.
 
     Args:
-        folder: Where to write ``scores_<sequence>``.
-        scores: For each sequence ``(frame_scores, anomalous)``, as `plot_scores` takes them.
-        threshold: Drawn as a dashed line.
+        folder: Folder for ``scores_<sequence>``.
+        scores: For each sequence ``(frame_scores, anomalous)``, as for `plot_scores`.
+        threshold: Score of a dashed line; ``None`` for no line.
 
     Returns:
         Paths of the files, a PNG and an SVG of each figure.
@@ -290,7 +290,7 @@ def save_score_plots(
             axes = figure.add_subplot()
             plot_scores(axes, frame_scores, anomalous, threshold=threshold)
             axes.set_ylim(low, high)
-            axes.set_title(name, loc="left", parse_math=False)  # it is no formula
+            axes.set_title(name, loc="left", parse_math=False)  # "$" is no formula
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
             paths += save_figure(figure, folder / f"scores_{name}")
     return paths
@@ -306,10 +306,10 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
 
     Args:
         figure: The figure.
-        path: Name without suffix.
+        path: Path without suffix.
 
     Returns:
-        The two paths; each file is complete or absent.
+        The two paths; each file is written completely or not at all.
 
     Raises:
         VadlocError: A file cannot be written.
@@ -317,7 +317,7 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     FigureCanvasAgg(figure)
     paths = [path.with_name(f"{path.name}.{form}") for form in ("png", "svg")]
     with style.context(STYLE):
-        figure.draw_without_rendering()  # Lays it out, once and not for each file again.
+        figure.draw_without_rendering()  # Computes the layout once for both files.
         figure.set_layout_engine("none")
         for target, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
             content = BytesIO()

@@ -1,4 +1,4 @@
-"""The files that belong to one sequence, for pictures of predictions and ground truth."""
+"""Find the files of each sequence, for pictures of predictions and ground truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +13,16 @@ NOTHING = "nothing to show: give predictions, ground truth, or both"
 
 
 class Files(NamedTuple):
-    """The files of one sequence; what is ``None`` is not shown.
+    """The files of one sequence; nothing is shown of a file that is ``None``.
 
     Attributes:
         name: Name of the sequence.
-        truth: JSON, or the folder that the reader of another format takes.
-        prediction: JSON or ``.npy``.
-        frames: Folder of frames or video.
-        pictures: The picture of each frame, in place of ``frames``.
+        truth: JSON of the ground truth; for other formats, the folder of the ground truth.
+        prediction: JSON or ``.npy`` of the prediction.
+        frames: Folder of frames, or video.
+        pictures: The picture of each frame, instead of ``frames``.
         truth_maps: Folder that the paths of maps in a JSON of ground truth are relative to;
-            ``None`` for that of the JSON.
+            ``None`` for the folder of the JSON.
         prediction_maps: The same for the prediction.
     """
 
@@ -39,7 +39,7 @@ class JsonFolder(NamedTuple):
     """A folder of JSON files.
 
     Attributes:
-        folder: The folder; ``None`` for none, which has no files.
+        folder: The folder; ``None`` for no files.
         suffix: What follows the sequence's name in the names of the files.
     """
 
@@ -47,13 +47,14 @@ class JsonFolder(NamedTuple):
     suffix: str
 
     def paths(self, other: "JsonFolder") -> dict[str, Path]:
-        """Files by the name of their sequence, without those of another kind in the same folder.
+        """The files by the name of their sequence, without those of the other kind.
 
         Args:
-            other: The folder of that kind, whose longer suffix may end in this one's.
+            other: The files of the other kind; they may be in the same folder and have a longer
+                suffix that ends with this suffix.
 
         Raises:
-            VadlocError: The folder is missing or has no such file.
+            VadlocError: The folder is missing or has no file with the suffix.
         """
         if self.folder is None:
             return {}
@@ -74,7 +75,7 @@ class JsonFolder(NamedTuple):
 
 
 def map_beside(path: Path) -> Path:
-    """The score map that a JSON describes if there is a ``.npy`` of its name, else the JSON."""
+    """The ``.npy`` score map with the name of a JSON if there is one, otherwise the JSON."""
     scores = path.with_suffix(".npy")
     return scores if scores.is_file() else path
 
@@ -87,7 +88,7 @@ def files_by_sequence(
     Args:
         truth: Folder of the ground truth.
         prediction: Folder of the predictions.
-        frames_dir: Folder of the sequences' folders of frames or videos.
+        frames_dir: Folder with the frame folders or videos of the sequences.
         ground_truth_format: A key of ``vadloc.annotations.READERS``.
 
     Raises:
@@ -111,7 +112,7 @@ def files_by_sequence(
 
 
 def _check_all(what: str, given: dict[str, Path], names: Sequence[str]) -> None:
-    """Raise unless there is one for each name, or none at all."""
+    """Raise unless there is a file for each name, or no file at all."""
     missing = [name for name in names if given and name not in given]
     if missing:
         raise VadlocError(

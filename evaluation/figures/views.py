@@ -1,4 +1,4 @@
-"""Frames of a sequence with its scores and annotation on them, between numbers and a legend."""
+"""Draw scores and annotation on the frames of a sequence, with a header line and a legend."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ from vadloc.video.frames import (
 )
 
 READABLE_HEIGHT_PX = 360
-"""Lower frames are magnified to at least this height, so that texts fit beside objects."""
+"""Smaller frames are magnified to at least this height, so that texts fit beside objects."""
 DARK_GREY = 40
-"""Background where there are no pictures."""
+"""Grey level of the background if there are no pictures."""
 MARGIN_PX = 4
 
 
@@ -49,7 +49,7 @@ class Look(NamedTuple):
     """How frames are drawn.
 
     Attributes:
-        scale: Colours of score maps.
+        scale: Colour scale of score maps.
         threshold: As in `ViewOptions`.
         zoom: As in `ViewOptions`.
     """
@@ -61,13 +61,13 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Annotated:
-    """What is known of one sequence.
+    """Ground truth and prediction of one sequence.
 
     Attributes:
-        files: Where it was read from.
-        size: Number and size of its frames.
-        truth: Its ground truth.
-        prediction: Its scores.
+        files: Files of the sequence.
+        size: Number and size of the frames.
+        truth: Ground truth; ``None`` if there is none.
+        prediction: Prediction; ``None`` if there is none.
     """
 
     files: Files
@@ -77,14 +77,14 @@ class Annotated:
 
 
 def read_score_map(path: Path, sequence: str) -> ScoreMap:
-    """A ``.npy`` of ``anomaly_detection.score_anomalies`` and the ``.json`` that describes it.
+    """Read a ``.npy`` of ``anomaly_detection.score_anomalies`` and the ``.json`` beside it.
 
     Args:
         path: The ``.npy``.
         sequence: Name of the sequence.
 
     Raises:
-        VadlocError: One of them is missing or damaged, or they do not fit each other.
+        VadlocError: A file is missing or damaged, or the two do not fit each other.
     """
     details = path.with_suffix(".json")
     for file in (path, details):
@@ -104,9 +104,9 @@ def read_annotated(
     """Read prediction and ground truth of a sequence.
 
     Args:
-        files: Its files.
+        files: Files of the sequence.
         ground_truth_format: A key of ``vadloc.annotations.READERS``.
-        mask_threshold: Level from which a pixel of a mask is anomalous.
+        mask_threshold: Lowest level that is anomalous in masks.
 
     Raises:
         VadlocError: A file is missing or unusable, or they disagree in number or size of frames.
@@ -139,7 +139,7 @@ def _read_truth(
     size: SequenceSize | None,
     mask_threshold: float | None,
 ) -> GroundTruth:
-    """Ground truth; formats other than JSON need the size of the frames from elsewhere."""
+    """Read the ground truth; formats other than JSON need ``size``, or the frames."""
     if ground_truth_format == "json":
         frames = None if files.frames is None else _frame_source(files)
         return read_ground_truth(
@@ -167,11 +167,11 @@ def _frame_source(files: Files) -> Sequence:
 
 
 def draw_frames(annotated: Annotated, look: Look) -> Iterator[RgbImage]:
-    """All frames of a sequence with what is known of them, one in memory at a time.
+    """Draw all frames of a sequence, one in memory at a time.
 
     Args:
         annotated: The sequence.
-        look: How to draw it.
+        look: Colours, threshold and magnification.
 
     Yields:
         RGB uint8 ``(height + strips, width, 3)``, magnified.
@@ -185,7 +185,7 @@ def draw_frames(annotated: Annotated, look: Look) -> Iterator[RgbImage]:
 
 
 def _pictures(annotated: Annotated) -> Iterator[RgbImage]:
-    """The frames, or a dark background as often."""
+    """The pictures of all frames; without pictures, a dark background for each frame."""
     files, (frame_count, height, width) = annotated.files, annotated.size
     if files.frames is None and files.pictures is None:
         dark = np.full((height, width, 3), DARK_GREY, np.uint8)
@@ -218,7 +218,7 @@ def _frames_of(files: Files) -> Iterator[RgbImage]:
 def _draw_frame(
     annotated: Annotated, look: Look, frame: int, picture: RgbImage, zoom: int
 ) -> RgbImage:
-    """One magnified frame between a line of numbers and a legend."""
+    """One magnified frame between the header line and the legend."""
     image, score = drawing.magnify(picture, zoom), None
     if annotated.prediction is not None:
         image, score = _draw_prediction(image, annotated.prediction, look, frame, zoom)
@@ -234,7 +234,7 @@ def _draw_frame(
 def _draw_prediction(
     image: RgbImage, prediction: Prediction, look: Look, frame: int, zoom: int
 ) -> tuple[RgbImage, float | None]:
-    """The image with the scores of a frame on it, and the frame's own score, if it has one."""
+    """The image with the scores of a frame drawn on it, and the frame score, if there is one."""
     scores = prediction.scores
     if scores is None:
         frame_score = prediction.frame_score
@@ -255,7 +255,7 @@ def _draw_prediction(
 def _header(
     annotated: Annotated, look: Look, frame: int, score: float | None
 ) -> list[tuple[str, Colour]]:
-    """Name, number and score of a frame, and what is said of it."""
+    """The header line: name of the sequence, number and score of a frame, and labels."""
     truth, count = annotated.truth, annotated.size.frame_count
     words = f"{annotated.files.name}   frame {frame + 1} of {count}"
     if annotated.prediction is not None:
@@ -271,7 +271,7 @@ def _header(
 def _draw_legend(
     strip: RgbImage, corner: tuple[int, int], annotated: Annotated, look: Look
 ) -> RgbImage:
-    """What colours and lines mean, as far as the sequence has them."""
+    """Draw the legend of the colours and lines that the sequence has."""
     scores = None if annotated.prediction is None else annotated.prediction.scores
     is_map = isinstance(scores, ScoreMap)
     keys = []

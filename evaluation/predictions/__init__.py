@@ -1,1 +1,1 @@
-"""Anybody's score files and boxes, as score maps."""
+"""Read scores and boxes of any detector from files."""

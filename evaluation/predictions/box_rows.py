@@ -1,7 +1,7 @@
 """Predictions as rows of boxes.
 
-``<sequence>.csv``: rows ``frame,x_min,y_min,x_max,y_max,score``, frames 0-based, boxes half-open. A
-first row of these names is a header.
+``<sequence>.csv`` has rows ``frame,x_min,y_min,x_max,y_max,score``. Frames are 0-based, boxes
+half-open. The first row may be a header with these names.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ LAYOUT = "frame,x_min,y_min,x_max,y_max,score"
 
 
 def read(path: Path, sequence: str, known: KnownSize, _details: Details, /) -> Prediction:
-    """The boxes; a `evaluation.predictions.readers.FileReader`.
+    """Read boxes (an `evaluation.predictions.readers.FileReader`).
 
     Raises:
         VadlocError: A row is malformed, or the size of the frames is unknown.

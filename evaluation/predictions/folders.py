@@ -1,4 +1,4 @@
-"""Predictions and ground truth in folders: what opens the pair of a sequence."""
+"""Make functions that open prediction and ground truth of each sequence in two folders."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from vadloc.video.numbering import one_spelling
 
 PathLike: TypeAlias = str | Path
 Load: TypeAlias = Callable[[], tuple[Prediction, GroundTruth]]
-"""Opens the prediction and the ground truth of one sequence."""
+"""A function that opens the prediction and the ground truth of one sequence."""
 
 
 class TruthFolder(NamedTuple):
@@ -41,7 +41,7 @@ def folder_to_loads(
     frames: Mapping[str, FrameSequence],
     size_px: tuple[int, int] | None,
 ) -> list[Load]:
-    """What opens each of the named sequences."""
+    """Functions that open the named sequences, in their order."""
     sizes = _known_sizes(names, frames, size_px)
     counts = counts_if_needed(
         truth.gt_format,
@@ -60,10 +60,10 @@ def folder_to_loads(
 
 
 def frames_of(names: Sequence[str], folder: Path) -> dict[str, FrameSequence]:
-    """The frames of all sequences of a folder, by name in one spelling.
+    """The frames of all sequences of a folder, by name in Unicode form NFC.
 
     Raises:
-        VadlocError: A prediction that is wanted has no frames.
+        VadlocError: One of ``names`` has no frames.
     """
     from vadloc.video.frames import list_sequences
 
@@ -81,7 +81,7 @@ def _known_sizes(
     frames: Mapping[str, FrameSequence],
     size_px: tuple[int, int] | None,
 ) -> dict[str, KnownSize]:
-    """What the frames and the options say of each sequence."""
+    """Number and size of the frames of each sequence, as far as frames or options give them."""
     width_px, height_px = size_px or (None, None)
     told = KnownSize(None, height_px, width_px)
     if not frames:
@@ -100,7 +100,7 @@ def _frame_count(
     frames: Mapping[str, FrameSequence],
     sizes: Mapping[str, KnownSize],
 ) -> int:
-    """Number of frames of any sequence, by its frames or else its prediction."""
+    """Number of frames of a sequence, from its frames or else from its prediction."""
     known = sizes.get(name, KnownSize())
     if known.frame_count is not None:
         return known.frame_count
@@ -116,7 +116,7 @@ def _frame_count(
 def _load_pair(
     folder: TruthFolder, path: Path, sequence: str, known: KnownSize, context: Context
 ) -> tuple[Prediction, GroundTruth]:
-    """A prediction and its ground truth; each says what the other needs to know of the size."""
+    """Open a prediction and its ground truth; either may give the frame size to the other."""
     if folder.gt_format == "json":
         source = ssvad_json.annotation_of(folder.folder, sequence)
         truth = ssvad_json.read_ground_truth(source, sequence=sequence, context=context)

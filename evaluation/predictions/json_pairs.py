@@ -1,4 +1,4 @@
-"""Ground truth and predictions as pairs of JSON files of py-ssvad-metrics: what opens each pair."""
+"""Make functions that open pairs of JSON files of py-ssvad-metrics (ground truth, prediction)."""
 
 from collections.abc import Collection
 from functools import partial
@@ -16,7 +16,7 @@ from vadloc.video.numbering import one_spelling
 
 
 class _MapFolders(NamedTuple):
-    """Folders that the paths of maps are relative to; ``None`` for that of the JSON."""
+    """Folders that the paths of maps are relative to; ``None`` for the folder of the JSON."""
 
     truth: Path | None
     prediction: Path | None
@@ -35,7 +35,7 @@ def json_to_load(
     gt_maps: PathLike | None = None,
     pred_maps: PathLike | None = None,
 ) -> Load:
-    """What opens a pair of JSON files; arguments as the first ones of `evaluate`."""
+    """A function that opens a pair of JSON files; arguments are the first four of `evaluate`."""
     maps = _MapFolders.of(gt_maps, pred_maps)
     return partial(_load_json, Path(gt_path), Path(pred_path), Path(pred_path).stem, maps)
 
@@ -46,16 +46,17 @@ def json_folders_to_loads(
     suffixes: tuple[str, str] = ("", ""),
     maps: tuple[PathLike | None, PathLike | None] = (None, None),
 ) -> list[Load]:
-    """What opens each pair of two folders.
+    """Functions that open the pairs of JSON files in two folders.
 
     Args:
         gt_dir: As in `accumulated_evaluate`.
         pred_dir: As in `accumulated_evaluate`.
-        suffixes: What follows the sequence's name in that of its ground truth and prediction.
-        maps: Folders that the paths of their maps are relative to.
+        suffixes: What follows the sequence's name in the names of ground truth and prediction.
+        maps: Folders that the paths of maps in ground truth and prediction are relative to;
+            ``None`` for the folder of the JSON.
 
     Raises:
-        VadlocError: A folder has no such file, or a sequence has only one of its two.
+        VadlocError: A folder has no such file, or a sequence has only one of its two files.
     """
     pairs = json_folders_to_pairs(gt_dir, pred_dir, suffixes)
     folders = _MapFolders.of(*maps)
@@ -67,10 +68,10 @@ def json_folders_to_pairs(
 ) -> dict[str, tuple[Path, Path]]:
     """Ground truth and prediction of each sequence of two folders, in natural order.
 
-    Arguments are those of `json_folders_to_loads`.
+    The arguments are those of `json_folders_to_loads`.
 
     Raises:
-        VadlocError: A folder has no such file, or a sequence has only one of its two.
+        VadlocError: A folder has no such file, or a sequence has only one of its two files.
     """
     truths = _list_json(Path(gt_dir), suffixes[0])
     predictions = _list_json(Path(pred_dir), suffixes[1])
@@ -81,7 +82,7 @@ def json_folders_to_pairs(
 def _load_json(
     truth: Path, prediction: Path, sequence: str, maps: _MapFolders
 ) -> tuple[ssvad_prediction.Prediction, GroundTruth]:
-    """A pair of JSON files."""
+    """Open a pair of JSON files."""
     annotation = ssvad_json.read_ground_truth(truth, sequence=sequence, maps=maps.truth)
     detected = ssvad_prediction.read_prediction(prediction, sequence=sequence, maps=maps.prediction)
     size = KnownSize(annotation.frame_count, annotation.height_px, annotation.width_px)

@@ -1,4 +1,4 @@
-"""What is known of the number and the size of a sequence's frames."""
+"""Partly known number and size of the frames of a sequence."""
 
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
@@ -13,18 +13,18 @@ from vadloc.errors import VadlocError, first_problem
 from vadloc.video.decoding import MAX_FRAME_PX
 
 MAX_FRAMES = 10_000_000
-"""Four days at 30 frames a second; a count beyond this is a slip."""
+"""Almost four days at 30 frames per second; a larger count is taken for a mistake."""
 _Pixels = Annotated[int, Field(gt=0, le=MAX_FRAME_PX)]
 
 
 class KnownSize(NamedTuple):
-    """What is known of a sequence's size; ``None`` for what is not.
+    """Number and size of the frames of a sequence; values that are unknown are ``None``.
 
     Attributes:
         frame_count: Number of frames.
         height_px: Frame height.
         width_px: Frame width.
-        counted_by: What the number of frames was taken from, for messages.
+        counted_by: File or folder whose frames were counted, for messages.
     """
 
     frame_count: int | None = None
@@ -33,11 +33,11 @@ class KnownSize(NamedTuple):
     counted_by: str = ""
 
     def agreeing(self, other: "KnownSize", *, where: str) -> "KnownSize":
-        """What is known from both.
+        """Combine the values that are known from two sources.
 
         Args:
-            other: What ``where`` says.
-            where: File or folder, for the message.
+            other: Size from the other source.
+            where: File or folder that is the other source, for the message.
 
         Raises:
             VadlocError: The two contradict each other.
@@ -60,10 +60,10 @@ class KnownSize(NamedTuple):
         )
 
     def complete(self, *, where: str) -> SequenceSize:
-        """All of it.
+        """The size, if all of it is known.
 
         Raises:
-            VadlocError: A part is unknown.
+            VadlocError: A value is unknown.
         """
         if None in self:
             missing = ", ".join(name for name, value in self._asdict().items() if value is None)
@@ -75,10 +75,10 @@ class KnownSize(NamedTuple):
 
 
 class Details(BaseModel):
-    """What a ``.json`` beside a ``.npy`` or ``.csv`` may say; other keys are ignored.
+    """Content of a ``.json`` beside a ``.npy`` or ``.csv``; other keys are ignored.
 
     Attributes:
-        cell_height_px: Height of a cell of the map; without it a cell is a pixel.
+        cell_height_px: Height of a cell of the map; by default a cell is one pixel.
         cell_width_px: Width of a cell.
         frame_height_px: Height of the frames.
         frame_width_px: Width of the frames.
@@ -95,12 +95,12 @@ class Details(BaseModel):
 
     @property
     def size(self) -> KnownSize:
-        """What it says of the sequence."""
+        """Number and size of the frames, as far as the details have them."""
         return KnownSize(self.frame_count, self.frame_height_px, self.frame_width_px)
 
 
 def size_of(prediction: Prediction) -> KnownSize:
-    """What a prediction says of the sequence's size."""
+    """Number and size of the frames, as far as a prediction has them."""
     if prediction.scores is None:
         return KnownSize(prediction.frame_count)
     return KnownSize(
@@ -109,7 +109,7 @@ def size_of(prediction: Prediction) -> KnownSize:
 
 
 def read_details(path: Path) -> Details:
-    """The details beside a file, the defaults if there are none."""
+    """Read the details beside a file; the defaults if there are none."""
     beside = path.with_suffix(".json")
     if not beside.exists():
         return Details()

@@ -1,7 +1,7 @@
-"""Predictions as folders of one map a frame.
+"""Predictions as folders with one map per frame.
 
-``<sequence>/``: a ``.npy``, ``.tif`` or ``.tiff`` map for each frame, called as the frame is or
-numbered without gaps.
+The folder ``<sequence>`` has a ``.npy``, ``.tif`` or ``.tiff`` map for each frame. Maps have the
+names of the frame files, or are numbered without gaps.
 """
 
 import warnings
@@ -39,12 +39,13 @@ def map_files(folder: Path) -> list[Path]:
 
 
 def read(folder: Path, sequence: str, frame_names: FrameNames | None) -> Prediction:
-    """The maps of a folder, read when their frame is asked for; the first gives the size of all.
+    """Find the maps of a folder; each is read when it is needed, the first now for its size.
 
     Args:
         folder: The folder.
         sequence: Name of the sequence.
-        frame_names: The files of the frames, by which the maps are placed.
+        frame_names: The files of the frames, to find the frame of each map; ``None`` if there are
+            none.
 
     Raises:
         VadlocError: A frame has no map, or the first map is unusable.
@@ -53,13 +54,13 @@ def read(folder: Path, sequence: str, frame_names: FrameNames | None) -> Predict
     files = in_order_of_frames(folder, files, frame_names, what="maps", remedy=ONE_EACH)
     height_px, width_px = _read_map(files[0]).shape
     maps = MapFiles(files, height_px=height_px, width_px=width_px)
-    grid = cast("NDArray[np.float32]", maps)  # shape and [frame] are all that ScoreMap needs
+    grid = cast("NDArray[np.float32]", maps)  # ScoreMap needs only shape and [frame]
     score_map = ScoreMap(sequence, grid, 1, 1, height_px=height_px, width_px=width_px)
     return Prediction(sequence, len(files), score_map, None)
 
 
 class MapFiles:
-    """Maps of a sequence, one file a frame, read when asked for.
+    """Maps of a sequence, one file per frame; each is read when it is needed.
 
     Attributes:
         shape: ``(frames, height, width)``.
@@ -100,7 +101,7 @@ def _read_tiff(path: Path) -> NDArray[Any]:
                 if picture.width * picture.height > MAX_FRAME_PX:
                     raise ValueError(f"{picture.width} x {picture.height} px")
                 mode, scores = picture.mode, np.asarray(picture)
-    except Exception as error:  # decoders fail with nearly any exception on hostile bytes
+    except Exception as error:  # decoders raise nearly any exception on damaged files
         detail = one_line(error)
         raise VadlocError(f"{path}: not a readable TIFF picture ({detail})") from None
     if mode not in TIFF_MODES:

@@ -1,4 +1,4 @@
-"""Boxes painted to maps, one frame at a time, for detectors whose boxes are meant as pixels."""
+"""Paint boxes to maps, one frame at a time, so that boxes count by their pixels."""
 
 from typing import cast
 
@@ -14,8 +14,8 @@ from vadloc.scores import (
 class PaintedBoxes:
     """The boxes of a sequence as maps at full resolution.
 
-    ``painted[frame]`` paints a 0-based frame: a pixel has the mean score of the boxes that cover
-    its centre, and 0 where there is none.
+    ``painted[frame]`` paints a 0-based frame. The score of a pixel is the mean score of the boxes
+    that cover its centre, and 0 if no box does.
 
     Attributes:
         shape: ``(frames, height, width)``.
@@ -27,7 +27,7 @@ class PaintedBoxes:
     def __init__(self, boxes: BoxScores) -> None:
         self.shape = (boxes.frame_count, boxes.height_px, boxes.width_px)
         self._rows = list(boxes.by_frame())
-        # The first pixel whose centre lies at or past an edge.
+        # The first pixel whose centre is at or beyond each edge.
         self._corners = np.ceil(boxes.box_xyxy_px - 0.5).astype(np.int64)
         self._score = boxes.score
 
@@ -44,10 +44,10 @@ class PaintedBoxes:
 
 
 def boxes_to_map(boxes: BoxScores) -> ScoreMap:
-    """The same detections as a map that is painted when a frame is asked for."""
+    """Convert boxes to a map; each frame is painted when it is needed."""
     return ScoreMap(
         sequence=boxes.sequence,
-        # shape and [frame] are all that ScoreMap needs
+        # ScoreMap needs only shape and [frame]
         scores=cast("NDArray[np.float32]", PaintedBoxes(boxes)),
         cell_height_px=1,
         cell_width_px=1,

@@ -1,10 +1,10 @@
-"""Predictions of other people's detectors, read for the criteria.
+"""Read predictions of any detector.
 
-A folder holds one prediction a sequence, named after it: a file of a suffix of `FILE_READERS`, a
-``.json`` (the JSON of py-ssvad-metrics), or a folder of maps (`map_folders`).
-What files do not say of the frames, a ``<sequence>.json`` beside them may (see
-`evaluation.predictions.known_size.Details`). Scores are any finite numbers, except in the JSON of
-py-ssvad-metrics: there they are in [0, 1].
+A folder has one prediction for each sequence, with the name of the sequence: a file with a suffix
+of `FILE_READERS`, a ``.json`` (the JSON of py-ssvad-metrics), or a folder of maps (`map_folders`).
+A ``<sequence>.json`` beside a file may give the number and size of the frames (see
+`evaluation.predictions.known_size.Details`). Scores are any finite numbers; in the JSON of
+py-ssvad-metrics they are in [0, 1].
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from vadloc.video.numbering import one_spelling
 
 
 class FileReader(Protocol):
-    """Reads a prediction of one kind of file."""
+    """Function that reads a prediction from one kind of file."""
 
     def __call__(
         self, path: Path, sequence: str, known: KnownSize, details: Details, /
@@ -34,16 +34,16 @@ class FileReader(Protocol):
         Args:
             path: The file.
             sequence: Name of the sequence.
-            known: What is known of its size.
-            details: What the ``.json`` beside the file says.
+            known: Known number and size of the frames.
+            details: Content of the ``.json`` beside the file.
 
         Raises:
-            VadlocError: The file is malformed, or a size that it needs is unknown.
+            VadlocError: The file is malformed, or a size that the reader needs is unknown.
         """
 
 
 FILE_READERS: dict[str, FileReader] = {".npy": score_arrays.read, ".csv": box_rows.read}
-"""The reader of each kind of file, by its suffix."""
+"""The reader of each kind of file, by suffix."""
 KINDS = (
     f"<sequence>.json, {', '.join(f'<sequence>{suffix}' for suffix in FILE_READERS)}, "
     "or folders of .npy or .tiff maps"
@@ -51,12 +51,12 @@ KINDS = (
 
 
 class Listing(NamedTuple):
-    """What a folder of predictions holds.
+    """The content of a folder of predictions.
 
     Attributes:
         predictions: The prediction of each sequence, in natural order of the names, which are in
             Unicode form NFC.
-        unread: Names of what is no prediction of a known kind, and no readme.
+        unread: Names of files and folders that are neither predictions nor documentation.
     """
 
     predictions: dict[str, Path]
@@ -64,14 +64,14 @@ class Listing(NamedTuple):
 
 
 def list_folder(folder: Path, *, suffix: str = "") -> Listing:
-    """The prediction of each sequence, and what is not read.
+    """List the prediction of each sequence, and the entries that are not read.
 
-    A ``.json`` beside a file of the same name is part of that prediction. Folders
-    are predictions only where there is no file: otherwise they hold what the files name.
+    A ``.json`` beside a file of the same name is part of that prediction. Folders are predictions
+    only if there are no files; otherwise they hold the maps that the files name.
 
     Args:
         folder: Folder of the predictions.
-        suffix: End of all names (before ``.json`` and the like) that is not part of the sequence's.
+        suffix: What follows the sequence's name in all names, before ``.json`` and the like.
 
     Raises:
         VadlocError: The folder is missing or has no prediction, or a sequence has two.
@@ -84,8 +84,8 @@ def list_folder(folder: Path, *, suffix: str = "") -> Listing:
     found = files or [e for e in entries if e.is_dir() and map_folders.map_files(e)]
     found = [path for path in found if _name(path).endswith(suffix)]
     read = {*found, *(e for e in documents if e.stem in stems)}
-    others = (e for e in entries if e not in read and not _is_aside(e))
-    if documents:  # which may name maps in folders
+    others = (e for e in entries if e not in read and not _is_no_prediction(e))
+    if documents:  # they may name maps in folders
         others = (entry for entry in others if not entry.is_dir())
     unread = [entry.name + "/" * entry.is_dir() for entry in others]
     if not found:
@@ -106,8 +106,8 @@ def _by_sequence(found: list[Path], suffix: str) -> dict[str, Path]:
     return named
 
 
-def _is_aside(path: Path) -> bool:
-    """Whether nobody takes it for a prediction."""
+def _is_no_prediction(path: Path) -> bool:
+    """Whether an entry is clearly no prediction."""
     return is_document(path) or path.suffix.lower() in (".md", ".log", ".toml", ".yaml", ".yml")
 
 
@@ -124,16 +124,16 @@ def _entries(folder: Path) -> list[Path]:
 def open_prediction(
     path: Path, sequence: str, known: KnownSize, frame_names: FrameNames | None = None
 ) -> Prediction:
-    """What a detector says of one sequence; maps are read when their frame is asked for.
+    """Open the prediction of one sequence; each map is read when it is needed.
 
     Args:
-        path: As from `list_folder`.
+        path: Path of the prediction, from `list_folder`.
         sequence: Name of the sequence.
-        known: What is known of its size; the prediction must agree.
-        frame_names: The files of the frames, by which files of one map a frame are placed.
+        known: Known number and size of the frames; the prediction must agree.
+        frame_names: The files of the frames, to find the frame of each map file.
 
     Raises:
-        VadlocError: The file is malformed or disagrees, or a size that it needs is unknown.
+        VadlocError: The file is malformed or does not agree, or a size that it needs is unknown.
     """
     if path.is_dir():
         prediction = map_folders.read(path, sequence, frame_names)

@@ -1,7 +1,7 @@
-"""Predictions as one array a sequence.
+"""Predictions as one array per sequence.
 
-* ``<sequence>.npy``, ``(frames, rows, columns)``: score maps, at full resolution or on cells,
-* ``<sequence>.npy``, ``(frames,)``: a score for each frame.
+* ``<sequence>.npy`` of shape ``(frames, rows, columns)``: score maps, of pixels or cells,
+* ``<sequence>.npy`` of shape ``(frames,)``: a score for each frame.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from vadloc.errors import VadlocError
 from vadloc.scores import ScoreMap
 
 DTYPES = ("float16", "float32", "float64", "bool", "uint8", "uint16", "int32", "int64")
-"""Types of numbers that scores may have."""
+"""Allowed dtypes of scores."""
 
 
 def read(path: Path, sequence: str, known: KnownSize, details: Details) -> Prediction:
-    """Maps or frame scores; a `evaluation.predictions.readers.FileReader`.
+    """Read maps or frame scores (an `evaluation.predictions.readers.FileReader`).
 
     Raises:
         VadlocError: The array is unusable.

@@ -1,4 +1,7 @@
-"""Official downloads into the layout of `evaluation.preparation.layout`, one module a dataset."""
+"""Bring official downloads into the layout of `evaluation.preparation.layout`.
+
+Each dataset has one module.
+"""
 
 from evaluation.preparation import avenue, ped1, ped2, shanghaitech, street_scene, ubnormal
 from evaluation.preparation.layout import DatasetLayout

@@ -11,7 +11,7 @@ LAYOUT = DatasetLayout(
     plan=plan_by_rules(
         (rf"(?:.*/)?training_videos/(\d{{2}}\.{VIDEOS})", r"Train/\1"),
         (rf"(?:.*/)?training_videos/(\d{{2}}/[^/]+\.{FRAMES})", r"Train/\1"),
-        # The masks' archive has the test videos again; those stand beside the masks.
+        # The archive of masks has the test videos again, beside the masks.
         (r"(?:.*/)?ground_truth_demo/testing_videos/.*", ""),
         (rf"(?:.*/)?testing_videos/(\d{{2}}\.{VIDEOS})", r"Test/\1"),
         (rf"(?:.*/)?testing_videos/(\d{{2}}/[^/]+\.{FRAMES})", r"Test/\1"),

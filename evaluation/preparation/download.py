@@ -1,4 +1,4 @@
-"""Downloads that can be stopped: continued where they ended, and checked before they are used."""
+"""Download files; stopped downloads are continued, and complete ones checked before use."""
 
 import hashlib
 import http.client
@@ -27,9 +27,11 @@ class Download:
     """A published archive.
 
     Attributes:
-        address: Where it is.
-        md5: 32 hexadecimal digits, as published or as others quote it; ``None`` if nobody does.
-        size_bytes: Its size; ``None`` if not published, then the server's word is taken.
+        address: Address (URL) of the archive.
+        md5: MD5 as 32 hexadecimal digits, published by the authors or by others; ``None`` if
+            unknown.
+        size_bytes: Size of the archive; ``None`` if unknown, then the size that the server gives
+            is used.
     """
 
     address: str
@@ -43,17 +45,17 @@ class Download:
 
 
 def fetch(download: Download, folder: Path) -> Path:
-    """Download to a folder, or find it downloaded.
+    """Download an archive to a folder, unless it is there already.
 
     Args:
-        download: What to fetch.
-        folder: Gets ``<file name>``, and ``<file name>.part`` as long as it is incomplete.
+        download: The archive.
+        folder: Folder for the file, which is called ``<file name>.part`` while it is incomplete.
 
     Returns:
-        The complete file, its size and md5 compared where they are known.
+        The complete file. Its size and MD5 were checked if they are known.
 
     Raises:
-        VadlocError: The server or the disk fails, or what came is not what was published.
+        VadlocError: The server or the disk fails, or the file differs from the published one.
     """
     target = folder / download.file_name
     if target.is_file():
@@ -69,7 +71,7 @@ def fetch(download: Download, folder: Path) -> Path:
 
 
 def _transfer(download: Download, part: Path) -> int | None:
-    """Append what is missing; the total size as the server says, if it does."""
+    """Append the missing bytes; return the total size if the server gives it."""
     if urlsplit(download.address).scheme not in SCHEMES:
         raise VadlocError(f"{download.address}: expected an address of {' or '.join(SCHEMES)}")
     have_bytes = part.stat().st_size if part.is_file() else 0
@@ -81,7 +83,7 @@ def _transfer(download: Download, part: Path) -> int | None:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return None  # nothing is left; the checks say whether it is right
+            return None  # nothing is missing; the file is checked afterwards
         raise
     with response:
         continued = response.status == http.HTTPStatus.PARTIAL_CONTENT
@@ -117,7 +119,7 @@ def _append(
 
 
 def _check(download: Download, part: Path, total_bytes: int | None) -> None:
-    """Compare size and md5; what is complete but wrong is removed, for it cannot be continued."""
+    """Check size and MD5; a complete but wrong file is deleted, as it cannot be continued."""
     size = part.stat().st_size
     expected = download.size_bytes or total_bytes
     if expected is not None and size < expected:
@@ -140,7 +142,7 @@ def _check(download: Download, part: Path, total_bytes: int | None) -> None:
 
 
 def file_md5(path: Path) -> str:
-    """The md5 of a file, as hexadecimal digits."""
+    """The MD5 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 

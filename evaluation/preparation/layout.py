@@ -1,9 +1,10 @@
-"""What is known of a dataset, and the one layout that all datasets are brought into.
+"""The folder layout of all prepared datasets, and the description of a dataset.
 
     <dataset>/[<scene>/]Train/<sequence>/001.jpg      or  Train/<sequence>.avi
     <dataset>/[<scene>/]Test/<sequence>/001.jpg       or  Test/<sequence>.avi
 
-Ground truth lies where the dataset's config says. A dataset of one camera has no scene folders.
+The dataset's config names the folder of the ground truth. A dataset of one camera has no scene
+folders.
 """
 
 import re
@@ -26,16 +27,16 @@ _PLACED = re.compile(
     rf"(?:(?P<scene>[0-9]{{2}})/)?(?P<split>Train|Test)/"
     rf"(?:(?P<sequence>[^/]+)/[^/]+\.{FRAMES}|(?P<video>[^/]+)\.{VIDEOS})"
 )
-"""A frame or a video in the layout."""
+"""Path of a frame or a video in the layout."""
 
 SHOWN_KINDS = 4
 
 Offers = Sequence[tuple[Source, Member]]
-"""All files of all sources."""
+"""All files of all sources, each with its source."""
 Plan = dict[PurePosixPath, tuple[Source, Member]]
-"""What goes where: the source and member of each path below the dataset's folder."""
+"""The source and member (file) for each path below the dataset's folder."""
 Finish = Callable[[Path], Iterable[str]]
-"""Makes what only the placed files tell, and says in a line each what it made."""
+"""Makes further files from the placed ones, and returns one line of text about each step."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Counts:
     """Published size of a split.
 
     Attributes:
-        sequences: Number of its sequences.
-        frames: Number of its frames; several where publications and releases differ, none where
-            it is not published.
+        sequences: Number of sequences.
+        frames: Numbers of frames: several if publications and releases differ, empty if none is
+            published.
     """
 
     sequences: int
@@ -54,16 +55,16 @@ class Counts:
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """How an official download becomes the layout.
+    """How an official download is brought into the layout.
 
     Attributes:
-        name: Name of the config and of the folder below the datasets folder.
-        title: What the dataset is called.
-        plan: Says what goes where.
+        name: Name of the config, and of the folder below the datasets folder.
+        title: Full name of the dataset.
+        plan: Decides the path of each file.
         counts: Published size of each of `SPLITS`.
-        downloads: What ``--download`` fetches; empty if there is no direct address.
-        with_scenes: Whether it has several cameras, a folder and a config for each.
-        finish: What is made after all files are in place.
+        downloads: Archives that ``--download`` fetches; empty if there is no direct address.
+        with_scenes: True if the dataset has several cameras, each with a folder and a config.
+        finish: Runs after all files are in place.
     """
 
     name: str
@@ -79,9 +80,9 @@ def plan_by_rules(*rules: tuple[str, str]) -> Callable[[Offers], Plan]:
     """A plan from patterns of paths.
 
     Args:
-        rules: Pattern of a member's whole path, and the template of its place (as of
-            `re.Match.expand`), empty for none. The first pattern that fits counts; members that
-            none fits are not needed.
+        rules: Pairs of a pattern for the whole path of a member and a template (of
+            `re.Match.expand`) for its new path. The first matching pattern counts. Members with
+            an empty template or without a matching pattern are not needed.
     """
     compiled = [(re.compile(pattern), template) for pattern, template in rules]
 
@@ -100,10 +101,10 @@ def plan_by_rules(*rules: tuple[str, str]) -> Callable[[Offers], Plan]:
 
 
 def add_to_plan(plan: Plan, target: PurePosixPath, source: Source, member: Member) -> None:
-    """Give a place to a member.
+    """Add the new path of a member to a plan.
 
     Raises:
-        VadlocError: Another one has it.
+        VadlocError: Another member has this path.
     """
     if target in plan:
         other_source, other = plan[target]
@@ -115,15 +116,15 @@ def add_to_plan(plan: Plan, target: PurePosixPath, source: Source, member: Membe
 
 
 _ROWS = re.compile(r"(?P<split>.*Test)/(?P<sequence>[^/]+)/(?P<file>(?P=sequence)_gt\.txt)")
-"""Rows of annotation in the folder of a sequence's frames."""
+"""Path of annotation rows inside the folder of a sequence's frames."""
 
 
 def rows_beside_videos(plan: Plan, present: Iterable[PurePosixPath]) -> Plan:
-    """The plan with the rows of sequences that are videos beside these, not in a folder.
+    """The plan, with the annotation rows of a video beside it instead of in a folder.
 
     Args:
-        plan: What is to be placed.
-        present: What is in place.
+        plan: Files that will be placed.
+        present: Files that are in place already.
     """
     paths = (path for path in (*plan, *present) if path.suffix.lower() in VIDEO_SUFFIXES)
     videos = {path.with_suffix("") for path in paths}
@@ -137,10 +138,10 @@ def rows_beside_videos(plan: Plan, present: Iterable[PurePosixPath]) -> Plan:
 
 
 def check_one_form(paths: Iterable[PurePosixPath]) -> None:
-    """Refuse a sequence that is there twice, as a video and as frames or as two videos.
+    """Check that no sequence exists twice, as a video and as frames or as two videos.
 
     Raises:
-        VadlocError: There is one.
+        VadlocError: A sequence exists twice.
     """
     forms: dict[PurePosixPath, PurePosixPath] = {}
     for path in sorted(paths):
@@ -156,7 +157,7 @@ def check_one_form(paths: Iterable[PurePosixPath]) -> None:
 
 
 def left_over(offers: Offers, plan: Plan) -> str:
-    """What of the sources is not used, by suffix, each with an example; empty for nothing."""
+    """Describe the unused files of the sources, by suffix with an example; empty if none."""
     used = {(source.path, member.path) for source, member in plan.values()}
     left: dict[str, list[PurePosixPath]] = {}
     for source, member in offers:
@@ -170,10 +171,10 @@ def left_over(offers: Offers, plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class Census:
-    """Which sequences there are, by split and then by scene and name.
+    """The sequences of a dataset, by split and then by scene and name.
 
     Attributes:
-        frames: Number of frames of each; ``None`` for a video, which must be opened to know.
+        frames: Number of frames of each sequence; ``None`` for a video, which is not opened.
     """
 
     frames: Mapping[str, Mapping[str, int | None]]
@@ -200,7 +201,7 @@ class Census:
         )
 
     def difference(self, counts: Mapping[str, Counts]) -> list[str]:
-        """Where it is not what was published, a phrase each; videos count as unknown length."""
+        """Differences from the published sizes, one phrase each; videos have unknown length."""
         return [
             phrase
             for split, expected in counts.items()

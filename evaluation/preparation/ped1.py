@@ -10,9 +10,10 @@ from vadloc.files.storage import replacing
 from vadloc.video.frames import read_picture
 
 KNOWN_BAD_FRAMES = {"Test/Test017/142.tif": "Test/Test017/141.tif"}
-"""Frames that the official archive has cut off, and the frames that stand in for them.
+"""Frames that are truncated in the official archive, and the frames that replace them.
 
-Several public loaders report it. Leaving the frame out would shift the labels of all that follow.
+Several public loaders report this damage. Without the frame, the labels of all later frames would
+shift.
 """
 
 

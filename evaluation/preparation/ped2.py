@@ -13,7 +13,7 @@ from vadloc.video.frames import (
 )
 
 MIN_REGION_PX = 20
-"""Smaller components of the masks are single stray pixels."""
+"""Mask components of fewer pixels are left out: they are stray pixels."""
 
 
 def _finish(folder: Path) -> Iterator[str]:
@@ -22,7 +22,7 @@ def _finish(folder: Path) -> Iterator[str]:
 
 
 def _derive_rows(folder: Path) -> Iterator[str]:
-    """Region and track rows from the masks, where there are none; annotated ones are kept."""
+    """Derive region and track rows from the masks of sequences that have no annotated rows."""
     from vadloc.annotations import (
         masks,
         street_scene,

@@ -1,8 +1,8 @@
-"""Datasets of several cameras: a config for each, made from one template.
+"""Datasets of several cameras: one config for each camera (scene), made from a template.
 
-A config is one camera. The shipped config of such a dataset is that of its scene ``01``; the others
-differ in the two digits alone and are written beside the data, so that a setting is changed in one
-place.
+The template is the shipped config of the dataset, which is that of scene ``01``. The other configs
+differ only in the two digits and are written beside the data, so that settings are changed only in
+the template.
 """
 
 import logging
@@ -19,14 +19,14 @@ TEMPLATE_SCENE = "01"
 
 
 def read_template(name: str, configs: Path) -> str:
-    """The text of the config from which those of all scenes are made.
+    """The text of the template for the configs of all scenes.
 
     Args:
         name: Name of the dataset.
         configs: Folder of the shipped configs.
 
     Raises:
-        UsageError: It is missing, unusable or not that of scene 01.
+        UsageError: The template is missing, unusable or not that of scene 01.
     """
     path = configs / f"{name}.toml"
     if not path.is_file():
@@ -43,7 +43,7 @@ def write_scene_configs(name: str, census: Census, *, configs: Path, datasets: P
 
     Args:
         name: Name of the dataset.
-        census: Its sequences; scenes without training or test video get no config.
+        census: The sequences; scenes without training or test video get no config.
         configs: Folder of the shipped configs, with the template ``<name>.toml``.
         datasets: The datasets folder.
 
@@ -79,7 +79,7 @@ def _for_scene(text: str, name: str, scene: str) -> str:
 
 
 def find_configs(name: str, *, configs: Path, datasets: Path) -> list[Path]:
-    """The configs of a dataset: one, or one for each scene that is prepared.
+    """The configs of a dataset: one, or one for each prepared scene.
 
     Args:
         name: Name of the dataset.

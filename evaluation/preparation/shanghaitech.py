@@ -1,6 +1,6 @@
-"""ShanghaiTech Campus: 13 cameras, the scene is the two digits that a sequence's name begins with.
+"""ShanghaiTech Campus: 13 cameras; the first two digits of a sequence's name are the scene.
 
-Scene 13 has training video only.
+Scene 13 has only training video.
 """
 
 from evaluation.preparation.download import Download
@@ -20,7 +20,7 @@ LAYOUT = DatasetLayout(
         (rf"(?:.*/)?test_pixel_mask/{_NAME}\.npy", r"\2/pixel_masks/\1.npy"),
         (rf"(?:.*/)?{_NAME}\.txt", r"\2/tracks/\1.txt"),
     ),
-    # 42,883 test frames are published, the release has 40,791.
+    # The paper says 42,883 test frames, the release has 40,791.
     counts={"Train": Counts(330, (274_515,)), "Test": Counts(107, (40_791, 42_883))},
     downloads=(
         Download(

@@ -1,8 +1,8 @@
-"""What a user brings: folders and archives, their members checked before anything is written.
+"""Folders and archives with the files of a dataset; they are checked before anything is written.
 
-Folders are the user's own and are taken as they are. An archive may come from anywhere: names that
-leave the folder, links, devices, encrypted members and sizes that no honest video has are refused
-as soon as its table of contents is read.
+Folders belong to the user and are trusted. An archive may come from anywhere: names that leave the
+folder, links, devices, encrypted members and impossible sizes are refused when its table of
+contents is read.
 """
 
 import bz2
@@ -21,15 +21,15 @@ from typing import IO, Any, Protocol
 from vadloc.errors import UsageError, VadlocError, one_line
 
 MAX_HEADER_BYTES = 1 << 20
-"""Of a member of a tar file; honest ones have one kB or three."""
+"""Most header bytes of a member of a tar file; usual headers have 1 to 3 kB."""
 MAX_TEXT_BYTES = 1 << 24
-"""Of a file that is read as text; the lists of the official downloads have some kB."""
+"""Most bytes of a file that is read as text; the lists of official downloads have a few kB."""
 MAX_MEMBERS = 5_000_000
-"""Ten times the files of the largest dataset known here."""
+"""Ten times the number of files of the largest supported dataset."""
 BOMB_BYTES = 4 * 2**30
-"""Archives that unpack to less are never called a bomb."""
+"""Archives that unpack to fewer bytes are never refused as decompression bombs."""
 BOMB_RATIO = 100
-"""Frames, videos and masks together do not shrink to a hundredth."""
+"""Refused compression ratio: frames, videos and masks together never compress so much."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Member:
     """One file of a source.
 
     Attributes:
-        path: Its path inside the source.
-        size_bytes: Its size, unpacked.
+        path: Path inside the source.
+        size_bytes: Size after unpacking.
     """
 
     path: PurePosixPath
@@ -50,26 +50,26 @@ class Source(Protocol):
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """Path of the folder or archive."""
 
     def takes_space(self, folder: Path) -> bool:
-        """Whether placing its files in a folder takes space there."""
+        """Whether the files take disk space when they are placed in a folder."""
 
     def members(self) -> list[Member]:
-        """Its files, hidden ones left out; they are checked here.
+        """Check and list the files, without hidden ones.
 
         Raises:
-            VadlocError: It is unreadable or not to be trusted.
+            VadlocError: The source is unreadable, or a member is refused.
         """
 
     def read_text(self, member: Member) -> str:
         """The content of a small text file."""
 
     def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
-        """Bring members to their places; each is complete or absent.
+        """Link or write members to their target paths, each completely or not at all.
 
         Args:
-            wanted: The target of each member.
+            wanted: The target path of each member.
 
         Yields:
             Each target when it is complete.
@@ -80,10 +80,10 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source:
-    """The source at a path.
+    """Open the source at a path.
 
     Raises:
-        UsageError: It is neither a folder nor a zip or tar archive.
+        UsageError: The path is neither a folder nor a zip or tar archive.
     """
     if path.is_dir():
         return Folder(path)
@@ -107,13 +107,13 @@ _UNPACKERS: dict[bytes, Callable[[Path], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
-"""By the first bytes of a compressed file."""
+"""The function that opens a compressed file, by the first bytes of the file."""
 
 
 class _Headers:
-    """A tar file of which only so many bytes are read: the header of a member could be endless.
+    """A tar file with a limit on the bytes that are read for the headers of members.
 
-    Without it a name of 8 GiB, which packs to as many MiB, would be read into memory.
+    Without the limit, a name of 8 GiB, which compresses to 8 MiB, would be read into memory.
 
     Attributes:
         left: Bytes that may still be read.
@@ -136,7 +136,7 @@ _Members = Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
 
 @contextmanager
 def _open_tar(path: Path) -> Iterator[_Members]:
-    """The members of a tar file, compressed or not; each can be read until the next one comes."""
+    """The members of a tar file, compressed or not; read each before you take the next one."""
     with path.open("rb") as file:
         start = file.read(6)
     unpack = next((u for magic, u in _UNPACKERS.items() if start.startswith(magic)), None)
@@ -150,21 +150,21 @@ def _members(archive: tarfile.TarFile, headers: _Headers) -> _Members:
     for info in archive:
         headers.left = info.size
         yield archive, info
-        headers.left = MAX_HEADER_BYTES  # of the next one
+        headers.left = MAX_HEADER_BYTES  # for the next member
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of the user: its files are hard-linked, or copied from another disk."""
+    """A folder; its files are hard-linked, or copied if they are on another disk."""
 
     path: Path
 
     def takes_space(self, folder: Path) -> bool:
-        """Only on another disk, to which no hard link leads."""
+        """True on another disk, where hard links are impossible."""
         return self.path.stat().st_dev != folder.stat().st_dev
 
     def members(self) -> list[Member]:
-        """Its files, sub-folders included."""
+        """The files, including those in sub-folders."""
         found = []
         for folder, _, names in os.walk(self.path, followlinks=True):
             for name in names:
@@ -180,7 +180,7 @@ class Folder:
         return (self.path / member.path).read_text(encoding="utf-8", errors="replace")
 
     def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
-        """Link, or else copy."""
+        """Link the files, or copy them where links are impossible."""
         for path, target in wanted.items():
             file = (self.path / path).resolve()
             with _replacing(target) as part:
@@ -202,7 +202,7 @@ class ZipArchive:
         return True
 
     def members(self) -> list[Member]:
-        """Its files, from its table of contents."""
+        """The files, from the table of contents."""
         with _archive_errors(self.path), zipfile.ZipFile(self.path) as archive:
             found = []
             for info in archive.infolist():
@@ -223,7 +223,7 @@ class ZipArchive:
             return archive.read(_zip_names(archive)[member.path]).decode(errors="replace")
 
     def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
-        """Unpack, in the order of the archive; checksums are compared."""
+        """Unpack members in the order of the archive; their checksums are checked."""
         with _archive_errors(self.path), zipfile.ZipFile(self.path) as archive:
             for path, name in _zip_names(archive).items():
                 if path in wanted:
@@ -247,7 +247,7 @@ class TarArchive:
         return True
 
     def members(self) -> list[Member]:
-        """Its files; a compressed archive is read to its end for that."""
+        """The files; to find them, a compressed archive is read to its end."""
         with _archive_errors(self.path), _open_tar(self.path) as members:
             return _visible(_bounded(self.path, self._checked(members)))
 
@@ -270,7 +270,7 @@ class TarArchive:
         raise VadlocError(f"{self.path}: {member.path} is gone; has the archive been replaced?")
 
     def place(self, wanted: dict[PurePosixPath, Path]) -> Iterator[Path]:
-        """Unpack, in the order of the archive: one pass through a compressed file."""
+        """Unpack members in the order of the archive, in one pass through the file."""
         with _archive_errors(self.path), _open_tar(self.path) as members:
             for archive, info in members:
                 target = wanted.get(PurePosixPath(info.name))
@@ -281,7 +281,7 @@ class TarArchive:
 
 
 def _visible(members: Iterable[Member]) -> list[Member]:
-    """Without what systems leave behind: ``.DS_Store``, ``._001.tif``, ``__MACOSX``."""
+    """The members without hidden and system files: ``.DS_Store``, ``._001.tif``, ``__MACOSX``."""
     return [
         member
         for member in members
@@ -290,7 +290,7 @@ def _visible(members: Iterable[Member]) -> list[Member]:
 
 
 def _bounded(path: Path, members: Iterable[Member]) -> list[Member]:
-    """The members of an archive, as long as number and size are credible."""
+    """The members of an archive; raises if their number or size is impossible."""
     limit_bytes = max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size)
     found, total = [], 0
     for member in members:
@@ -313,7 +313,7 @@ def _check_text(path: Path, member: Member) -> None:
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
-    """The name of a member as a path that stays inside."""
+    """The path of a member; raises if it leaves the archive's folder."""
     path = PurePosixPath(name)
     drive = bool(path.parts) and ":" in path.parts[0]
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or drive:
@@ -330,7 +330,7 @@ def _refusal(archive: Path, name: str, why: str) -> VadlocError:
 
 @contextmanager
 def _archive_errors(path: Path) -> Iterator[None]:
-    """What a damaged archive throws, as one line."""
+    """Turn any error of a damaged archive into a `VadlocError` of one line."""
     try:
         yield
     except VadlocError:
@@ -354,11 +354,11 @@ def _write(target: Path, content: IO[bytes], size_bytes: int) -> None:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """A temporary path beside the target that takes its name when the block ends.
+    """A temporary path beside the target that is renamed to the target when the block ends.
 
-    `vadloc.files.storage.replacing` waits for the disk and looks through the folder for every file,
-    which hundreds of thousands of frames cannot afford; here one run at a time owns the folder, so
-    a fixed temporary name is found again and overwritten after a kill.
+    `vadloc.files.storage.replacing` syncs the disk and searches the folder for every file, which is
+    too slow for hundreds of thousands of frames. Here only one run at a time writes to the folder:
+    the temporary name can be fixed, and the file of a killed run is overwritten.
     """
     part = target.with_name(f".{target.name}.part")
     try:
@@ -367,7 +367,7 @@ def _replacing(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        if error.errno is None:  # not of the disk, but of bytes that cannot be unpacked
+        if error.errno is None:  # no error of the disk: the bytes cannot be unpacked
             raise
         raise VadlocError(f"{target}: cannot write ({error.strerror})") from None
     finally:

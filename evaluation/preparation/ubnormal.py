@@ -1,9 +1,9 @@
-"""UBnormal: 29 rendered scenes; lists of names say which clip belongs to which split.
+"""UBnormal: 29 rendered scenes; lists of names give the split of each clip.
 
-Trained is on the normal training clips, tested on all validation clips: the splits for which the
-authors publish annotation with the data. The lists (``normal_training_video_names.txt``,
-``normal_validation_video_names.txt`` and ``abnormal_validation_video_names.txt``) stand in the
-folder ``scripts`` of the authors' repository.
+The training set is the normal training clips. The test set is all validation clips, because the
+authors publish annotation of these splits with the data. The lists
+(``normal_training_video_names.txt``, ``normal_validation_video_names.txt`` and
+``abnormal_validation_video_names.txt``) are in the folder ``scripts`` of the authors' repository.
 """
 
 import re
@@ -23,7 +23,7 @@ _SCENE = re.compile(r"(?:ab)?normal_scene_(\d{1,2})_.*")
 
 
 def _plan(offers: Offers) -> Plan:
-    """Videos by the lists, annotation of the listed clips beside them."""
+    """Place the listed videos by their split, and the annotation beside them."""
     splits = _read_lists(offers)
     plan: Plan = {}
     for source, member in offers:
@@ -34,7 +34,7 @@ def _plan(offers: Offers) -> Plan:
 
 
 def _target(path: PurePosixPath, splits: dict[str, str]) -> PurePosixPath | None:
-    """The place of a file; ``None`` if it is not needed."""
+    """The new path of a file; ``None`` if it is not needed."""
     if path.name in LISTS:
         return PurePosixPath("lists", path.name)
     if path.suffix.lower() in VIDEO_SUFFIXES and path.stem in splits:

@@ -1,7 +1,7 @@
-"""What Ped1 and Ped2 of the UCSD Anomaly Detection Dataset share.
+"""Functions for both Ped1 and Ped2 of the UCSD Anomaly Detection Dataset.
 
 One archive has both, ``UCSD_Anomaly_Dataset.v1p2/UCSDped{1,2}/{Train,Test}/...``: frames as
-``.tif``, mask folders ``TestNNN_gt`` of ``.bmp``, and the frame labels as a MATLAB script.
+``.tif``, masks as ``.bmp`` in folders ``TestNNN_gt``, and frame labels in a MATLAB script.
 """
 
 import re
@@ -23,10 +23,11 @@ _INTERVAL = re.compile(r"([0-9]{1,6})(?::([0-9]{1,6}))?")
 
 
 def plan_of(folder: str) -> Callable[[Offers], Plan]:
-    """The plan of one of the two.
+    """The plan of Ped1 or Ped2.
 
     Args:
-        folder: Its folder in the archive; sources may also begin below it, or be the layout.
+        folder: Folder of the dataset in the archive. A source may also be this folder, or already
+            have the layout.
     """
     inside = rf"(?:(?:.*/)?(?:UCSD)?{folder.removeprefix('UCSD')}/)?"
     return plan_by_rules(
@@ -45,7 +46,7 @@ def write_frame_labels(folder: Path, script: str) -> Iterator[str]:
         script: Name of the script in ``Test``.
 
     Raises:
-        VadlocError: It has not one list of frames for each test sequence.
+        VadlocError: The script does not have one list of frames for each test sequence.
     """
     path = folder / "Test" / script
     if not path.is_file():
@@ -67,7 +68,7 @@ def write_frame_labels(folder: Path, script: str) -> Iterator[str]:
 
 
 def _rows(path: Path, name: str, text: str) -> Iterator[str]:
-    """Rows of one sequence; ``5:90, 140:200`` are two intervals, last frames included."""
+    """Rows of one sequence; ``5:90, 140:200`` are two intervals that include their last frames."""
     parts = [part for part in re.split(r"[,;\s]+", re.sub(r"\s*:\s*", ":", text)) if part]
     for part in parts:
         match = _INTERVAL.fullmatch(part)

@@ -1,14 +1,15 @@
-"""The names of py-ssvad-metrics, for programs written for it: one import line changes.
+"""Functions with the names of py-ssvad-metrics: programs for it need to change only the import.
 
     import evaluation.ssvad as ssvad_metrics
 
     result = ssvad_metrics.metrics.accumulated_evaluate(
         "ground_truth", "predictions", gt_name_suffix="_gt", pred_name_suffix="_pred")
 
-Functions take its arguments, by its names and in its order, and give its eight numbers by its
-definition (rule ``ssvad``, boxes painted to maps). `evaluation.evaluate` and the other functions of
-that package give more, by definitions of their own. What py-ssvad-metrics has beside ``metrics``,
-``data_schema`` and ``visualizer`` (its accumulators and painting helpers) is not offered.
+The functions have the arguments of py-ssvad-metrics, with the same names and order. They return its
+eight numbers by its definitions (rule ``ssvad``, boxes painted to maps). `evaluation.evaluate` and
+the other functions of `evaluation` return more numbers, by vadloc's definitions. Other modules of
+py-ssvad-metrics than ``metrics``, ``data_schema`` and ``visualizer`` (accumulators and painting
+helpers) are not available.
 """
 
 from evaluation.ssvad import data_schema, metrics, visualizer

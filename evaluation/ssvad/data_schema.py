@@ -1,7 +1,7 @@
 """The JSON of py-ssvad-metrics as classes, for programs that build or check it with them.
 
-The functions of this package read files themselves and say where in a file something is wrong;
-they need none of these.
+The other functions of this package do not use these classes: they read files in another way, with
+errors that name the wrong part of the file.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ class AnomalousRegion(_Model):
 
     Attributes:
         bounding_box: ``[x1, y1, x2, y2]`` in whole pixels, half-open.
-        score: In 0..1; 1 in ground truth.
+        score: Score in 0..1; 1 in ground truth.
     """
 
     bounding_box: Annotated[list[int], Field(min_length=4, max_length=4)]
@@ -42,14 +42,14 @@ class VADFrame(_Model):
     """One frame.
 
     Attributes:
-        frame_id: Its number, from 1.
-        frame_filename: Name of its picture (older files).
-        frame_filepath: Path of its picture.
-        video_time_sec: Its time in seconds.
-        anomaly_track_id: Track of its regions, -1 for none.
-        frame_level_score: Its score, where there are no regions.
-        anomalous_regions: Its regions.
-        pixel_level_scores_map: Path of its score map, which has priority over the regions.
+        frame_id: 1-based number of the frame.
+        frame_filename: Name of the frame's picture, in older files.
+        frame_filepath: Path of the frame's picture.
+        video_time_sec: Time of the frame in seconds.
+        anomaly_track_id: Track id of the frame's regions, -1 for none.
+        frame_level_score: Score of the frame, if there are no regions.
+        anomalous_regions: Anomalous regions of the frame.
+        pixel_level_scores_map: Path of the frame's score map, used instead of the regions.
     """
 
     frame_id: Count
@@ -66,13 +66,14 @@ class VADAnnotation(_Model):
     """One sequence.
 
     Attributes:
-        is_gt: Whether it is ground truth.
+        is_gt: Whether the file is ground truth.
         frames_count: Number of frames.
-        is_anomalous_regions_available: Whether frames have regions or maps, or else scores.
-        is_anomaly_track_id_available: Whether tracks are known.
-        video_length_sec: Duration.
-        frame_width: In pixels.
-        frame_height: In pixels.
+        is_anomalous_regions_available: True if frames have regions or maps, False if they have
+            only scores.
+        is_anomaly_track_id_available: Whether track ids are given.
+        video_length_sec: Duration in seconds.
+        frame_width: Frame width in pixels.
+        frame_height: Frame height in pixels.
         frame_rate: Frames per second.
         frames: All frames.
     """
@@ -97,14 +98,14 @@ class VADAnnotation(_Model):
 
 
 def data_parser(annos: dict[str, Any], score_maps_root_dir: str | None) -> VADAnnotation:
-    """Check the content of a JSON, with the paths of its maps joined to their folder.
+    """Check the content of a JSON, and join the paths of its maps to their folder.
 
     Args:
-        annos: The content.
-        score_maps_root_dir: The folder; ``None`` leaves the paths as they are.
+        annos: Content of the JSON.
+        score_maps_root_dir: Folder of the maps; ``None`` does not change the paths.
 
     Raises:
-        VadlocError: A map leaves the folder or is not there.
+        VadlocError: A map is outside the folder or missing.
         ValidationError: A field is missing or malformed.
     """
     annotation = VADAnnotation.model_validate(annos)
@@ -117,10 +118,10 @@ def data_parser(annos: dict[str, Any], score_maps_root_dir: str | None) -> VADAn
 
 
 def load_pixel_score_map(p: str) -> NDArray[np.float32]:
-    """A ``.npy`` or ``.tiff`` score map, ``(height, width)`` in 0..1.
+    """Read a ``.npy`` or ``.tiff`` score map, ``(height, width)`` in 0..1.
 
     Raises:
-        VadlocError: It is missing, malformed or out of range.
+        VadlocError: The map is missing, malformed or has scores out of range.
     """
     height_px, width_px = map_size(Path(p))
     return read_map(Path(p), height_px=height_px, width_px=width_px)

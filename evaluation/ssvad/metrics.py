@@ -35,13 +35,13 @@ def evaluate(
         gt_path: JSON of the ground truth.
         pred_path: JSON of the prediction.
         gt_score_maps_root_dir: Folder that the paths of maps in the ground truth are relative to;
-            by default that of the file.
+            by default the folder of the file.
         pred_score_maps_root_dir: The same for the prediction.
         alpha: Least share of a track's regions that must be found.
         beta: Least intersection over union of a match.
 
     Returns:
-        The eight numbers, as `result_to_eight`.
+        The eight numbers, as from `result_to_eight`.
 
     Raises:
         VadlocError: A file or an option is unusable; the message says which and why.
@@ -61,21 +61,22 @@ def accumulated_evaluate(
     beta: float = 0.1,
     show_progress: bool = True,
 ) -> dict[str, float]:
-    """Evaluate a test set, all sequences together.
+    """Evaluate all sequences of a test set together.
 
     Args:
         gt_dir: Folder of ``<sequence><gt_name_suffix>.json``.
         pred_dir: Folder of ``<sequence><pred_name_suffix>.json``.
-        gt_name_suffix: What follows the sequence's name in the ground truth's, such as ``_gt``.
+        gt_name_suffix: What follows the sequence's name in the names of ground-truth files, such
+            as ``_gt``.
         pred_name_suffix: The same for the predictions.
-        gt_score_maps_root_dir: As in `evaluate`, like all that follow up to ``beta``.
+        gt_score_maps_root_dir: As in `evaluate`.
         pred_score_maps_root_dir: As in `evaluate`.
         alpha: As in `evaluate`.
         beta: As in `evaluate`.
-        show_progress: Whether to show a bar on stderr.
+        show_progress: Whether to show a progress bar on stderr.
 
     Returns:
-        The eight numbers, as `result_to_eight`.
+        The eight numbers, as from `result_to_eight`.
 
     Raises:
         VadlocError: A file or an option is unusable, or a sequence has only one of its two files.
@@ -87,17 +88,18 @@ def accumulated_evaluate(
 
 
 def result_to_eight(result: dict[str, Any]) -> dict[str, float]:
-    """The eight numbers of py-ssvad-metrics alone, in its order.
+    """The eight numbers of py-ssvad-metrics, in its order.
 
-    They are read off the curves at its 103 thresholds from 1.01 down to -0.01, and so hold for
-    scores in 0..1; frame and pixel level are straight lines between these points.
+    They are computed from the curves at the 103 thresholds of py-ssvad-metrics, from 1.01 down to
+    -0.01; scores must therefore be in 0..1. At frame and pixel level, straight lines join these
+    points.
 
     Args:
-        result: What `evaluation.evaluate` and its like return, whatever its area rule.
+        result: Result from `evaluation.evaluate` or a similar function, with any area rule.
 
     Returns:
         ``frame_roc_auc``, ``frame_eer``, ``frame_thresh_at_eer``, the same for ``pixel``,
-        ``region_roc_auc`` and ``track_roc_auc``; NaN for what is undefined.
+        ``region_roc_auc`` and ``track_roc_auc``; undefined numbers are NaN.
     """
     eight: dict[str, float] = {}
     for level in ("frame", "pixel"):
@@ -119,7 +121,7 @@ def _evaluated(
 
 
 def _places_alone(load: Load) -> tuple[Prediction, GroundTruth]:
-    """A pair without scores of whole frames where there are boxes or maps: they are ignored."""
+    """Open a pair and drop its frame scores if there are boxes or maps."""
     prediction, truth = load()
     frame_score = prediction.frame_score if prediction.scores is None else None
     return replace(prediction, frame_score=frame_score), truth
@@ -133,7 +135,7 @@ def _curve_of(result: dict[str, Any], level: str) -> RateCurve:
 
 
 def _roc_numbers(curve: RateCurve) -> tuple[float, float, float]:
-    """Area, equal error rate and its threshold, on the grid of thresholds."""
+    """Area, equal error rate and its threshold, at the 103 thresholds."""
     state = states_at(curve.thresholds, SSVAD_THRESHOLDS)
     fpr, rate = curve.fpr[state], curve.rate[state]
     if np.isnan(fpr).any() or np.isnan(rate).any():

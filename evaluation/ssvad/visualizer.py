@@ -1,7 +1,7 @@
 """``visualize`` and ``visualize_dir`` with the arguments of py-ssvad-metrics.
 
-They draw as `evaluation.visualize` does: arguments about the thickness of lines, the size of texts
-and the opacity of colours are taken and have no effect, which a warning says if they are given.
+They draw as `evaluation.visualize` does. The arguments for the thickness of lines, the size of
+texts and the opacity of colours have no effect; a warning says so if they are given.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from vadloc.annotations.ssvad_document import (
 from vadloc.errors import VadlocError
 
 FRAMES_PER_SECOND = 25.0
-"""Of the video, where neither the caller nor the ground truth says it."""
+"""Frame rate of the video if neither the caller nor the ground truth gives it."""
 
 
 class _Look(NamedTuple):
@@ -48,30 +48,30 @@ def visualize(
     overlay_alpha: float = 0.4,
     threshold: float = 0.0,
 ) -> str:
-    """Draw one sequence as a video, which replaces one that exists.
+    """Draw one sequence as a video; an existing video is replaced.
 
     Args:
         gt_path: JSON of the ground truth.
         pred_path: JSON of the prediction.
-        out_dir: Folder of the video; by default that of ``pred_path``.
-        video_fps: Frames per second; by default the ground truth's, or 25.
+        out_dir: Folder of the video; by default the folder of ``pred_path``.
+        video_fps: Frames per second; by default the rate in the ground truth, or else 25.
         gt_score_maps_root_dir: Folder that the paths of maps in the ground truth are relative to;
-            by default that of the file.
+            by default the folder of the file.
         pred_score_maps_root_dir: The same for the prediction.
         images_root_dir: The same for the pictures that the ground truth names.
-        show_image: Draw on the pictures, or else on a dark background.
-        line_thickness: Without effect.
-        text_scale: Without effect.
-        text_thickness: Without effect.
-        overlay_alpha: Without effect.
-        threshold: Boxes that score less are left out, parts of maps that score it are outlined;
-            0 shows all boxes.
+        show_image: True to draw on the pictures, False to draw on a dark background.
+        line_thickness: Has no effect.
+        text_scale: Has no effect.
+        text_thickness: Has no effect.
+        overlay_alpha: Has no effect.
+        threshold: Boxes with lower scores are left out, and parts of maps with at least this score
+            are outlined; 0 shows all boxes.
 
     Returns:
         Path of the video.
 
     Raises:
-        VadlocError: A file or picture is missing or unusable, or they disagree.
+        VadlocError: A file or picture is missing or unusable, or files do not fit each other.
     """
     _warn_of(_Look(line_thickness, text_scale, text_thickness, overlay_alpha))
     folder = Path(pred_path).parent if out_dir is None else Path(out_dir)
@@ -118,23 +118,23 @@ def visualize_dir(
     Args:
         gt_dir: Folder of ``<sequence><gt_name_suffix>.json``.
         pred_dir: Folder of ``<sequence><pred_name_suffix>.json``.
-        out_dir: As in `visualize`, like all that follow but the two suffixes.
+        out_dir: As in `visualize`.
         video_fps: As in `visualize`.
-        gt_name_suffix: What follows the sequence's name in the ground truth's.
+        gt_name_suffix: What follows the sequence's name in the names of ground-truth files.
         pred_name_suffix: The same for the predictions.
         gt_score_maps_root_dir: As in `visualize`.
         pred_score_maps_root_dir: As in `visualize`.
         images_root_dir: As in `visualize`.
         show_image: As in `visualize`.
-        line_thickness: Without effect.
-        text_scale: Without effect.
-        text_thickness: Without effect.
-        overlay_alpha: Without effect.
+        line_thickness: Has no effect.
+        text_scale: Has no effect.
+        text_thickness: Has no effect.
+        overlay_alpha: Has no effect.
         threshold: As in `visualize`.
-        show_progress: Whether to show a bar on stderr.
+        show_progress: Whether to show a progress bar on stderr.
 
     Raises:
-        VadlocError: As `visualize`, or a sequence has only one of its two files.
+        VadlocError: As in `visualize`, or a sequence has only one of its two files.
     """
     _warn_of(_Look(line_thickness, text_scale, text_thickness, overlay_alpha))
     pairs = json_folders_to_pairs(gt_dir, pred_dir, (gt_name_suffix, pred_name_suffix))
@@ -157,7 +157,7 @@ def _path(path: PathLike | None) -> Path | None:
 
 
 def _warn_of(look: _Look) -> None:
-    """Name the arguments that were given and have no effect."""
+    """Warn about given arguments that have no effect."""
     given = [
         name
         for name, value, default in zip(look._fields, look, _Look(), strict=True)
@@ -173,7 +173,7 @@ def _pictures(path: Path, document: Document, root: PathLike | None) -> tuple[Pa
     """The picture of each frame.
 
     Raises:
-        VadlocError: A frame names none.
+        VadlocError: A frame names no picture.
     """
     folder = path.parent if root is None else Path(root)
     found = []

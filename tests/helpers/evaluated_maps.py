@@ -1,4 +1,4 @@
-"""All criteria of score maps that are in memory, and curves at given thresholds."""
+"""Evaluate score maps in memory by all criteria, and take curves at given thresholds."""
 
 from collections.abc import Iterable
 
@@ -23,14 +23,14 @@ def evaluate_maps(
 
 
 def curve_at(curve: DetectionCurve, thresholds: FloatArray) -> DetectionCurve:
-    """A curve at other thresholds than its own.
+    """The points of a curve at given thresholds.
 
     Args:
-        curve: Curve at every distinct event score.
+        curve: Curve with a point at every distinct event score.
         thresholds: ``(k,)`` float64, in any order.
 
     Returns:
-        A curve whose element ``i`` is the state at ``thresholds[i]``.
+        A curve whose element ``i`` is the point at ``thresholds[i]``.
     """
     state = states_at(curve.thresholds, thresholds)
     return DetectionCurve(

@@ -1,4 +1,4 @@
-"""Tiny videos of any codec, container, tag and timing, for tests."""
+"""Write tiny videos with any codec, container, tags and frame times."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 RATE = 15
 LEVELS = tuple(range(40, 220, 15))
-"""Grey of the frames of a film: the value tells which frame it is."""
+"""Grey level of each frame of a film, by which tests recognise the frame."""
 HEIGHT_PX, WIDTH_PX = 32, 48
 
 
 def grey_frames(levels: Sequence[int], height: int, width: int) -> list[av.VideoFrame]:
-    """Frames of one grey each."""
+    """One frame for each level, filled with it."""
     pictures = (np.full((height, width), level, np.uint8) for level in levels)
     return [av.VideoFrame.from_ndarray(picture, format="gray") for picture in pictures]
 
@@ -36,21 +36,22 @@ def write_film(
     context: dict[str, Any] | None = None,
     audio: str | None = None,
 ) -> Path:
-    """Encode frames (default: one of each level) to a file.
+    """Encode frames to a file.
 
     Args:
-        path: Its suffix tells the container.
-        codec: Name of an encoder.
-        pixels: What it stores.
-        frames: Of one size.
-        ticks: Time of each frame; default 0, 1, 2, ...
-        ticks_per_s: Of ``ticks``.
-        options: Of the encoder.
-        container_options: Of the muxer.
-        turn: Degrees counter-clockwise and whether it is mirrored, as metadata.
-        matrix: The display matrix itself.
-        context: Attributes of the encoder.
-        audio: Name of an encoder for a second of silence.
+        path: The file; its suffix decides the container.
+        codec: Name of the encoder.
+        pixels: Pixel format of the encoder.
+        frames: Frames of one size; by default one of each of ``LEVELS``.
+        ticks: Time of each frame in ticks; by default 0, 1, 2, ...
+        ticks_per_s: Number of ticks per second.
+        options: Options of the encoder.
+        container_options: Options of the muxer.
+        turn: Rotation in the metadata: degrees counter-clockwise, and whether the frames are
+            mirrored horizontally and vertically.
+        matrix: Display matrix in the metadata.
+        context: Attributes of the encoder's context.
+        audio: Name of an audio encoder for one second of silence; by default no audio.
     """
     frames = frames or grey_frames(LEVELS, HEIGHT_PX, WIDTH_PX)
     with av.open(str(path), "w", container_options=container_options or {}) as container:
@@ -78,13 +79,13 @@ def write_film(
 
 
 def silence() -> av.AudioFrame:
-    """A second of it."""
+    """One second of silence."""
     frame = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.float32), "fltp", "mono")
     frame.sample_rate = 48000
     return frame
 
 
 def levels_of(frames: Sequence[NDArray[np.uint8]]) -> list[int]:
-    """The level of which each frame is, whatever the encoder lost."""
+    """The level of ``LEVELS`` that is nearest to the mean of each frame."""
     means = [float(frame.mean()) for frame in frames]
     return [min(LEVELS, key=lambda level: abs(level - mean)) for mean in means]

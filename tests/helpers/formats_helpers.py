@@ -1,4 +1,4 @@
-"""Drawn annotations for the tests of the ground-truth formats."""
+"""Annotations, drawn as text, for the tests of the ground-truth formats."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +27,12 @@ def draw(picture: Picture) -> NDArray[np.uint8]:
 
 
 def marked(picture: Picture) -> NDArray[np.uint8]:
-    """A drawing as a mask: '.' is black, all else white."""
+    """A drawing as a mask: '.' is black, anything else is white."""
     return np.where(draw(picture), 255, 0).astype(np.uint8)
 
 
 def drawn(truth: GroundTruth, frame: int) -> Picture:
-    """The regions of a frame as a drawing, each pixel the last digit of its track."""
+    """The regions of a frame as a drawing; each pixel is the last digit of its track id."""
     canvas = [["."] * truth.width_px for _ in range(truth.height_px)]
     rows = truth.regions_of(frame)
     for row in range(rows.start, rows.stop):
@@ -51,7 +51,7 @@ def save(path: Path, pixels: NDArray[np.uint8]) -> Path:
 
 
 def check_promises(truth: GroundTruth) -> None:
-    """What every reader promises, whatever it was given."""
+    """Check what the ground truth from every reader must fulfil."""
     x0, y0, x1, y1 = truth.box_xyxy_px.T
     assert ((x0 >= 0) & (x0 < x1) & (x1 <= truth.width_px)).all()
     assert ((y0 >= 0) & (y0 < y1) & (y1 <= truth.height_px)).all()
@@ -60,7 +60,7 @@ def check_promises(truth: GroundTruth) -> None:
 
 
 def same_truth(first: GroundTruth, second: GroundTruth) -> bool:
-    """Whether two readings agree in everything but their source."""
+    """Whether two ground truths are equal in everything but their source."""
     arrays: list[Callable[[GroundTruth], ArrayLike]] = [
         lambda t: t.frame,
         lambda t: t.track,

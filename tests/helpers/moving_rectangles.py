@@ -1,4 +1,4 @@
-"""Drawn video of rectangles of one height, which stand for moving objects."""
+"""Drawn video of moving rectangles of one height, in place of moving objects."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ def rectangles(
     noise: float = 3.0,
     light: float = 0.0,
 ) -> NDArray[np.uint8]:
-    """Dark rectangles that cross a textured ground, each in its own lane."""
+    """Frames of dark rectangles that move across a textured ground, each in its own row."""
     random = np.random.default_rng(0)
     height, width = round(HEIGHT_PX * scale), round(WIDTH_PX * scale)
     tall, wide = round(height_px * scale), round(height_px * scale * 0.5)

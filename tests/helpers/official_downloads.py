@@ -1,4 +1,4 @@
-"""Small downloads in the official forms, drawn here: a few frames of a few pixels."""
+"""Small downloads in the layouts of the official ones: a few drawn frames of a few pixels."""
 
 import io
 import tarfile
@@ -33,7 +33,7 @@ def array_file(array: NDArray[np.generic]) -> bytes:
 
 
 def ucsd(*, frames: int = 3) -> Files:
-    """Ped1 (Test017 with a cut-off frame) and Ped2 as in the official archive."""
+    """Ped1 (with a truncated frame in Test017) and Ped2 as in the official archive."""
     files = {"UCSD_Anomaly_Dataset.v1p2/README.txt": b"text"}
     for folder, train, tests in (("UCSDped1", 1, (1, 17)), ("UCSDped2", 2, (1, 2))):
         root = f"UCSD_Anomaly_Dataset.v1p2/{folder}"
@@ -70,7 +70,7 @@ def street_scene() -> Files:
 
 
 def avenue(scratch: Path) -> tuple[Files, Files]:
-    """The videos' archive and the masks', which has the test videos again."""
+    """The archive of videos, and the archive of masks, which also contains the test videos."""
     video = _video(scratch / "video.avi")
     save_avenue(scratch / "label.mat", [EMPTY, MASK])
     videos = {
@@ -100,7 +100,7 @@ def shanghaitech(scratch: Path) -> Files:
 
 
 def ubnormal(scratch: Path) -> tuple[Files, Files]:
-    """Clips of all splits, and the lists that tell them apart."""
+    """Clips of all splits, and the lists of the clips in each split."""
     video = _video(scratch / "video.mp4")
     training, validation = "normal_scene_2_scenario_1", "abnormal_scene_2_scenario_2"
     names = (training, validation, "abnormal_scene_2_scenario_9", "normal_scene_2_scenario_8")

@@ -1,9 +1,9 @@
-"""The criteria once more, as plainly as possible, for the tests to compare with.
+"""A second, simple implementation of the criteria, for tests to compare with.
 
-Every score map, box and mask is painted on a grid of quarter pixels, on which all areas are counts;
-at every threshold the grid is labelled anew. Nothing is shared with ``evaluation`` but the classes
-that hold the input. Boxes must have edges at multiples of a quarter pixel. At the end: random
-small videos to compare on.
+Every score map, box and mask is painted on a grid of quarter pixels, so that every area is a count.
+At every threshold the components of the grid are labelled again. This module shares only the input
+classes with ``evaluation``. Box edges must be multiples of a quarter pixel. The last functions
+make small random videos.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def paint_box(box: NDArray[np.float64], height_px: int, width_px: int) -> Mask:
 
 
 def annotated_regions(truth: GroundTruth, frame: int) -> dict[int, Mask]:
-    """Region row -> its quarter pixels."""
+    """The quarter pixels of each annotated region of a frame, by its row."""
     regions = {}
     for row in np.flatnonzero(truth.frame == frame).tolist():
         mask = paint_box(truth.box_xyxy_px[row], truth.height_px, truth.width_px)
@@ -162,7 +162,7 @@ def pair_auc(normal: list[float], anomalous: list[float]) -> float:
 
 
 def envelope_area(points: list[tuple[float, float]]) -> float:
-    """Area of "best rate at FPR <= x": piece by piece between all rates, each asked by itself."""
+    """Area under the function "best rate at FPR <= x", summed over the steps between all FPRs."""
     edges = sorted({0.0, 1.0, *(fpr for fpr, _ in points if fpr < 1)})
     area = Fraction(0)
     for left, right in pairwise(edges):
@@ -172,7 +172,7 @@ def envelope_area(points: list[tuple[float, float]]) -> float:
 
 
 def roc_area(points: list[tuple[float, float]]) -> float:
-    """Area under straight lines through (FPR, best rate so far), points in falling thresholds."""
+    """Area under straight lines through (FPR, best rate so far), from the highest threshold on."""
     area, x, best = 0.0, 0.0, 0.0
     for fpr, rate in points:
         height = max(best, rate)
@@ -192,7 +192,7 @@ BoxVideo = tuple[list[BoxScores], list[GroundTruth]]
 def random_boxes(
     rng: np.random.Generator, n: int, height_px: int, width_px: int, *, step: float = 0.25
 ) -> NDArray[np.float64]:
-    """``(n, 4)`` boxes that are not empty, edges at multiples of ``step``."""
+    """``(n, 4)`` boxes, not empty, with edges at multiples of ``step``."""
     edges = np.empty((n, 4))
     for axis, length in ((0, width_px), (1, height_px)):
         places = np.arange(0, length + step / 2, step)
@@ -205,7 +205,7 @@ def random_boxes(
 def random_truth(
     rng: np.random.Generator, sequence: str, frame_count: int, height_px: int, width_px: int
 ) -> GroundTruth:
-    """Up to three overlapping boxes or masks a frame, some frames only labelled anomalous."""
+    """Up to three overlapping boxes or masks per frame; some anomalous frames have no region."""
     frame = np.sort(rng.integers(0, frame_count, rng.integers(0, 3 * frame_count)))
     masked = bool(rng.integers(2))
     boxes = random_boxes(rng, len(frame), height_px, width_px, step=1 if masked else 0.25)
@@ -227,7 +227,7 @@ def random_truth(
 
 @st.composite
 def map_videos(draw: st.DrawFn) -> Video:
-    """One to three short sequences of score maps: tied or distinct scores, cells cut or not."""
+    """One to three short sequences of score maps, with or without ties and cut cells."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cell_height, cell_width = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     levels = draw(st.sampled_from([2, 5, 1000]))

@@ -1,4 +1,4 @@
-"""A small test set, and its predictions in every form that can be read."""
+"""A small test set, and its predictions in every format that can be read."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def save_json(path: Path, content: object) -> Path:
 
 
 def truth_frames() -> list[Json]:
-    """The last three of six frames are anomalous: one track."""
+    """Ground truth of six frames: the last three are anomalous and belong to one track."""
     region = {"bounding_box": list(BOX), "score": 1.0}
     return [{}] * 3 + [{"anomaly_track_id": 7, "anomalous_regions": [region]}] * 3
 

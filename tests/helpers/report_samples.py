@@ -1,4 +1,4 @@
-"""Explanations of made-up detections on films of squares, and what the report is written from."""
+"""Made-up explanations of detections in films of squares, and the inputs of the report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ GRID = RegionGrid(HEIGHT_PX, WIDTH_PX, 16, 8)
 VOLUME_FRAMES = 4
 THRESHOLD = 0.2
 HOSTILE = "<script>alert(1)</script>&'\"</script><!--"
-"""A sentence; names of sequences may not hold slashes."""
+"""Malicious HTML in a sentence; it has slashes, which names of sequences may not have."""
 TEST_NAMES = ("Test000", "<script>boom<", "Test & 'quoted'")
 TRAIN_NAMES = ("Train000", "<b>Train")
 
 
 @dataclass
 class Loaded:
-    """What an artifact gives."""
+    """An artifact with content in memory."""
 
     content: Any
     stamp: str = "0123456789abcdef"
@@ -45,7 +45,7 @@ class Loaded:
 
 @dataclass
 class FakeArtifacts:
-    """As much of ``Artifacts`` as the writer asks for."""
+    """The part of ``Artifacts`` that the report writer uses."""
 
     folder: Path
     explained: list[dict[str, Any]]
@@ -68,7 +68,7 @@ class FakeArtifacts:
 
 
 def attributes(random: np.random.Generator, *, classes: bool) -> dict[str, Any]:
-    """Of one volume, with or without classes."""
+    """Attributes of one volume, with or without classes."""
     shares = random.dirichlet(np.full(12, 0.3)).round(4)
     probability = random.random(len(CLASSES)).round(4).tolist()
     return {
@@ -82,7 +82,7 @@ def attributes(random: np.random.Generator, *, classes: bool) -> dict[str, Any]:
 
 
 def detection(random: np.random.Generator, number: int, *, classes: bool) -> dict[str, Any]:
-    """One detection somewhere in a film."""
+    """One detection at a random position in a film."""
     first, last = sorted(random.integers(0, FRAMES, 2).tolist())
     peak = int(random.integers(first, last + 1))
     region = int(random.integers(GRID.region_count))
@@ -125,7 +125,7 @@ def detection(random: np.random.Generator, number: int, *, classes: bool) -> dic
 
 
 def explanation(name: str, *, detections: int, seed: int, classes: bool = True) -> dict[str, Any]:
-    """The content of one file of explanations."""
+    """The content of an explanations file."""
     random = np.random.default_rng(seed)
     return {
         "schema": 1,
@@ -147,7 +147,7 @@ def explanation(name: str, *, detections: int, seed: int, classes: bool = True) 
 
 
 def made_up_scene() -> Scene:
-    """Two exemplars a region; the only feature is a number by which the reader finds the rest."""
+    """A scene with two exemplars per region; the one feature is the exemplar's number."""
     count = 2 * GRID.region_count
     random = np.random.default_rng(0)
     model = Exemplars(
@@ -180,7 +180,7 @@ def made_up_scene() -> Scene:
 
 
 def report_of(explained: list[dict[str, Any]]) -> Report:
-    """What holds for the page."""
+    """The settings of the report page."""
     return Report(
         height_px=HEIGHT_PX,
         width_px=WIDTH_PX,
@@ -202,7 +202,7 @@ def save_films(folder: Path) -> None:
 
 
 def writer_of(folder: Path, explained: list[dict[str, Any]]) -> ReportWriter:
-    """What writes the report of these explanations; ``save_films`` has been called."""
+    """The writer of a report of these explanations; ``save_films`` must have been called."""
     report = report_of(explained)
     return ReportWriter(
         artifacts=FakeArtifacts(folder, explained),  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the source files of the packages import, and how long they and their functions are."""
+"""Find out what source files import, and how long they and their functions are."""
 
 import ast
 import re
@@ -6,28 +6,28 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 MOST_LINES = 400
-"""Of a module that gives no reason for more."""
+"""Most lines of a module whose docstring gives no reason for more."""
 GAP = "\0"
-"""Stands for what an f-string fills in."""
+"""Placeholder for the values that an f-string fills in."""
 REASON = re.compile(r"^Long because \S", re.MULTILINE)
-"""How a docstring gives it: a line that begins so."""
+"""The line of a docstring that gives the reason for a long module."""
 
 
 def module_name(path: Path, root: Path) -> str:
-    """The name by which a file below the root is imported."""
+    """The import name of a file below the root."""
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
 def module_sources(root: Path, *packages: str) -> dict[str, str]:
-    """The text of every module below some folders of the root, by the module's name."""
+    """The source of every module in some packages below the root, by the module's name."""
     paths = sorted(path for package in packages for path in (root / package).rglob("*.py"))
     return {module_name(path, root): path.read_text() for path in paths}
 
 
 def imported_names(source: str) -> Iterator[str]:
-    """Names in the import statements of a module, but not in those for type checkers alone.
+    """Names in the import statements of a module, except those under ``TYPE_CHECKING``.
 
-    ``from a import b`` gives ``a.b``, whether that is a module or something in ``a``.
+    ``from a import b`` gives ``a.b``, which may be a module or a name in ``a``.
     """
     for node in _executed(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -38,9 +38,9 @@ def imported_names(source: str) -> Iterator[str]:
 
 
 def names_to_import(source: str) -> set[str]:
-    """Texts that may be names for ``import_module``, if a module calls it.
+    """Strings that may be names for ``import_module``, if a module calls it.
 
-    Every text counts, and may fill the gap of an f-string.
+    All strings of the module count, and each may fill the gap of an f-string.
     """
     nodes = list(_executed(ast.parse(source)))
     calls = (ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call))
@@ -52,7 +52,7 @@ def names_to_import(source: str) -> set[str]:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a tree without those that only type checkers see."""
+    """The nodes of a syntax tree, except those under ``TYPE_CHECKING``."""
     yield node
     is_guard = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
     for child in node.orelse if is_guard else ast.iter_child_nodes(node):
@@ -60,16 +60,16 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _text(node: ast.Constant | ast.JoinedStr) -> str:
-    """A text, with `GAP` for what an f-string fills in; nothing for other values."""
+    """The string of a node, with `GAP` for the values of an f-string; empty for other constants."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     return "".join(_text(v) if isinstance(v, ast.Constant) else GAP for v in node.values)
 
 
 def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
-    """For each module, those of the others that it imports, by statement or by name.
+    """For each module, the other modules that it imports, by a statement or by ``import_module``.
 
-    A package that a name only passes through on its way to a module in it is not among them.
+    Importing a module does not count as importing the packages that contain it.
     """
     return {
         module: (
@@ -82,13 +82,13 @@ def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
 
 
 def _module_of(name: str, modules: Collection[str]) -> str:
-    """The module that a name means: itself, or the one that holds it; empty if there is none."""
+    """The module of that name, or else the module that contains the name; empty if neither is."""
     parent = name.rpartition(".")[0]
     return next((found for found in (name, parent) if found in modules), "")
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Groups of modules each of which imports, by way of others, all of its group."""
+    """Groups of modules that import each other in a circle, directly or through others."""
     reached = {module: _reached(module, graph) for module in graph}
     groups = {
         tuple(sorted(other for other in reached[module] if module in reached[other]))
@@ -99,7 +99,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def _reached(module: str, graph: Mapping[str, set[str]]) -> set[str]:
-    """All that a module imports, by way of others too."""
+    """All modules that a module imports, directly or through others."""
     found: set[str] = set()
     waiting = list(graph[module])
     while waiting:
@@ -111,21 +111,21 @@ def _reached(module: str, graph: Mapping[str, set[str]]) -> set[str]:
 
 
 def imports_outside(
-    graph: Mapping[str, set[str]], room: str, allowed: Iterable[str]
+    graph: Mapping[str, set[str]], package: str, allowed: Iterable[str]
 ) -> list[tuple[str, str]]:
-    """Modules of a package, each with what it imports that is neither of it nor allowed.
+    """Pairs of a module of a package and a module outside it that it must not import but does.
 
     Args:
         graph: Imports of each module.
-        room: The package.
-        allowed: Modules and packages; of a package all modules.
+        package: The package.
+        allowed: Modules that may be imported, and packages, all of whose modules may be.
     """
     return [
         (module, name)
         for module in sorted(graph)
-        if is_in(module, room)
+        if is_in(module, package)
         for name in sorted(graph[module])
-        if not any(is_in(name, package) for package in (room, *allowed))
+        if not any(is_in(name, other) for other in (package, *allowed))
     ]
 
 
@@ -135,7 +135,7 @@ def is_in(module: str, package: str) -> bool:
 
 
 def too_long(sources: Mapping[str, str]) -> dict[str, int]:
-    """Lines of the modules that are long and whose docstrings give no reason."""
+    """Number of lines of each module that is too long and gives no reason in its docstring."""
     lengths = {module: len(source.splitlines()) for module, source in sources.items()}
     return {
         module: lines

@@ -1,7 +1,8 @@
-"""A scene of moving squares that all stages run on in a second, and the commands to do so.
+"""A scene of moving squares on which each stage runs in a second, and functions to run stages.
 
-Normal squares move right by 2 px/frame along the upper half; the anomalous ones of the test
-sequences move down by 4 px/frame. One training sequence is a video, the others are pictures.
+Normal squares move right by 2 px/frame in the upper half. In the test sequences there are also
+anomalous squares, which move down by 4 px/frame. One training sequence is a video, the others are
+folders of pictures.
 """
 
 import os
@@ -36,7 +37,7 @@ frame_stride = 3
 
 
 def make_scene(folder: Path) -> Path:
-    """Three training and two test sequences, annotation and ``tiny.toml``."""
+    """Write three training and two test sequences, the annotation and ``tiny.toml``."""
     (folder / "tiny.toml").write_text(CONFIG)
     for index in range(2):
         save_frames(folder / "Train" / f"Train{index}", film(seed=index))
@@ -50,7 +51,7 @@ def make_scene(folder: Path) -> Path:
 
 
 def anomaly(column: int) -> list[tuple[int, int, int]]:
-    """Frame and centre of the anomalous square."""
+    """Frame and centre of the anomalous square, in each frame in which it is visible."""
     return [(f, column + 5, 4 * (f - ANOMALY.start) + 9) for f in ANOMALY]
 
 
@@ -70,14 +71,14 @@ def film(*, seed: int, anomaly_column: int | None = None) -> NDArray[np.uint8]:
 
 
 def save_frames(folder: Path, frames: NDArray[np.uint8]) -> None:
-    """Frames as ``001.png`` and so on."""
+    """Save frames as ``001.png``, ``002.png`` and so on."""
     folder.mkdir(parents=True)
     for number, frame in enumerate(frames, start=1):
         Image.fromarray(frame).save(folder / f"{number:03d}.png")
 
 
 def save_video(path: Path, frames: NDArray[np.uint8], *, codec: str = "ffv1") -> None:
-    """Grey frames as a video; ``ffv1`` loses nothing."""
+    """Save grey frames as a video; ``ffv1`` is lossless."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10)
@@ -90,7 +91,7 @@ def save_video(path: Path, frames: NDArray[np.uint8], *, codec: str = "ffv1") ->
 
 
 def copy_scene(scene: Path, target: Path) -> Path:
-    """A copy that a test may spoil; its frames are links to the same files."""
+    """Copy a scene so that a test may change it; its frames are links to the same files."""
     shutil.copytree(scene, target, copy_function=os.link)
     config = target / "tiny.toml"
     config.unlink()
@@ -99,7 +100,7 @@ def copy_scene(scene: Path, target: Path) -> Path:
 
 
 def command(module: str, *options: object) -> list[str]:
-    """A command line of this Python."""
+    """The command line that runs a module with this Python."""
     return [sys.executable, "-m", module, *map(str, options)]
 
 
@@ -110,7 +111,7 @@ def run(module: str, *options: object, timeout_s: float = 120) -> subprocess.Com
 
 
 def run_scene(module: str, scene: Path, results: Path, *options: object) -> str:
-    """Run a command on the scene in this many words; it must succeed; its stdout."""
+    """Run a command on the scene, check that it succeeds, and return its stdout."""
     done = run(module, *scene_options(scene, results), *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -122,7 +123,7 @@ def scene_options(scene: Path, results: Path) -> list[object]:
 
 
 def one_line(done: subprocess.CompletedProcess[str], *, status: int) -> str:
-    """The single error line of a command that failed as it should, without the clock time."""
+    """The one error line of a command that failed with this exit status, without the time."""
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if " INFO " not in line]
@@ -131,7 +132,7 @@ def one_line(done: subprocess.CompletedProcess[str], *, status: int) -> str:
 
 
 def artifact_bytes(results: Path) -> dict[str, bytes]:
-    """All artifacts by relative path, without reports and records of inputs (they hold times)."""
+    """All artifacts by relative path, except reports and records of inputs, which hold times."""
     files = [file for file in results.rglob("*") if file.is_file()]
     relative = {str(file.relative_to(results)): file for file in files}
     timed = "reports/", "inputs/"

@@ -1,8 +1,8 @@
-"""Where volumes begin."""
+"""The first frames of volumes."""
 
 
 def volume_starts(frame_count: int, frames_per_volume: int, frame_stride: int) -> list[int]:
-    """First frames of the volumes: every ``frame_stride``, the last one appended if missed.
+    """The first frame of each volume: every ``frame_stride``-th, and the last possible one.
 
     Raises:
         ValueError: There are fewer frames than a volume has.

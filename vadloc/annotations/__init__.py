@@ -1,26 +1,27 @@
 """Ground-truth formats, by name.
 
 A reader turns the annotation of one sequence into a `GroundTruth` of
-`vadloc.annotations.ground_truth`. It is told what the frames or scores say about the sequence and
-refuses an annotation that disagrees: nothing is padded or cut silently. A format's module is
-imported when it is first used, so that commands can list the names at no cost.
+`vadloc.annotations.ground_truth`. It gets the number and size of the frames and refuses an
+annotation that does not fit them: nothing is padded or cut silently. A format's module is imported
+when it is first used, so that commands can list the names at no cost.
 
 A format is a module of this folder and a line of `MODULES`. The module has
 
 * ``read``, a `Reader`,
-* ``places(sequence)``: paths below the folder of the annotation where that of the sequence may lie,
-* ``annotation_of(folder, sequence)``: the file or folder that is read,
-* ``annotated(folder)``: all of them by sequence,
+* ``places(sequence)``: paths, relative to the annotation folder, where a sequence's annotation may
+  be,
+* ``annotation_of(folder, sequence)``: the file or folder with a sequence's annotation,
+* ``annotated(folder)``: the annotations of all sequences, by the name of the sequence,
 
 and where the defaults are not right,
 
-* ``key_of(sequence)``: the name under which ``annotated`` has a sequence; by default its own,
-* ``IN_FOLDERS = True``: the places are folders and not files,
-* ``files_at(path)``: all files that are read if the annotation is at a path; by default it alone,
-* ``shared_files(folder)``: files that are read for a sequence without one of its own,
-* ``shared_array(folder)``: the file with the frames of all sequences one after the other, if the
-  folder has one; it is read with the number of frames of all of them,
-* ``SIZELESS = True``: the format does not say where, so that the size of frames has no effect.
+* ``key_of(sequence)``: the name of a sequence in ``annotated``; by default its usual name,
+* ``IN_FOLDERS = True``: ``places`` are folders and not files,
+* ``files_at(path)``: all files that are read for the annotation at a path; by default that path,
+* ``shared_files(folder)``: files that are read for a sequence that has no annotation file,
+* ``shared_array(folder)``: the file with the labels of all sequences, one after the other, if the
+  folder has one; to split it, the reader needs the number of frames of every sequence,
+* ``SIZELESS = True``: the format has no positions, so that the frame size has no effect.
 """
 
 from importlib import import_module
@@ -98,14 +99,14 @@ def _reader_of(name: str) -> Reader:
 
 
 READERS: dict[str, Reader] = {name: _reader_of(name) for name in MODULES}
-"""The formats that can be read."""
+"""The reader of each format."""
 
 
 def find_reader(name: str) -> Reader:
     """The reader of a format.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is no format of that name.
     """
     if name not in READERS:
         raise UsageError(
@@ -115,7 +116,7 @@ def find_reader(name: str) -> Reader:
 
 
 def annotated(name: str, folder: Path) -> dict[str, Path]:
-    """The annotation of each sequence under a folder, by `key_of` the sequence.
+    """The annotation of each sequence under a folder; keys are names as `key_of` gives them.
 
     Raises:
         VadlocError: A file that lists the sequences is unusable.
@@ -128,7 +129,7 @@ def annotation_of(name: str, folder: Path, sequence: str) -> Path:
     """The file or folder with the annotation of a sequence.
 
     Raises:
-        VadlocError: There is none; the message says what was looked for.
+        VadlocError: The sequence has no annotation; the message says what was looked for.
     """
     path: Path = format_module(name).annotation_of(folder, sequence)
     return path

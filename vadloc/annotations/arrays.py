@@ -1,4 +1,4 @@
-"""``.npy`` files of annotations, their header checked before anything is allocated."""
+"""Read ``.npy`` files of annotations; the header is checked before memory is allocated."""
 
 import math
 from collections.abc import Collection
@@ -19,11 +19,12 @@ def map_array(
 
     Args:
         path: The file.
-        shapes: Shapes that are expected.
-        dtypes: Names of the dtypes that are expected, such as ``"float32"``.
+        shapes: Allowed shapes.
+        dtypes: Names of the allowed dtypes, such as ``"float32"``.
 
     Raises:
-        VadlocError: It is missing, no ``.npy`` file, of another shape or dtype, or cut off.
+        VadlocError: The file is missing, truncated or not a ``.npy`` file, or its shape or dtype
+            is not allowed.
     """
     array = map_numbers(path, dtypes=dtypes)
     check_shape(path, array.shape, shapes)
@@ -43,7 +44,7 @@ def map_numbers(path: Path, *, dtypes: Collection[str]) -> NDArray[Any]:
             offset = file.tell()
         if min(shape, default=0) < 0:
             raise ValueError(f"shape {shape}")
-    except Exception as error:  # NumPy parses headers as Python and fails as variously
+    except Exception as error:  # NumPy parses headers as Python: any exception may come
         kind = kind_of_bytes(first) if not first.startswith(b"\x93NUMPY") else ""
         detail = f"it is {kind}; save the array with np.save" if kind else one_line(error)
         raise VadlocError(f"{path}: not a readable .npy file ({detail})") from None
@@ -58,7 +59,7 @@ def map_numbers(path: Path, *, dtypes: Collection[str]) -> NDArray[Any]:
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and dtype."""
+    """Shape, whether the order is Fortran's (column by column), and dtype."""
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -80,10 +81,10 @@ def _check_dtype(path: Path, dtype: np.dtype[Any], dtypes: Collection[str]) -> N
 
 
 def check_shape(path: Path, shape: tuple[int, ...], shapes: Collection[tuple[int, ...]]) -> None:
-    """Compare an array's shape with those that are expected.
+    """Check that an array's shape is one of the allowed shapes.
 
     Raises:
-        VadlocError: It is none of them.
+        VadlocError: The shape is not allowed.
     """
     if shape not in shapes:
         expected = " or ".join(str(expected) for expected in shapes)

@@ -1,8 +1,8 @@
 """CUHK Avenue's pixel masks: one ``N_label.mat`` a sequence.
 
 The ground truth published with *Abnormal Event Detection at 150 FPS in MATLAB* (Lu, Shi and Jia,
-ICCV 2013): a MATLAB 5 file whose variable ``volLabel`` is a cell array with one mask a frame, not 0
-where anomalous. Sequence ``01`` belongs to ``1_label.mat``.
+ICCV 2013): a MATLAB 5 file whose variable ``volLabel`` is a cell array with one mask per frame.
+Pixels that are not 0 are anomalous. Sequence ``01`` belongs to ``1_label.mat``.
 """
 
 import re
@@ -63,16 +63,16 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder; empty without a number."""
+    """Relative paths where the annotation may be; none if the sequence's name has no number."""
     number = _number_of(sequence)
     return () if number is None else (f"{number}_label.mat",)
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The file that `read` reads.
+    """The annotation file of a sequence.
 
     Raises:
-        VadlocError: There is none, or there are two.
+        VadlocError: There is no such file, or there are two.
     """
     key = key_of(sequence)
     found = [path for number, path in _numbered(folder) if number == key]
@@ -80,10 +80,10 @@ def annotation_of(folder: Path, sequence: str) -> Path:
 
 
 def key_of(sequence: str) -> str:
-    """The number at the end of a sequence's name, by which its file is called.
+    """The number at the end of a sequence's name, which is also in the name of its ``.mat`` file.
 
     Raises:
-        VadlocError: It has none.
+        VadlocError: The name does not end with a number.
     """
     number = _number_of(sequence)
     if number is None:
@@ -102,7 +102,7 @@ def annotated(folder: Path) -> dict[str, Path]:
 
 
 def _numbered(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files with their numbers, which may have leading zeros."""
+    """Each ``.mat`` file with the number in its name, which may have leading zeros."""
     for path in visible_entries(folder):
         name = re.fullmatch(_NAME, path.name)
         if name:

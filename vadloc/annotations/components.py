@@ -1,7 +1,8 @@
-"""Pixel masks to regions and tracks.
+"""Regions and tracks from pixel masks.
 
-Masks do not say which pixels belong together, so both are *derived*: a region is an 8-connected
-component of a frame's mask, and a track links regions of consecutive frames that overlap.
+Masks do not say which pixels belong to one object. Regions and tracks are therefore *derived*: a
+region is an 8-connected component of a frame's mask, and a track links overlapping regions of
+consecutive frames.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,7 @@ from vadloc.errors import VadlocError
 
 _R = TypeVar("_R")
 MAX_REGIONS_PER_FRAME = 1000
-"""More are noise (a lossy picture, a score map), not annotation."""
+"""A mask with more regions is noise (lossy compression, a score map) and no annotation."""
 SHOWN_LEVELS = 8
 HOW_TO_CUT = (
     "save masks without loss and without smooth edges, or say from which level on a pixel is "
@@ -30,17 +31,17 @@ HOW_TO_CUT = (
     "all but 0, as for numbered objects)"
 )
 MAX_MASK_PX = 2**31
-"""Memory for the masks of one sequence, a byte each."""
+"""Most pixels that the region masks of one sequence may have, at one byte of memory each."""
 
 
 @dataclass(frozen=True)
 class MaskRegion:
-    """One region by its pixels.
+    """The pixels of one region in one frame.
 
     Attributes:
         box_xyxy_px: Half-open box ``x0, y0, x1, y1``.
         mask: ``(y1 - y0, x1 - x0)``, the region's pixels within the box.
-        track: Its track id, where it is known.
+        track: Track id; ``None`` where it is unknown.
     """
 
     box_xyxy_px: tuple[int, int, int, int]
@@ -48,7 +49,7 @@ class MaskRegion:
     track: int | None = None
 
     def shared_px(self, other: "MaskRegion") -> int:
-        """Number of pixels that both regions have."""
+        """Number of pixels that both regions cover."""
         x0, y0 = np.maximum(self.box_xyxy_px[:2], other.box_xyxy_px[:2]).tolist()
         x1, y1 = np.minimum(self.box_xyxy_px[2:], other.box_xyxy_px[2:]).tolist()
         if x0 >= x1 or y0 >= y1:
@@ -72,24 +73,24 @@ def masks_to_ground_truth(
     min_pixels: int = 1,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
-    """Regions and tracks of a sequence of masks, one whole mask in memory at a time.
+    """Derive regions and tracks from masks; only one full-size mask is in memory at a time.
 
     Args:
-        masks: For every frame, in order: its place for messages, and the levels of its mask
-            ``(height, width)``, of any real dtype.
+        masks: For every frame, in order: the file (and frame) for messages, and the pixel values
+            of its mask ``(height, width)``, of any real dtype.
         sequence: Name of the sequence.
-        size: Its size; number and shape of the masks must agree with it.
+        size: Number and size of the frames; number and shape of the masks must agree with it.
         source: Where the masks come from.
         min_pixels: Components of fewer pixels are left out.
-        context: The threshold of the levels.
+        context: The threshold of the masks.
 
     Returns:
         Regions with exact pixels, ``derived`` True. Track ids count up from 0 in the order of
-        appearance, then from top to bottom.
+        appearance, within a frame from top to bottom.
 
     Raises:
-        VadlocError: Number or shape of the masks differ from ``size``, a mask is noise, or they
-            have more levels than two and no threshold.
+        VadlocError: Number or shape of the masks differ from ``size``, a mask is noise, or the
+            masks have more than two levels and no threshold is given.
     """
     levels = MaskLevels(context.mask_threshold)
     components = (
@@ -112,10 +113,10 @@ def masks_to_ground_truth(
 
 
 class MaskLevels:
-    """The levels of all masks of a sequence: black, and one other.
+    """Checks that the masks of a sequence have two levels (pixel values): 0 and one other.
 
-    Pictures that were compressed with loss, or whose edges were smoothed, have more, and what of
-    them is meant is not known.
+    Lossy compression or smoothed edges make more levels. Which of those are anomalous is then
+    unknown, unless a threshold is given.
     """
 
     def __init__(self, threshold: float | None) -> None:
@@ -123,14 +124,14 @@ class MaskLevels:
         self._seen: set[float] = set()
 
     def to_mask(self, values: NDArray[Any], *, where: str) -> NDArray[np.bool_]:
-        """True where a level reaches the threshold, or without one is not 0.
+        """True where a level is at least the threshold; without a threshold, where it is not 0.
 
         Args:
             values: ``(height, width)``, of any real dtype.
-            where: Its place, for the message.
+            where: File and frame of the mask, for the message.
 
         Raises:
-            VadlocError: A level is NaN, or there are more than two and no threshold.
+            VadlocError: A level is NaN, or there are more than two levels and no threshold.
         """
         if np.isnan(values).any():
             raise VadlocError(f"{where}: NaN in the mask")
@@ -148,7 +149,7 @@ class MaskLevels:
         return values.astype(np.bool_)
 
     def check_all(self, source: Path) -> None:
-        """Raise if the masks of a whole sequence have two levels and none of them is 0."""
+        """Raise if all masks together have two levels and neither of them is 0."""
         if len(self._seen) == 2 and 0 not in self._seen:
             low, high = sorted(self._seen)
             raise VadlocError(
@@ -162,7 +163,7 @@ def _middle(level: float) -> float:
 
 
 def _levels(values: NDArray[Any]) -> list[float]:
-    """The distinct numbers; two, which is the rule, are found without sorting."""
+    """The distinct values; the usual case of at most two values needs no sorting."""
     if not values.size:
         return []
     low, high = values.min(), values.max()
@@ -181,14 +182,14 @@ def _of_size(mask: NDArray[Any], size: SequenceSize, *, where: str) -> NDArray[A
 
 
 def collect_regions(frames: Iterable[list[MaskRegion]], *, source: Path) -> list[list[MaskRegion]]:
-    """The regions of all frames of a sequence, as long as they fit into memory.
+    """Collect the regions of all frames of a sequence, with a limit on their memory.
 
     Args:
-        frames: The regions of each frame, made as they are asked for.
-        source: Where they come from, for the message.
+        frames: The regions of each frame, computed one frame at a time.
+        source: File or folder of the masks, for the message.
 
     Raises:
-        VadlocError: Their boxes have more than ``MAX_MASK_PX`` pixels.
+        VadlocError: The boxes of the regions have more than ``MAX_MASK_PX`` pixels in all.
     """
     collected, total_px = [], 0
     for number, regions in enumerate(frames, start=1):
@@ -211,15 +212,15 @@ def mask_regions_to_ground_truth(
     source: Path,
     derived: bool,
 ) -> GroundTruth:
-    """Regions and track ids, listed for every frame, as ground truth.
+    """Ground truth from the regions and track ids of every frame.
 
     Args:
         frames: The regions of each frame.
-        tracks: The track id of each region.
+        tracks: The track ids of each frame's regions, in the same order.
         sequence: Name of the sequence.
-        size: Its size.
-        source: Where the regions come from.
-        derived: Whether they were computed.
+        size: Number and size of the frames.
+        source: File or folder that the regions were read from.
+        derived: Whether regions or tracks were computed and not annotated by people.
     """
     regions = [region for frame in frames for region in frame]
     counts = np.array([len(frame) for frame in frames], np.int64)
@@ -245,7 +246,7 @@ def mask_to_components(
 
     Args:
         mask: ``(height, width)``.
-        where: Its place, for the message.
+        where: File and frame of the mask, for the message.
         min_pixels: Components of fewer pixels are left out.
 
     Raises:
@@ -275,16 +276,17 @@ def link_by_overlap(
     frames: Iterable[Sequence[_R]],
     overlap_px: Callable[[Sequence[_R], Sequence[_R]], NDArray[np.number[Any]]],
 ) -> list[list[int]]:
-    """Track ids of regions, each frame's linked to those of the frame before.
+    """Track ids of regions; the regions of each frame are linked to those of the frame before.
 
-    The pairs of regions that overlap are taken by descending area of overlap (ties: the earlier
-    regions first); a region without a partner left begins a new track. So a track ends with the
-    first frame in which it overlaps nothing, regions that merge go on as the one that shares more,
-    and a region that splits goes on in the part that shares more.
+    Overlapping pairs are matched greedily, the largest overlap first (ties: the earlier regions
+    first), and each region at most once. An unmatched region begins a new track. A track ends when
+    nothing overlaps its region in the next frame. Where regions merge, the track with the largest
+    overlap continues; where a region splits, its track continues in the part with the largest
+    overlap.
 
     Args:
         frames: The regions of each frame.
-        overlap_px: Gives the shared area ``(regions before, regions now)``.
+        overlap_px: Computes the shared areas ``(regions before, regions now)``.
 
     Returns:
         The track id of each region of each frame, counted from 0 in the order of appearance.
@@ -302,7 +304,7 @@ def link_by_overlap(
 
 
 def _continue_tracks(overlap_px: NDArray[np.number[Any]], tracks_before: list[int]) -> list[int]:
-    """Track ids of this frame's regions, -1 for those that continue none."""
+    """Track ids of this frame's regions, -1 for a region that continues no track."""
     tracks = [-1] * overlap_px.shape[1]
     continued: set[int] = set()
     befores, nows = np.nonzero(overlap_px)
@@ -315,7 +317,7 @@ def _continue_tracks(overlap_px: NDArray[np.number[Any]], tracks_before: list[in
 
 
 def mask_overlap_px(before: Sequence[MaskRegion], now: Sequence[MaskRegion]) -> NDArray[np.int64]:
-    """Pixels that each region before shares with each region now, ``(before, now)``."""
+    """Number of pixels that each region before shares with each region now, ``(before, now)``."""
     boxes = [[r.box_xyxy_px for r in regions] for regions in (before, now)]
     shared = np.zeros((len(before), len(now)), np.int64)
     for i, j in np.argwhere(box_overlap_px(*boxes) > 0):

@@ -1,7 +1,7 @@
-"""What readers are told beside the size of a sequence: its files, its neighbours, options.
+"""What readers get besides the size of a sequence: frame files, frame counts and options.
 
-The files of the frames decide which frame a name in an annotation means. Numbers are counted only
-where there are no files: in videos, and where scores are all there is.
+The names of the frame files decide which frame a name in an annotation means. Frames are found by
+number only where there are no frame files: for videos, and where there are only scores.
 """
 
 import re
@@ -26,7 +26,7 @@ class FrameNames:
 
     @cached_property
     def stems(self) -> tuple[str, ...]:
-        """The names without suffixes, in one spelling."""
+        """The file names without suffixes, Unicode normalized."""
         return tuple(_stem(file) for file in self.files)
 
     @cached_property
@@ -35,7 +35,7 @@ class FrameNames:
 
     @cached_property
     def numbers(self) -> tuple[int, ...]:
-        """The last number in each name; empty if a name has none, or two have the same."""
+        """The last number in each name; empty if a name has no number or two names share one."""
         found = [last_number(file) for file in self.files]
         numbers = tuple(number for number in found if number is not None)
         return numbers if len(set(numbers)) == len(self.files) else ()
@@ -45,24 +45,24 @@ class FrameNames:
         return {number: frame for frame, number in enumerate(self.numbers)}
 
     def get_exactly(self, name: str) -> int | None:
-        """The 0-based frame of a name, whatever its suffix."""
+        """The 0-based frame whose file has this name; the suffix may differ."""
         return self._by_stem.get(_stem(name))
 
     def get(self, name: str) -> int | None:
-        """The 0-based frame of a name; its suffix and leading zeros may differ from the file's."""
+        """The 0-based frame whose file has this name or else its last number."""
         frame = self.get_exactly(name)
         number = last_number(name)
         return self._by_number.get(number) if frame is None and number is not None else frame
 
     def find(self, name: str, *, where: str) -> int:
-        """The 0-based frame of a name, found as `get` does.
+        """The 0-based frame of a name, as in `get`.
 
         Args:
-            name: Name of a file.
-            where: File and line that has the name, for the message.
+            name: Name of a frame file.
+            where: File and line with the name, for the message.
 
         Raises:
-            VadlocError: There is no such file.
+            VadlocError: No frame has this name.
         """
         frame = self.get(name)
         if frame is None:
@@ -70,10 +70,10 @@ class FrameNames:
         return frame
 
     def find_number(self, number: int, *, first: int, where: str) -> int:
-        """The frame of a number that an annotation counts from ``first``.
+        """The 0-based frame of a number in an annotation that counts from ``first``.
 
-        Files that are numbered from 0 or 1 are counted as the annotation does. A numbering that
-        begins elsewhere is part of a longer one, and the number is the file's.
+        If the file numbers begin at 0 or 1, the first file is frame ``first``. If they begin
+        elsewhere, the files are a part of a longer video, and the annotation uses their numbers.
 
         Raises:
             VadlocError: There is no such frame.
@@ -88,16 +88,16 @@ class FrameNames:
         return frame
 
     def number_of(self, frame: int, *, first: int) -> int:
-        """The number that an annotation gives a frame, the opposite of `find_number`."""
+        """The number that an annotation gives a frame, the inverse of `find_number`."""
         return self.numbers[frame] - self._offset(first) if self.numbers else frame + first
 
     def _offset(self, first: int) -> int:
-        """What the files' numbers are above those of an annotation that counts from ``first``."""
+        """Difference of a file's number and the number that the annotation gives its frame."""
         return self.numbers[0] - first if self.numbers[0] in (0, 1) else 0
 
     @property
     def described(self) -> str:
-        """The files in words."""
+        """Number of files, first and last name, for messages."""
         first, last = (one_line(self.files[i], limit=80) for i in (0, -1))
         return (
             f"the {len(self.files)} frames are the files {first} to {last}; are annotation and "
@@ -117,15 +117,15 @@ def last_number(name: str) -> int | None:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of a sequence beside its size; all of it may be unknown.
+    """Optional knowledge about a sequence besides its size.
 
     Attributes:
         frame_names: The files of its frames; ``None`` for a video, or if they are unknown.
-        frame_counts: Number of frames of all sequences in natural order of their names, where one
-            file annotates all.
-        counted_by: What the number of frames was taken from, for messages.
-        mask_threshold: Level from which a pixel of a mask is anomalous; ``None`` refuses masks of
-            more than two levels, and any level but 0 is anomalous.
+        frame_counts: Number of frames of each sequence, in natural order of their names; needed
+            where one file annotates all sequences.
+        counted_by: File or folder whose frames were counted, for messages.
+        mask_threshold: Lowest level (pixel value) that is anomalous in masks. ``None``: every
+            level but 0 is anomalous, and masks of more than two levels are refused.
     """
 
     frame_names: FrameNames | None = None
@@ -134,10 +134,10 @@ class Context:
     mask_threshold: float | None = None
 
     def check_count(self, sequence: str, frame_count: int) -> None:
-        """Compare the number of frames with that of their files.
+        """Check that there are as many frames as frame files.
 
         Raises:
-            VadlocError: They differ.
+            VadlocError: The numbers differ.
         """
         if self.frame_names is not None and len(self.frame_names.files) != frame_count:
             files = self.frame_names.files
@@ -147,12 +147,12 @@ class Context:
             )
 
     def miscounted(self, path: Path, count: int, what: str, frame_count: int) -> VadlocError:
-        """The error for an annotation with another number of something than of frames.
+        """The error for an annotation that does not have one entry per frame.
 
         Args:
             path: The annotation.
-            count: How many it has.
-            what: Of what, such as ``labels``.
+            count: Number of its entries.
+            what: What the entries are, such as ``labels``.
             frame_count: Number of frames of the sequence.
         """
         if not self.counted_by:
@@ -169,4 +169,4 @@ ONE_EACH = (
     "others a score as well, such as that of the nearest one"
 )
 NO_CONTEXT = Context()
-"""Nothing is known."""
+"""The context of a sequence of which only the size is known."""

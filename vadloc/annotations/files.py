@@ -1,4 +1,4 @@
-"""Files of annotations: found whatever their names are spelled like, and read as bytes or text."""
+"""Find annotation files, also under names of another spelling, and read them as bytes or text."""
 
 import codecs
 import re
@@ -10,7 +10,7 @@ from vadloc.video.frames import is_hidden
 from vadloc.video.numbering import one_spelling
 
 MAX_TEXT_BYTES = 256 * 2**20
-"""Text annotations beyond this are refused unread; the largest published one has 2 MB."""
+"""Larger text files are refused before they are read; the largest published one has 2 MB."""
 EMPTY_IF_NORMAL = "of a sequence that is all normal an empty file is needed"
 _DOCUMENT = re.compile(
     r"(read[ _-]?me|licen[cs]e|copying|changelog|changes|citation|notes?|about|index|contents)"
@@ -35,30 +35,30 @@ _FIRST_BYTES = {
 
 
 def is_document(path: Path) -> bool:
-    """Whether a file's name says that it describes the others, such as ``readme.txt``."""
+    """Whether a file is documentation by its name, such as ``readme.txt``."""
     return _DOCUMENT.fullmatch(path.stem) is not None
 
 
 def visible_entries(folder: Path) -> Iterator[Path]:
-    """Entries of a folder but hidden ones, in the order of their names; none if it is missing."""
+    """The entries of a folder without hidden ones, sorted by name; none if it is missing."""
     if folder.is_dir():
         yield from (e for e in sorted(folder.iterdir()) if not is_hidden(e.name))
 
 
 def files_with_suffix(folder: Path, *suffixes: str) -> Iterator[Path]:
-    """The visible files of a folder with one of some suffixes, such as ``.png``."""
+    """The visible files of a folder that have one of the suffixes, such as ``.png``."""
     for entry in visible_entries(folder):
         if entry.suffix.lower() in suffixes and entry.is_file():
             yield entry
 
 
 def stems_with(folder: Path, suffix: str, *, ending: str = "") -> dict[str, Path]:
-    """The files of a folder with a suffix, by their names without it, in one spelling.
+    """The files of a folder that have a suffix; keys are their names without it.
 
     Args:
-        folder: The folder; none are found if it is missing.
-        suffix: Such as ``.txt``; upper and lower case are one.
-        ending: Only names with this end, which is cut off, such as ``_gt``.
+        folder: The folder; nothing is found if it is missing.
+        suffix: The suffix, such as ``.txt``; case does not matter.
+        ending: What the names must end with, such as ``_gt``; the keys are without it.
     """
     found = {}
     for entry in visible_entries(folder):
@@ -70,7 +70,9 @@ def stems_with(folder: Path, suffix: str, *, ending: str = "") -> dict[str, Path
 
 
 def find_entry(path: Path) -> Path | None:
-    """The file or folder of a name, also if Unicode form or case of suffix and ``_gt`` differ.
+    """The file or folder at a path, or else the entry that has the same name in another spelling.
+
+    Other spellings are another Unicode form, and another case of the suffix and of ``_gt``.
 
     Raises:
         VadlocError: Several entries have this name in other spellings.
@@ -91,15 +93,16 @@ def _comparable(path: Path) -> str:
 
 
 def first_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> Path:
-    """The first candidate that is a regular file, spelled as in `find_entry`.
+    """The first candidate that is a regular file; other spellings count, as in `find_entry`.
 
     Args:
         candidates: Paths in the order of preference.
-        what: What they hold, for the message.
+        what: What the file should hold, for the message.
         if_normal: What the format needs for a sequence without anomalies, for the message.
 
     Raises:
-        VadlocError: None is; the message lists them and what is there instead.
+        VadlocError: No candidate is a file; the message lists the candidates and what is there
+            instead.
     """
     found = _files(candidates)
     if found:
@@ -115,10 +118,10 @@ def first_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") ->
 
 
 def only_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> Path:
-    """The only candidate that is a regular file, spelled as in `find_entry`.
+    """The only candidate that is a regular file; other spellings count, as in `find_entry`.
 
     Raises:
-        VadlocError: None is a file, or several are.
+        VadlocError: No candidate is a file, or several are.
     """
     found = _files(candidates)
     if len(found) > 1:
@@ -127,7 +130,7 @@ def only_file(candidates: Sequence[Path], *, what: str, if_normal: str = "") -> 
 
 
 def _files(candidates: Sequence[Path]) -> list[Path]:
-    """The files among some candidates, as they are spelled on the disk."""
+    """The candidates that are files, with their names as on the disk."""
     entries = (find_entry(path) for path in candidates)
     return list(dict.fromkeys(e for e in entries if e is not None and e.is_file()))
 
@@ -136,7 +139,7 @@ def read_bytes(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:
     """The content of a regular file of at most ``limit`` bytes.
 
     Raises:
-        VadlocError: It is missing, no regular file, unreadable or too large.
+        VadlocError: The file is missing, no regular file, unreadable or too large.
     """
     try:
         if not path.is_file():
@@ -149,7 +152,7 @@ def read_bytes(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def kind_of_bytes(content: bytes) -> str:
-    """What the first bytes of a file say it is; empty if they are of no known kind."""
+    """The kind of a file by its first bytes; empty if the kind is unknown."""
     kinds = (kind for start, kind in _FIRST_BYTES.items() if content.startswith(start))
     return next(kinds, "")
 
@@ -159,10 +162,11 @@ def read_text(path: Path, *, expected: str) -> str:
 
     Args:
         path: The file.
-        expected: What it should hold, for the message.
+        expected: What the file should hold, for the message.
 
     Raises:
-        VadlocError: It is unreadable, in another encoding, or no text; the message says what it is.
+        VadlocError: The file is unreadable, no text, or in another encoding; the message says
+            which kind of file it is.
     """
     content = read_bytes(path)
     encoding = next((e for mark, e in _WIDE_MARKS.items() if content.startswith(mark)), "")

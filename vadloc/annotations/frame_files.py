@@ -1,4 +1,4 @@
-"""Which file belongs to which frame, where there is a file for every frame: masks, score maps."""
+"""Match files to frames, for formats with one file per frame, such as masks and score maps."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -18,19 +18,19 @@ def in_order_of_frames(
     what: str,
     remedy: str = ONE_A_FRAME,
 ) -> list[Path]:
-    """The files in the order of the frames that they are called after.
+    """Sort files by frame: a file belongs to the frame whose file has the same name.
 
     Args:
-        folder: Where they are, for messages.
-        files: In natural order of their names.
-        frames: The files of the frames. Without them (a video, scores alone) nothing but the
-            numbers in the names can say that a frame has been left out.
+        folder: Folder of the files, for messages.
+        files: The files in natural order of their names.
+        frames: The files of the frames. Without them (a video, only scores) a missing file shows
+            only as a gap in the numbers.
         what: What the files are, for messages.
-        remedy: What is needed, for messages.
+        remedy: What the user should do, for messages.
 
     Raises:
-        VadlocError: Files are of no frame or two of one, frames have none, or numbers are left
-            out that no frame's name explains.
+        VadlocError: A file belongs to no frame, a frame has no file or two files, or the numbers
+            have a gap that the numbers of the frame files do not have.
     """
     stems = [file.stem.removesuffix("_gt") + file.suffix for file in files]
     check_names(folder, stems)
@@ -64,7 +64,7 @@ def _refuse_gaps(folder: Path, files: list[Path], numbers: tuple[int, ...], what
 
 
 def _same_gaps(stems: list[str], frames: FrameNames) -> bool:
-    """Whether files are numbered as the frames are, from wherever."""
+    """Whether the files' numbers differ from those of the frame files by a constant."""
     numbers = FrameNames(tuple(stems)).numbers
     if not (numbers and frames.numbers):
         return True

@@ -1,13 +1,13 @@
-"""Labels of frames only: which frames are anomalous, not where.
+"""Frame-level labels: which frames are anomalous, without positions.
 
-One of:
+The labels are in one of these files:
 
-* ``<sequence>.txt``: a line a frame, ``1`` anomalous or ``0`` normal.
+* ``<sequence>.txt``: one line per frame, ``1`` anomalous or ``0`` normal.
 * ``<sequence>.npy``: the same as an array ``(frames,)``.
-* ``frame_labels.csv``: rows ``sequence,first_anomalous_frame,last_anomalous_frame``, frames
-  1-based, the last one included; a sequence may have several rows, and one with both fields empty
-  if all of it is normal. A first row of these names is a header.
-* the only ``.npy`` of the folder, an array ``(1, n)`` or ``(n, 1)``: the labels of all sequences
+* ``frame_labels.csv``: rows ``sequence,first_anomalous_frame,last_anomalous_frame``; frames are
+  1-based and the last one is included. A sequence may have several rows. If it is all normal, it
+  has one row with both frame fields empty. The first row may be a header with these names.
+* The only ``.npy`` of the folder, an array ``(1, n)`` or ``(n, 1)``: the labels of all sequences
   one after the other, in natural order of their names, as MNAD (Park et al., CVPR 2020) has them.
 """
 
@@ -61,7 +61,7 @@ def read(
     width_px: int,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
-    """Read ``<sequence>.txt``, ``<sequence>.npy``, ``frame_labels.csv`` or the labels of all.
+    """Read ``<sequence>.txt``, ``<sequence>.npy``, ``frame_labels.csv`` or the shared array.
 
     Args:
         folder: Folder of the files.
@@ -69,14 +69,14 @@ def read(
         frame_count: Number of its frames.
         height_px: Frame height.
         width_px: Frame width.
-        context: The number of frames of all sequences, for an array with the labels of all.
+        context: The number of frames of all sequences, for an array with all labels.
 
     Returns:
         Ground truth without regions.
 
     Raises:
-        VadlocError: The file is missing, malformed, does not know the sequence, or does not fit
-            the frames.
+        VadlocError: The file is missing or malformed, has no labels of the sequence, or does not
+            fit the frames.
     """
     path = annotation_of(folder, sequence)
     if path.suffix.lower() == ".txt":
@@ -96,20 +96,20 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder."""
+    """Relative paths where the annotation of a sequence may be."""
     return (f"{sequence}.txt", f"{sequence}.npy", CSV_NAME)
 
 
 def shared_files(folder: Path) -> Iterator[Path]:
-    """The array with the labels of all sequences, where a sequence has no file of its own."""
+    """The ``.npy`` files of the folder; one of them may have the labels of all sequences."""
     return files_with_suffix(folder, ".npy")
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The file that `read` reads.
+    """The annotation file of a sequence.
 
     Raises:
-        VadlocError: There is none, or there are several.
+        VadlocError: There is no such file, or there are several.
     """
     shared = shared_array(folder)
     if shared is not None:
@@ -119,10 +119,10 @@ def annotation_of(folder: Path, sequence: str) -> Path:
 
 
 def annotated(folder: Path) -> dict[str, Path]:
-    """The annotation of each sequence; of an array of all, which has no names, none.
+    """The annotation of each sequence; the array with all labels has no names and is left out.
 
     Raises:
-        VadlocError: The intervals are malformed.
+        VadlocError: The rows of ``frame_labels.csv`` are malformed.
     """
     if shared_array(folder) is not None:
         return {}
@@ -139,7 +139,7 @@ def shared_array(folder: Path) -> Path | None:
     """The array with the labels of all sequences, if the folder has one.
 
     Raises:
-        VadlocError: It is an unusable array.
+        VadlocError: The array is unusable.
     """
     arrays = list(stems_with(folder, ".npy").values())
     if len(arrays) != 1 or stems_with(folder, ".txt") or find_entry(folder / CSV_NAME):
@@ -149,7 +149,7 @@ def shared_array(folder: Path) -> Path | None:
 
 
 def _part_of_all(path: Path, sequence: str, context: Context) -> NDArray[Any]:
-    """The labels of one sequence out of those of all, ``(frames,)``."""
+    """The labels of one sequence, cut from the array with all labels, ``(frames,)``."""
     counts = context.frame_counts
     if counts is None:
         raise VadlocError(

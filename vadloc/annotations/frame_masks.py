@@ -1,8 +1,9 @@
-"""One ``.npy`` file a sequence: masks of all frames, or their labels.
+"""One ``.npy`` file per sequence: masks or labels of all frames.
 
-``<sequence>.npy`` or ``<sequence>_gt.npy``, of numbers or booleans, of shape ``(frames, height,
-width)`` (not 0 where anomalous) or ``(frames,)`` (1 for an anomalous frame, 0 for a normal one).
-ShanghaiTech's ``test_pixel_mask`` and ``test_frame_mask`` are of this form.
+``<sequence>.npy`` or ``<sequence>_gt.npy`` is an array of numbers or booleans. Its shape is
+``(frames, height, width)`` for masks (pixels that are not 0 are anomalous) or ``(frames,)`` for
+labels (1 for an anomalous frame, 0 for a normal one). ShanghaiTech's ``test_pixel_mask`` and
+``test_frame_mask`` have this form.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def read(
     width_px: int,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
-    """Read ``<sequence>.npy`` or ``<sequence>_gt.npy``; masks are read one frame at a time.
+    """Read ``<sequence>.npy`` or ``<sequence>_gt.npy``, masks one frame at a time.
 
     Args:
         folder: Folder of the files.
@@ -53,7 +54,8 @@ def read(
         context: The threshold of the masks.
 
     Returns:
-        Regions and tracks derived as in ``components``; none if the file has labels only.
+        Regions and tracks, derived as in `vadloc.annotations.components`; none if the file has
+        only labels.
 
     Raises:
         VadlocError: The file is missing, unreadable, holds NaN, or does not fit the frames.
@@ -72,15 +74,15 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder."""
+    """Relative paths where the annotation of a sequence may be."""
     return (f"{sequence}.npy", f"{sequence}_gt.npy")
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The file that `read` reads.
+    """The annotation file of a sequence.
 
     Raises:
-        VadlocError: There is none, or there are two.
+        VadlocError: There is no such file, or there are two.
     """
     candidates = [folder / place for place in places(sequence)]
     return only_file(candidates, what="frame masks")

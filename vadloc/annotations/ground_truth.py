@@ -1,4 +1,4 @@
-"""The ground truth of one test sequence, whatever file format it came from."""
+"""The ground truth of one test sequence, the same for all file formats."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from vadloc.errors import VadlocError
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Annotated anomalous regions of one sequence; ``n`` regions over all its frames.
+    """Annotated anomalous regions of one sequence; ``n`` is their number over all frames.
 
     Attributes:
         sequence: Name of the sequence.
@@ -21,13 +21,14 @@ class GroundTruth:
         track: ``(n,)`` int64, track id of each region; regions of one track share it.
         box_xyxy_px: ``(n, 4)`` float64, half-open box ``[x0, x1) x [y0, y1)`` inside the frame.
         masks: ``None`` when regions are boxes. Otherwise one boolean array per region: the exact
-            pixels of the region inside its (then integer) box, shape ``(y1 - y0, x1 - x0)``.
+            pixels of the region inside its box, shape ``(y1 - y0, x1 - x0)``; the box is then
+            integer.
         anomalous: ``(frame_count,)`` bool, frame-level labels. A frame with a region is anomalous;
-            sources with frame labels of their own may mark more frames.
-        derived: True when regions or tracks were computed from masks and not annotated by people.
+            formats that also label frames may mark more frames.
+        derived: True when regions or tracks were computed and not annotated by people.
         source: File or folder the annotation was read from, for messages and summaries.
-        cut_regions: Number of regions that were annotated beyond the frame and were cut to it.
-        mask_threshold: The level from which pixels of masks count, if one was given.
+        cut_regions: Number of annotated regions that stuck out of the frame and were cut to it.
+        mask_threshold: Lowest level (pixel value) of masks that counts as anomalous, if given.
     """
 
     sequence: str
@@ -45,7 +46,7 @@ class GroundTruth:
     mask_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the promises above; readers name the file in their own, earlier checks."""
+        """Check what the attributes promise; readers check earlier and name the file."""
         n = len(self.frame)
         where = self.source or self.sequence
         if not (len(self.track) == len(self.box_xyxy_px) == n):

@@ -1,10 +1,10 @@
-"""Folders of pixel masks: ``<sequence>_gt/*.png`` or ``*.bmp``, one picture a frame.
+"""Folders of pixel masks: ``<sequence>_gt/*.png`` or ``*.bmp``, one picture per frame.
 
-The layout of the UCSD Anomaly Detection Dataset (Mahadevan et al., CVPR 2010). A picture belongs to
-the frame whose file has its name (suffix, leading zeros and a ``_gt`` at the end may differ);
-pictures that are all numbered otherwise than the frames, but with the same gaps, and those of a
-video, which must be numbered without gaps, are taken in natural order of their names. Masks have
-two levels: black is normal.
+This is the layout of the UCSD Anomaly Detection Dataset (Mahadevan et al., CVPR 2010). A picture
+belongs to the frame whose file has the same name; suffix, leading zeros and a ``_gt`` at the end
+may differ. Pictures are taken in natural order of their names in two cases: if their numbers all
+differ from those of the frame files by the same amount, and for a video, where the numbers must
+have no gaps. Masks have two levels: black is normal.
 """
 
 import functools
@@ -49,20 +49,20 @@ def read(
     min_pixels: int = 1,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
-    """Read ``<sequence>_gt``; regions and tracks are derived as in ``components``.
+    """Read ``<sequence>_gt``; regions and tracks are derived from the masks.
 
     Args:
         folder: Folder of the mask folders.
         sequence: Name of the sequence.
-        frame_count: Number of its frames, and so of masks.
+        frame_count: Number of its frames and masks.
         height_px: Frame height.
         width_px: Frame width.
         min_pixels: Components of fewer pixels are left out.
         context: The names of the frames and the threshold of the masks.
 
     Raises:
-        VadlocError: The folder is missing, a picture is unreadable or of no frame, or number,
-            size or levels of the masks do not fit.
+        VadlocError: The folder is missing, a picture is unreadable or belongs to no frame, or
+            number, size or levels of the masks do not fit.
     """
     masks = annotation_of(folder, sequence)
     size = SequenceSize(frame_count, height_px, width_px)
@@ -82,20 +82,20 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder."""
+    """Relative paths where the annotation of a sequence may be."""
     return (f"{sequence}_gt",)
 
 
 def files_at(masks: Path) -> Iterator[Path]:
-    """The pictures of a folder of masks."""
+    """The pictures in a folder of masks."""
     return files_with_suffix(masks, *SUFFIXES)
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The folder that `read` reads.
+    """The folder with the masks of a sequence.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is no such folder.
     """
     masks = folder / places(sequence)[0]
     found = find_entry(masks)

@@ -1,8 +1,8 @@
-"""Cell arrays of matrices out of MATLAB files, nothing else of them.
+"""Read cell arrays of matrices from MATLAB files, and nothing else.
 
-Written from the format's description (*MAT-File Format*, The MathWorks, level 5), because general
-readers are not made for files one cannot trust: damaged ones end ``scipy.io.loadmat`` with a
-segmentation fault.
+The reader follows the description of the format (*MAT-File Format*, The MathWorks, level 5).
+General readers are not made for files from unknown sources: a damaged file ends
+``scipy.io.loadmat`` with a segmentation fault.
 """
 
 import math
@@ -21,7 +21,7 @@ from vadloc.errors import VadlocError, one_line
 _HEADER_BYTES = 128
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HDF5_PLACES = (0, 512, 1024, 2048)
-"""Where HDF5 files may begin, after what another program put before them."""
+"""Byte offsets at which an HDF5 file may begin; other data may stand before it."""
 _TAG_BYTES = 8
 _NAME, _DIMENSIONS, _FLAGS, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _STORED_AS = {
@@ -36,7 +36,7 @@ _STORED_AS = {
     12: "i8",
     13: "u8",
 }
-"""NumPy's names of the data types of numbers."""
+"""NumPy's name of each numeric data type of the format."""
 _CELL_CLASS = 1
 _NUMBER_CLASSES = range(6, 16)
 _COMPLEX_FLAG = 0x800
@@ -52,14 +52,14 @@ def read_cells(path: Path, variable: str, *, limit_bytes: int) -> Iterator[NDArr
     Args:
         path: A MATLAB file of versions 5 to 7 (7.3 is another format).
         variable: Name of the cell array.
-        limit_bytes: The file's compressed parts may not unpack to more.
+        limit_bytes: Most bytes that the compressed parts of the file may unpack to.
 
     Yields:
-        Matrices of numbers, read-only; logical ones as uint8.
+        Read-only matrices of numbers; logical matrices are uint8.
 
     Raises:
-        VadlocError: It is no such file, damaged, too large, has no such cell array, or a cell is
-            no matrix of real numbers.
+        VadlocError: The file is no MATLAB file of these versions, damaged or too large, has no
+            such cell array, or a cell is no matrix of real numbers.
     """
     content = read_bytes(path)
     if any(content[at : at + len(_HDF5)] == _HDF5 for at in _HDF5_PLACES):
@@ -98,7 +98,7 @@ def _matrices(data: memoryview, order: str, limit_bytes: int) -> Iterator[memory
 
 
 def _elements(data: memoryview, order: str) -> Iterator[_Element]:
-    """The elements that follow each other in some bytes."""
+    """The elements in some bytes, one after the other."""
     position = 0
     while position < len(data):
         tag = data[position : position + _TAG_BYTES]

@@ -1,4 +1,4 @@
-"""Which annotation belongs to which sequence, and that none of either is left out in silence."""
+"""Match annotations to sequences, and report every one of either that has no partner."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,17 +29,17 @@ def left_out(
     what: str,
     unread: Sequence[str] = (),
 ) -> Iterator[str]:
-    """A line that names what is annotated and not to be evaluated, if there is any.
+    """Yield a message that names annotated sequences that will not be evaluated, if there are any.
 
     Args:
         folder: Folder of the ground truth.
-        gt_format: Its format.
+        gt_format: Format of the ground truth.
         sequences: Names of the sequences to be evaluated.
-        what: What they are, such as ``prediction`` or ``test video``.
-        unread: Names of files beside them that are not read.
+        what: What is evaluated, such as ``prediction`` or ``test video``, for the message.
+        unread: Names of files beside the predictions or videos that are not read.
 
     Raises:
-        VadlocError: A file that lists what is annotated is unusable.
+        VadlocError: A file that lists the annotated sequences is unusable.
     """
     truths = annotated(gt_format, folder)
     keys = {key_of(gt_format, name) for name in sequences}
@@ -56,7 +56,7 @@ def left_out(
 def unannotated(
     folder: Path, gt_format: str, sequences: Collection[str], *, what: str
 ) -> Iterator[str]:
-    """A line that names what is to be evaluated and not annotated, if there is any."""
+    """Yield a message that names sequences without annotation, if there are any."""
     bare = list(_unannotated(folder, gt_format, sequences))
     if bare:
         yield (
@@ -84,18 +84,18 @@ def check_pairs(
     unread: Sequence[str] = (),
     is_part: bool = False,
 ) -> None:
-    """Raise if annotation and sequences do not belong together one by one.
+    """Check that every sequence is annotated and every annotated sequence is evaluated.
 
     Args:
-        folder: As in `left_out`, as all others.
+        folder: Folder of the ground truth.
         gt_format: Format of the ground truth.
-        sequences: Names of the sequences.
-        what: What they are.
-        unread: Names of files beside them that are not read.
-        is_part: Whether they were chosen by name, so that the annotation may have more.
+        sequences: Names of the sequences to be evaluated.
+        what: What is evaluated, as in `left_out`.
+        unread: Names of files that are not read, as in `left_out`.
+        is_part: True if the user chose the sequences by name; others may then be annotated too.
 
     Raises:
-        VadlocError: A sequence has only one of its two parts.
+        VadlocError: A sequence has no annotation, or an annotation no sequence.
     """
     findings = (
         [] if is_part else [*left_out(folder, gt_format, sequences, what=what, unread=unread)]
@@ -120,12 +120,12 @@ def context_of(
     counts: Mapping[str, int] | None = None,
     mask_threshold: float | None = None,
 ) -> Context:
-    """What a reader may know beside the size.
+    """The context that a reader gets besides the size of a sequence.
 
     Args:
-        sequence: The frames, where they are there.
-        counts: Frames of all sequences, as `counts_if_needed` gives them.
-        mask_threshold: As in `Context`.
+        sequence: The frames of the sequence; ``None`` if there are only scores.
+        counts: Number of frames of each sequence, from `counts_if_needed`.
+        mask_threshold: Lowest level that is anomalous in masks, as in `Context`.
     """
     return Context(
         frame_names=None if sequence is None else frame_names_of(sequence),
@@ -138,13 +138,13 @@ def context_of(
 def counts_if_needed(
     gt_format: str, folder: Path, names: Sequence[str], count: Callable[[str], int]
 ) -> dict[str, int] | None:
-    """Frames of all sequences, if one array has the labels of all; else ``None``.
+    """Number of frames of each sequence if one array has the labels of all, otherwise ``None``.
 
     Args:
         gt_format: Format of the ground truth.
-        folder: Its folder.
-        names: All sequences in natural order.
-        count: Gives the number of frames of one.
+        folder: Folder of the ground truth.
+        names: Names of all sequences in natural order.
+        count: Returns the number of frames of a sequence.
     """
     shared_array = getattr(format_module(gt_format), "shared_array", None)
     if shared_array is None or shared_array(folder) is None:

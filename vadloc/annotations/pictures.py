@@ -1,4 +1,4 @@
-"""Picture files of annotations, their size checked before they are decoded."""
+"""Read picture files of annotations; their size is checked before they are decoded."""
 
 import warnings
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ MASK_FORMATS = ("PNG", "BMP")
 
 
 def read_levels(path: Path, *, height_px: int, width_px: int) -> NDArray[Any]:
-    """The levels of a mask's pixels in a PNG or BMP picture.
+    """The pixel values (levels) of a mask in a PNG or BMP picture.
 
     Returns:
         ``(height, width)``: grey values, or the highest of the three channels (transparency is
         ignored).
 
     Raises:
-        VadlocError: It is unreadable or of another size.
+        VadlocError: The picture is unreadable or of another size.
     """
     with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
         if picture.mode == "1" or (picture.mode[0] in "LIF" and picture.mode != "LA"):
@@ -37,7 +37,7 @@ def read_levels(path: Path, *, height_px: int, width_px: int) -> NDArray[Any]:
 
 
 def _refuse_hidden(path: Path, picture: "Image") -> None:
-    """Refuse a black picture whose transparency or palette numbers draw something."""
+    """Refuse a black picture whose mask may be in its transparency or palette indices."""
     hidden = {
         "transparency": np.asarray(picture.convert("RGBA"))[..., 3],
         "palette numbers": np.asarray(picture) if picture.mode == "P" else np.zeros(1),
@@ -51,12 +51,12 @@ def _refuse_hidden(path: Path, picture: "Image") -> None:
 
 
 def read_identities(path: Path, *, height_px: int, width_px: int) -> NDArray[np.uint8]:
-    """A PNG or BMP picture of numbers of objects, ``(height, width)``.
+    """The object number of each pixel of a PNG or BMP picture, ``(height, width)``.
 
-    The number is the grey value or, in a palette of colours, that of the colour.
+    The number is the grey value or, in a picture with a palette, the palette index.
 
     Raises:
-        VadlocError: It is unreadable or of another size.
+        VadlocError: The picture is unreadable or of another size.
     """
     with open_picture(path, MASK_FORMATS, height_px=height_px, width_px=width_px) as picture:
         colours = np.asarray(picture.convert("RGB"))
@@ -69,10 +69,10 @@ def read_identities(path: Path, *, height_px: int, width_px: int) -> NDArray[np.
 def open_picture(
     path: Path, formats: tuple[str, ...], *, height_px: int, width_px: int
 ) -> Iterator["Image"]:
-    """An opened picture of the expected size; whatever its decoder throws names the file.
+    """Open a picture of the expected size; errors of the decoder are reported with the file.
 
     Raises:
-        VadlocError: It is unreadable or of another size.
+        VadlocError: The picture is unreadable or of another size.
     """
     from PIL import Image
 
@@ -86,16 +86,16 @@ def open_picture(
                 yield picture
     except VadlocError:
         raise
-    except Exception as error:  # decoders fail with nearly any exception on hostile bytes
+    except Exception as error:  # decoders raise nearly any exception on damaged files
         kind, detail = "/".join(formats), one_line(error)
         raise VadlocError(f"{path}: not a readable {kind} picture ({detail})") from None
 
 
 def check_size(path: Path, size: tuple[int, int], *, height_px: int, width_px: int) -> None:
-    """Compare a picture's width and height with the frame's.
+    """Check that a picture has the size of the frames.
 
     Raises:
-        VadlocError: They differ.
+        VadlocError: The sizes differ.
     """
     if size != (width_px, height_px):
         raise VadlocError(

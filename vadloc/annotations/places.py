@@ -1,8 +1,8 @@
-"""The files of an annotation that its format reads, found by their names alone.
+"""List the annotation files that a format reads, by the names of the files.
 
-Stages before the evaluation can so tell whether an annotation has changed. Files of other kinds,
-hidden ones and those of sequences that are not evaluated are no part of it. The format's module
-says where its files lie (see `vadloc.annotations`).
+The stamps of results depend on these files, so that a changed annotation is noticed. Hidden files,
+files of other kinds and files of sequences that are not evaluated do not count. Each format's
+module says where its files are (see `vadloc.annotations`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +14,15 @@ from vadloc.video.numbering import one_spelling
 
 
 def annotation_files(gt_format: str, folder: Path, sequences: Sequence[str]) -> dict[str, Path]:
-    """The files that are read for some sequences, as far as they are there.
+    """The existing files that are read for some sequences.
 
     Args:
-        gt_format: The format.
+        gt_format: Format of the ground truth.
         folder: Folder of the annotation.
         sequences: Names of the sequences.
 
     Returns:
-        Each file by its path relative to the folder, in the order of these.
+        The files, by their paths relative to the folder, sorted.
     """
     module = format_module(gt_format)
     is_right = Path.is_dir if getattr(module, "IN_FOLDERS", False) else Path.is_file
@@ -46,7 +46,7 @@ def _none(_folder: Path) -> Iterator[Path]:
 
 
 def _find(folder: Path, place: str, spelled: Callable[[Path], dict[str, Path]]) -> Path | None:
-    """What is at a place, also where Unicode form or case of the suffix differ."""
+    """The entry at a relative path; Unicode form and case of the suffix may differ."""
     path: Path | None = folder
     for part in Path(place).parts:
         if path is not None:

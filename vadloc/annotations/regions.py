@@ -1,4 +1,4 @@
-"""What all readers share: sizes, checks of files and boxes, and the way into `GroundTruth`."""
+"""Functions that all readers share: check frame numbers and boxes and make a `GroundTruth`."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,15 @@ from vadloc.errors import VadlocError
 
 LOG = logging.getLogger(__name__)
 ROUNDING_PX = 1e-6
-"""Excess over the frame that floating-point arithmetic explains."""
+"""A box may stick out of the frame by this much, for rounding errors, without a warning."""
 
 
 class OutsideError(VadlocError):
-    """A box lies outside the frame, or what is taken for the frame."""
+    """A box is outside the frame."""
 
 
 class SequenceSize(NamedTuple):
-    """What frames or scores say about a sequence, to be compared with its annotation."""
+    """Number and size of a sequence's frames, from the frames or scores; annotations must fit."""
 
     frame_count: int
     height_px: int
@@ -35,7 +35,7 @@ class BoxRegion:
     """One annotated box.
 
     Attributes:
-        where: File and line (or frame) it was read from, for messages.
+        where: File and line (or frame) of the box, for messages.
         frame: 0-based frame.
         track: Track id, at least 0.
         box_xyxy_px: Half-open box ``x0, y0, x1, y1`` as annotated.
@@ -48,14 +48,14 @@ class BoxRegion:
 
 
 def check_frame(frame: int, count: int, *, where: str, first: int, counted_by: str = "") -> int:
-    """A frame number as a 0-based frame of the sequence.
+    """The 0-based frame of a frame number.
 
     Args:
         frame: The number as annotated.
         count: Number of frames of the sequence.
         where: File and line, for the message.
         first: The number that the format gives the first frame, 0 or 1.
-        counted_by: What ``count`` was taken from, for the message.
+        counted_by: File or folder whose frames were counted, for the message.
 
     Raises:
         VadlocError: The sequence has no such frame.
@@ -70,7 +70,7 @@ def check_frame(frame: int, count: int, *, where: str, first: int, counted_by: s
 
 
 def frame_of_number(number: int, count: int, context: Context, *, where: str, first: int) -> int:
-    """A frame number as a 0-based frame; the numbers of the frames' files are counted if known.
+    """The 0-based frame of a frame number, found by the names of the frame files if known.
 
     Raises:
         VadlocError: The sequence has no such frame.
@@ -88,17 +88,17 @@ def boxes_to_ground_truth(
     source: Path,
     derived: bool = False,
 ) -> GroundTruth:
-    """Check annotated boxes, cut them to the frame and bring them into the order of frames.
+    """Check annotated boxes, cut them to the frame and sort them by frame.
 
     Args:
-        regions: In any order; within a frame their order is kept.
+        regions: The boxes in any order; boxes of one frame keep their order.
         sequence: Name of the sequence.
-        size: Its size.
-        source: File the regions come from.
-        derived: Whether regions or tracks were computed.
+        size: Number and size of the frames.
+        source: File with the boxes.
+        derived: Whether regions or tracks were computed and not annotated by people.
 
     Raises:
-        VadlocError: A box is empty, inverted, outside of the frame, or is listed twice.
+        VadlocError: A box is empty, inverted, outside the frame, or listed twice.
     """
     ordered = sorted(regions, key=lambda region: region.frame)
     _refuse_repetitions(ordered)
@@ -126,13 +126,13 @@ def boxes_to_ground_truth(
 def frame_labels_to_ground_truth(
     labels: NDArray[Any], sequence: str, size: SequenceSize, *, source: Path
 ) -> GroundTruth:
-    """Labels of frames as ground truth without regions.
+    """Ground truth without regions from frame-level labels.
 
     Args:
         labels: ``(frames,)``, 1 for an anomalous frame and 0 for a normal one.
         sequence: Name of the sequence.
-        size: Its size.
-        source: File the labels come from.
+        size: Number and size of the frames.
+        source: File with the labels.
 
     Raises:
         VadlocError: A label is neither 0 nor 1.
@@ -149,21 +149,21 @@ def frame_labels_to_ground_truth(
 def boxes_in_frame(
     boxes_xyxy_px: NDArray[np.float64], where: Sequence[str], size: SequenceSize
 ) -> tuple[NDArray[np.float64], int]:
-    """Boxes cut to the frame, with a warning that counts those that stick out.
+    """Cut boxes to the frame and warn, with their number, if boxes stick out.
 
-    A box that lies outside altogether has nothing that could be found, and is refused.
+    A box that is completely outside the frame is refused, because no detector could find it.
 
     Args:
         boxes_xyxy_px: ``(n, 4)`` half-open boxes ``x0, y0, x1, y1``.
-        where: The place of each box in its file.
-        size: Size of the sequence.
+        where: File and line (or frame) of each box, for messages.
+        size: Number and size of the frames.
 
     Returns:
         ``(n, 4)`` boxes with ``0 <= x0 < x1 <= width`` and ``0 <= y0 < y1 <= height``, and how many
         of them were cut.
 
     Raises:
-        VadlocError: A box is not finite, empty, inverted or outside.
+        VadlocError: A box is not finite, empty, inverted or outside the frame.
     """
     clipped = clip_to_frame(boxes_xyxy_px, where, size)
     excess_px = np.abs(boxes_xyxy_px - clipped).max(axis=1, initial=0.0)
@@ -185,7 +185,7 @@ def boxes_in_frame(
 def clip_to_frame(
     boxes_xyxy_px: NDArray[np.float64], where: Sequence[str], size: SequenceSize
 ) -> NDArray[np.float64]:
-    """The part of each box that is within the frame, as `boxes_in_frame`, but without a warning."""
+    """Cut boxes to the frame, as `boxes_in_frame` does, but without a warning."""
     clipped = np.clip(boxes_xyxy_px, 0.0, [size.width_px, size.height_px] * 2)
     finite = np.isfinite(np.abs(boxes_xyxy_px).max(axis=1, initial=0.0))
     _refuse(~finite, boxes_xyxy_px, where, "is not made of finite numbers")

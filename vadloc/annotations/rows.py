@@ -1,4 +1,4 @@
-"""Rows of text and their numbers, with the line in every message."""
+"""Read rows of text and the numbers in them; every error names the line."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from vadloc.errors import VadlocError
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 MAX_MAGNITUDE = 1e9
-"""No frame, track or coordinate of a video is beyond this."""
+"""Larger frame numbers, track ids or coordinates are refused."""
 SHOWN_CHARACTERS = 60
 
 
@@ -19,8 +19,8 @@ class Row:
     """One line of a file.
 
     Attributes:
-        where: File and 1-based line number.
-        fields: Its fields, without surrounding blanks.
+        where: File and 1-based line number, for messages.
+        fields: The fields of the row, without surrounding blanks.
     """
 
     where: str
@@ -30,7 +30,7 @@ class Row:
         """A field as a finite number.
 
         Raises:
-            VadlocError: It is no plain decimal number, or beyond ``MAX_MAGNITUDE``.
+            VadlocError: The field is no plain decimal number, or larger than ``MAX_MAGNITUDE``.
         """
         text = self.fields[column]
         value = float(text) if _NUMBER.fullmatch(text) else float("nan")
@@ -44,7 +44,7 @@ class Row:
         """A field as a whole number; ``7``, ``7.0`` and ``7e0`` are seven.
 
         Raises:
-            VadlocError: It is none.
+            VadlocError: The field is no whole number.
         """
         value = self.number(column, name)
         if not value.is_integer():
@@ -56,7 +56,7 @@ class Row:
         """A field as a track id.
 
         Raises:
-            VadlocError: It is no whole number or negative.
+            VadlocError: The field is no whole number, or negative.
         """
         value = self.whole(column, "the track id")
         if value < 0:
@@ -65,22 +65,22 @@ class Row:
 
 
 def read_rows(path: Path, *, layout: str) -> Iterator[Row]:
-    """Rows of a text file, blank lines left out.
+    """Rows of a text file, without blank lines.
 
-    The first row may be a header: the names of the layout, in any order, which is then that of all
-    rows.
+    The first row may be a header with the names of the layout; their order is then the order of
+    the columns in all rows.
 
     Args:
         path: The file, UTF-8.
         layout: The columns as the format names them, with its separators (commas or blanks), such
-            as ``"track_id,frame,x_min"``. Rows need exactly these columns.
+            as ``"track_id,frame,x_min"``. Rows must have exactly these columns.
 
     Yields:
         Rows with their fields in the order of the layout.
 
     Raises:
-        VadlocError: The file is unreadable or no text, a row has other columns, or the header other
-            names.
+        VadlocError: The file is unreadable or no text, a row has another number of columns, or
+            the header has other names.
     """
     separator = "," if "," in layout else None
     names = [name.strip("<>") for name in layout.split(separator)]
@@ -103,12 +103,12 @@ def read_rows(path: Path, *, layout: str) -> Iterator[Row]:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines, whatever system wrote their ends."""
+    """The lines of a text with Unix, Windows or old Mac line ends."""
     return re.split("\r\n|\r|\n", text)
 
 
 def _unquoted(field: str) -> str:
-    """A field without blanks and the quotes that tables are saved with."""
+    """A field without surrounding blanks and quotes."""
     text = field.strip()
     return text[1:-1].strip() if re.fullmatch("\".*\"|'.*'", text) else text
 
@@ -116,7 +116,7 @@ def _unquoted(field: str) -> str:
 def _column_order(
     fields: tuple[str, ...], names: list[str], where: str, layout: str
 ) -> tuple[list[int], bool]:
-    """Where the first row has each column, and whether it is a header."""
+    """The index of each layout column in a row, and whether the first row is a header."""
     found = [field.strip("<>\"'").lower() for field in fields]
     if sorted(found) == sorted(names):
         return [found.index(name) for name in names], True
@@ -130,7 +130,7 @@ def _column_order(
 
 
 def _other_separator(line: str, separator: str | None, width: int) -> str:
-    """What to say of a row that another separator would divide as expected."""
+    """A hint for the message if another separator would give the expected number of columns."""
     for other, name in ((";", "semicolons"), (",", "commas"), (None, "blanks")):
         if width > 1 and other != separator and len(line.split(other)) == width:
             wanted = "commas" if separator else "blanks"

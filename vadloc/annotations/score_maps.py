@@ -1,4 +1,4 @@
-"""Pixel-level score maps that a py-ssvad-metrics JSON names: one ``.npy`` or ``.tiff`` a frame."""
+"""Pixel-level score maps of a py-ssvad-metrics JSON: one ``.npy`` or ``.tiff`` file per frame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +16,18 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 def find_map(folder: Path, name: str, *, where: str) -> Path:
-    """The file that a JSON names by a path relative to its own folder, or by another path into it.
+    """The map file that a JSON names by its path.
 
-    Paths that py-ssvad-metrics reads, which are relative to the working directory, may lead there.
+    The path is relative to the folder of maps or, as py-ssvad-metrics reads it, to the working
+    directory. In both cases the file must be in the folder of maps.
 
     Args:
-        folder: Folder of the JSON, or the one that was given in its place.
-        name: The path as written, also with Windows' separators.
-        where: Place of the name, for the message.
+        folder: Folder of maps: that of the JSON, or the one that the user gave instead.
+        name: The path as written; Windows' separators are accepted.
+        where: File, frame and field of the path, for the message.
 
     Raises:
-        VadlocError: The path leaves the folder (by ``..`` or a link, or as a whole path), has
+        VadlocError: The path leaves the folder (by ``..``, by a link, or as an absolute path), has
             another suffix than ``.npy``, ``.tif`` or ``.tiff``, or there is no such file.
     """
     try:
@@ -51,16 +52,17 @@ def find_map(folder: Path, name: str, *, where: str) -> Path:
 
 
 def _first_place(folder: Path, name: str) -> Path:
-    """The first place that a path may mean and where there is a file."""
+    """The first meaning of a path under which a file exists, or else the first meaning."""
     places = folder / name, folder / name.replace("\\", "/"), Path(name)
     return next((place for place in places if place.is_file()), places[0])
 
 
 def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32]:
-    """One map, ``(height, width)`` with scores in [0, 1].
+    """Read one map, ``(height, width)`` with scores in [0, 1].
 
     Raises:
-        VadlocError: It is unreadable, of another size or dtype, or a score is NaN or beyond [0, 1].
+        VadlocError: The map is unreadable, of another size or dtype, or a score is NaN or outside
+            [0, 1].
     """
     if path.suffix.lower() in TIFF_SUFFIXES:
         scores = _read_tiff(path, height_px=height_px, width_px=width_px)
@@ -76,10 +78,10 @@ def read_map(path: Path, *, height_px: int, width_px: int) -> NDArray[np.float32
 
 
 def map_size(path: Path) -> tuple[int, int]:
-    """Height and width of a map, from its header.
+    """Height and width of a map, from the header of its file.
 
     Raises:
-        VadlocError: It is missing, unreadable or no map.
+        VadlocError: The file is missing, unreadable or no map.
     """
     if path.suffix.lower() in TIFF_SUFFIXES:
         from PIL import Image

@@ -1,14 +1,14 @@
 """Track rows as published for ShanghaiTech Campus and the Subway videos.
 
-By Georgescu et al. with *A Background-Agnostic Framework with Adversarial Training for Abnormal
-Event Detection in Video* (TPAMI 2021). One file a sequence, ``<sequence>.txt``, of rows
+Georgescu et al. published them with *A Background-Agnostic Framework with Adversarial Training for
+Abnormal Event Detection in Video* (TPAMI 2021). Each sequence has one file, ``<sequence>.txt``, of
+rows
 
     track_id,frame,x_min,y_min,x_max,y_max
 
-in pixels; the first frame is 0. Where the frames' files have numbers with gaps, or that begin with
-neither 0 nor 1, the rows' are theirs (see `vadloc.annotations.context`). A box covers
-``[x_min, x_max) x [y_min, y_max)``. The rows that UBnormal's tools make from its annotation have
-the same form.
+in pixels; the first frame is 0. If the numbers of the frame files have gaps, or begin with neither
+0 nor 1, the rows use these numbers (see `vadloc.annotations.context`). A box covers
+``[x_min, x_max) x [y_min, y_max)``. UBnormal's tools write rows of the same form.
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ def read(
     width_px: int,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
-    """Read ``<sequence>.txt``; an empty file says that all is normal.
+    """Read ``<sequence>.txt``; an empty file means that all frames are normal.
 
     Args:
         folder: Folder of the files.
@@ -67,22 +67,22 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder."""
+    """Relative paths where the annotation of a sequence may be."""
     return (f"{sequence}.txt",)
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The file that `read` reads.
+    """The annotation file of a sequence.
 
     Raises:
-        VadlocError: There is none.
+        VadlocError: There is no such file.
     """
     candidates = [folder / place for place in places(sequence)]
     return first_file(candidates, what="track rows", if_normal=EMPTY_IF_NORMAL)
 
 
 def annotated(folder: Path) -> dict[str, Path]:
-    """The annotation of each sequence; a ``readme.txt`` and ``*_gt.txt`` of others are none."""
+    """The annotation of each sequence, without ``readme.txt`` and ``*_gt.txt`` of other formats."""
     found = stems_with(folder, ".txt")
     return {name: path for name, path in found.items() if not name.endswith("_gt")}
 

@@ -1,12 +1,12 @@
-"""The fields of a py-ssvad-metrics JSON, checked.
+"""Read and check the fields of a py-ssvad-metrics JSON.
 
-One file a sequence. Its fields are those of `Document`, `Frame` and `Region`; fields that are not
-listed there are ignored. Boxes are half-open, in pixels; maps are named by paths relative to the
-JSON. What we add, all of it optional:
+Each sequence has one file. Its fields are those of `Document`, `Frame` and `Region`; other fields
+are ignored. Boxes are half-open, in pixels; paths of maps are relative to the JSON. vadloc adds
+these optional fields and rules:
 
-* ``track_id`` in a region. Without it the frame's ``anomaly_track_id`` holds for its regions.
+* ``track_id`` in a region. Without it the region has the ``anomaly_track_id`` of its frame.
 * ``mask_runs`` in a region: its exact pixels, as lengths of alternating runs of pixels outside and
-  inside, row by row within the bounding box, beginning with outside (0 if there are none).
+  inside the region, row by row within the bounding box. The first run is outside (it may be 0).
 * ``is_derived`` at the top: regions or tracks were computed and not annotated by people.
 * In ground truth, a frame with ``frame_level_score`` 1 is anomalous even if no region is listed.
 """
@@ -42,9 +42,9 @@ class Region(_Part):
 
     Attributes:
         bounding_box: ``x1, y1, x2, y2`` in pixels, half-open.
-        score: Its score; 1 in ground truth.
-        track_id: Its track (our addition).
-        mask_runs: Its pixels within the box (our addition).
+        score: Score of the region; 1 in ground truth.
+        track_id: Track id of the region (added by vadloc).
+        mask_runs: Pixels of the region within the box (added by vadloc).
     """
 
     bounding_box: tuple[_Corner, _Corner, _Corner, _Corner]
@@ -57,14 +57,14 @@ class Frame(_Part):
     """One frame.
 
     Attributes:
-        frame_id: 1-based number.
-        frame_filename: Its picture, in older files; for `evaluation.ssvad` only.
-        frame_filepath: Its picture; for `evaluation.ssvad` only.
-        video_time_sec: Its time in seconds; not used.
-        anomaly_track_id: Track of the frame's regions, -1 for none.
+        frame_id: 1-based number of the frame.
+        frame_filename: Picture of the frame, in older files; only `evaluation.ssvad` uses it.
+        frame_filepath: Picture of the frame; only `evaluation.ssvad` uses it.
+        video_time_sec: Time of the frame in seconds; not used.
+        anomaly_track_id: Track id of the frame's regions, -1 for none.
         frame_level_score: Score of the frame; in ground truth 0 or 1.
-        anomalous_regions: Its regions.
-        pixel_level_scores_map: Path to its map, which has priority over the regions.
+        anomalous_regions: Anomalous regions of the frame.
+        pixel_level_scores_map: Path of the frame's map, which is used instead of the regions.
     """
 
     frame_id: Annotated[int, Field(gt=0, le=MAX_COUNT)]
@@ -83,15 +83,17 @@ class Document(_Part):
     """One sequence.
 
     Attributes:
-        is_gt: True for ground truth; not relied on.
-        is_derived: Regions or tracks were computed (our addition).
+        is_gt: True for ground truth; not used.
+        is_derived: True if regions or tracks were computed (added by vadloc).
         frames_count: Number of frames.
-        is_anomalous_regions_available: Regions or maps are given; otherwise frame scores are.
-        is_anomaly_track_id_available: Tracks are given; otherwise they are linked by overlap.
-        video_length_sec: Duration; not used.
+        is_anomalous_regions_available: True if frames have regions or maps, False if they have
+            only scores.
+        is_anomaly_track_id_available: True if track ids are given; otherwise regions are linked by
+            overlap.
+        video_length_sec: Duration in seconds; not used.
         frame_rate: Frames per second; not used.
-        frame_width: In pixels.
-        frame_height: In pixels.
+        frame_width: Frame width in pixels.
+        frame_height: Frame height in pixels.
         frames: All frames, in any order.
     """
 
@@ -113,15 +115,15 @@ class Document(_Part):
 
 
 Places: TypeAlias = list[tuple[str, Frame]]
-"""Frames, each with its place in messages."""
+"""Frames, each with its file and number for messages."""
 
 
 def read_document(path: Path) -> Document:
-    """The checked fields of a file, frames in the order of their ids.
+    """Read and check a file; its frames are sorted by id.
 
     Raises:
-        VadlocError: It is no JSON, a field is missing, malformed or NaN, the number of frames is
-            not ``frames_count``, or frame ids repeat or leave 1 to ``frames_count``.
+        VadlocError: The file is no JSON, a field is missing, malformed or NaN, the number of
+            frames is not ``frames_count``, or the frame ids are not 1 to ``frames_count``.
     """
     content = read_text(path, expected="the JSON of py-ssvad-metrics")
     try:
@@ -142,7 +144,7 @@ def read_document(path: Path) -> Document:
 
 
 def places_of(path: Path, document: Document) -> Places:
-    """Every frame of a file with its place in messages."""
+    """Every frame of a file, with file and frame number for messages."""
     return [(f"{path}, frame {frame.frame_id}", frame) for frame in document.frames]
 
 
@@ -161,10 +163,10 @@ def _ordered(path: Path, frames: Sequence[Frame]) -> list[Frame]:
 
 
 def frame_score_of(where: str, frame: Frame) -> float:
-    """The score of a frame whose file has no regions.
+    """The score of a frame, needed where the file has no regions.
 
     Raises:
-        VadlocError: It has none.
+        VadlocError: The frame has no score.
     """
     if frame.frame_level_score is None:
         raise VadlocError(
@@ -175,10 +177,10 @@ def frame_score_of(where: str, frame: Frame) -> float:
 
 
 def listed_regions(where: str, frame: Frame) -> list[tuple[str, Region]]:
-    """The listed regions of a frame, each with its place.
+    """The listed regions of a frame, each with file, frame and index for messages.
 
     Raises:
-        VadlocError: There is no list, not even an empty one.
+        VadlocError: The frame has no list of regions; an empty list is accepted.
     """
     if frame.anomalous_regions is None:
         raise VadlocError(
@@ -192,10 +194,10 @@ def listed_regions(where: str, frame: Frame) -> list[tuple[str, Region]]:
 
 
 def runs_to_mask(runs: Sequence[int], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A mask from the lengths of its alternating runs outside, inside, outside, ...
+    """The mask with the given lengths of alternating runs outside, inside, outside, ...
 
     Args:
-        runs: Lengths, row by row, that add up to the pixels of ``shape``.
+        runs: Lengths of the runs, row by row; their sum must be the number of pixels of ``shape``.
         shape: ``(height, width)``.
     """
     inside = np.arange(len(runs)) % 2 == 1

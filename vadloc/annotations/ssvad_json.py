@@ -1,7 +1,7 @@
 """Ground truth in the JSON of py-ssvad-metrics.
 
-`ssvad_document` has the fields and what we add to them, `ssvad_prediction` reads predictions, and
-`ssvad_writing` writes ground truth.
+`ssvad_document` defines the fields, `ssvad_prediction` reads predictions, and `ssvad_writing`
+writes ground truth.
 """
 
 import json
@@ -91,13 +91,13 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder."""
+    """Relative paths where the annotation of a sequence may be."""
     names = (f"{sequence}_gt.json", f"{sequence}.json")
     return (*names, *(f"{sequence}/{name}" for name in names))
 
 
 def files_at(document: Path) -> Iterator[Path]:
-    """A JSON and the maps that it names below its folder."""
+    """A JSON, and the maps below its folder that it names."""
     yield document
     for written in _MAP_NAME.findall(document.read_bytes()):
         try:
@@ -105,21 +105,21 @@ def files_at(document: Path) -> Iterator[Path]:
             found = document.parent / path.relative_to(document.parent.resolve())
             if found.is_file():
                 yield found
-        except (OSError, RuntimeError, ValueError):  # it is never read
+        except (OSError, RuntimeError, ValueError):  # no map can be read from such a path
             continue
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The file that `read` reads.
+    """The annotation file of a sequence.
 
     Raises:
-        VadlocError: There is none; the message lists the places.
+        VadlocError: There is no such file; the message lists the paths that were tried.
     """
     return first_file([folder / place for place in places(sequence)], what="JSON annotation")
 
 
 def annotated(folder: Path) -> dict[str, Path]:
-    """The annotation of each sequence; beside ``*_gt.json``, other ``.json`` are none."""
+    """The annotation of each sequence; if there are ``*_gt.json``, other ``.json`` do not count."""
     found = stems_with(folder, ".json")
     for entry in visible_entries(folder):
         if entry.is_dir():
@@ -142,12 +142,12 @@ def read_ground_truth(
     Args:
         path: The JSON.
         sequence: Name of the sequence; by default the file's name without suffix.
-        size: What the frames or scores say, if known; the file must agree.
+        size: Number and size of the frames, if known; the file must agree.
         maps: Folder that the paths of maps are relative to; by default that of the file.
         context: The names of the frames and the threshold of maps.
 
     Raises:
-        VadlocError: With file, frame and field: what is malformed or disagrees.
+        VadlocError: The file is malformed or does not fit; the message has file, frame and field.
     """
     document = read_document(path)
     if size is not None and document.frames_count != size.frame_count:
@@ -170,7 +170,7 @@ def read_ground_truth(
 
 
 def _check_files(places: Places, names: FrameNames) -> None:
-    """Refuse frames that are called after the file of another one."""
+    """Refuse a frame with the file name of another frame."""
     for index, (where, frame) in enumerate(places):
         if frame.frame_filepath is None:
             continue
@@ -193,7 +193,7 @@ def _words(size: SequenceSize) -> str:
 
 
 def _frame_labels(document: Document, places: Places) -> NDArray[np.bool_]:
-    """Frames that their frame-level score calls anomalous, ``(frames,)``."""
+    """True for each frame whose frame-level score is 1, ``(frames,)``."""
     if document.is_anomalous_regions_available:
         return np.array([frame.frame_level_score == 1 for _, frame in places], np.bool_)
     labels = [(where, frame_score_of(where, frame)) for where, frame in places]
@@ -211,7 +211,7 @@ def _check_truth_score(where: str, region: Region) -> None:
 
 
 def _track(where: str, frame: Frame, own: int | None) -> int:
-    """The id of a region: its own, or else the frame's."""
+    """The track id of a region or, if it has none, of its frame."""
     track = frame.anomaly_track_id if own is None else own
     if track is None or track < 0:
         raise VadlocError(
@@ -288,9 +288,10 @@ def _is_beyond(box_xyxy_px: Sequence[float], size: SequenceSize) -> bool:
 
 
 def _mask_regions(maps: Path, size: SequenceSize, where: str, frame: Frame) -> list[MaskRegion]:
-    """The regions of a frame by their pixels.
+    """The regions of a frame with their pixels.
 
-    The components of a map get the track id of the listed region with the same box.
+    If the frame has a map, its components are the regions. A component gets the track id of the
+    listed region with the same box.
     """
     if frame.pixel_level_scores_map is None:
         return [_mask_region(place, region, size) for place, region in listed_regions(where, frame)]
@@ -306,7 +307,7 @@ def _read_map(maps: Path, size: SequenceSize, where: str, name: str) -> NDArray[
 
 
 def _mask_region(where: str, region: Region, size: SequenceSize) -> MaskRegion:
-    """A listed region by its pixels; without runs it fills its box."""
+    """A listed region with its pixels; without runs it fills its box."""
     _check_truth_score(where, region)
     box = np.array([region.bounding_box], np.float64)
     clipped = clip_to_frame(box, [where], size)[0]

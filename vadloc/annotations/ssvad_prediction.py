@@ -1,4 +1,4 @@
-"""Predictions of one sequence, and how they are read from the JSON of py-ssvad-metrics."""
+"""Predictions of one sequence, and reading them from the JSON of py-ssvad-metrics."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +29,13 @@ from vadloc.scores import (
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a detector says of one sequence; at least one of the two is not ``None``.
+    """A detector's scores of one sequence; ``scores``, ``frame_score`` or both are given.
 
     Attributes:
         sequence: Name of the sequence.
         frame_count: Number of frames.
-        scores: Scores of pixels or boxes.
-        frame_score: ``(frame_count,)`` float64, where every frame has a score of its own.
+        scores: Scores of pixels or boxes; ``None`` if there are only frame scores.
+        frame_score: ``(frame_count,)`` float64, score of each frame; ``None`` if there are none.
         cut_boxes: Number of boxes that stuck out of the frame and were cut to it.
     """
 
@@ -49,7 +49,7 @@ class Prediction:
 def read_prediction(
     path: Path, *, sequence: str | None = None, maps: Path | None = None
 ) -> Prediction:
-    """Read a prediction file; maps are found now and read when their frame is asked for.
+    """Read a prediction file; its maps are located now and each is read when it is needed.
 
     Args:
         path: The JSON.
@@ -57,7 +57,7 @@ def read_prediction(
         maps: Folder that the paths of maps are relative to; by default that of the file.
 
     Raises:
-        VadlocError: With file, frame and field: what is malformed.
+        VadlocError: The file is malformed; the message has file, frame and field.
     """
     document = read_document(path)
     name = sequence or path.stem
@@ -67,7 +67,7 @@ def read_prediction(
         return Prediction(name, document.frames_count, None, scores)
     if any(frame.pixel_level_scores_map is not None for frame in document.frames):
         found = _find_maps(maps or path.parent, document, frames)
-        grid = cast("NDArray[np.float32]", found)  # shape and [frame] are all that ScoreMap needs
+        grid = cast("NDArray[np.float32]", found)  # ScoreMap needs only shape and [frame]
         height_px, width_px = document.frame_height, document.frame_width
         score_map = ScoreMap(name, grid, 1, 1, height_px=height_px, width_px=width_px)
         return Prediction(name, document.frames_count, score_map, _frame_scores(document))
@@ -76,7 +76,7 @@ def read_prediction(
 
 
 def _frame_scores(document: Document) -> NDArray[np.float64] | None:
-    """``(frames,)``, if every frame has one."""
+    """The score of each frame, ``(frames,)``; ``None`` unless every frame has one."""
     scores = [frame.frame_level_score for frame in document.frames]
     return None if None in scores else np.array(scores, np.float64)
 
@@ -96,7 +96,7 @@ def _find_maps(maps: Path, document: Document, places: Places) -> FrameMaps:
 
 
 def _box_scores(document: Document, places: Places, name: str) -> tuple[BoxScores, int]:
-    """Detections as boxes, and how many were cut to the frame."""
+    """The detected boxes, and how many were cut to the frame."""
     listed = [
         (index, place, region)
         for index, (where, frame) in enumerate(places)

@@ -1,4 +1,4 @@
-"""Ground truth written as the JSON of py-ssvad-metrics."""
+"""Write ground truth as the JSON of py-ssvad-metrics."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,14 @@ from vadloc.files.storage import replacing
 
 
 def write_ground_truth(path: Path, truth: GroundTruth) -> None:
-    """Write a sequence's ground truth; `read_ground_truth` gives all of it back.
+    """Write the ground truth of a sequence; `read_ground_truth` reads all of it back.
 
-    Masks are written as ``mask_runs``; a reader that does not know them sees the boxes. A frame's
-    ``anomaly_track_id`` is that of its first region.
+    Masks are written as ``mask_runs``; other readers ignore these and read the boxes. The
+    ``anomaly_track_id`` of a frame is the track id of its first region.
 
     Args:
-        path: The JSON; it is complete or absent.
-        truth: What to write.
+        path: The JSON; it is written completely or not at all.
+        truth: The ground truth.
 
     Raises:
         VadlocError: The file cannot be written.

@@ -1,16 +1,16 @@
-"""Street Scene rows: a track's box in a frame, one row each.
+"""Street Scene rows: each row is the box of one track in one frame.
 
-The format of the annotations that Ramachandra and Jones published with *Street Scene: A new
-dataset and evaluation protocol for video anomaly detection* (WACV 2020) for Street Scene, UCSD
-Ped1 and Ped2, and CUHK Avenue. One file a sequence, ``<sequence>_gt.txt``, of rows
+Ramachandra and Jones published annotations in this format with *Street Scene: A new dataset and
+evaluation protocol for video anomaly detection* (WACV 2020) for Street Scene, UCSD Ped1 and Ped2,
+and CUHK Avenue. Each sequence has one file, ``<sequence>_gt.txt``, of rows
 
     <filename> <track_id> <x_center> <y_center> <width> <height>
 
-separated by blanks. A row belongs to the frame whose file has its name; suffix and leading zeros
-may differ, and words around the number. Only where there are no files of frames (videos, scores
-alone) is the last number of the name counted, from 1. Track ids are 0-based. Centres may be
-fractional: a box covers ``[x_center - width/2, x_center + width/2)`` in pixel-edge coordinates.
-Boxes that stick out of the frame are cut, with a warning; centres and sizes are rounded.
+separated by blanks. A row belongs to the frame whose file has the name of the row; suffix, leading
+zeros and words around the number may differ. Without frame files (videos, only scores) the last
+number in the name is the frame, counted from 1. Track ids are 0-based. Centres may be fractional: a
+box covers ``[x_center - width/2, x_center + width/2)`` in pixel-edge coordinates. Boxes that stick
+out of the frame are cut, with a warning: published centres and sizes are rounded.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def read(
     width_px: int,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
-    """Read ``<sequence>/<sequence>_gt.txt`` or ``<sequence>_gt.txt``; an empty file is all normal.
+    """Read ``<sequence>/<sequence>_gt.txt`` or ``<sequence>_gt.txt``; empty means all normal.
 
     Args:
         folder: Folder of the test sequences or of the annotation files.
@@ -78,15 +78,15 @@ def read(
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the annotation of a sequence may lie, below the folder."""
+    """Relative paths where the annotation of a sequence may be."""
     return (f"{sequence}/{sequence}_gt.txt", f"{sequence}_gt.txt")
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The file that `read` reads.
+    """The annotation file of a sequence.
 
     Raises:
-        VadlocError: There is none, or there are two.
+        VadlocError: There is no such file, or there are two.
     """
     candidates = [folder / place for place in places(sequence)]
     return only_file(candidates, what="Street Scene annotation", if_normal=EMPTY_IF_NORMAL)
@@ -111,7 +111,7 @@ def _row_to_region(row: Row, frame_count: int, context: Context) -> BoxRegion:
 
 
 def _check_numbers(rows: list[Row]) -> None:
-    """Refuse names of which the last number is not the frame's, such as ``007_cam2.jpg``."""
+    """Refuse names whose last number is not the frame number, such as ``007_cam2.jpg``."""
     first: dict[tuple[int, ...], Row] = {}
     for row in rows:
         words, numbers = name_to_words(row.fields[0])
@@ -146,15 +146,15 @@ def _frame(row: Row, frame_count: int, context: Context) -> int:
 
 
 def to_rows(truth: GroundTruth, *, frame_names: FrameNames | None = None) -> str:
-    """The regions of a sequence as Street Scene rows; masks become their boxes.
+    """The regions of a sequence as Street Scene rows; of masks only the boxes remain.
 
     Args:
         truth: The ground truth.
-        frame_names: The files of the frames, which the rows then name; without them rows are
-            numbered from 1.
+        frame_names: The files of the frames, whose names the rows get; without them the rows have
+            frame numbers from 1.
 
     Raises:
-        VadlocError: There are anomalous frames without any region: rows cannot say so.
+        VadlocError: An anomalous frame has no region; rows cannot express this.
     """
     missing = np.setdiff1d(np.flatnonzero(truth.anomalous), truth.frame)
     if missing.size:

@@ -1,21 +1,22 @@
-"""UBnormal's annotation: track rows and pictures of object numbers.
+"""UBnormal's annotation: rows of tracks, and pictures of object numbers.
 
 *UBnormal: New Benchmark for Supervised Open-Set Video Anomaly Detection* (Acsintoae et al., CVPR
-2022). What is relied on here was read off the tools in its repository (``scripts/``); they have no
-description of the format:
+2022). The authors do not describe the format; this description follows the tools in their
+repository (``scripts/``):
 
-* ``Scene<N>/<sequence>_annotations/<sequence>_tracks.txt`` has rows of an object, its first and its
-  last anomalous frame, separated by commas, whole numbers that may be written as decimals. Frames
-  are 0-based, the last one is included, and all frames between are anomalous. A file
-  ``<sequence>_new_tracks.txt`` beside it corrects it and is used instead.
-* ``<sequence>_annotations/<sequence>_0007_gt.png`` is the picture of frame 7, a grey value a pixel:
-  the number of the object that is seen there, 0 for none. Where the frames' files are called so
-  too, ``<sequence>_0007``, the names decide.
+* ``Scene<N>/<sequence>_annotations/<sequence>_tracks.txt`` has rows of three numbers, separated by
+  commas: an object, its first and its last anomalous frame. The numbers are whole, but may be
+  written as decimals. Frames are 0-based, the last one is included, and all frames between are
+  anomalous. If there is also a file ``<sequence>_new_tracks.txt``, it is a correction and is read
+  instead.
+* ``<sequence>_annotations/<sequence>_0007_gt.png`` is the picture of frame 7. The grey value of a
+  pixel is the number of the object that is visible there, 0 for none. If the frame files have such
+  names too (``<sequence>_0007``), frames are found by these names.
 * A row is a track, even if an object has several rows. Tracks are numbered by object, then by row.
-* ``normal_scene_*`` clips are normal throughout and have no annotation.
+* Clips ``normal_scene_*`` are completely normal and have no annotation.
 
-The region of a track in a frame is all pixels of its object; a frame in which the object is hidden
-has no region but is anomalous all the same.
+The region of a track in a frame is all pixels of its object. A frame in which the object is hidden
+has no region but is still anomalous.
 """
 
 import re
@@ -57,7 +58,7 @@ from vadloc.video.numbering import one_spelling
 LAYOUT = "object,first_frame,last_frame"
 NORMAL_PREFIX = "normal_scene_"
 ANNOTATIONS = "_annotations"
-"""What follows a clip's name in that of its folder."""
+"""End of the name of a clip's annotation folder, after the name of the clip."""
 _MAX_OBJECT = 255
 
 
@@ -97,7 +98,7 @@ def read(
         rows = read_rows(path, layout=LAYOUT)
         tracks = [_row_to_track(row, numbers, context) for row in rows]
         tracks.sort(key=lambda track: track.number)
-    clip = path.parent.name.removesuffix(ANNOTATIONS)  # in the spelling of the disk
+    clip = path.parent.name.removesuffix(ANNOTATIONS)  # spelled as on the disk
     regions = (
         _read_frame(path.with_name(f"{clip}_{number:04d}_gt.png"), frame, tracks, size)
         for frame, number in enumerate(numbers)
@@ -141,7 +142,7 @@ def _check_visible(tracks: list[_Track], truth: GroundTruth) -> None:
 
 
 def places(sequence: str) -> tuple[str, ...]:
-    """Where the rows of a clip may lie, below the folder."""
+    """Relative paths where the rows of a clip may be."""
     scene = re.search(r"scene_([0-9]+)", sequence)
     parents = ("", *([f"Scene{scene[1]}/"] if scene else []))
     names = (f"{sequence}_new_tracks.txt", f"{sequence}_tracks.txt")
@@ -149,17 +150,17 @@ def places(sequence: str) -> tuple[str, ...]:
 
 
 def files_at(rows: Path) -> Iterator[Path]:
-    """Track rows and the pictures of object numbers beside them."""
+    """The file of rows, and the pictures of object numbers beside it."""
     yield rows
     pictures = files_with_suffix(rows.parent, ".png")
     yield from (path for path in pictures if path.stem.endswith("_gt"))
 
 
 def annotation_of(folder: Path, sequence: str) -> Path:
-    """The rows that `read` reads; of a normal clip, which has none, the folder.
+    """The file of rows of a clip; for a normal clip, which has none, the folder.
 
     Raises:
-        VadlocError: There are none.
+        VadlocError: There is no such file.
     """
     if sequence.startswith(NORMAL_PREFIX):
         return folder
@@ -180,7 +181,7 @@ def annotated(folder: Path) -> dict[str, Path]:
 
 
 def _numbers_of(sequence: str, frame_count: int, context: Context) -> list[int]:
-    """The number that the annotation gives each frame."""
+    """The number of each frame in the annotation."""
     names = context.frame_names
     if names is None or not names.numbers:
         return list(range(frame_count))
@@ -190,7 +191,7 @@ def _numbers_of(sequence: str, frame_count: int, context: Context) -> list[int]:
     return [names.number_of(frame, first=0) for frame in range(frame_count)]
 
 
-def _place_of(number: int, numbers: list[int], context: Context, *, where: str) -> int:
+def _frame_of(number: int, numbers: list[int], context: Context, *, where: str) -> int:
     """The 0-based frame of a number in a row."""
     if context.frame_names is None:
         count, counted_by = len(numbers), context.counted_by
@@ -207,5 +208,5 @@ def _row_to_track(row: Row, numbers: list[int], context: Context) -> _Track:
     first, last = row.whole(1, "the first frame"), row.whole(2, "the last frame")
     if first > last:
         raise VadlocError(f"{row.where}: the first frame {first} is after the last, {last}")
-    first, last = (_place_of(frame, numbers, context, where=row.where) for frame in (first, last))
+    first, last = (_frame_of(frame, numbers, context, where=row.where) for frame in (first, last))
     return _Track(number, first, last)

@@ -1,1 +1,1 @@
-"""Reading and writing of files: atomic, checked, without executing anything they hold."""
+"""Read and write files: writing is atomic, reading checks them and runs no code from them."""

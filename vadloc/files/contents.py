@@ -1,9 +1,9 @@
 """The content of result files: keys, types and sizes, checked when a file is read.
 
-Stamp and digest show that a file is whole and belongs to the config. They do not help against a
-file that another program made with a right digest. Therefore the content of each kind of file is
-described here. A key that is missing, of another type, or of a size that does not fit the others,
-is an error before anything is computed from it.
+Stamp and digest show that a file is complete and belongs to the config. They do not help if
+another program wrote wrong content with a correct digest. Therefore this module describes the
+content of each kind of file. A missing key, a value of another type, or a size that does not fit
+the other sizes is an error before anything is computed from the file.
 """
 
 import math
@@ -34,7 +34,7 @@ from vadloc.files.storage import DamagedFileError
 
 LARGEST_SIDE_PX = 100_000
 LONGEST_VOLUME = 1000
-"""Frames, as a config allows."""
+"""Largest number of frames per volume that a config allows."""
 SHOWN_PROBLEMS = 3
 
 
@@ -44,10 +44,10 @@ class Array:
 
     Attributes:
         types: Names of the NumPy types it may have, separated by blanks.
-        axes: A word for each axis; axes of one name are equally long in all arrays of a file, and
-            ``_`` has any length.
-        least: Lowest value that is allowed.
-        below: Name of an axis of the fields before it; each value is an index along that axis.
+        axes: One name for each axis; axes of the same name have the same length in all arrays of a
+            file, and ``_`` may have any length.
+        least: Lowest allowed value.
+        below: Name of an axis of an earlier field; each value must be an index along that axis.
     """
 
     types: str
@@ -75,7 +75,7 @@ class Array:
                 raise ValueError(f"has {size} {name}, other arrays {sizes[name]}")
         if self.least > -math.inf and value.min() < self.least:
             raise ValueError(f"expected values of at least {self.least:g}")
-        limit = sizes.get(self.below)  # none if the array before it was refused
+        limit = sizes.get(self.below)  # None if the array with this axis was refused
         if limit and value.max() >= limit:
             raise ValueError(f"expected values of at most {limit - 1}")
         return value
@@ -98,7 +98,7 @@ Names = Annotated[list[str], Field(min_length=1)]
 
 
 class _Content(BaseModel):
-    """A dict of which at least these keys must be as described; others are left alone."""
+    """A dict whose keys are described by the fields; other keys are not checked."""
 
     model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
 
@@ -126,7 +126,7 @@ class Features(_Content):
 
 
 class Scales(_Content):
-    """Divisors of the distance."""
+    """Divisors (scales) of the feature distance, and the frame size."""
 
     scales: Annotated[list[NotNegative], Field(min_length=1)]
     height_px: Side
@@ -134,7 +134,7 @@ class Scales(_Content):
 
 
 class ExemplarFile(_Content):
-    """Exemplars of a sequence, or of all."""
+    """Exemplars of one sequence, or the merged exemplars of all sequences."""
 
     components: Names
     widths: list[Count]
@@ -167,7 +167,7 @@ class ExemplarFile(_Content):
 
 
 class ScoreDetails(_Content):
-    """Sizes of a score map."""
+    """Frame size, cell size and duration of a score map."""
 
     frame_height_px: Side
     frame_width_px: Side
@@ -204,7 +204,7 @@ class Volume(_Content):
 
 
 class Peak(Volume):
-    """The most anomalous volume of a detection; what is ``None``, its detector does not say."""
+    """The most anomalous volume of a detection; ``None`` where its detector gives no value."""
 
     distance: NotNegative | None = None
     shares: dict[str, Number] | None = None
@@ -237,7 +237,7 @@ class Detection(_Content):
 
     @property
     def _compared(self) -> dict[str, Any]:
-        """What a comparison with an exemplar consists of."""
+        """The parts of a comparison with an exemplar."""
         names = "nearest", "normal", "unusual"
         of_peak = "distance", "shares", "attributes"
         found = {name: getattr(self, name) for name in names}
@@ -289,7 +289,7 @@ class Explanations(_Content):
 
 
 class AnnotatedRegions(_Content):
-    """Annotated regions of a sequence, side by side."""
+    """Annotated regions of a sequence, as lists of equal length."""
 
     frame: list[Index]
     track: list[int]
@@ -357,7 +357,7 @@ CONTENTS: dict[str, Any] = {
     "frame_labels": FrameLabels,
     "summary": Summary,
 }
-"""Description of each kind of file; kinds that no program reads again are left out."""
+"""Description of each kind of file that a command reads again."""
 
 
 @lru_cache
@@ -366,10 +366,10 @@ def _validator(kind: str) -> Callable[..., Any]:
 
 
 def check_content(content: object, kind: str, path: Path) -> None:
-    """Compare what a file holds with what a file of its kind holds.
+    """Check the content of a file against the description of its kind.
 
     Raises:
-        DamagedFileError: They differ; the message has keys and expectations.
+        DamagedFileError: The content does not fit; the message has keys and expected values.
     """
     if kind not in CONTENTS:
         return

@@ -1,13 +1,13 @@
-"""SHA-256 of input files; only files that were touched since the last time are read again.
+"""SHA-256 of input files; only files that have changed since the last time are read again.
 
-A *record* is a JSON file below the results. Of each input file it holds the size, the times of
-change and the SHA-256, as they were when the file was read. As long as size and times are those,
-the file is not read again. A record is a cache and nothing more: without it, or where it is damaged
-or cannot be written, the files are read, with the same result.
+A *record* is a JSON file in the results folder. It stores size, times of change and SHA-256 of each
+input file when it was read. While size and times are the same, the file is not read again. A record
+is only a cache: if it is missing or damaged, or cannot be written, the files are read, with the
+same result.
 
-There are two times: of the content, which programs may set, and of the file's entry on the disk,
-which they may not. Archives give all files one time of content, and uncompressed pictures have one
-size: only the second time tells then that others were unpacked in their place.
+There are two times: the modification time (mtime), which programs may set, and the change time of
+the inode (ctime), which they may not. Files unpacked from an archive may all have one mtime, and
+uncompressed pictures one size. If they replace other files, only the ctime shows it.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ from vadloc.files.storage import (
 
 logger = logging.getLogger(__name__)
 SETTLED_NS = 2 * 10**9
-"""Times of files have steps, the coarsest (FAT) of 2 s. A file that was changed less than this ago
-may be changed once more without another time; it is not recorded yet."""
+"""File systems store times in steps, of 2 s at most (FAT). A file that was changed less than this
+ago could change again without a new time; therefore it is not recorded yet."""
 ANNOUNCED_BYTES = 1 << 30
-"""Reading so much takes long enough to say so."""
+"""From this many bytes on, reading takes long enough for a log message."""
 _STAMP = "0000000000000001"
-"""Stamp of every record; with another number, records of earlier releases are made again."""
+"""Stamp of every record. With a new number, records of earlier releases are not used."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -42,14 +42,14 @@ def digests_of(files: Mapping[str, Path], record: Path) -> dict[str, str]:
 
     Args:
         files: The files, by the names under which the record has them.
-        record: The record of all of them and of no others; written if it has changed.
+        record: The record of exactly these files; it is written if it has changed.
 
     Returns:
         64 hexadecimal digits for each name, in the order of the files.
 
     Raises:
-        VadlocError: One is no regular file.
-        OSError: One cannot be read.
+        VadlocError: A path is no regular file.
+        OSError: A file cannot be read.
     """
     now_ns = time.time_ns()
     known = _read_record(record)
@@ -74,17 +74,17 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's content.
 
     Raises:
-        VadlocError: It is no regular file.
-        OSError: It cannot be read.
+        VadlocError: The path is no regular file.
+        OSError: The file cannot be read.
     """
-    if not stat.S_ISREG(path.stat().st_mode):  # a named pipe would be waited for
+    if not stat.S_ISREG(path.stat().st_mode):  # reading a named pipe would wait for ever
         raise VadlocError(f"{path}: no regular file; restore it or remove it")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_record(record: Path) -> dict[str, str]:
-    """The entries of a record, ``<size> <time of content> <of entry> <digest>`` by name."""
+    """The entries of a record, ``<size> <mtime> <ctime> <digest>``, by name."""
     try:
         content = read_json(record)
     except (VadlocError, OSError):
@@ -96,7 +96,7 @@ def _read_record(record: Path) -> dict[str, str]:
 
 
 def _known_digest(entry: str | None, status: stat_result) -> str:
-    """The digest in an entry, empty if it is of another state of the file."""
+    """The digest in an entry; empty if the file has changed since."""
     state, _, digest = (entry or "").rpartition(" ")
     return digest if state == _state(status) and _DIGEST.fullmatch(digest) else ""
 

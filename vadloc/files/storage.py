@@ -1,17 +1,17 @@
-r"""Files that are complete or absent, and checked when read.
+r"""Write files atomically, and check them when they are read.
 
-Every artifact ends in one readable line, its *trailer*::
+Every artifact ends with one readable line, its *trailer*::
 
     \nvadloc stamp=0123456789abcdef sha256=<64 hexadecimal digits>\n
 
-The digest is taken over all bytes before it, so that truncation and flipped bits are noticed;
-joblib and NumPy ignore what follows their data, so that ``joblib.load`` and ``numpy.load`` read
-the files as usual. JSON has no room for a trailer and carries both as keys; under ``files`` it may
-list the digests of files beside it that carry none, such as pictures.
+The digest covers all bytes before it, so that truncation and flipped bits are noticed. joblib and
+NumPy ignore what follows their data: ``joblib.load`` and ``numpy.load`` read the files as usual.
+JSON cannot have a trailer; stamp and digest are keys of the object. Under ``files`` a JSON may list
+the digests of files beside it that have no trailer, such as pictures.
 
-What is being written has a hidden name that ends in host, process and ``.part``. Whoever writes the
-same file next removes those of this host whose process is gone, and those of other hosts, of whose
-processes nothing is known, when they are a day old.
+A file that is being written has a hidden temporary name that ends with host, process and ``.part``.
+The next process that writes the same file removes abandoned temporary files: those of this host
+whose process has ended, and those of other hosts when they are a day old.
 """
 
 import fnmatch
@@ -35,18 +35,18 @@ from vadloc.errors import VadlocError, one_line
 
 STAMP_LENGTH = 16
 ABANDONED_S = 24 * 3600
-"""Age of another machine's temporary file from which on nobody writes to it any more."""
+"""Age at which a temporary file of another host counts as abandoned."""
 _STAMP = re.compile(f"[0-9a-f]{{{STAMP_LENGTH}}}")
 _TRAILER = re.compile(f"\nvadloc stamp=({_STAMP.pattern}) sha256=([0-9a-f]{{64}})\n".encode())
 _TRAILER_BYTES = len(b"\nvadloc stamp= sha256=\n") + STAMP_LENGTH + 64
 
 
 class DamagedFileError(VadlocError):
-    """A file that is not what was once written."""
+    """The content of a file is not what was written to it."""
 
 
 class _HashingWriter:
-    """The part of a binary file that joblib and NumPy write to, with a digest of all bytes."""
+    """A binary file for joblib and NumPy to write to, with a digest of all bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -69,7 +69,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         VadlocError: The disk is full, read-only or gone.
-        OSError: The block raises it for another file.
+        OSError: The block failed on another file.
     """
     temporary = _temporary(path)
     try:
@@ -91,15 +91,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A folder that takes its final name only when the block ends without an error.
 
-    A folder cannot replace another in one step: the old one is moved aside first. A process killed
-    in between leaves none under the final name, which is a folder to be made, never a mixture.
+    A folder cannot replace another in one step: the old one is moved away first. If the process is
+    killed in between, there is no folder under the final name, but never a mixture of both.
 
     Yields:
-        The temporary folder beside the target, to be filled.
+        The empty temporary folder beside the target.
 
     Raises:
         VadlocError: The disk is full, read-only or gone.
-        OSError: The block raises it for another file.
+        OSError: The block failed on another file.
     """
     temporary = _temporary(path)
     old = _temporary(path.with_name(f"{path.name}.old"))
@@ -119,20 +119,20 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    """A hidden name beside the target, which holds the names of machine and process."""
+    """A hidden name beside the target, with the host and the process in it."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
 
 
 def _raise_unwritten(error: OSError, path: Path) -> NoReturn:
-    """Say that a file cannot be written, or pass on the error if it is about another file."""
+    """Raise a `VadlocError` for a failed write; an error about another file is raised as it is."""
     if _is_of_another_file(error, path):
         raise error
     raise VadlocError(f"{path}: cannot write ({error.strerror or error})") from None
 
 
 def _is_of_another_file(error: OSError, path: Path) -> bool:
-    """Whether an error in writing a file names one that is not on the way to it or below it."""
-    if not isinstance(error.filename, str | os.PathLike):  # of a write to an open file
+    """Whether a write error names a path that is neither a parent of the file nor below it."""
+    if not isinstance(error.filename, str | os.PathLike):  # errors of open files have no name
         return False
     named, path = Path(error.filename).absolute(), path.absolute()
     return not (path.is_relative_to(named) or named.is_relative_to(_temporary(path)))
@@ -145,7 +145,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Delete those beside the target."""
+    """Delete the abandoned temporary files of a target."""
     _remove_dead(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
@@ -159,7 +159,7 @@ def _remove_dead(parts: Iterable[Path]) -> None:
 
 
 def _is_abandoned(part: Path) -> bool:
-    """Whether nobody will finish a temporary file."""
+    """Whether no process writes to a temporary file any more."""
     name, _, pid = part.name.removesuffix(".part").rpartition(".")
     if not pid.isdigit():
         return False
@@ -167,7 +167,7 @@ def _is_abandoned(part: Path) -> bool:
         return not _is_running(pid)
     try:
         return time.time() - part.stat().st_mtime > ABANDONED_S
-    except OSError:  # its owner has just finished it
+    except OSError:  # its process has just finished it
         return False
 
 
@@ -212,7 +212,7 @@ def write_json(path: Path, content: dict[str, Any], *, stamp: str) -> None:
 
 
 def write_page(path: Path, page: str, *, stamp: str) -> None:
-    """Write a page of HTML; the trailer stands in a comment that the end of the file closes."""
+    """Write an HTML page; the trailer is in a comment, which ends with the file."""
     with _writing(path, stamp) as writer:
         writer.write(f"{page}<!--".encode())
 
@@ -221,9 +221,9 @@ def seal(file: IO[bytes], *, stamp: str, header: Callable[[int], bytes]) -> None
     """End an open file of any other format, such as a video, with the trailer.
 
     Args:
-        file: The file that ``replacing`` gives.
+        file: The open file from ``replacing``.
         stamp: Stamp of the artifact.
-        header: Makes what the format needs before data that it skips, from their number of bytes.
+        header: Makes, from a number of bytes, the header that makes readers skip as many bytes.
     """
     file.seek(0, os.SEEK_END)
     file.write(header(_TRAILER_BYTES))
@@ -236,7 +236,7 @@ def read_joblib(path: Path) -> dict[str, Any]:
     """Read a joblib file that ``write_joblib`` made, refusing anything but plain data.
 
     Raises:
-        DamagedFileError: Bytes are missing or changed, or it names a global that is no plain data.
+        DamagedFileError: Bytes are missing or changed, or the file holds more than plain data.
     """
     from vadloc.files.unpickling import load_plain
 
@@ -254,7 +254,7 @@ def read_array(path: Path) -> NDArray[Any]:
     """Read a ``.npy`` file that ``write_array`` made.
 
     Raises:
-        DamagedFileError: Bytes are missing or changed, or it would need unpickling.
+        DamagedFileError: Bytes are missing or changed, or the array would need unpickling.
     """
     with path.open("rb") as file:
         _check_digest(file, path)
@@ -262,10 +262,10 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def npy_to_array(file: IO[bytes], path: Path) -> NDArray[Any]:
-    """The array of an open ``.npy`` file, whoever wrote it.
+    """The array of an open ``.npy`` file, with or without a trailer.
 
     Raises:
-        DamagedFileError: It is something else, is cut off, or would need unpickling.
+        DamagedFileError: The file is no ``.npy`` file, is cut off, or would need unpickling.
     """
     try:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
@@ -283,7 +283,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object that ``write_json`` made.
 
     Raises:
-        DamagedFileError: It is not JSON or its digest does not fit.
+        DamagedFileError: The file is no JSON or its digest does not fit.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())
@@ -296,11 +296,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_stamp(path: Path) -> str:
-    """The stamp of an artifact, from its last bytes (JSON: its key), without the rest.
+    """The stamp of an artifact, from its last bytes or its JSON key; the digest is not checked.
 
     Raises:
-        DamagedFileError: There is none: the file was cut off or is not ours; or a file that it
-            lists is missing.
+        DamagedFileError: There is no stamp, because the file was cut off or vadloc did not write
+            it; or a file that it lists is missing.
     """
     if path.suffix == ".json":
         content = read_json(path)
@@ -317,7 +317,7 @@ def verify(path: Path) -> None:
     """Compare all bytes of an artifact, and of the files that it lists, with their digests.
 
     Raises:
-        DamagedFileError: They do not fit.
+        DamagedFileError: A digest does not fit.
     """
     if path.suffix == ".json":
         for file, digest in _listed(path, read_json(path)).items():
@@ -329,7 +329,7 @@ def verify(path: Path) -> None:
 
 
 def list_files(folder: Path) -> dict[str, str]:
-    """Digests of all files below a folder by their names in it, for a JSON's ``files``."""
+    """Digests of all files below a folder by relative path, for the ``files`` of a JSON."""
     return {
         path.relative_to(folder).as_posix(): _file_digest(path)
         for path in sorted(folder.rglob("*"))
@@ -338,10 +338,10 @@ def list_files(folder: Path) -> dict[str, str]:
 
 
 def _listed(path: Path, content: dict[str, Any]) -> dict[Path, str]:
-    """The files that the content of a JSON file lists, if it lists any, and their digests.
+    """The files that a JSON file lists, with their digests.
 
     Raises:
-        DamagedFileError: One is missing, or does not lie beside the JSON file.
+        DamagedFileError: A listed file is missing, or is not below the folder of the JSON file.
     """
     listed = content.get("files", {})
     if not isinstance(listed, dict):
@@ -353,11 +353,11 @@ def _listed(path: Path, content: dict[str, Any]) -> dict[Path, str]:
 
 
 def _is_below(folder: Path, name: str) -> bool:
-    """Whether a file of that name, which somebody else chose, is there and does not lead away."""
+    """Whether a file of that name exists and its path does not leave the folder."""
     try:
         file = (folder / name).resolve()
         return file.is_relative_to(folder.resolve()) and file.is_file()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, no name that a file can have
+    except (OSError, RuntimeError, ValueError):  # a circle of links, or an impossible name
         return False
 
 
@@ -377,7 +377,7 @@ def _read_trailer(file: IO[bytes], path: Path) -> tuple[str, str, int]:
 
 
 def _check_digest(file: IO[bytes], path: Path) -> int:
-    """Compare all bytes with the trailer and rewind; the number of bytes before the trailer."""
+    """Compare all bytes with the trailer and rewind; return the bytes before the trailer."""
     _, expected, remaining = _read_trailer(file, path)
     file.seek(0)
     length = remaining

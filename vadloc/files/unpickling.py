@@ -1,13 +1,13 @@
 """Read joblib files of plain data, and refuse pickles that hold anything else.
 
 joblib writes a pickle in which every array is a small object (its dtype, shape and order) followed
-by the raw bytes. Here each global that such a file names is replaced by a class of this module,
-which only keeps and checks values. Nothing that the file names is ever called.
+by the raw bytes. This module replaces each global (class or function) that such a file names by a
+class that only stores and checks values. Nothing that the file names is ever called.
 
-A small pickle can also describe very large content: a tuple that holds a tuple twice, which holds
-another one twice and so on, takes ``2**depth`` steps to hash, compare or print. Therefore only text
-and whole numbers may be keys, nothing of the file is printed, and a shared value counts each time
-it occurs.
+A small pickle can also describe very large content. A tuple that contains a tuple twice, which
+contains another one twice and so on, takes ``2**depth`` steps to hash, compare or print. Therefore
+only text and whole numbers may be keys, no content of the file is printed, and a shared value
+counts each time it occurs.
 """
 
 import math
@@ -25,7 +25,7 @@ from vadloc.errors import VadlocError, one_line
 
 _DTYPE = re.compile(r"b1|[iu][1248]|f[248]|U[0-9]{1,6}|S[0-9]{1,6}")
 MAX_PICKLED_BYTES = 1 << 22
-"""Limit for a file without the data of its arrays; files that vadloc writes have some kB."""
+"""Limit for the bytes of a file without its array data; files of vadloc have a few kB."""
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 50
 _REFUSED_OPCODES = (
@@ -39,34 +39,34 @@ def load_plain(file: IO[bytes], path: Path, *, limit: int) -> Any:
     """The content of a joblib file that holds containers, numbers, strings and arrays only.
 
     Args:
-        file: A real binary file at its beginning (arrays are read by ``numpy.fromfile``).
+        file: A binary file on disk, at its beginning (``numpy.fromfile`` reads the arrays).
         path: Path of the file, for messages.
-        limit: Number of bytes that may be read; an array that claims more is refused.
+        limit: Number of bytes that may be read; a larger array is refused.
 
     Raises:
-        VadlocError: It names any other global, holds objects, or is cut off.
+        VadlocError: The file names any other global, holds objects, or is cut off.
     """
     try:
         content = _PlainUnpickler(file, path, limit).load()
         _count_values(content, {})
     except VadlocError as error:
         raise VadlocError(f"{path}: {error}") from None
-    except Exception as error:  # a hostile pickle can fail in any way; nothing of it has run
+    except Exception as error:  # a malicious pickle can fail in any way; none of its code ran
         detail = one_line(f"{type(error).__name__}: {error}")
         raise VadlocError(f"{path}: not a joblib file of plain data ({detail})") from None
     return content
 
 
 def _count_values(value: Any, counts: dict[int, int], depth: int = 0) -> int:
-    """Number of values in a value; one that is shared counts each time it occurs.
+    """Number of values inside a value; a shared value counts each time it occurs.
 
     Args:
         value: The content, or a part of it.
-        counts: Numbers of the containers that were counted before, by ``id``.
+        counts: Results for the containers that were counted before, by ``id``.
         depth: Number of containers around the value.
 
     Raises:
-        VadlocError: They are too many, nested too deeply or in a circle, or no plain data.
+        VadlocError: The values are too many, nested too deeply, circular, or no plain data.
     """
     if isinstance(value, str | int | float | np.ndarray | None):
         return 1
@@ -75,7 +75,7 @@ def _count_values(value: Any, counts: dict[int, int], depth: int = 0) -> int:
     if id(value) not in counts:
         if depth > MAX_DEPTH:
             raise VadlocError(f"containers within each other more than {MAX_DEPTH} deep")
-        counts[id(value)] = MAX_VALUES + 1  # if it is met again below itself
+        counts[id(value)] = MAX_VALUES + 1  # for a container that contains itself
         parts = value.values() if isinstance(value, dict) else value
         counts[id(value)] = 1 + sum(_count_values(part, counts, depth + 1) for part in parts)
     if counts[id(value)] > MAX_VALUES:
@@ -97,21 +97,21 @@ class _DType:
 
 
 class _NDArray:
-    """Stand-in for the name ``numpy.ndarray``; never made."""
+    """Stand-in for the name ``numpy.ndarray``; no instance is ever made."""
 
     def __new__(cls, *_: object) -> "_NDArray":
         raise VadlocError("a pickle that makes arrays by itself is not plain data")
 
 
 class _Array(NumpyArrayWrapper):  # type: ignore[misc]  # joblib has no types
-    """joblib's announcement of an array, which checks its claims before it allocates."""
+    """joblib's header of an array; size and dtype are checked before memory is allocated."""
 
     shape: Any
     order: Any
     dtype: Any
 
     def read(self, unpickler: "_PlainUnpickler", _ensure_native_byte_order: bool) -> NDArray[Any]:
-        """Called by joblib once dtype, shape and order are known."""
+        """Read the array; joblib calls this when dtype, shape and order are known."""
         if not isinstance(self.dtype, _DType) or self.order not in ("C", "F"):
             raise VadlocError("an array without a plain type")
         shape = self.shape
@@ -155,7 +155,7 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
         self._file_readline = self._readline
 
     def _read(self, size: int) -> bytes:
-        """Bytes of the pickle itself; the unframer of the standard library calls it."""
+        """Read bytes of the pickle; the unframer of the standard library calls this."""
         self._count_bytes(size)
         data: bytes = self.file_handle.read(size)
         return data
@@ -171,7 +171,7 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
             raise VadlocError(f"more than {MAX_PICKLED_BYTES} bytes that are no data of arrays")
 
     def find_class(self, module: str, name: str) -> Any:
-        """Only stand-ins are ever found."""
+        """Return the stand-in of a global; all other globals are refused."""
         try:
             return _ALLOWED[module, name]
         except KeyError:
@@ -181,25 +181,25 @@ class _PlainUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib has no ty
             ) from None
 
     def load_build(self) -> None:
-        """Only arrays and their types have a state; that of a stand-in itself is ours."""
+        """Set the state of an array or dtype; for anything else the file is refused."""
         if not isinstance(self.stack[-2], (_Array, _DType)):
             raise VadlocError("a pickle that changes classes is not plain data")
         super().load_build()
 
     def load_dict(self) -> None:
-        """A dict of the keys and values since the mark."""
+        """Make a dict of the keys and values since the mark."""
         items = self.pop_mark()
         self.stack.append({})
         self._set_items(items)
 
     def load_setitem(self) -> None:
-        """One key and value."""
+        """Set one key of a dict."""
         items = self.stack[-2:]
         del self.stack[-2:]
         self._set_items(items)
 
     def load_setitems(self) -> None:
-        """Keys and values since the mark."""
+        """Set the keys and values since the mark."""
         self._set_items(self.pop_mark())
 
     def _set_items(self, items: list[Any]) -> None:

@@ -1,1 +1,1 @@
-"""Frames of videos and of folders of pictures: read, timed, drawn on and written."""
+"""Read frames of videos and picture folders, find their times, draw on them, write videos."""

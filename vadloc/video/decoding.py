@@ -1,9 +1,9 @@
-"""Video files: their frames as arrays, their size as shown, and the time of every frame.
+"""Read video files: frames as arrays, the displayed size, and the time of every frame.
 
-Frames are what the file stores, in the order of presentation and turned as its metadata says.
-Pixels are not stretched where the file says that they are not square, because annotation speaks of
-pixels as they are stored, and the two fields of an interlaced frame stay woven into one picture.
-What a decoder conceals (a few damaged blocks, packets lost on the way) gives no error.
+Frames come in the order of presentation and are rotated as the metadata says. Pixels are never
+stretched, even if the file says that they are not square, because annotations count stored pixels.
+The two fields of an interlaced frame stay in one picture. Errors that the decoder conceals (a few
+damaged blocks, lost packets) are not reported.
 """
 
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ VIDEO_SUFFIXES = frozenset(
     | {".flv"}
 )
 MAX_FRAME_PX = 8192 * 8192
-"""Frames that claim more are refused before anything is allocated."""
+"""Larger frames are refused before memory is allocated."""
 
-# Without the lists, a text file may name other files or addresses to be read in its place.
+# Without these lists, a text file could make FFmpeg read other files or network addresses.
 _OPEN_OPTIONS = {
     "format_whitelist": "mov,mp4,avi,matroska,webm,mpegts,mpeg,mpegvideo,asf,flv",
     "protocol_whitelist": "file",
 }
 _INDEXED = ("mov", "avi")
-"""Formats with an index of every sample."""
+"""Formats with an index of all samples."""
 _REMEDY = "copy the file again, or repair it (ffmpeg -i OLD -c copy NEW)"
 Colour = Literal["grey", "rgb"]
 _BT601, _RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 5, 3, 2
@@ -47,21 +47,21 @@ _MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
 
 _ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video"})
 _SKIPPED_FRAME_BYTES = 8
-"""MPEG-4 has packets of at most this size that say "as before" and give no frame."""
+"""MPEG-4 packets of at most this size may mean "same as before" and give no frame."""
 _PROGRESSIVE = (0, 1)
-"""Field orders, unknown and progressive, in which no packet holds one field of two."""
+"""Field orders (unknown, progressive) for which no packet holds a single field."""
 _DEFAULT_RATE = 25
-"""FFmpeg's, for streams without times and without a rate."""
+"""Frames per second of streams without times and rate, as in FFmpeg."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the beginning of a video says.
+    """Size and rate of a video, from its beginning.
 
     Attributes:
-        height_px: Height of a frame as it is shown, that is after a rotation.
-        width_px: Width of a frame as it is shown.
-        frames_per_second: Average rate; None where the file does not say.
+        height_px: Height of a displayed frame, after the rotation of the metadata.
+        width_px: Width of a displayed frame.
+        frames_per_second: Average rate; None if the file does not give it.
     """
 
     height_px: int
@@ -73,8 +73,8 @@ def video_info(path: Path) -> VideoInfo:
     """Size and rate of a video from its header and first frame.
 
     Raises:
-        VadlocError: The file cannot be read or is cut off, holds no video, is turned by an odd
-            angle, or its frames are too large.
+        VadlocError: The file cannot be read or is cut off, holds no video, its frames are too
+            large, or its rotation is not a multiple of 90 degrees.
     """
     with open_video(path) as video:
         frame = next(video.decode())
@@ -89,22 +89,23 @@ def read_video(
 ) -> Iterator[tuple[str, tuple[NDArray[np.uint8], ...]]]:
     """Frames of a video in the order of presentation.
 
-    Grey is the luma that the video stores, 0 (black) to 255 (white) whatever its range and depth,
-    and ITU-R 601 luma where it stores RGB. A video of nothing but grey is read as full range, as
-    FFmpeg writes it whatever the tag says. RGB follows the tags for matrix and range; without tags
-    it is BT.601 of limited range. Alpha is left out.
+    Grey is the stored luma, scaled to 0 (black) to 255 (white) for every range and depth; of RGB
+    videos it is the ITU-R 601 luma. A video that stores only grey is read as full range, because
+    FFmpeg writes such videos so, whatever the tag says. RGB follows the tags for matrix and range;
+    without tags it is BT.601 of limited range. Alpha is ignored.
 
     Yields:
         File and number of the frame, for messages, and the frame in each of the colours:
         contiguous uint8 ``(height, width)`` for grey, ``(height, width, 3)`` for rgb. Frames of
-        several sizes are yielded as they are.
+        different sizes are yielded without an error.
 
     Raises:
-        VadlocError: The video cannot be decoded, is cut off, or is turned by an odd angle.
+        VadlocError: The video cannot be decoded, is cut off, or its rotation is not a multiple of
+            90 degrees.
     """
     from av.video.reformatter import VideoReformatter
 
-    reformatters = [VideoReformatter() for _ in colours]  # each is fast for one kind of work
+    reformatters = [VideoReformatter() for _ in colours]  # each is fast for one conversion
     with open_video(path) as video:
         for number, frame in enumerate(video.decode()):
             where = f"{path}, frame {number}"
@@ -119,13 +120,13 @@ def read_video(
 def sample_video(
     path: Path, start_s: float, span_s: float, count: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """A few frames out of a video, without decoding what lies before them.
+    """Some frames of a video, without decoding all frames before them.
 
     Args:
         path: The video.
-        start_s: Start of the part; reading begins at the key frame before it.
-        span_s: Length of the part.
-        count: Number of frames to take, at equal distances; fewer if the video ends first.
+        start_s: Start of the sampled part; decoding begins at the key frame before it.
+        span_s: Length of the sampled part.
+        count: Number of frames, at equal distances; fewer if the video ends first.
 
     Yields:
         Grey frames, as ``read_video`` gives them.
@@ -173,8 +174,8 @@ def frame_times_s(path: Path, *, frame_count: int | None = None) -> NDArray[np.f
 
     Args:
         path: The video.
-        frame_count: Number of frames that were read from it, if it is known. If the number of
-            packets is another one, the frames are decoded once more.
+        frame_count: Number of frames that were read from the video, if known. If the number of
+            packets differs from it, the frames are decoded again.
 
     Returns:
         ``(n,)`` seconds, the first 0, strictly increasing.
@@ -215,11 +216,11 @@ class OpenVideo:
         """Packets of the stream that are not empty.
 
         Raises:
-            VadlocError: One is cut off, or there are fewer than the file's own index has.
+            VadlocError: A packet is cut off, or there are fewer packets than in the file's index.
         """
         name, count = self.container.format.name, 0
         for packet in self.container.demux(self.stream):
-            # MPEG-TS marks what follows a gap in its numbering, as where two files were joined.
+            # MPEG-TS marks packets after a gap in the numbering, as where two files were joined.
             if packet.is_corrupt and name != "mpegts":
                 raise VadlocError(f"{self.path}: cut off in frame {count}; {_REMEDY}")
             count += packet.dts is not None or packet.size > 0
@@ -254,12 +255,12 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
     """Open a video; any error of a damaged file becomes a `VadlocError` of one line.
 
     Raises:
-        VadlocError: It cannot be opened, is cut off, has no video stream or too large a frame, or
-            decoding fails.
+        VadlocError: The file cannot be opened, is cut off, has no video stream or too large a
+            frame, or decoding fails.
     """
     import av
 
-    if not path.is_file():  # a named pipe would be waited for
+    if not path.is_file():  # opening a named pipe would wait for ever
         raise VadlocError(f"{path}: no regular file; restore the video or remove it")
     if not path.stat().st_size:
         raise VadlocError(f"{path}: an empty file; copy it again, or remove it")
@@ -267,7 +268,7 @@ def open_video(path: Path) -> Iterator[OpenVideo]:
     try:
         # Without "file:", a colon in the name would be read as the end of a protocol's name.
         with av.open(f"file:{path}", container_options=_OPEN_OPTIONS) as container:
-            stream = container.streams.best("video")  # not the picture of a cover
+            stream = container.streams.best("video")  # not a cover picture
             if not isinstance(stream, av.VideoStream):
                 raise VadlocError(f"{path}: no video stream in it; replace or remove it")
             video = OpenVideo(path, container, stream)
@@ -304,11 +305,11 @@ def _check(video: OpenVideo) -> None:
 
 
 def _packet_ticks(video: OpenVideo) -> list[int] | None:
-    """Times of the frames in the order of presentation, from the packets alone.
+    """Times of the frames in the order of presentation, from the packets without decoding.
 
     Returns:
-        None where packets give no certain answer: they may hold one field, no frame or several
-        frames, or begin with frames that cannot be decoded.
+        The times; None where packets give no certain answer, because they may hold one field, no
+        frame or several frames, or begin with frames that cannot be decoded.
     """
     context = video.stream.codec_context
     codec = context.codec
@@ -339,7 +340,7 @@ def _to_array(
 ) -> NDArray[np.uint8]:
     """A frame as it is stored, uint8 but not always contiguous."""
     if colour == "grey":
-        # The same matrix on both sides, so that luma is scaled and nothing else.
+        # The matrix is the same on both sides, so that the luma is only scaled.
         converted = reformatter.reformat(
             frame, format="gray", src_colorspace=_BT601, dst_colorspace=_BT601, threads=1
         )
@@ -356,17 +357,17 @@ def _to_array(
 
 
 def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDArray[np.uint8]:
-    """A view of the array, turned and mirrored as the frame's display matrix says.
+    """A view of the array, rotated and mirrored by the frame's display matrix.
 
-    The matrix is that of ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at column
-    a p + c q, row b p + d q.
+    The matrix is defined in ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at
+    column a p + c q, row b p + d q.
     """
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return array
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     along, across = sorted([abs(a * d), abs(b * c)])[::-1]
-    if not along:  # some programs write nothing but zeros
+    if not along:  # some programs write a matrix of zeros
         return array
     if across > along / 1e4:
         raise VadlocError(

@@ -1,8 +1,8 @@
 """Draw on frames: colours of scores, boxes, texts and a legend, as pure functions on arrays.
 
-Images are RGB, uint8 ``(height, width, 3)``. Every function returns a new one. An image may show
-the frame magnified by a whole number ``zoom``; boxes, masks and cells are given in pixels of the
-frame all the same.
+Images are RGB, uint8 ``(height, width, 3)``. Every function that returns an image returns a new
+one. An image may show the frame magnified by a whole number ``zoom``; boxes, masks and cells are
+still in pixels of the frame.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ TEXT_COLOUR: Colour = (200, 200, 200)
 PLATE_COLOUR: Colour = (24, 24, 24)
 LEGEND_GREY = 96
 FULL_OPACITY = 0.6
-"""Opacity of the colour of the highest score; colours of lower scores have less."""
+"""Opacity of the colour of the highest score; colours of lower scores are less opaque."""
 TEXT_PX = 14
 
 
 class ColourScale(NamedTuple):
-    """The scores of the first and the last colour; beyond them colours do not change.
+    """The scores of the first and the last colour; lower or higher scores get these colours too.
 
     Attributes:
-        low: Score that is drawn without colour.
+        low: Score at which the colours begin; it is drawn without colour.
         high: Score of the strongest colour, above ``low``.
     """
 
@@ -72,16 +72,16 @@ def draw_cells(
 ) -> RgbImage:
     """Lay the colours of a score map over the picture of the frame.
 
-    From ``scale.low`` to ``scale.high`` colours run from violet over red to yellow and become less
-    transparent; a score at or below ``scale.low`` leaves the picture as it is. A score has one
-    colour, whatever the frame.
+    From ``scale.low`` to ``scale.high`` colours change from violet over red to yellow and become
+    less transparent; a score at or below ``scale.low`` leaves the picture as it is. The same score
+    has the same colour in every frame.
 
     Args:
         image: Picture of the frame at any magnification.
         scores: ``(rows, columns)`` of the frame's cells.
         row_edges_px: ``(rows + 1,)`` edges of the rows of cells, in pixels of the frame.
         column_edges_px: ``(columns + 1,)`` edges of the columns.
-        scale: The colour scale; the same for all frames that are to be compared.
+        scale: The colour scale, the same for all frames that will be compared.
     """
     row = cell_of_pixel(image.shape[0], row_edges_px)
     column = cell_of_pixel(image.shape[1], column_edges_px)
@@ -89,7 +89,7 @@ def draw_cells(
 
 
 def cell_of_pixel(length: int, edges_px: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Index of the cell under the centre of each of ``length`` pixels that show the frame."""
+    """Index of the cell at the centre of each of ``length`` image pixels that show the frame."""
     centres = (np.arange(length) + 0.5) * (edges_px[-1] / length)
     cell: NDArray[np.intp] = np.searchsorted(edges_px, centres, side="right") - 1
     return cell
@@ -107,8 +107,8 @@ def _blend(image: RgbImage, positions: NDArray[np.float64]) -> RgbImage:
 def _mixture() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """For 256 positions: ``(256, 1)`` share of the picture that stays, ``(256, 3)`` colour added.
 
-    Colours run from violet over red to yellow in even steps of lightness: the part of the inferno
-    map that is neither black nor white, the colours of pictures and of lines.
+    Colours change from violet over red to yellow in even steps of lightness. They are a part of
+    the inferno map, without its black and white ends, which pictures and lines use.
     """
     ramp = np.rint(np.linspace(0.3, 0.9, 256) * 255).astype(np.uint8)[:, None]
     colours = cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
@@ -130,10 +130,10 @@ def draw_boxes(
 
     Args:
         image: Picture of the frame, ``zoom`` times as large.
-        boxes_xyxy_px: ``(n, 4)`` half-open boxes; pixels that are covered in part are included.
-        labels: One text for each box, or none at all.
+        boxes_xyxy_px: ``(n, 4)`` half-open boxes; partly covered pixels are included.
+        labels: One text for each box, or empty.
         colour: Colour of outlines and texts.
-        side: Side of the box on which its label stands; the other one if there is no room.
+        side: Side of the box for its label; the other side is used if there is no room.
         line_px: Width of the line in pixels of the image.
         zoom: Magnification of the image.
     """
@@ -185,7 +185,7 @@ def draw_text(
     plate: Colour = PLATE_COLOUR,
     size_px: int = TEXT_PX,
 ) -> RgbImage:
-    """Write one line of text on a plate; what leaves the image is cut off.
+    """Write one line of text on a plate (a filled rectangle), cut at the edge of the image.
 
     Args:
         image: The image to write on.
@@ -212,7 +212,7 @@ def text_size(text: str, size_px: int = TEXT_PX) -> tuple[int, int]:
 
 
 def wrap(text: str, width_px: int) -> list[str]:
-    """Lines of words that are not wider than this; a longer word has a line of its own.
+    """Break a text into lines of at most a width; a longer word gets its own line.
 
     Args:
         text: A text of any length.
@@ -230,7 +230,7 @@ def wrap(text: str, width_px: int) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _ink(text: str, size_px: int) -> NDArray[np.float64]:
-    """``(height, width)`` share of each pixel that letters cover, with a margin."""
+    """Share of each pixel that the letters cover, ``(height, width)``, with a margin."""
     font = ImageFont.load_default(size_px)
     margin = size_px // 4
     _, top, _, bottom = font.getbbox("Áy")
@@ -260,7 +260,7 @@ def draw_legend(
     keys: Sequence[tuple[str, Colour]] = (),
     bar_px: int = 120,
 ) -> RgbImage:
-    """A bar with the colours of the scale and its numbers, then words in the colours they explain.
+    """Draw a colour bar with its scores, then words, each in the colour that it explains.
 
     The bar shows the colours as they look on middle grey.
 
@@ -268,7 +268,7 @@ def draw_legend(
         image: The image to draw on.
         xy_px: Top left corner of the legend, in pixels of the image.
         scale: The scale of the score map; ``None`` for no bar.
-        threshold: Score to be marked on the bar.
+        threshold: Score that is marked on the bar.
         keys: Texts of the legend, each with its colour.
         bar_px: Width of the bar.
     """

@@ -1,4 +1,4 @@
-"""Sequences of frames: folders of pictures and video files, read one frame at a time."""
+"""Read sequences (folders of pictures or video files) one frame at a time."""
 
 import os
 import re
@@ -24,9 +24,9 @@ from vadloc.video.numbering import check_names, one_spelling
 
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
-"""Files that file managers leave in the folders of their users, in lower case."""
+"""Names, in lower case, of files and folders that file managers create."""
 LONGEST_NAME_BYTES = 160
-"""File systems allow 255; names of temporary results add a suffix, machine and process."""
+"""File systems allow 255; temporary result files add a suffix, host and process to the name."""
 _PILLOW_MODE: dict[Colour, str] = {"grey": "L", "rgb": "RGB"}
 
 
@@ -55,7 +55,7 @@ class Sequence:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether file managers hide a file of this name, or leave such files behind."""
+    """Whether a file of this name is hidden or was created by a file manager."""
     return name.startswith(".") or name.lower() in LEFT_BEHIND
 
 
@@ -69,7 +69,7 @@ def list_sequences(folder: Path) -> list[Sequence]:
     """All sequences of a folder in natural order; ``<name>_gt`` folders are ground truth.
 
     Raises:
-        VadlocError: The folder is missing, holds no sequence, one name twice or a broken link.
+        VadlocError: The folder is missing, or holds no sequence, two of one name, or a broken link.
     """
     if not folder.is_dir():
         what = "a file, no folder" if folder.exists() else "no such folder"
@@ -141,7 +141,7 @@ def list_frame_files(folder: Path) -> list[Path]:
     """Frame files of a sequence in natural order.
 
     Raises:
-        VadlocError: There is none, or the names do not say clearly which frame a picture is.
+        VadlocError: There is no frame file, or the order of the frames is not clear from the names.
     """
     entries = [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
     files = [entry for entry in entries if entry.suffix.lower() in FRAME_SUFFIXES]
@@ -167,7 +167,7 @@ def frame_files(sequence: Sequence) -> list[Path]:
 
 
 def read_frames(sequence: Sequence, *, colour: Colour = "grey") -> Iterator[NDArray[np.uint8]]:
-    """Frames in order, all of the first frame's size, one in memory at a time.
+    """Frames in order, one in memory at a time; all must have the size of the first one.
 
     Yields:
         uint8 ``(height, width)`` for grey (ITU-R 601 luma) or ``(height, width, 3)`` for rgb.
@@ -198,15 +198,15 @@ def read_frames_as(
 
 
 def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
-    """One picture file as uint8 ``(height, width)`` or ``(height, width, 3)``, as viewers show it.
+    """Read a picture file as uint8 ``(height, width)`` or ``(height, width, 3)``.
 
-    It is turned as its EXIF orientation says. Grey is ITU-R 601 luma; CMYK becomes RGB by
-    ``(255 - C) (255 - K) / 255`` for red and so on; alpha is left out, so that a transparent pixel
-    has the colour that is stored in it (as OpenCV reads it).
+    The picture is rotated by its EXIF orientation. Grey is ITU-R 601 luma. CMYK becomes RGB by
+    ``(255 - C) (255 - K) / 255`` for red, and likewise for green and blue. Alpha is ignored: a
+    transparent pixel has its stored colour (as in OpenCV).
 
     Raises:
-        VadlocError: It is unreadable, truncated or too large, has more than 8 bits a channel or
-            colours that are not read (CIELAB), or holds several pictures.
+        VadlocError: The picture is unreadable, truncated or too large, has more than 8 bits per
+            channel or an unsupported colour space (CIELAB), or the file holds several pictures.
     """
     return _read_picture_as(path, (colour,))[0]
 
@@ -214,10 +214,10 @@ def read_picture(path: Path, *, colour: Colour) -> NDArray[np.uint8]:
 def _read_picture_as(path: Path, colours: tuple[Colour, ...]) -> tuple[NDArray[np.uint8], ...]:
     from PIL import Image, UnidentifiedImageError
 
-    if not path.is_file():  # a named pipe would be waited for
+    if not path.is_file():  # opening a named pipe would wait for ever
         raise VadlocError(f"{path}: no regular file; restore the frame or remove it")
     try:
-        # By its name, Pillow maps a TIFF into memory, and scrambles it where it is to be turned.
+        # Given a path, Pillow maps a TIFF into memory, and scrambles it when it rotates it.
         with (
             path.open("rb") as file,
             warnings.catch_warnings(action="ignore"),
@@ -250,18 +250,18 @@ def _check_picture(path: Path, picture: Any) -> None:
     if picture.mode == "LAB":
         raise VadlocError(f"{path}: colours in CIELAB; expected grey or RGB, convert the frames")
     count = getattr(picture, "n_frames", 1)
-    if count > 1 and picture.format != "MPO":  # a JPEG with a preview of itself
+    if count > 1 and picture.format != "MPO":  # MPO: a JPEG with its own preview
         raise VadlocError(f"{path}: holds {count} pictures; expected one a file, split it")
 
 
 def _raw_mode(picture: Any) -> str:
-    """How the pixels stand in the file, in the words of Pillow's decoders."""
+    """The pixel format of the file, as Pillow's decoders call it."""
     arguments = picture.tile[0][3] if picture.tile else picture.mode
     return str(arguments if isinstance(arguments, str) else arguments[0])
 
 
 def _is_cut_to_8_bits(picture: Any) -> bool:
-    """Whether Pillow would drop half of 16 bits, as it silently does for colour."""
+    """Whether Pillow would silently cut 16 bits per channel to 8, as it does for colour."""
     return ";16" in (raw := _raw_mode(picture)) and not raw.startswith("BGR")  # 5, 6 and 5 bits
 
 
@@ -269,7 +269,7 @@ def _turn_as_shown(picture: Any) -> None:
     from PIL import ImageOps
 
     picture.load()
-    with suppress(Exception):  # an EXIF block that cannot be read turns nothing
+    with suppress(Exception):  # an unreadable EXIF block is ignored
         ImageOps.exif_transpose(picture, in_place=True)
 
 
@@ -288,7 +288,7 @@ def sequence_times_s(
 
     Args:
         sequence: A folder of frames or a video.
-        frame_count: Number of frames that were read from it, if it is known.
+        frame_count: Number of frames that were read from the video, if known.
 
     Raises:
         VadlocError: The video cannot be read.
@@ -301,7 +301,7 @@ def sequence_times_s(
 def sequence_size(sequence: Sequence) -> tuple[int, int, int]:
     """Frame count, height and width in pixels.
 
-    Pictures are counted by their files, and the first one is read; a video is decoded.
+    Of pictures, the files are counted and the first one is read; a video is decoded.
 
     Raises:
         VadlocError: The first picture or the video cannot be read.

@@ -1,7 +1,7 @@
-"""The numbers in the names of pictures, which say in what order frames come.
+"""The numbers in the names of pictures, which give the order of the frames.
 
-A name is read as its words and the numbers between them: ``cam1_007.png`` has the words ``cam``,
-``_`` and the numbers 1, 7. Pictures named alike have the same words.
+A name is split into words and the numbers between them: ``cam1_007.png`` has the words ``cam``,
+``_`` and the numbers 1, 7. Pictures of one numbering have the same words.
 """
 
 import re
@@ -14,18 +14,18 @@ from unicodedata import normalize
 from vadloc.errors import VadlocError, one_line, some_of
 
 _NUMBER = re.compile(r"(\d+)")
-"""Digits of any script."""
+"""Digits of any script, not only 0 to 9."""
 _DECIMAL = re.compile(r"(?<![\d.])(\d+)\.\d+(?![\d.])")
-"""Seconds with a fraction, as programs print times; not the parts of 192.168.0.1."""
+"""Decimal numbers, such as times in seconds, but not the parts of 192.168.0.1."""
 
 
 def one_spelling(name: str) -> str:
-    """A name in Unicode form NFC: names that look alike are one, whatever wrote them."""
+    """A name in Unicode form NFC, in which names that look the same are equal."""
     return normalize("NFC", name)
 
 
 def _stem(name: str) -> str:
-    """The name without its suffix, as `PurePath.stem`; to make a path takes longer."""
+    """The name without its suffix, as `PurePath.stem`, but faster."""
     return name.rpartition(".")[0] or name
 
 
@@ -36,14 +36,14 @@ def name_to_words(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def check_names(folder: Path, names: list[str]) -> None:
-    """Refuse pictures whose names do not say clearly which frame they are.
+    """Refuse pictures if the order of the frames is not clear from their names.
 
     Args:
         folder: The folder of the pictures, for the message.
         names: File names of all pictures of a sequence.
 
     Raises:
-        VadlocError: Some have a number and some have none, or two have the same words and numbers.
+        VadlocError: Only some names have a number, or two names have the same words and numbers.
     """
     read = [name_to_words(name) for name in names]
     numbered = [name for name, (_, numbers) in zip(names, read, strict=True) if numbers]
@@ -69,20 +69,20 @@ def check_names(folder: Path, names: list[str]) -> None:
 
 
 def naming_findings(names: list[str]) -> Iterator[str]:
-    """What is doubtful about the names of a sequence's pictures.
+    """Doubtful points in the names of a sequence's pictures.
 
     Args:
-        names: File names in natural order, which ``check_names`` lets pass.
+        names: File names in natural order that ``check_names`` accepts.
 
     Yields:
-        Pictures named otherwise than most, or frames that the numbering leaves out.
+        Messages about pictures whose names differ from most others, or gaps in the numbering.
     """
     if found := _fractions_finding(names):
         yield found
         return
     read = [name_to_words(name) for name in names]
     if not all(numbers for _, numbers in read):
-        return  # none has a number, and their order is all there is to know
+        return  # without numbers there is nothing to check
     words, count = Counter(words for words, _ in read).most_common(1)[0]
     odd = [name for name, (own, _) in zip(names, read, strict=True) if own != words]
     if odd and 2 * count >= len(names):
@@ -102,11 +102,11 @@ def naming_findings(names: list[str]) -> Iterator[str]:
 
 
 def _fractions_finding(names: list[str]) -> str:
-    """A line if names are times with decimal fractions, and natural order is not their order."""
+    """A message if names are decimal times whose natural order is not the order of time."""
     found = [_DECIMAL.search(_stem(name)) for name in names]
     times = [match for match in found if match]
     if len(times) < len(names) or len({match[1] for match in times}) < 2:
-        return ""  # none, or scene and frame: 1.9, 1.10
+        return ""  # no decimals, or scene and frame: 1.9, 1.10
     for (first, second), (a, b) in zip(pairwise(names), pairwise(times), strict=True):
         if a[1] == b[1] and float(a[0]) > float(b[0]):
             return (
@@ -118,9 +118,9 @@ def _fractions_finding(names: list[str]) -> str:
 
 
 def _frame_numbers(numbers: list[tuple[int, ...]]) -> list[int]:
-    """The number of each name that counts frames; empty if no number does.
+    """The frame number in each name; empty if no number counts the frames.
 
-    Names with a date or a time of day have several numbers that change and begin again at 0.
+    Names with a date or a time of day have several numbers that change and restart at 0.
     """
     changing = [column for column in zip(*numbers, strict=True) if len(set(column)) > 1]
     if len(changing) == 1:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING_S = 0.0011
-"""Largest error of times in containers that count in milliseconds (Matroska, FLV)."""
+"""Largest rounding error of times in containers with millisecond times (Matroska, FLV)."""
 JITTER_FRAMES = 0.25
-"""A frame may be this part of a step before or after its time at a constant rate."""
+"""A frame may be this fraction of a step before or after its time at a constant rate."""
 HOLE_FRAMES = 1.5
 """A step of at least this many ordinary steps is a hole: one frame or more is missing."""
 
@@ -18,9 +18,9 @@ class Rate:
     """The frame rate of a video and its holes.
 
     Attributes:
-        frames_per_second: Rate of the ordinary steps, which holes do not change; None if there are
-            fewer than two frames.
-        is_constant: Whether each frame has the time of a constant rate, up to the rounding of
+        frames_per_second: Rate of the ordinary steps, without the holes; None if there are fewer
+            than two frames.
+        is_constant: Whether the times are those of a constant rate, up to the rounding of
             containers or a quarter of a frame.
         longest_hole_s: Length of the longest hole; 0 if there is none.
         hole_after_frame: The frame (0-based) before the longest hole; None without a hole.
@@ -45,7 +45,7 @@ def describe_rate(times_s: NDArray[np.float64]) -> Rate:
     steps = np.diff(times_s)
     median = float(np.median(steps))
     ordinary = steps[np.abs(steps - median) <= median / 2]
-    step = float(ordinary.mean())  # the median alone is rounded as the container rounds
+    step = float(ordinary.mean())  # the median has the container's rounding error
     holes = np.flatnonzero(steps >= HOLE_FRAMES * step + ROUNDING_S)
     longest = int(holes[np.argmax(steps[holes])]) if len(holes) else None
     return Rate(

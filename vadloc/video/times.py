@@ -1,6 +1,6 @@
-"""The time of each frame: from the stream of a video, from the config for folders of pictures.
+"""The time of each frame.
 
-A video holds the time at which each of its frames is shown. Pictures hold no times; their rate is
+A video stores the time of each of its frames. Pictures have no times; their rate is
 ``frames_per_second`` of the config.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vadloc.video.rates import describe_rate
 
 SLOWEST, FASTEST = 0.001, 1000.0
-"""Frames per second that a video can have."""
+"""Limits of the frames per second of a video."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Clock:
         """The clock of a video.
 
         Args:
-            times_s: ``(n,)`` rising; ``None`` for pictures.
+            times_s: ``(n,)`` times of the frames, rising; ``None`` for pictures.
 
         Returns:
-            ``None`` if there are no times, or times that no video can have.
+            The clock; ``None`` if there are no times, or times that no video can have.
         """
         if times_s is None or len(times_s) < 2 or times_s[-1] <= times_s[0]:
             return None
@@ -53,7 +53,7 @@ class Clock:
         """The clock of a sequence.
 
         Args:
-            times_s: ``(n,)`` times of its stream, rising; ``None`` for a folder of pictures.
+            times_s: ``(n,)`` times from the video, rising; ``None`` for a folder of pictures.
             frames_per_second: Rate of the config, for sequences without times.
         """
         return cls.of_stream(times_s) or cls(frames_per_second)

@@ -1,4 +1,4 @@
-"""Find video files that are cut off, without decoding: their structure promises more bytes."""
+"""Find video files that are cut off, without decoding: by the sizes that the file declares."""
 
 import os
 from collections.abc import Iterable
@@ -18,11 +18,12 @@ _TS_SYNC = b"\x47"
 
 
 def missing_bytes(path: Path, container_format: str, index: Iterable[Any]) -> int:
-    """Number of bytes that a video file lacks at its end; 0 if it is whole or gives no size.
+    """Number of bytes missing at the end of a video file; 0 if it is complete or gives no size.
 
-    Only the structure of the file is trusted: the positions of its samples (MP4), the length of the
-    chunk that holds the frames (AVI, Matroska, ASF), the length of the last packet (MPEG-TS).
-    Durations and frame counts in headers are often wrong in files that are sound.
+    The size follows from the structure of the file: the positions of its samples (MP4), the length
+    of the chunk that holds the frames (AVI, Matroska, ASF), or the length of the last packet
+    (MPEG-TS). Durations and frame counts in headers are not used: in many good files they are
+    wrong.
 
     Args:
         path: The video.
@@ -41,7 +42,7 @@ def missing_bytes(path: Path, container_format: str, index: Iterable[Any]) -> in
 
 
 def _riff_end(file: BinaryIO) -> int:
-    """End of the last RIFF chunk: an AVI of more than 1 GB has several."""
+    """End of the last RIFF chunk; an AVI of more than 1 GB has several."""
     end = 0
     while len(header := file.read(_RIFF_HEADER_BYTES)) == _RIFF_HEADER_BYTES:
         length = int.from_bytes(header[4:], "little")
@@ -89,7 +90,7 @@ def _data_object_end(file: BinaryIO) -> int:
 
 
 def _packets_end(file: BinaryIO) -> int:
-    """End of the last packet, as if it were whole."""
+    """End that the last packet would have if it were complete."""
     head = file.read(4 + 2 * max(_TS_PACKET_BYTES) + 1)
     size = file.seek(0, os.SEEK_END)
     for length in _TS_PACKET_BYTES:

@@ -1,4 +1,4 @@
-"""Write frames as an H.264 video that every player and browser shows."""
+"""Write frames as an H.264 video that common players and browsers can play."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 CODEC_OPTIONS = {"preset": "veryfast", "crf": "20"}
-"""Three times as fast as the default preset, for files about a tenth larger."""
+"""Three times as fast as the default preset; files are about a tenth larger."""
 CONTAINER_OPTIONS = {"fflags": "+bitexact"}
 TICK_S = Fraction(1, 90_000)
-"""Unit of the times of frames whose rate is not constant."""
+"""Unit of the frame times if the rate is not constant."""
 BT709 = 1
 """The number of BT.709 in ISO/IEC 23091-4: the same for matrix, primaries and transfer."""
 LIMITED_RANGE = 1
@@ -45,9 +45,9 @@ def write_video(
     row or column is repeated once.
 
     Args:
-        path: The ``.mp4``; it is complete or absent.
+        path: The ``.mp4``; it is written completely or not at all.
         frames: RGB frames, uint8 ``(height, width, 3)``, all of one size; consumed one by one.
-        frames_per_second: 0.001 to 1000.
+        frames_per_second: Frame rate, 0.001 to 1000.
         times_s: ``(n,)`` start time of each frame, rising from 0; ``None`` for a constant rate.
         stamp: Stamp of an artifact, written into a box at the end that players skip.
 
@@ -89,7 +89,7 @@ def write_video(
 
 
 def _free_box(length: int) -> bytes:
-    """Size and type of a box of free space around ``length`` bytes (ISO/IEC 14496-12, 8.1.2)."""
+    """Size and type of a free-space box with ``length`` bytes (ISO/IEC 14496-12, 8.1.2)."""
     return (8 + length).to_bytes(4, "big") + b"free"
 
 
