@@ -11,8 +11,11 @@ A detector is a module of this folder with a function ``load(artifacts) -> Detec
   stream gets frames, uint8 RGB ``(height, width, 3)``.
 
 ``load`` is called for each sequence that is scored or explained, perhaps in several processes at a
-time. The detector may read, through ``artifacts``, what was learnt from training sequences, and
-nothing else. The config is ``artifacts.config``.
+time. The detector may read, through ``artifacts``, the training sequences and what was learnt from
+them, and nothing else. ``artifacts.sequences("train")`` lists the training sequences;
+`vadloc.sequence_input.load_frames` and `vadloc.features.load_features` read one. There is no file
+yet for what a detector learns without exemplars: it learns in ``load``, which must be quick. The
+config is ``artifacts.config``.
 
 Scores are float32 ``(frames, cell rows, cell columns)``, finite, 0 or above, and higher for what is
 more anomalous. Each detector chooses their unit. It is the same in all sequences, so that one

@@ -22,6 +22,11 @@ and where the defaults are not right,
 * ``shared_array(folder)``: the file with the labels of all sequences, one after the other, if the
   folder has one; to split it, the reader needs the number of frames of every sequence,
 * ``SIZELESS = True``: the format has no positions, so that the frame size has no effect.
+
+Formats are built from these parts: ``files`` finds and reads files, ``rows`` and ``arrays`` read
+numbers, ``regions`` checks boxes and makes a `GroundTruth` of them, ``components`` makes regions and
+tracks of masks, ``frame_files`` finds the frame that a file name means, and ``context`` says what is
+known of the frames. ``shanghaitech`` is the shortest example.
 """
 
 from importlib import import_module
