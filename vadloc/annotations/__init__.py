@@ -24,9 +24,9 @@ and where the defaults are not right,
 * ``SIZELESS = True``: the format has no positions, so that the frame size has no effect.
 
 Formats are built from these parts: ``files`` finds and reads files, ``rows`` and ``arrays`` read
-numbers, ``regions`` checks boxes and makes a `GroundTruth` of them, ``components`` makes regions and
-tracks of masks, ``frame_files`` finds the frame that a file name means, and ``context`` says what is
-known of the frames. ``shanghaitech`` is the shortest example.
+numbers, ``regions`` checks boxes and makes a `GroundTruth` of them, ``components`` makes regions
+and tracks of masks, ``frame_files`` finds the frame that a file name means, and ``context`` says
+what is known of the frames. ``shanghaitech`` is the shortest example.
 """
 
 from importlib import import_module
