@@ -10,8 +10,6 @@ beside it that gives the size of cells and frames.
 from collections.abc import Iterator
 from typing import Any
 
-from anomaly_detection.detectors import load_detector, load_input
-from anomaly_detection.detectors.detector import score_checked
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
@@ -28,6 +26,9 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """Score one test sequence; the map is saved last."""
+    from anomaly_detection.detectors import load_detector, load_input  # --help needs no NumPy
+    from anomaly_detection.detectors.detector import score_checked
+
     scores, details = outputs(work.artifacts, work.unit)
     regions = work.config.regions
     detector = load_detector(work.artifacts)
