@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.extractor import Extractor
-from feature_extraction.workers import Workers
 from vadloc.config import Config
 from vadloc.regions import RegionGrid
+from vadloc.video.frames import Sequence
 
 ReadOut = Callable[
     [Mapping[str, NDArray[np.float32]], Mapping[str, NDArray[np.float32]]],
@@ -17,6 +18,15 @@ ReadOut = Callable[
 ]
 """From components ``(n, width)`` and descriptors ``(n, k)`` of n volumes, by name, to some of the
 fields of ``attributes.Attributes``, by name."""
+
+
+class Learn(Protocol):
+    """Learns from training sequences what an extractor needs; see `ExtractorKind`."""
+
+    def __call__(
+        self, config: Config, sequences: list[Sequence], *, limit: int | None = None
+    ) -> dict[str, Any]:
+        """The content of the file that holds it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ class ExtractorKind:
 
     Attributes:
         make: Makes the extractor of one sequence from the config, the grid of its frames, the
-            threads and the device (``auto``, ``cpu`` or ``cuda``).
+            threads and the device (``auto``, ``cpu`` or ``cuda``); one that learns from training
+            video is also given what ``learn`` returned.
         width: Columns of each component.
         bytes_per_volume: Size of the features of a volume on disk, if every volume is computed.
         needs_colour: Whether it looks at colour; grey frames are read faster.
@@ -62,9 +73,14 @@ class ExtractorKind:
         read_out: Makes the function that reads attributes out of features. It returns ``None``
             where these settings allow no attributes.
         speed_floor: The speed in px/frame below which nothing is measured; 0 for no such limit.
+        learn: What the extractor learns from the training sequences, if the entry in
+            ``vadloc.versions.EXTRACTORS`` says so: a dict of arrays, numbers and strings. With
+            ``limit`` it looks at so many frames of each sequence.
+        region_floors: As ``speed_floor``, ``(regions,)``, where the floor depends on the place and
+            on what was learnt.
     """
 
-    make: Callable[[Config, RegionGrid, Workers, str], Extractor]
+    make: Callable[..., Extractor]
     width: int
     bytes_per_volume: int
     needs_colour: bool = False
@@ -75,3 +91,7 @@ class ExtractorKind:
     words: Mapping[str, ComponentWords] = field(default_factory=dict)
     read_out: Callable[[Config], ReadOut | None] | None = None
     speed_floor: Callable[[Config], float] = _no_floor
+    learn: Learn | None = None
+    region_floors: Callable[[Config, RegionGrid, Mapping[str, Any]], NDArray[np.float64]] | None = (
+        None
+    )

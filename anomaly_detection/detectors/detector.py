@@ -6,7 +6,8 @@ A detector is a module of this folder with a function ``load(artifacts) -> Detec
 * ``features``: of each sequence a `vadloc.features.SequenceFeatures`; a stream is given a
   `vadloc.features.VolumeFeatures` for each time step: one volume in each region, of the frames
   ``first_frame`` to ``first_frame + config.regions.frames_per_volume - 1``. Time steps overlap, and
-  together they cover all frames.
+  together they cover all frames. The detector of a version of parts is given a
+  `vadloc.features.FusedFeatures`, and for each time step a tuple with the volumes of each part.
 * ``frames``: of each sequence a `vadloc.sequence_input.SequenceFrames`; a stream is given frames,
   uint8 RGB ``(height, width, 3)``.
 

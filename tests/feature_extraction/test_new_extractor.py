@@ -22,7 +22,7 @@ from vadloc.config import Config, load_config
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
-from vadloc.versions import EXTRACTORS, VERSIONS, ExtractorEntry
+from vadloc.versions import EXTRACTORS, VERSIONS, ExtractorEntry, Version
 
 
 class BrightnessSettings(ConfigTable):
@@ -63,7 +63,7 @@ def brightness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "toy_brightness", module)
     entry = ExtractorEntry("toy_brightness", ("grey",), BrightnessSettings)
     monkeypatch.setitem(EXTRACTORS, "brightness", entry)
-    monkeypatch.setitem(VERSIONS, "brightness", ("grey",))
+    monkeypatch.setitem(VERSIONS, "brightness", Version(("grey",)))
 
 
 def artifacts_of(scene: Path, folder: Path, extra: str = "") -> Artifacts:
@@ -108,7 +108,9 @@ def test_a_toy_extractor_has_its_table_and_passes_the_doctor(scene: Path, tmp_pa
     assert bright.weights == {"grey": 2.0}
     stamps = {a.features("brightness", "train", "Train0").stamp for a in (plain, bright)}
     assert len(stamps) == 2
-    with pytest.raises(UsageError, match=r"momentum, appearance, motion, brightness"):
+    with pytest.raises(
+        UsageError, match=r"momentum, relative_momentum, appearance, motion, brightness"
+    ):
         artifacts_of(scene, tmp_path / "wrong", "[features.other]\n")
     with pytest.raises(UsageError, match=r"\[features\] brightness.gain: 0.0: .* greater than 0"):
         artifacts_of(scene, tmp_path / "zero", "[features.brightness]\ngain = 0.0\n")
