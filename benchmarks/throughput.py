@@ -128,9 +128,9 @@ def part_limits(options: Options) -> None:
         png, mp4 = (decode_ms(other) for other in others)
         print_row(size, grey, png, mp4, rgb, flow)
     names = {name for version in options.versions for name in extractors_of(version)}
-    if names - {"momentum"}:
+    if networks := networks_among(names):
         print_table("Networks", "network|ms of a core a volume|at a batch of")
-        for name in sorted(names - {"momentum"}):
+        for name in sorted(networks):
             print_row(f"`{name}`", *network_ms(name, options.device))
 
 

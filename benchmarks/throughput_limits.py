@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.devices import BATCH, device_of
+from feature_extraction.flow import flow_engine, flow_size
 from feature_extraction.frame import APPEARANCE_PX, CROP_PX
-from feature_extraction.momentum import flow_engine, flow_size
 from feature_extraction.network_extractor import Embed, NetworkExtractor
 from feature_extraction.registry import kind_of
 from feature_extraction.workers import Workers
@@ -196,7 +196,7 @@ class PartLimits:
         extractors = extractors_of(version)
         colour = "rgb" if "appearance" in extractors else "grey"
         parts = {"reading": self.part_ms(colour, folder, grid)}
-        if "momentum" in extractors:
+        if {"momentum", "relative_momentum"} & set(extractors):
             parts["flow"] = self.part_ms("flow", folder, grid)
         for name, volumes in computed.items():
             parts[name] = self.part_ms(name, folder, grid) * volumes

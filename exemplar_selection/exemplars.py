@@ -1,6 +1,6 @@
 """Exemplars of all regions. Selection writes them, merging joins them, and scoring reads them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,17 @@ class Exemplars:
         """Region of an exemplar."""
         return int(np.searchsorted(self.offsets, row, side="right")) - 1
 
+    def take(self, rows: NDArray[np.int64]) -> "Exemplars":
+        """Some of the exemplars, in this order; the offsets are still to be made."""
+        return replace(
+            self,
+            features=self.features[rows],
+            counts=self.counts[rows],
+            sequence=self.sequence[rows],
+            first_frame=self.first_frame[rows],
+            descriptors={name: values[rows] for name, values in self.descriptors.items()},
+        )
+
     def to_content(self, *, schema: int) -> dict[str, Any]:
         """The exemplars as a dict of arrays, numbers and strings, as the file holds them."""
         return {
@@ -140,3 +151,25 @@ class Exemplars:
                 )
             },
         )
+
+
+def join_exemplars(parts: list[Exemplars]) -> Exemplars:
+    """All exemplars of several sequences, sorted by region and then in the order of the parts."""
+    joined = replace(
+        parts[0],
+        sequences=tuple(name for part in parts for name in part.sequences),
+        features=np.concatenate([part.features for part in parts]),
+        counts=np.concatenate([part.counts for part in parts]),
+        sequence=np.concatenate([part.sequence + i for i, part in enumerate(parts)]),
+        first_frame=np.concatenate([part.first_frame for part in parts]),
+        descriptors={
+            name: np.concatenate([part.descriptors[name] for part in parts])
+            for name in parts[0].descriptors
+        },
+    )
+    numbers = np.sum([np.diff(part.offsets) for part in parts], axis=0)
+    regions = np.concatenate(
+        [np.repeat(np.arange(part.region_count), np.diff(part.offsets)) for part in parts]
+    )
+    order = np.argsort(regions, kind="stable")
+    return replace(joined.take(order), offsets=np.concatenate(([0], np.cumsum(numbers))))

@@ -4,7 +4,8 @@
 
 applies the greedy rule of ``select_exemplars`` again, to the exemplars of all sequences in the
 order of the sequences, and adds up their counts. It writes ``exemplars/<version>/merged.joblib``
-and prints the number of exemplars per region.
+and prints the number of exemplars per region. For a version of parts it does so for each part, and
+writes the divisors of their distances, see ``exemplar_selection.divisors``.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from exemplar_selection.exemplars import Exemplars
+from exemplar_selection.divisors import measure_divisors
+from exemplar_selection.exemplars import Exemplars, join_exemplars
 from exemplar_selection.greedy import greedy_selection
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
@@ -21,28 +23,34 @@ from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError, counted
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
+from vadloc.versions import VERSIONS
 
 COMMAND = "exemplar_selection.merge_exemplars"
 
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
-    """The model of the scene: the merged exemplars."""
-    return [artifacts.merged()]
+    """The model; of a version of parts their divisors, and the model of each part."""
+    models = [part.merged() for part in artifacts.parts]
+    return [artifacts.divisors(), *models] if VERSIONS[artifacts.version].parts else models
 
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """Merge the exemplars of all training sequences."""
-    parts = [
-        Exemplars.from_content(work.artifacts.exemplars(sequence.name).load())
-        for sequence in work.artifacts.sequences("train")
-    ]
-    merged = merge_exemplars(parts, threshold=work.config.exemplars.threshold)
-    yield work.artifacts.merged(), merged.to_content(schema=SCHEMAS["merged"])
+    sequences = work.artifacts.sequences("train")
+    totals = np.zeros(3, np.int64)
+    for part in work.artifacts.parts:
+        if work.lacks(part.merged()):
+            selected = [Exemplars.from_content(part.exemplars(s.name).load()) for s in sequences]
+            merged = merge_exemplars(selected, threshold=work.config.exemplars.threshold)
+            yield part.merged(), merged.to_content(schema=SCHEMAS["merged"])
+            before = sum(len(exemplars.counts) for exemplars in selected)
+            totals += before, len(merged.counts), merged.counts.sum()
+    if VERSIONS[work.artifacts.version].parts:
+        content = measure_divisors(work.artifacts.parts)
+        yield work.artifacts.divisors(), {"schema": SCHEMAS["divisors"], **content}
+    before, after, volumes = totals.tolist()
     work.count(
-        sequences=len(parts),
-        sequences_exemplars=sum(len(part.counts) for part in parts),
-        exemplars=len(merged.counts),
-        volumes=int(merged.counts.sum()),
+        sequences=len(sequences), sequences_exemplars=before, exemplars=after, volumes=volumes
     )
 
 
@@ -64,13 +72,10 @@ def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
                 f"{part.sequences[0]}: exemplars of another distance or of other regions than "
                 f"those of {first.sequences[0]}; select both again with --overwrite"
             )
-    joined = _join(parts)
-    regions = np.concatenate(
-        [np.repeat(np.arange(part.region_count), np.diff(part.offsets)) for part in parts]
-    )
+    joined = join_exemplars(parts)
     rows, counts, offsets = [], [], [0]
     for region in range(first.region_count):
-        here = np.flatnonzero(regions == region)
+        here = joined.rows_of(np.array([region]))
         kept, totals = greedy_selection(
             joined.features[here],
             joined.counts[here],
@@ -81,31 +86,7 @@ def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
         counts.append(totals)
         offsets.append(offsets[-1] + len(kept))
     order = np.concatenate(rows)
-    return replace(
-        joined,
-        offsets=np.array(offsets),
-        features=joined.features[order],
-        counts=np.concatenate(counts),
-        sequence=joined.sequence[order],
-        first_frame=joined.first_frame[order],
-        descriptors={name: rows[order] for name, rows in joined.descriptors.items()},
-    )
-
-
-def _join(parts: list[Exemplars]) -> Exemplars:
-    """All exemplars, one sequence after the other; their offsets are not valid yet."""
-    return replace(
-        parts[0],
-        sequences=tuple(name for part in parts for name in part.sequences),
-        features=np.concatenate([part.features for part in parts]),
-        counts=np.concatenate([part.counts for part in parts]),
-        sequence=np.concatenate([part.sequence + i for i, part in enumerate(parts)]),
-        first_frame=np.concatenate([part.first_frame for part in parts]),
-        descriptors={
-            name: np.concatenate([part.descriptors[name] for part in parts])
-            for name in parts[0].descriptors
-        },
-    )
+    return replace(joined.take(order), offsets=np.array(offsets), counts=np.concatenate(counts))
 
 
 def region_table(model: Exemplars) -> str:
@@ -120,8 +101,14 @@ def region_table(model: Exemplars) -> str:
 
 
 def describe(artifacts: Artifacts, _dataset: str) -> str:
-    """One line on the exemplars per region of the model in the results; see ``region_table``."""
-    return region_table(Exemplars.from_content(artifacts.merged().load()))
+    """Exemplars per region of the model that is there, and the divisors of parts."""
+    models = [Exemplars.from_content(part.merged().load()) for part in artifacts.parts]
+    tables = [region_table(model) for model in models]
+    if not VERSIONS[artifacts.version].parts:
+        return tables[0]
+    divisors = artifacts.divisors().load()["divisors"]
+    named = zip(artifacts.parts, divisors, tables, strict=True)
+    return "\n".join(f"{part.version}: divisor {d:.4f}; {table}" for part, d, table in named)
 
 
 STAGE = Stage(COMMAND, outputs, compute, describe=describe)

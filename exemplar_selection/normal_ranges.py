@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from feature_extraction.attributes import CLASSES, Attributes
 from feature_extraction.registry import kind_of
-from vadloc.config import Config
-from vadloc.features import MOVING
-from vadloc.versions import extractor_of
+from vadloc.artifacts import Artifacts
+from vadloc.regions import RegionGrid
+from vadloc.versions import extractors_of
 
 DIRECTIONS = (
     "right",
@@ -184,10 +184,26 @@ def exemplars_to_ranges(shown: VolumeAttributes, counts: NDArray[np.int64]) -> N
     return NormalRanges(**normal)
 
 
-def speed_floor(config: Config, components: tuple[str, ...]) -> float:
-    """Speed in px/frame below which these components do not measure movement; 0 for no limit."""
-    extractors = {extractor_of(name) for name in components if name != MOVING}
-    return max(kind_of(extractor).speed_floor(config) for extractor in extractors)
+def speed_floors(artifacts: Artifacts, grid: RegionGrid) -> NDArray[np.float64]:
+    """Speeds in px/frame below which a version does not measure movement; 0 for no such limit.
+
+    Args:
+        artifacts: The results of the version.
+        grid: The regions of the frames.
+
+    Returns:
+        ``(regions,)``.
+    """
+    floors = [_floors(artifacts, name, grid) for name in extractors_of(artifacts.version)]
+    return np.asarray(np.max(floors, axis=0))
+
+
+def _floors(artifacts: Artifacts, extractor: str, grid: RegionGrid) -> NDArray[np.float64]:
+    """The speed floors of one extractor."""
+    kind = kind_of(extractor)
+    if kind.region_floors is None:
+        return np.full(grid.region_count, kind.speed_floor(artifacts.config))
+    return kind.region_floors(artifacts.config, grid, artifacts.learnt(extractor).load())
 
 
 def weighted_range(

@@ -32,24 +32,37 @@ COMMAND = "exemplar_selection.select_exemplars"
 
 
 def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
-    """The exemplars of a sequence."""
-    return [artifacts.exemplars(sequence)]
+    """The exemplars of a sequence, of the version or of each of its parts."""
+    return [part.exemplars(sequence) for part in artifacts.parts]
 
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """Select the exemplars of one training sequence."""
-    artifacts = work.artifacts
-    scale(artifacts, overwrite=work.overwrite)
+    scale(work.artifacts, overwrite=work.overwrite)
+    volumes = count = 0
+    for part in work.artifacts.parts:
+        file = part.exemplars(work.unit)
+        if work.lacks(file):
+            exemplars = sequence_to_exemplars(part, work.unit)
+            yield file, exemplars.to_content(schema=SCHEMAS["exemplars"])
+            volumes += int(exemplars.counts.sum())
+            count += len(exemplars.counts)
+    work.count(volumes=volumes, exemplars=count)
+
+
+def sequence_to_exemplars(artifacts: Artifacts, sequence: str) -> Exemplars:
+    """The exemplars of one training sequence, from its stored features.
+
+    Raises:
+        VadlocError: They do not fit the divisors of the distance.
+    """
     scales = artifacts.scales().load()
-    features = load_features(artifacts, "train", work.unit)
+    features = load_features(artifacts, "train", sequence)
     check_frame_size(features, scales["height_px"], scales["width_px"], "the first sequence")
     _check_scales(features, scales["scales"])
     distance = components_to_distance(features, tuple(scales["scales"]), weights=artifacts.weights)
-    exemplars = features_to_exemplars(
-        features, distance=distance, threshold=work.config.exemplars.threshold
-    )
-    yield artifacts.exemplars(work.unit), exemplars.to_content(schema=SCHEMAS["exemplars"])
-    work.count(volumes=int(exemplars.counts.sum()), exemplars=len(exemplars.counts))
+    threshold = artifacts.config.exemplars.threshold
+    return features_to_exemplars(features, distance=distance, threshold=threshold)
 
 
 def _check_scales(features: SequenceFeatures, scales: list[float]) -> None:
@@ -61,14 +74,17 @@ def _check_scales(features: SequenceFeatures, scales: list[float]) -> None:
 
 
 def scale(artifacts: Artifacts, *, overwrite: bool = False) -> None:
-    """Compute the divisors Z_k of the distance, unless their file exists."""
-    file = artifacts.scales()
-    if file.is_done(overwrite=overwrite):
-        return
+    """Compute the divisors Z_k of the distance, of each part, unless they are there."""
+    for part in artifacts.parts:
+        if not part.scales().is_done(overwrite=overwrite):
+            _measure_scales(part)
+
+
+def _measure_scales(artifacts: Artifacts) -> None:
     names = [sequence.name for sequence in artifacts.sequences("train")]
     first = load_features(artifacts, "train", names[0])
     pairs = _random_pairs(artifacts, names)
-    file.save(
+    artifacts.scales().save(
         {
             "schema": SCHEMAS["scales"],
             "components": list(first.components),

@@ -64,7 +64,7 @@ def find_exemplars(
 
     from exemplar_selection.exemplars import Exemplars
     from exemplar_selection.gallery import Gallery, Tile
-    from exemplar_selection.normal_ranges import VolumeAttributes, exemplars_to_ranges, speed_floor
+    from exemplar_selection.normal_ranges import VolumeAttributes, exemplars_to_ranges, speed_floors
     from exemplar_selection.phrases import normal_to_words, volume_to_words
     from feature_extraction.attributes import AttributeReader
 
@@ -77,7 +77,7 @@ def find_exemplars(
     read = AttributeReader.of(artifacts.config, artifacts.version)
     descriptors = {name: values[rows] for name, values in model.descriptors.items()}
     shown = VolumeAttributes(read(model.features[rows], descriptors))
-    floor = speed_floor(artifacts.config, model.components)
+    floor = float(speed_floors(artifacts, grid)[region])
     normal = exemplars_to_ranges(shown, counts).record()
     words = normal_to_words(normal, floor_px_per_frame=floor)
     tiles = [

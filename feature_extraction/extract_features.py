@@ -3,7 +3,9 @@
     python -m feature_extraction.extract_features --config configs/ped2.toml --split train
 
 reads the frames of each sequence once and writes ``features/<extractor>/<split>/<sequence>.joblib``
-for every extractor that the version needs.
+for every extractor that the version needs. What an extractor learns from training video is written
+first, to ``features/<extractor>/<kind>.joblib``; every process that finds none writes the same
+bytes.
 """
 
 import logging
@@ -12,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from feature_extraction.frames_to_features import frames_to_features
-from feature_extraction.registry import check_networks, networks_among
+from feature_extraction.registry import check_networks, kind_of, networks_among
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
@@ -52,11 +54,39 @@ def compute(
     named = zip(extractors_of(artifacts.version), files, strict=True)
     todo = {name: file for name, file in named if work.lacks(file)}
     frames = artifacts.sequence(split, work.unit)
-    contents = frames_to_features(work.config, frames, tuple(todo), device=device)
+    learnt = load_learnt(artifacts, tuple(todo), overwrite=work.overwrite)
+    contents = frames_to_features(work.config, frames, tuple(todo), device=device, learnt=learnt)
     artifacts.check_frames(split, work.unit)
     for name, file in todo.items():
         yield file, contents[name]
         work.counts[file.path].update(_count(contents[name]), extractors=len(todo))
+
+
+def load_learnt(
+    artifacts: Artifacts, extractors: tuple[str, ...], *, overwrite: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What extractors learn from training video; it is learnt first unless it is there.
+
+    Returns:
+        Extractor to what it learnt, for those that learn.
+
+    Raises:
+        VadlocError: A training sequence is unreadable, or its frames are too small.
+    """
+    learnt = {}
+    for name in extractors:
+        learn = kind_of(name).learn
+        if learn is None:
+            continue
+        file = artifacts.learnt(name)
+        if not file.is_done(overwrite=overwrite):
+            sequences = artifacts.sequences("train")
+            content = learn(artifacts.config, sequences)
+            for sequence in sequences:
+                artifacts.check_frames("train", sequence.name)
+            file.save(content)
+        learnt[name] = file.load()
+    return learnt
 
 
 def _count(content: dict[str, Any]) -> dict[str, int]:
@@ -68,12 +98,12 @@ def _count(content: dict[str, Any]) -> dict[str, int]:
 
 
 def _prepare(artifacts: Artifacts, *, split: Split, device: str, overwrite: bool) -> None:
-    del overwrite
     extractors = extractors_of(artifacts.version)
     if networks_among(extractors):
         found = check_networks(artifacts.config, extractors, device=device)
         level = logging.INFO if split == "train" else logging.DEBUG  # once in a run of all stages
         logger.log(level, "networks run on: %s", found)
+    load_learnt(artifacts, extractors, overwrite=overwrite)
 
 
 def stage(split: Split, *, device: str = "auto") -> Stage:

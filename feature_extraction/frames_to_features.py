@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from feature_extraction.extractor import Extracted, Extractor
 from feature_extraction.frame import Frame
-from feature_extraction.registry import kind_of
+from feature_extraction.registry import check_frame_side, kind_of, make_extractors
 from feature_extraction.time_steps import CollectedSteps
 from feature_extraction.volume_stream import VolumeStream
 from feature_extraction.workers import Workers
@@ -31,6 +31,7 @@ def frames_to_features(
     *,
     device: str = "auto",
     limit: int | None = None,
+    learnt: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Features of one sequence by several extractors, as they are stored.
 
@@ -40,6 +41,7 @@ def frames_to_features(
         extractors: Names of the extractors.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
         limit: Number of frames to use from the beginning; ``None`` for all.
+        learnt: For each extractor that learns from training video, what it learnt.
 
     Returns:
         For each extractor a dict with ``first_frame`` ``(v,)`` int64, the 0-based first frame of
@@ -51,11 +53,13 @@ def frames_to_features(
     frames = _Counted(sequence, coloured=coloured, limit=limit)
     height, width = frames.first.shape
     for name in extractors:
-        _check_size(sequence.name, name, height, width)
+        check_frame_side(sequence.name, name, height, width)
     regions = config.regions
     grid = RegionGrid(height, width, regions.size_px, regions.stride_px)
     with Workers(thread_count()) as workers:
-        working = {name: kind_of(name).make(config, grid, workers, device) for name in extractors}
+        working = make_extractors(
+            extractors, config, grid, workers=workers, device=device, learnt=learnt or {}
+        )
         first_frames, found = _pass_frames(config, frames, grid, working)
     shared = {
         "schema": SCHEMAS["features"],
@@ -68,16 +72,6 @@ def frames_to_features(
         **_times(sequence, frames.count, is_whole=limit is None),
     }
     return {name: {**shared, **vars(features)} for name, features in found.items()}
-
-
-def _check_size(sequence: str, extractor: str, height: int, width: int) -> None:
-    """Refuse frames that are too small for an extractor."""
-    kind = kind_of(extractor)
-    if min(height, width) < kind.least_side_px:
-        raise VadlocError(
-            f"{sequence}: frames of {width} x {height} px, but {kind.method} needs "
-            f"{kind.least_side_px} px on each side; enlarge the frames"
-        )
 
 
 def _pass_frames(

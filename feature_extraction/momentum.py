@@ -4,67 +4,34 @@ m_k = (1 / |V|) * sum of |flow| over the pixels of a volume V whose flow points 
 directions of 30 degrees and whose |flow| exceeds a floor, in px/frame. EVAL trains networks that
 estimate the same attribute (direction histogram times speed); here it is measured. A descriptor
 gives the share of the pixels that move into each direction. Momentum divided by this share is the
-mean speed of these pixels. The flow of large frames is computed on reduced frames. All speeds are
-in px/frame of the video.
+mean speed of these pixels.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from threading import local
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_extraction.extractor import TimeStep
+from feature_extraction.extractor import Rows, TimeStep
 from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, ReadOut
+from feature_extraction.flow import MIN_SIDE_PX, FrameFlow
 from feature_extraction.frame import Frame
 from feature_extraction.workers import Workers
 from vadloc.config import Config
-from vadloc.feature_settings import MomentumFeatures
+from vadloc.feature_settings import FlowFeatures, MomentumFeatures
 from vadloc.regions import RegionGrid
 
 DIRECTIONS = 12
-MIN_SIDE_PX = 32
-"""Least side of frames. For smaller frames, OpenCV's DIS flow ends in an error or a crash."""
-
-
-def flow_engine(preset: str) -> Any:
-    """OpenCV's DIS flow (Kroeger et al., ECCV 2016), for one call at a time.
-
-    Args:
-        preset: A preset of OpenCV, or ``balanced``: ``medium`` with the patch distance and the
-            number of gradient-descent steps of ``fast``.
-    """
-    import cv2
-
-    name = "medium" if preset == "balanced" else preset
-    engine = cv2.DISOpticalFlow.create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{name.upper()}"))
-    if preset == "balanced":
-        engine.setPatchStride(4)
-        engine.setGradientDescentIterations(16)
-    return engine
-
-
-def flow_size(grid: RegionGrid, *, side_px: int) -> tuple[int, int]:
-    """Height and width of the frames on which flow is computed.
-
-    The longer side is at most ``side_px``, unless the shorter side would be below ``MIN_SIDE_PX``,
-    or the side of a cell below two pixels.
-
-    Args:
-        grid: The grid of the frames.
-        side_px: The value of ``[features.momentum] flow_side_px``.
-    """
-    sides = grid.height_px, grid.width_px
-    scale = max(side_px / max(sides), MIN_SIDE_PX / min(sides), 2 / grid.stride_px)
-    height, width = (round(side * min(scale, 1)) for side in sides)
-    return height, width
 
 
 def flow_to_cells(
-    flow: NDArray[np.float32], cell_of_pixel: NDArray[np.int64], *, cell_count: int, floor: float
+    flow: NDArray[np.float32],
+    cell_of_pixel: NDArray[np.int64],
+    *,
+    cell_count: int,
+    floor: float | NDArray[np.floating],
 ) -> NDArray[np.float64]:
     """Sums of |flow|, and numbers of moving pixels, in each cell and direction.
 
@@ -72,7 +39,8 @@ def flow_to_cells(
         flow: ``(height, width, 2)``, x to the right and y downwards, px/frame.
         cell_of_pixel: ``(height * width,)``: number of each pixel's cell.
         cell_count: Number of cells.
-        floor: Only pixels with |flow| above this floor count.
+        floor: Pixels with |flow| not above it are left out; one number, or one for each pixel
+            ``(height * width,)``.
 
     Returns:
         ``(cell_count, 2, 12)``: sums, then numbers; direction k covers angles from 30 k to
@@ -81,7 +49,7 @@ def flow_to_cells(
     import cv2
 
     x, y = (part.ravel() for part in cv2.split(flow.reshape(-1, 1, 2)))
-    moving = np.flatnonzero(x * x + y * y > np.float32(floor * floor))
+    moving = np.flatnonzero(x * x + y * y > np.asarray(floor * floor, np.float32))
     if not len(moving):
         return np.zeros((cell_count, 2, DIRECTIONS))
     magnitude, degrees = cv2.cartToPolar(x[moving], y[moving], angleInDegrees=True)
@@ -115,11 +83,11 @@ def pairs_to_regions(
     return means.reshape(-1, *sums.shape[2:]).astype(np.float32)
 
 
-class Momentum:
-    """Extractor of ``momentum``, and of the descriptor ``moving_share`` for each direction.
+class DirectedFlow:
+    """Sums the flow of each pair of frames by cell and direction, and makes volumes of the sums.
 
-    The number of OpenCV's threads changes the flow. So each flow is computed by one thread, and
-    several flows at a time.
+    What an extractor makes of the means over a volume is left to `_content`. Several flows are
+    computed at a time, each by one thread.
 
     Args:
         settings: The settings of the flow.
@@ -130,29 +98,16 @@ class Momentum:
 
     def __init__(
         self,
-        settings: MomentumFeatures,
+        settings: FlowFeatures,
         grid: RegionGrid,
         *,
         frames_per_volume: int,
         workers: Workers,
     ) -> None:
-        import cv2
-
-        cv2.setNumThreads(1)
-        self._settings = settings
         self._grid = grid
         self._workers = workers
-        self._size = flow_size(grid, side_px=settings.flow_side_px)
-        sides = zip((grid.height_px, grid.width_px), self._size, strict=True)
-        self._video_px = tuple(video / flow for video, flow in sides)
-        rows, columns = (
-            ((np.arange(count) + 0.5) * px // grid.stride_px).astype(np.int64)
-            for count, px in zip(self._size, self._video_px, strict=True)
-        )
-        self._cell_of_pixel = (rows[:, None] * grid.cells[1] + columns).ravel()
-        cell_count = grid.cells[0] * grid.cells[1]
-        self._cell_pixels = np.bincount(self._cell_of_pixel, minlength=cell_count)
-        self._of_thread = local()
+        self._flow = FrameFlow(settings, grid)
+        self._floor: float | NDArray[np.floating] = 0.0
         self._previous: NDArray[np.uint8] | None = None
         self._pairs: deque[Future[NDArray[np.float64]]] = deque(maxlen=frames_per_volume - 1)
         self._waiting: deque[tuple[Future[NDArray[np.float64]], ...]] = deque()
@@ -160,7 +115,7 @@ class Momentum:
 
     def add_frame(self, frame: Frame) -> None:
         """Start to compute the flow from the previous frame to this one."""
-        reduced = self._reduce(frame.grey)
+        reduced = self._flow.reduce(frame.grey)
         if self._previous is not None:
             self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, reduced))
         self._previous = reduced
@@ -184,46 +139,50 @@ class Momentum:
             for pair in pairs:
                 pair.result()
 
-    def _reduce(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        import cv2
-
-        if grey.shape == self._size:
-            return grey
-        return np.asarray(
-            cv2.resize(grey, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8
-        )
-
     def _pair_to_cells(
         self, first: NDArray[np.uint8], second: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        """Result of `flow_to_cells` for two frames, as ``(cell rows, cell columns, 2, 12)``."""
-        flow: NDArray[np.float32] = self._engine().calc(first, second, None)
-        if first.shape != (self._grid.height_px, self._grid.width_px):  # frames were reduced
-            for axis, video_px in zip((1, 0), self._video_px, strict=True):
-                flow[..., axis] *= video_px
+        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of reduced frames."""
         rows, columns = self._grid.cells
         cells = flow_to_cells(
-            flow,
-            self._cell_of_pixel,
+            self._flow.between(first, second),
+            self._flow.cell_of_pixel,
             cell_count=rows * columns,
-            floor=self._settings.flow_floor_px_per_frame,
+            floor=self._floor,
         )
         return cells.reshape(rows, columns, 2, DIRECTIONS)
 
-    def _engine(self) -> Any:
-        """The flow engine of this thread, which has buffers for one pair of frames."""
-        if not hasattr(self._of_thread, "engine"):
-            self._of_thread.engine = flow_engine(self._settings.flow_preset)
-        return self._of_thread.engine
-
     def _step(self, pairs: list[NDArray[np.float64]]) -> TimeStep:
-        """Momentum and moving share of the volumes with these pairs of frames."""
-        cell_pixels = self._cell_pixels.reshape(self._grid.cells)
-        both = pairs_to_regions(pairs, cell_pixels, self._grid)
+        """The features of the volumes with these pairs of frames."""
+        means = pairs_to_regions(pairs, self._flow.cell_pixels, self._grid)
         number, self._step_count = self._step_count, self._step_count + 1
-        return TimeStep.of_all_volumes(
-            number, {"momentum": both[:, 0]}, {"moving_share": both[:, 1]}
-        )
+        return TimeStep.of_all_volumes(number, *self._content(means))
+
+    def _content(self, means: NDArray[np.float32]) -> tuple[Rows, Rows]:
+        """Components and descriptors of the volumes.
+
+        Args:
+            means: ``(regions, 2, 12)``: sums and numbers of `_pair_to_cells` for each pixel.
+        """
+        raise NotImplementedError
+
+
+class Momentum(DirectedFlow):
+    """Extractor of ``momentum``, with the descriptor ``moving_share`` by direction."""
+
+    def __init__(
+        self,
+        settings: MomentumFeatures,
+        grid: RegionGrid,
+        *,
+        frames_per_volume: int,
+        workers: Workers,
+    ) -> None:
+        super().__init__(settings, grid, frames_per_volume=frames_per_volume, workers=workers)
+        self._floor = settings.flow_floor_px_per_frame
+
+    def _content(self, means: NDArray[np.float32]) -> tuple[Rows, Rows]:
+        return {"momentum": means[:, 0]}, {"moving_share": means[:, 1]}
 
 
 def momentum_extractor(
@@ -247,7 +206,13 @@ def measured_movement(
     components: Mapping[str, NDArray[np.float32]], descriptors: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """Direction shares, speeds and moving share of volumes, from their momentum."""
-    momentum, share = components["momentum"], descriptors["moving_share"]
+    return momentum_to_movement(components["momentum"], descriptors["moving_share"])
+
+
+def momentum_to_movement(
+    momentum: NDArray[np.float32], share: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Fields of ``Attributes`` from momentum in px/frame and moving share, both ``(n, 12)``."""
     total = share.sum(axis=1, keepdims=True)
     return {
         "direction_share": np.divide(share, total, out=np.zeros_like(share), where=total > 0),

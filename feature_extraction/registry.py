@@ -1,12 +1,18 @@
 """Looks up extractors by their names in ``vadloc.versions.EXTRACTORS``."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib import import_module
+from typing import Any
 
+from feature_extraction.extractor import Extractor
 from feature_extraction.extractor_kind import ComponentWords, ExtractorKind
+from feature_extraction.workers import Workers
 from vadloc.config import Config
+from vadloc.errors import VadlocError
 from vadloc.features import MOVING
+from vadloc.regions import RegionGrid
 from vadloc.versions import EXTRACTORS, extractor_of
+from vadloc.video.frames import Sequence
 
 _MOVING_WORDS = ComponentWords("share of moving pixels", ("moving_share",))
 
@@ -20,6 +26,61 @@ def kind_of(extractor: str) -> ExtractorKind:
 def networks_among(extractors: Collection[str]) -> list[str]:
     """The extractors that run a network, among the given ones."""
     return [name for name in extractors if kind_of(name).is_network]
+
+
+def make_extractors(
+    names: Collection[str],
+    config: Config,
+    grid: RegionGrid,
+    *,
+    workers: Workers,
+    device: str,
+    learnt: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Extractor]:
+    """The extractors of one sequence, by name.
+
+    Args:
+        names: Names of the extractors.
+        config: The config.
+        grid: The regions of the frames.
+        workers: Threads that the extractors share.
+        device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
+        learnt: For each extractor that learns from training video, what it learnt.
+    """
+    given = {name: [learnt[name]] if kind_of(name).learn else [] for name in names}
+    return {
+        name: kind_of(name).make(config, grid, workers, device, *more)
+        for name, more in given.items()
+    }
+
+
+def learn_from(
+    config: Config, sequences: list[Sequence], extractors: Collection[str], *, limit: int
+) -> dict[str, dict[str, Any]]:
+    """What extractors would learn from the first frames of sequences, by extractor.
+
+    Args:
+        config: The config.
+        sequences: The sequences.
+        extractors: Names of extractors; those that learn nothing are left out.
+        limit: Number of frames of each sequence that are looked at.
+    """
+    learns = {name: kind_of(name).learn for name in extractors}
+    return {name: learn(config, sequences, limit=limit) for name, learn in learns.items() if learn}
+
+
+def check_frame_side(sequence: str, extractor: str, height: int, width: int) -> None:
+    """Refuse frames that are too small for an extractor.
+
+    Raises:
+        VadlocError: They are.
+    """
+    kind = kind_of(extractor)
+    if min(height, width) < kind.least_side_px:
+        raise VadlocError(
+            f"{sequence}: frames of {width} x {height} px, but {kind.method} needs "
+            f"{kind.least_side_px} px on each side; enlarge the frames"
+        )
 
 
 def words_of(component: str) -> ComponentWords:

@@ -18,7 +18,7 @@ from vadloc.errors import UsageError
 from vadloc.files import storage
 from vadloc.inputs import Split
 from vadloc.stamps import Stamps
-from vadloc.versions import VERSIONS
+from vadloc.versions import VERSIONS, learning_of
 from vadloc.video.frames import frame_files
 
 EVALUATE = "evaluation.evaluate_scores"
@@ -51,6 +51,16 @@ class Artifacts(Stamps):
                 "feature_extraction.extract_features", "--split", split, "--sequence", sequence
             ),
             "features",
+        )
+
+    def learnt(self, extractor: str) -> Artifact:
+        """What an extractor learns from the training sequences before it extracts features."""
+        kind = learning_of(extractor).kind
+        return Artifact(
+            self.folder / "features" / extractor / f"{kind}.joblib",
+            partial(self._learnt_stamp, extractor),
+            self._command("feature_extraction.extract_features", "--split", "train"),
+            kind,
         )
 
     def scales(self) -> Artifact:
@@ -93,6 +103,15 @@ class Artifacts(Stamps):
             self._merged_stamp,
             self._command("exemplar_selection.merge_exemplars"),
             "merged",
+        )
+
+    def divisors(self) -> Artifact:
+        """The divisors of the distances of a version's parts."""
+        return Artifact(
+            self._versioned("exemplars", "divisors.joblib"),
+            self._divisors_stamp,
+            self._command("exemplar_selection.merge_exemplars"),
+            "divisors",
         )
 
     def scores(self, sequence: str) -> Artifact:
@@ -218,6 +237,11 @@ class Artifacts(Stamps):
         return f".{'+'.join(formats)}-{identity[:TRUTH_HASH]}"
 
     def _check_exemplars(self) -> None:
+        if parts := [part.version for part in VERSIONS[self.version].parts]:
+            raise UsageError(
+                f"version {self.version!r}: its exemplars are those of its parts; give --version "
+                + " or ".join(parts)
+            )
         if not self.detector.learns_exemplars:
             raise UsageError(
                 f"version {self.version!r}: its detector {VERSIONS[self.version].detector!r} "

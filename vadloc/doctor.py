@@ -72,12 +72,16 @@ def try_extraction(
             is not tried.
     """
     from feature_extraction.frames_to_features import frames_to_features
+    from feature_extraction.registry import learn_from
 
     limit = config.regions.frames_per_volume + config.regions.frame_stride
     if len(examination.digests) < config.regions.frames_per_volume or examination.is_unreadable:
         return
     try:
-        frames_to_features(config, examination.sequence, extractors, device=device, limit=limit)
+        learnt = learn_from(config, [examination.sequence], extractors, limit=limit)
+        frames_to_features(
+            config, examination.sequence, extractors, device=device, limit=limit, learnt=learnt
+        )
     except Exception as error:  # any error here would end a stage hours later
         kind = "" if isinstance(error, VadlocError) else f"{type(error).__name__}: "
         yield f"{examination.label}: extraction fails on its first frames: {kind}{one_line(error)}"

@@ -7,19 +7,43 @@ from pydantic import Field
 from vadloc.config_table import ConfigTable
 
 
-class MomentumFeatures(ConfigTable):
-    """Settings of measured motion (``feature_extraction.momentum``).
+class FlowFeatures(ConfigTable):
+    """Settings of the optical flow (``feature_extraction.flow``).
 
     Attributes:
         flow_preset: A preset of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
-        flow_floor_px_per_frame: Slower pixels count as still; in pixels of the video.
         flow_side_px: Longest side of the frames on which the flow is computed; larger frames are
             reduced to it. Speeds stay in pixels of the video.
     """
 
     flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
-    flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
     flow_side_px: int = Field(default=640, ge=32)
+
+
+class MomentumFeatures(FlowFeatures):
+    """Settings of measured motion (``feature_extraction.momentum``).
+
+    Attributes:
+        flow_floor_px_per_frame: Slower pixels count as still; pixels of the video.
+    """
+
+    flow_floor_px_per_frame: float = Field(default=0.8, ge=0)
+
+
+class RelativeMomentumFeatures(FlowFeatures):
+    """Settings of motion in units of the speed scale (``feature_extraction.relative_momentum``).
+
+    Attributes:
+        flow_floor: Slower pixels count as still; in units of the speed scale of their cell.
+        scale_pairs: Pairs of training frames, at most, from which the speed scale is estimated.
+        scale_shrinkage: How strongly cells with little movement take the speed scale of the whole
+            scene, as a share of all movement in the scene; see
+            ``feature_extraction.speed_scale``.
+    """
+
+    flow_floor: float = Field(default=1.4, ge=0)
+    scale_pairs: int = Field(default=1500, ge=1)
+    scale_shrinkage: float = Field(default=0.02, gt=0, le=1)
 
 
 class NetworkFeatures(ConfigTable):

@@ -61,6 +61,59 @@ class SequenceFeatures(SequenceInput):
         return {"frames": self.frame_count, "volumes": steps * regions}
 
 
+@dataclass(frozen=True, kw_only=True)
+class FusedFeatures(SequenceInput):
+    """Features of all video volumes of a sequence, for each part of a version.
+
+    Attributes:
+        parts: The features of each part, of the same volumes.
+    """
+
+    parts: tuple[SequenceFeatures, ...]
+
+    @classmethod
+    def of(cls, parts: tuple[SequenceFeatures, ...]) -> "FusedFeatures":
+        """The features of one sequence.
+
+        Args:
+            parts: Those of each part.
+        """
+        first = parts[0]
+        return cls(
+            sequence=first.sequence,
+            frame_count=first.frame_count,
+            height_px=first.height_px,
+            width_px=first.width_px,
+            times_s=first.times_s,
+            components=tuple(name for part in parts for name in part.components),
+            parts=parts,
+        )
+
+    def steps(self) -> Iterator[tuple[VolumeFeatures, ...]]:
+        """The volumes of each time step, in the order of time: of each part the same volumes."""
+        return zip(*(part.steps() for part in self.parts), strict=True)
+
+    def counts(self) -> dict[str, int]:
+        """Frames and volumes."""
+        return self.parts[0].counts()
+
+
+def load_fused_features(artifacts: Artifacts, split: Split, sequence: str) -> FusedFeatures:
+    """Read the features of a sequence for each part of the version at hand.
+
+    Raises:
+        VadlocError: As `load_features`.
+    """
+    parts = tuple(load_features(part, split, sequence) for part in artifacts.parts)
+    for other in parts[1:]:
+        if not np.array_equal(other.first_frame, parts[0].first_frame):
+            raise VadlocError(
+                f"{sequence}: the features of its parts are of other volumes; make them again "
+                "with --overwrite"
+            )
+    return FusedFeatures.of(parts)
+
+
 def load_features(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFeatures:
     """Read the features of a sequence for the version of the results.
 

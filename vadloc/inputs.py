@@ -1,13 +1,13 @@
 """What results are made from: the config, the version, the sequences and the ground truth."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from vadloc.config import Config, GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
-from vadloc.versions import VERSIONS, DetectorEntry, detector_of
+from vadloc.versions import VERSIONS, DetectorEntry, Part, components_of, detector_of
 from vadloc.video.frames import Sequence, list_sequences
 
 _T = TypeVar("_T")
@@ -54,8 +54,22 @@ class Inputs:
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Feature components of the version, in the order of their columns."""
-        return VERSIONS[self.version].components
+        """Feature components of the version, or of its parts, in the order of their columns."""
+        return components_of(self.version)
+
+    @property
+    def parts(self) -> tuple[Self, ...]:
+        """The versions that have exemplars: this one, or its parts."""
+        parts = VERSIONS[self.version].parts
+        if not parts:
+            return (self,)
+        return self._once("parts", lambda: tuple(self._part(part) for part in parts))
+
+    def _part(self, part: Part) -> Self:
+        """The same config and data for a part of the version."""
+        scoring = self.config.scoring.model_copy(update={"neighbourhood": part.neighbourhood})
+        config = self.config.model_copy(update={"scoring": scoring})
+        return replace(self, config=config, version=part.version, _cache={})
 
     @property
     def detector(self) -> DetectorEntry:

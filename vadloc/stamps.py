@@ -24,16 +24,18 @@ from vadloc.errors import VadlocError
 from vadloc.files import storage
 from vadloc.files.digests import digests_of
 from vadloc.inputs import Inputs, Split
-from vadloc.versions import EXEMPLARS, VERSIONS, extractors_of
+from vadloc.versions import EXEMPLARS, EXTRACTORS, VERSIONS, extractors_of, learning_of
 from vadloc.video.frames import Sequence, frame_files
 from vadloc.weights import weights_digest
 
 SCHEMAS = {
     "video": 1,
     "features": 4,
+    "speed_scale": 1,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
+    "divisors": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
@@ -53,7 +55,20 @@ class Stamps(Inputs):
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
         settings = self._extractor_settings(extractor)
         frames = self._frames_stamp(split, sequence)
-        return _hash("features", extractor, frames, self.config.regions, settings)
+        learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
+        return _hash("features", extractor, frames, self.config.regions, settings, *learnt)
+
+    def _learnt_stamp(self, extractor: str) -> str:
+        """The stamp of what an extractor learns from training video."""
+
+        def hashed() -> str:
+            learning = learning_of(extractor)
+            frames = [self._frames_stamp("train", s.name) for s in self.sequences("train")]
+            settings = self._extractor_settings(extractor)
+            used = {key: settings[key] for key in learning.settings}
+            return _hash(learning.kind, extractor, frames, self.config.regions.stride_px, used)
+
+        return self._once(("learnt", extractor), hashed)
 
     def _extractor_settings(self, extractor: str) -> dict[str, Any]:
         settings: dict[str, Any] = self.config.features[extractor].model_dump()
@@ -102,7 +117,7 @@ class Stamps(Inputs):
     def _learned_stamp(self) -> str:
         """The stamp of the merged exemplars; without exemplars, of the training sequences."""
         if self.detector.learns_exemplars:
-            return self._merged_stamp()
+            return self._model_stamp()
         train = self.sequences("train")
         return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
 
@@ -133,6 +148,22 @@ class Stamps(Inputs):
             return _hash("merged", *(self._exemplars_stamp(s.name) for s in train))
 
         return self._once("merged", hashed)
+
+    def _divisors_stamp(self) -> str:
+        """The stamp of the divisors of a version's parts."""
+
+        def hashed() -> str:
+            parts = [
+                (part.version, part.config.scoring.neighbourhood, part._merged_stamp())
+                for part in self.parts
+            ]
+            return _hash("divisors", *parts)
+
+        return self._once("divisors", hashed)
+
+    def _model_stamp(self) -> str:
+        """The stamp of what comes last of exemplars: the model, or the divisors of the parts."""
+        return self._divisors_stamp() if VERSIONS[self.version].parts else self._merged_stamp()
 
     def _scores_stamp(self, sequence: str) -> str:
         inputs = self._input_stamp("test", sequence), self._learned_stamp()

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError
-from vadloc.feature_settings import AppearanceFeatures, MomentumFeatures, MotionFeatures
+from vadloc.feature_settings import (
+    AppearanceFeatures,
+    MomentumFeatures,
+    MotionFeatures,
+    RelativeMomentumFeatures,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +41,19 @@ class Movement:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """What an extractor learns from training video before it extracts any features.
+
+    Attributes:
+        kind: Name of the file that holds it, a key of ``vadloc.files.contents.CONTENTS``.
+        settings: The keys of the extractor's table that it depends on.
+    """
+
+    kind: str
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ExtractorEntry:
     """What code outside the extractor's module needs to know about it.
 
@@ -46,12 +64,19 @@ class ExtractorEntry:
         settings: The model of its table ``[features.<extractor>]``; every key has a default.
         movement: How to read whether something moves; only for an extractor whose components
             describe motion. Such components follow the rule ``[distance] stationary``.
+        learning: What it learns from training video, if it does; its features depend on that.
     """
 
     module: str
     components: tuple[str, ...]
     settings: type[ConfigTable]
     movement: Movement | None = None
+    learning: Learning | None = None
+
+
+def _any_share(share: "NDArray[Any]") -> Any:
+    """Whether any of the shares ``(..., width)`` is above 0, ``(..., 1)``."""
+    return (share > 0).any(axis=-1, keepdims=True)
 
 
 EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
@@ -59,7 +84,14 @@ EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
         "feature_extraction.momentum",
         ("momentum",),
         MomentumFeatures,
-        Movement("moving_share", lambda share: (share > 0).any(axis=-1, keepdims=True)),
+        Movement("moving_share", _any_share),
+    ),
+    "relative_momentum": ExtractorEntry(
+        "feature_extraction.relative_momentum",
+        ("relative_momentum",),
+        RelativeMomentumFeatures,
+        Movement("fast_share", _any_share),
+        Learning("speed_scale", ("flow_preset", "flow_side_px", "scale_pairs", "scale_shrinkage")),
     ),
     "appearance": ExtractorEntry(
         "feature_extraction.appearance.extractor", ("appearance",), AppearanceFeatures
@@ -98,12 +130,32 @@ class DetectorEntry:
 EXEMPLARS: Final = "exemplars"
 """Name of the exemplar detector. Its results may be older than the table of detectors."""
 
+FUSION: Final = "fusion"
+"""The detector that adds the distances of several versions."""
+
 DETECTORS: Final[dict[str, DetectorEntry]] = {
     EXEMPLARS: DetectorEntry(
         "anomaly_detection.detectors.exemplars", reads="features", learns_exemplars=True
     ),
+    FUSION: DetectorEntry(
+        "anomaly_detection.detectors.fusion", reads="features", learns_exemplars=True
+    ),
 }
 """The detectors by name."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A version that is a part of another one, with exemplars of its own.
+
+    Attributes:
+        version: Its name in ``VERSIONS``; it has no parts.
+        neighbourhood: Regions up to so many rows and columns away lend their exemplars; for a part
+            this stands in place of ``[scoring] neighbourhood``.
+    """
+
+    version: str
+    neighbourhood: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,23 +164,34 @@ class Version:
 
     Attributes:
         components: Components of the features in the order of their columns; none for a detector
-            that reads frames.
+            that reads frames, and for a version of parts, which have their own.
         detector: Name in ``DETECTORS``.
         weights: w_k of the components for which it is not 1; benchmarks/DECISIONS.md says how they
             were chosen.
+        parts: The versions whose distances the detector ``fusion`` adds.
     """
 
     components: tuple[str, ...] = ()
     detector: str = EXEMPLARS
     weights: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
 
 VERSIONS: Final[dict[str, Version]] = {
     "momentum": Version(("momentum",)),
+    "relative_momentum": Version(("relative_momentum",)),
     "appearance": Version(("appearance",)),
     "motion": Version(("angle", "speed", "background")),
     "appearance_motion": Version(("appearance", "angle", "speed", "background")),
     "appearance_momentum": Version(("appearance", "momentum"), weights={"appearance": 0.25}),
+    "fused": Version(
+        detector=FUSION,
+        parts=(
+            Part("motion"),
+            Part("relative_momentum", neighbourhood=1),
+            Part("appearance", neighbourhood=1),
+        ),
+    ),
 }
 """The versions by name; ``appearance_motion`` is EVAL."""
 
@@ -147,6 +210,13 @@ def detector_of(version: str) -> DetectorEntry:
     return DETECTORS[name]
 
 
+def components_of(version: str) -> tuple[str, ...]:
+    """The components of a version, or of all its parts."""
+    entry = VERSIONS[version]
+    of_parts = (name for part in entry.parts for name in components_of(part.version))
+    return (*entry.components, *of_parts)
+
+
 def all_components() -> tuple[str, ...]:
     """The components of all extractors."""
     return tuple(component for entry in EXTRACTORS.values() for component in entry.components)
@@ -157,6 +227,13 @@ def extractor_of(component: str) -> str:
     return next(name for name, entry in EXTRACTORS.items() if component in entry.components)
 
 
+def learning_of(extractor: str) -> Learning:
+    """What an extractor learns from training video; only for those that learn something."""
+    learning = EXTRACTORS[extractor].learning
+    assert learning is not None, f"{extractor} learns nothing"
+    return learning
+
+
 def is_motion(component: str) -> bool:
     """Whether a component describes motion, and not appearance."""
     return any(component in e.components for e in EXTRACTORS.values() if e.movement)
@@ -164,6 +241,4 @@ def is_motion(component: str) -> bool:
 
 def extractors_of(version: str) -> tuple[str, ...]:
     """The extractors that a version needs, each once, in the order of its components."""
-    return tuple(
-        dict.fromkeys(extractor_of(component) for component in VERSIONS[version].components)
-    )
+    return tuple(dict.fromkeys(extractor_of(component) for component in components_of(version)))

@@ -4,9 +4,10 @@ from importlib import import_module
 
 from anomaly_detection.detectors.detector import Detector
 from vadloc.artifacts import Artifacts
-from vadloc.features import load_features
+from vadloc.features import load_features, load_fused_features
 from vadloc.inputs import Split
 from vadloc.sequence_input import SequenceInput, load_frames
+from vadloc.versions import VERSIONS
 
 
 def load_detector(artifacts: Artifacts) -> Detector:
@@ -24,5 +25,6 @@ def load_input(artifacts: Artifacts, split: Split, sequence: str) -> SequenceInp
             read.
     """
     if artifacts.detector.reads == "features":
-        return load_features(artifacts, split, sequence)
+        load = load_fused_features if VERSIONS[artifacts.version].parts else load_features
+        return load(artifacts, split, sequence)
     return load_frames(artifacts, split, sequence)

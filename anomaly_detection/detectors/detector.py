@@ -6,7 +6,8 @@ A detector is a module of this folder with a function ``load(artifacts) -> Detec
 * ``features``: the detector gets a `vadloc.features.SequenceFeatures` for each sequence. Its stream
   gets a `vadloc.features.VolumeFeatures` for each time step: one volume in each region, over the
   frames ``first_frame`` to ``first_frame + config.regions.frames_per_volume - 1``. Time steps may
-  overlap, and together they cover all frames.
+  overlap, and together they cover all frames. The detector of a version of parts gets a
+  `vadloc.features.FusedFeatures`, and for each time step a tuple with the volumes of each part.
 * ``frames``: the detector gets a `vadloc.sequence_input.SequenceFrames` for each sequence. Its
   stream gets frames, uint8 RGB ``(height, width, 3)``.
 

@@ -5,8 +5,7 @@ cell in a frame is the mean or the maximum over the volumes that cover it.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.explanation.detections import Detection
 from exemplar_selection.exemplars import Exemplars
+from exemplar_selection.left_out import leave_out
 from exemplar_selection.merge_exemplars import merge_exemplars
-from exemplar_selection.select_exemplars import features_to_exemplars
+from exemplar_selection.nearest import region_exemplars, volume_distances
 from vadloc.artifacts import Artifacts
 from vadloc.config import Config
-from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures, VolumeFeatures, check_frame_size
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
@@ -60,6 +59,14 @@ class ExemplarDetector(Detector):
             _features(sequence), self.model, grid, config=self.artifacts.config
         )
 
+    def distances(self, features: SequenceFeatures, grid: RegionGrid) -> NDArray[np.float64]:
+        """Distance of each volume to the nearest exemplar, ``(v, regions)``.
+
+        Raises:
+            VadlocError: Its frames or features are not of the model's size.
+        """
+        return checked_distances(features, self.model, grid, config=self.artifacts.config)
+
     def score_training(
         self, sequence: SequenceInput, grid: RegionGrid
     ) -> Iterator[tuple[SequenceInput, Scores]]:
@@ -72,8 +79,14 @@ class ExemplarDetector(Detector):
             VadlocError: The only sequence is too short to be halved.
         """
         config = self.artifacts.config
-        for features, model in leave_out(self.artifacts, _features(sequence)):
+        for features, model in self.leave_out(_features(sequence)):
             yield features, features_to_scores(features, model, grid, config=config)
+
+    def leave_out(self, features: SequenceFeatures) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
+        """A training sequence with the model of the others; see `left_out.leave_out`."""
+        threshold = self.artifacts.config.exemplars.threshold
+        merge = partial(merge_exemplars, threshold=threshold)
+        return leave_out(self.artifacts, features, join=merge)
 
     def explain(
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
@@ -83,10 +96,11 @@ class ExemplarDetector(Detector):
 
         features = _features(sequence)
         check_fits(features, self.model, grid)
-        return volume_to_reason(detection, features, self._scene)
+        return volume_to_reason(detection, features, self.scene)
 
     @cached_property
-    def _scene(self) -> "Scene":
+    def scene(self) -> "Scene":
+        """What is normal in each region, for explanations."""
         from anomaly_detection.explanation.scene import Scene
 
         return Scene.of(self.artifacts, self.model)
@@ -95,6 +109,29 @@ class ExemplarDetector(Detector):
 def _features(sequence: SequenceInput) -> SequenceFeatures:
     assert isinstance(sequence, SequenceFeatures), "DETECTORS says that exemplars read features"
     return sequence
+
+
+class RegionExemplars:
+    """The exemplars that the volumes of each region are compared with.
+
+    Args:
+        model: Exemplars of all regions.
+        grid: Regions of the frames.
+        neighbourhood: Regions up to so many rows and columns away lend their exemplars.
+
+    Raises:
+        VadlocError: The model is of frames of another size.
+    """
+
+    def __init__(self, model: Exemplars, grid: RegionGrid, neighbourhood: int) -> None:
+        model.check_grid(grid)
+        self._nearest = model.distance.nearest
+        self._exemplars = list(region_exemplars(model, grid, neighbourhood))
+
+    def distances(self, step: VolumeFeatures) -> NDArray[np.float64]:
+        """Distance of each volume of a time step to the nearest exemplar, ``(regions,)``."""
+        pairs = zip(step.values[:, None], self._exemplars, strict=True)
+        return np.concatenate([self._nearest(volume, others)[1] for volume, others in pairs])
 
 
 class ExemplarStream:
@@ -110,9 +147,7 @@ class ExemplarStream:
     """
 
     def __init__(self, model: Exemplars, grid: RegionGrid, config: Config) -> None:
-        model.check_grid(grid)
-        self._model = model
-        self._exemplars = list(region_exemplars(model, grid, config.scoring.neighbourhood))
+        self._exemplars = RegionExemplars(model, grid, config.scoring.neighbourhood)
         self._frames = FrameScores(
             grid,
             frames_per_volume=config.regions.frames_per_volume,
@@ -121,10 +156,7 @@ class ExemplarStream:
 
     def push(self, step: VolumeFeatures) -> Scores:
         """Take the volumes of the next time step; see `ScoreStream.push`."""
-        nearest = self._model.distance.nearest
-        pairs = zip(step.values[:, None], self._exemplars, strict=True)
-        distances = np.concatenate([nearest(volume, others)[1] for volume, others in pairs])
-        return self._frames.push(step.first_frame, distances)
+        return self._frames.push(step.first_frame, self._exemplars.distances(step))
 
     def finish(self) -> Scores:
         """See `ScoreStream.finish`."""
@@ -187,8 +219,7 @@ def features_to_scores(
     Raises:
         VadlocError: The size of frames or features differs from the model's.
     """
-    check_fits(features, model, grid)
-    distances = volume_distances(features, model, grid, neighbourhood=config.scoring.neighbourhood)
+    distances = checked_distances(features, model, grid, config=config)
     return distances_to_scores(
         distances,
         features.first_frame,
@@ -196,6 +227,18 @@ def features_to_scores(
         frames_per_volume=config.regions.frames_per_volume,
         combine=config.scoring.combine,
     )
+
+
+def checked_distances(
+    features: SequenceFeatures, model: Exemplars, grid: RegionGrid, *, config: Config
+) -> NDArray[np.float64]:
+    """Distance of each volume to the nearest exemplar, ``(v, regions)``.
+
+    Raises:
+        VadlocError: Its frames or features are not of the model's size.
+    """
+    check_fits(features, model, grid)
+    return volume_distances(features, model, grid, neighbourhood=config.scoring.neighbourhood)
 
 
 def check_fits(features: SequenceFeatures, model: Exemplars, grid: RegionGrid) -> None:
@@ -207,34 +250,6 @@ def check_fits(features: SequenceFeatures, model: Exemplars, grid: RegionGrid) -
     check_frame_size(features, model.height_px, model.width_px, "training")
     model.check_widths(features)
     model.check_grid(grid)
-
-
-def volume_distances(
-    features: SequenceFeatures, model: Exemplars, grid: RegionGrid, *, neighbourhood: int
-) -> NDArray[np.float64]:
-    """Distance of each volume to the nearest exemplar of its region (or neighbouring ones).
-
-    Args:
-        features: Features of the sequence.
-        model: Exemplars of all regions.
-        grid: Regions of the frames.
-        neighbourhood: Number n; exemplars of regions up to n rows and columns away are used too.
-
-    Returns:
-        ``(v, regions)`` float64.
-    """
-    result = np.empty(features.values.shape[:2])
-    for region, exemplars in enumerate(region_exemplars(model, grid, neighbourhood)):
-        result[:, region] = model.distance.nearest(features.values[:, region], exemplars)[1]
-    return result
-
-
-def region_exemplars(
-    model: Exemplars, grid: RegionGrid, neighbourhood: int
-) -> Iterator[NDArray[np.float32]]:
-    """The exemplars that volumes of each region are compared with, ``(m, dimension)``."""
-    for region in range(grid.region_count):
-        yield model.features[model.rows_of(grid.neighbours(region, neighbourhood))]
 
 
 def distances_to_scores(
@@ -261,63 +276,3 @@ def distances_to_scores(
     steps = zip(first_frame.tolist(), distances, strict=True)
     finished = [frames.push(first, row) for first, row in steps]
     return np.concatenate([*finished, frames.finish()])
-
-
-def leave_out(
-    artifacts: Artifacts, features: SequenceFeatures
-) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
-    """Features of a training sequence, and exemplars that were not selected from them.
-
-    Yields:
-        The sequence with the exemplars of the other sequences; or, if there is no other, each half
-        of it with the exemplars of the other half.
-
-    Raises:
-        VadlocError: The only sequence is too short to be halved.
-    """
-    config = artifacts.config
-    threshold = config.exemplars.threshold
-    others = [s.name for s in artifacts.sequences("train") if s.name != features.sequence]
-    if others:
-        parts = [Exemplars.from_content(artifacts.exemplars(name).load()) for name in others]
-        yield features, merge_exemplars(parts, threshold=threshold)
-        return
-    selected = Exemplars.from_content(artifacts.exemplars(features.sequence).load())
-    halves = split_in_time(features, config.regions.frames_per_volume)
-    for half, other in (halves, halves[::-1]):
-        yield half, features_to_exemplars(other, distance=selected.distance, threshold=threshold)
-
-
-def split_in_time(
-    features: SequenceFeatures, frames_per_volume: int
-) -> tuple[SequenceFeatures, SequenceFeatures]:
-    """The volumes before and after the middle of a sequence, as two sequences.
-
-    Raises:
-        VadlocError: A half has no volume.
-    """
-    middle, starts = features.frame_count // 2, features.first_frame
-    steps = np.flatnonzero(starts + frames_per_volume <= middle), np.flatnonzero(starts >= middle)
-    if not all(len(half) for half in steps):
-        raise VadlocError(
-            f"{features.sequence}: {features.frame_count} frames are too few to calibrate a "
-            "threshold on the only training sequence; add normal video, or set [alarms] threshold"
-        )
-    first, second = (_part(features, half, frames_per_volume) for half in steps)
-    return first, second
-
-
-def _part(
-    features: SequenceFeatures, steps: NDArray[np.int64], frames_per_volume: int
-) -> SequenceFeatures:
-    starts = features.first_frame[steps]
-    count = int(starts[-1] - starts[0]) + frames_per_volume
-    times = features.times_s
-    return replace(
-        features,
-        frame_count=count,
-        times_s=None if times is None else times[starts[0] :][:count],
-        first_frame=starts - starts[0],
-        values=features.values[steps],
-        descriptors={name: values[steps] for name, values in features.descriptors.items()},
-    )

@@ -6,9 +6,10 @@ for the same frames.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from anomaly_detection.detectors import load_detector
 from anomaly_detection.detectors.detector import Scores
 from feature_extraction.extractor import TimeStep
 from feature_extraction.frame import Frame
-from feature_extraction.registry import kind_of
+from feature_extraction.registry import kind_of, make_extractors
 from feature_extraction.time_steps import LatestFeatures
 from feature_extraction.volume_stream import VolumeStream
 from feature_extraction.workers import Workers
@@ -26,7 +27,7 @@ from vadloc.errors import VadlocError
 from vadloc.features import VolumeFeatures, join_components, moving_volumes
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
-from vadloc.versions import extractors_of
+from vadloc.versions import VERSIONS, extractors_of
 
 
 class FrameStream:
@@ -97,35 +98,41 @@ class FrameStream:
         steps = [] if self._features is None else self._features.finish()
         return np.concatenate([self._push_steps(steps), self._scores.finish()])
 
-    def _push_steps(self, steps: list[VolumeFeatures]) -> Scores:
+    def _push_steps(self, steps: list[Any]) -> Scores:
         finished = [self._scores.push(step) for step in steps]
         return np.concatenate([np.empty((0, *self._grid.cells), np.float32), *finished])
 
 
 class _FeatureStream:
-    """Makes the features of each time step's volumes, all components of a version side by side."""
+    """Makes the features of the volumes of each time step, as the version's detector reads them.
+
+    Args:
+        artifacts: The config, the version, and what its extractors have learnt.
+        grid: The regions of the frames.
+        workers: Threads that the extractors share.
+        device: Where networks run.
+    """
 
     def __init__(
         self, artifacts: Artifacts, grid: RegionGrid, workers: Workers, device: str
     ) -> None:
-        config = artifacts.config
-        self._components = artifacts.components
-        self._rule = config.distance.stationary
-        self._region_count = grid.region_count
-        self._extractors = {
-            name: kind_of(name).make(config, grid, workers, device)
-            for name in extractors_of(artifacts.version)
-        }
+        regions = artifacts.config.regions
+        names = extractors_of(artifacts.version)
+        learnt = {name: artifacts.learnt(name).load() for name in names if kind_of(name).learn}
+        self._artifacts = artifacts
+        self._extractors = make_extractors(
+            names, artifacts.config, grid, workers=workers, device=device, learnt=learnt
+        )
         self._volumes = VolumeStream(
             self._extractors.values(),
-            frames_per_volume=config.regions.frames_per_volume,
-            frame_stride=config.regions.frame_stride,
+            frames_per_volume=regions.frames_per_volume,
+            frame_stride=regions.frame_stride,
         )
-        self._latest = {name: LatestFeatures() for name in self._extractors}
-        self._steps: dict[str, deque[TimeStep]] = {name: deque() for name in self._extractors}
+        self._latest = {name: LatestFeatures() for name in names}
+        self._steps: dict[str, deque[TimeStep]] = {name: deque() for name in names}
         self._first_frames: deque[int] = deque()
 
-    def push(self, frame: Frame, *, wait: bool) -> list[VolumeFeatures]:
+    def push(self, frame: Frame, *, wait: bool) -> list[Any]:
         """Take a frame; the time steps that all extractors have finished since the last call."""
         self._expect(self._volumes.add_frame(frame))
         if wait:
@@ -133,8 +140,8 @@ class _FeatureStream:
                 extractor.flush()
         return self._finished()
 
-    def finish(self) -> list[VolumeFeatures]:
-        """All remaining time steps."""
+    def finish(self) -> list[Any]:
+        """All time steps that are left."""
         self._expect(self._volumes.end())
         return self._finished()
 
@@ -142,27 +149,40 @@ class _FeatureStream:
         if first_frame is not None:
             self._first_frames.append(first_frame)
 
-    def _finished(self) -> list[VolumeFeatures]:
+    def _finished(self) -> list[Any]:
         for name, extractor in self._extractors.items():
             self._steps[name].extend(extractor.take())
         count = min(len(steps) for steps in self._steps.values())
         return [self._next() for _ in range(count)]
 
-    def _next(self) -> VolumeFeatures:
-        components: dict[str, NDArray[np.floating]] = {}
-        descriptors: dict[str, dict[str, NDArray[np.float32]]] = {}
+    def _next(self) -> Any:
+        """The next time step: its volumes, or for a version of parts those of each part."""
         for name, latest in self._latest.items():
             latest.update(self._steps[name].popleft())
-            components.update(latest.components)
-            descriptors[name] = {
-                key: rows.astype(np.float32, copy=False) for key, rows in latest.descriptors.items()
-            }
-        values, _ = join_components(
-            {name: components[name].shape[1] for name in self._components},
-            components.__getitem__,
-            moving_volumes(descriptors),
-            shape=(self._region_count,),
-            rule=self._rule,
-        )
-        described = {key: rows for of in descriptors.values() for key, rows in of.items()}
-        return VolumeFeatures(self._first_frames.popleft(), values, described)
+        first = self._first_frames.popleft()
+        parts = tuple(_volumes(part, first, self._latest) for part in self._artifacts.parts)
+        return parts if VERSIONS[self._artifacts.version].parts else parts[0]
+
+
+def _volumes(
+    artifacts: Artifacts, first_frame: int, latest: Mapping[str, LatestFeatures]
+) -> VolumeFeatures:
+    """The volumes of a time step with the components of one version."""
+    components: dict[str, NDArray[np.floating]] = {}
+    descriptors: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name in extractors_of(artifacts.version):
+        components.update(latest[name].components)
+        descriptors[name] = {
+            key: rows.astype(np.float32, copy=False)
+            for key, rows in latest[name].descriptors.items()
+        }
+    widths = {name: components[name].shape[1] for name in artifacts.components}
+    values, _ = join_components(
+        widths,
+        components.__getitem__,
+        moving_volumes(descriptors),
+        shape=(len(next(iter(components.values()))),),
+        rule=artifacts.config.distance.stationary,
+    )
+    described = {key: rows for of in descriptors.values() for key, rows in of.items()}
+    return VolumeFeatures(first_frame, values, described)

@@ -67,8 +67,11 @@ class Comparison:
         shares = parts / total if total > 0 else np.full(len(parts), 1 / len(parts))
         return dict(zip(self.components, shares.tolist(), strict=True))
 
-    def unusual(self) -> list[dict[str, Any]]:
+    def unusual(self, *, part_share: float = 1.0) -> list[dict[str, Any]]:
         """The attributes outside their normal range, the most important first.
+
+        Args:
+            part_share: Share in the whole distance of what is compared here.
 
         Returns:
             For each attribute its name, value, range and unit, its component, the share of this
@@ -80,7 +83,7 @@ class Comparison:
         for entry in entries:
             names = [name for name in shares if entry["attribute"] in words_of(name).attributes]
             entry["component"] = max(names, key=lambda name: shares[name])
-            entry["share"] = round(shares[entry["component"]], 4)
+            entry["share"] = round(part_share * shares[entry["component"]], 4)
         return sorted(entries, key=lambda entry: (-entry["share"], -entry["excess"]))
 
     def _numbers_outside(self) -> list[dict[str, Any]]:

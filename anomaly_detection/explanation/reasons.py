@@ -10,7 +10,6 @@ from anomaly_detection.explanation.detections import Detection
 from anomaly_detection.explanation.records import volume_to_record
 from anomaly_detection.explanation.scene import Scene
 from anomaly_detection.explanation.sentences import comparison_to_words
-from exemplar_selection.normal_ranges import speed_floor
 from vadloc.features import SequenceFeatures
 
 
@@ -20,16 +19,40 @@ def volume_to_reason(detection: Detection, features: SequenceFeatures, scene: Sc
     peak = {
         "distance": round(comparison.nearest[1], 6),
         "shares": {k: round(share, 4) for k, share in comparison.shares.items()},
-        "attributes": comparison.shown.record(0),
     }
+    first_frame = int(features.first_frame[step])
+    return comparison_to_reason(region, first_frame, comparison, scene, peak)
+
+
+def comparison_to_reason(
+    region: int,
+    first_frame: int,
+    comparison: Comparison,
+    scene: Scene,
+    peak: dict[str, Any],
+    *,
+    part_share: float = 1.0,
+) -> Reason:
+    """The reason that a comparison of a volume with exemplars gives.
+
+    Args:
+        region: Region of the volume.
+        first_frame: 0-based first frame of the volume.
+        comparison: The volume and the exemplars of its region.
+        scene: The exemplars of all regions.
+        peak: ``distance`` and ``shares`` as the record holds them.
+        part_share: Share in the distance of the version's part that was compared; 1 if that is the
+            whole version.
+    """
+    peak = {**peak, "attributes": comparison.shown.record(0)}
     details = {
         "nearest": _nearest(region, comparison, scene),
         "normal": comparison.normal.record(),
-        "unusual": comparison.unusual(),
+        "unusual": comparison.unusual(part_share=part_share),
     }
-    floor = speed_floor(scene.config, scene.model.components)
+    floor = float(scene.floors_px_per_frame[region])
     words = comparison_to_words({"peak": peak, **details}, floor_px_per_frame=floor)
-    return Reason(region, int(features.first_frame[step]), words, peak, details)
+    return Reason(region, first_frame, words, peak, details)
 
 
 def peak_volume(
@@ -42,18 +65,26 @@ def peak_volume(
     Returns:
         The time step and the region of the volume, and its comparison with the exemplars.
     """
-    frame, row, column = detection.peak
-    length = scene.config.regions.frames_per_volume
-    covering = (features.first_frame <= frame) & (frame < features.first_frame + length)
     volumes = [
-        (int(step), region, _compare(int(step), region, features, scene))
-        for step in np.flatnonzero(covering)
-        for region in scene.grid.regions_over(row, column)
+        (step, region, compare(step, region, features, scene))
+        for step, region in volumes_over(detection, features, scene)
     ]
     return max(volumes, key=lambda volume: volume[2].nearest[1])
 
 
-def _compare(step: int, region: int, features: SequenceFeatures, scene: Scene) -> Comparison:
+def volumes_over(
+    detection: Detection, features: SequenceFeatures, scene: Scene
+) -> list[tuple[int, int]]:
+    """Time step and region of each volume over the peak of the score map."""
+    frame, row, column = detection.peak
+    length = scene.config.regions.frames_per_volume
+    covering = (features.first_frame <= frame) & (frame < features.first_frame + length)
+    regions = scene.grid.regions_over(row, column)
+    return [(step, region) for step in np.flatnonzero(covering).tolist() for region in regions]
+
+
+def compare(step: int, region: int, features: SequenceFeatures, scene: Scene) -> Comparison:
+    """A volume, by its time step and region, with the exemplars of its region."""
     exemplars = scene.exemplars_of(region)
     values = features.values[step, region]
     descriptors = {name: v[step, region][None] for name, v in features.descriptors.items()}

@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exemplar_selection.exemplars import Exemplars
-from exemplar_selection.normal_ranges import NormalRanges, VolumeAttributes, exemplars_to_ranges
+from exemplar_selection.normal_ranges import (
+    NormalRanges,
+    VolumeAttributes,
+    exemplars_to_ranges,
+    speed_floors,
+)
 from feature_extraction.attributes import AttributeReader
 from vadloc.artifacts import Artifacts
 from vadloc.config import Config
@@ -37,12 +42,15 @@ class Scene:
         model: Exemplars of all regions.
         grid: Regions of the frames.
         reader: Reads attributes out of features.
+        floors_px_per_frame: ``(regions,)``: the speed below which nothing is measured; 0 for no
+            such limit.
     """
 
     config: Config
     model: Exemplars
     grid: RegionGrid
     reader: AttributeReader
+    floors_px_per_frame: NDArray[np.float64]
     _regions: dict[int, RegionExemplars] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -50,7 +58,8 @@ class Scene:
         """The scene of a version's exemplars."""
         config = artifacts.config
         reader = AttributeReader.of(config, artifacts.version)
-        return cls(config, model, model.grid(config.regions), reader)
+        grid = model.grid(config.regions)
+        return cls(config, model, grid, reader, speed_floors(artifacts, grid))
 
     def exemplars_of(self, region: int) -> RegionExemplars:
         """The exemplars that the volumes of a region are compared with; computed once a region."""

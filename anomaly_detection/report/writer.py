@@ -75,13 +75,13 @@ class ReportWriter:
             bands = artifacts.evaluation("frame_labels.json").load()["anomalous_frames"]
         model = None
         if artifacts.detector.learns_exemplars:
-            model = Exemplars.from_content(artifacts.merged().load())
+            model = Exemplars.from_content(artifacts.parts[0].merged().load())
             check_explained(explained, model)
         check_alike(explained)
         train = tuple(sequence.name for sequence in artifacts.sequences("train"))
         report = explained_to_report(explained, config, train=model.sequences if model else train)
         sequences = [SequenceReport(i, content, report) for i, content in enumerate(explained)]
-        scene = SceneReport(Scene.of(artifacts, model), report) if model else None
+        scene = SceneReport(Scene.of(artifacts.parts[0], model), report) if model else None
         return cls(artifacts, report, sequences, scene, bands)
 
     def write(self, sink: Sink) -> None:

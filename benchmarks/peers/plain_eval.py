@@ -22,8 +22,9 @@ from feature_extraction.appearance.network import (
     load_appearance,
     normalise,
 )
+from feature_extraction.flow import flow_engine
 from feature_extraction.frame import APPEARANCE_PX, CROP_PX, Frame
-from feature_extraction.momentum import DIRECTIONS, flow_engine
+from feature_extraction.momentum import DIRECTIONS
 from feature_extraction.motion.architecture import HEADS
 from feature_extraction.motion.network import load_motion
 from feature_extraction.motion.read_out import motion_attributes

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_extraction.flow import MIN_SIDE_PX, flow_engine
 from feature_extraction.frame import CROP_PX
-from feature_extraction.momentum import MIN_SIDE_PX, flow_engine
 from feature_extraction.motion.targets import (
     BACKGROUND_SHARE,
     flow_to_maps,

@@ -16,7 +16,7 @@ from anomaly_detection.calibration.alarm_curves import (
     curves_to_threshold,
     sum_of_curves,
 )
-from anomaly_detection.detectors.exemplars import split_in_time
+from exemplar_selection.left_out import split_in_time
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tiny_scene import CONFIG, make_scene, one_line, run, run_scene, scene_options
 
 from anomaly_detection.calibration.alarm_curves import alarm_curve
-from anomaly_detection.detectors.exemplars import features_to_scores, leave_out
+from anomaly_detection.detectors.exemplars import ExemplarDetector, features_to_scores
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.merge_exemplars import merge_exemplars
 from vadloc.artifacts import Artifacts
@@ -189,7 +189,7 @@ def test_one_training_sequence_is_halved(tmp_path: Path) -> None:
     run_scene("vadloc.run", scene, tmp_path / "results", "--jobs", 1)
     results = Artifacts(load_config(scene / "tiny.toml"), tmp_path / "results", scene)
     features = load_features(results, "train", "Train0")
-    (first, model), (second, other) = leave_out(results, features)
+    (first, model), (second, other) = ExemplarDetector(results).leave_out(features)
     assert first.frame_count + second.frame_count <= 24
     assert model.counts.sum() == second.values.shape[0] * second.values.shape[1]
     assert other.counts.sum() == first.values.shape[0] * first.values.shape[1]

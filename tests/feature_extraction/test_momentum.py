@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from feature_extraction.extractor import Extracted
+from feature_extraction.flow import flow_size
 from feature_extraction.frame import Frame
 from feature_extraction.momentum import (
     DIRECTIONS,
     Momentum,
-    flow_size,
     flow_to_cells,
     pairs_to_regions,
 )

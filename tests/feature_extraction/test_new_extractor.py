@@ -108,7 +108,9 @@ def test_a_toy_extractor_has_its_table_and_passes_the_doctor(scene: Path, tmp_pa
     assert bright.weights == {"grey": 2.0}
     stamps = {a.features("brightness", "train", "Train0").stamp for a in (plain, bright)}
     assert len(stamps) == 2
-    with pytest.raises(UsageError, match=r"momentum, appearance, motion, brightness"):
+    with pytest.raises(
+        UsageError, match=r"momentum, relative_momentum, appearance, motion, brightness"
+    ):
         artifacts_of(scene, tmp_path / "wrong", "[features.other]\n")
     with pytest.raises(UsageError, match=r"\[features\] brightness.gain: 0.0: .* greater than 0"):
         artifacts_of(scene, tmp_path / "zero", "[features.brightness]\ngain = 0.0\n")

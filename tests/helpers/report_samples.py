@@ -176,7 +176,8 @@ def made_up_scene() -> Scene:
         "scoring": SimpleNamespace(neighbourhood=0),
         "regions": SimpleNamespace(frames_per_volume=VOLUME_FRAMES),
     }
-    return Scene(SimpleNamespace(**tables), model, GRID, reader)  # type: ignore[arg-type]
+    floors = np.zeros(GRID.region_count)
+    return Scene(SimpleNamespace(**tables), model, GRID, reader, floors)  # type: ignore[arg-type]
 
 
 def report_of(explained: list[dict[str, Any]]) -> Report:

@@ -6,79 +6,31 @@ content of each kind of file. A missing key, a value of another type, or a size 
 the other sizes is an error before anything is computed from the file.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
 
 from vadloc.config import Criterion
 from vadloc.errors import one_line
+from vadloc.files.array_fields import Array
 from vadloc.files.storage import DamagedFileError
 
 LARGEST_SIDE_PX = 100_000
 LONGEST_VOLUME = 1000
 """Largest number of frames per volume that a config allows."""
 SHOWN_PROBLEMS = 3
-
-
-@dataclass(frozen=True)
-class Array:
-    """An array of finite numbers, none of whose axes is empty.
-
-    Attributes:
-        types: Names of the NumPy types it may have, separated by blanks.
-        axes: One name for each axis; axes of the same name have the same length in all arrays of a
-            file, and ``_`` may have any length.
-        least: Lowest allowed value.
-        below: Name of an axis of an earlier field; each value must be an index along that axis.
-    """
-
-    types: str
-    axes: str
-    least: float = -math.inf
-    below: str = ""
-
-    def __get_pydantic_core_schema__(
-        self, _source: Any, _handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Let pydantic check values by `_check`."""
-        return core_schema.with_info_plain_validator_function(self._check)
-
-    def _check(self, value: object, info: ValidationInfo) -> NDArray[Any]:
-        sizes = cast("dict[str, int]", info.context)
-        if not isinstance(value, np.ndarray) or value.dtype.name not in self.types.split():
-            raise ValueError(f"expected an array of {' or '.join(self.types.split())}")
-        if not value.dtype.isnative or not np.isfinite(value).all():
-            raise ValueError("expected finite numbers in the byte order of this machine")
-        names = self.axes.split()
-        if len(names) != value.ndim or 0 in value.shape:
-            raise ValueError(f"has shape {value.shape}, expected ({', '.join(names)}), none empty")
-        for name, size in zip(names, value.shape, strict=True):
-            if name != "_" and sizes.setdefault(name, size) != size:
-                raise ValueError(f"has {size} {name}, other arrays {sizes[name]}")
-        if self.least > -math.inf and value.min() < self.least:
-            raise ValueError(f"expected values of at least {self.least:g}")
-        limit = sizes.get(self.below)  # None if the array with this axis was refused
-        if limit and value.max() >= limit:
-            raise ValueError(f"expected values of at most {limit - 1}")
-        return value
 
 
 def _is_box(box: list[int]) -> list[int]:
@@ -125,6 +77,15 @@ class Features(_Content):
         return self
 
 
+class SpeedScale(_Content):
+    """Typical speed at each place, see ``feature_extraction.speed_scale``."""
+
+    height_px: Side
+    width_px: Side
+    pairs: Annotated[int, Field(ge=0)]
+    speed_scale_px_per_frame: Annotated[Any, Array("float64", "rows columns", least=1e-3)]
+
+
 class Scales(_Content):
     """Divisors (scales) of the feature distance, and the frame size."""
 
@@ -163,6 +124,24 @@ class ExemplarFile(_Content):
             raise ValueError("the offsets do not rise from 0 to the number of exemplars")
         if self.sequence.max() >= len(self.sequences):
             raise ValueError("an exemplar of none of the sequences")
+        return self
+
+
+class Divisors(_Content):
+    """Divisors of the distances of a version's parts, see ``exemplar_selection.divisors``."""
+
+    parts: Names
+    divisors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    sources: list[str]
+    left_out: Names
+    volumes: Annotated[Any, Array("int64", "left_out", least=1)]
+    quantiles: Annotated[Any, Array("float64", "parts left_out", least=0)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        sizes = {len(self.divisors), len(self.sources), len(self.quantiles)}
+        if sizes != {len(self.parts)} or len(self.left_out) != len(self.volumes):
+            raise ValueError("parts, divisors, sources, quantiles and left_out differ in number")
         return self
 
 
@@ -347,9 +326,11 @@ class Summary(_Content):
 
 CONTENTS: dict[str, Any] = {
     "features": Features,
+    "speed_scale": SpeedScale,
     "scales": Scales,
     "exemplars": ExemplarFile,
     "merged": ExemplarFile,
+    "divisors": Divisors,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,

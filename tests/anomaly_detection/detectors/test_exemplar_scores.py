@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from volumes import volume_starts
 
-from anomaly_detection.detectors.exemplars import distances_to_scores, volume_distances
+from anomaly_detection.detectors.exemplars import distances_to_scores
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
+from exemplar_selection.nearest import volume_distances
 from vadloc.features import SequenceFeatures
 from vadloc.regions import RegionGrid
 

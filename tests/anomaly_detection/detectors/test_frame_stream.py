@@ -19,7 +19,7 @@ from vadloc.video.frames import read_frames_as
 NETWORKS = pytest.mark.skipif(not find_spec("openvino"), reason="networks need OpenVINO")
 CHOICES = [
     pytest.param(name, marks=() if name == "momentum" else NETWORKS)
-    for name in ("momentum", "appearance_momentum", "appearance_motion")
+    for name in ("momentum", "appearance_motion", "fused")
 ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from feature_extraction.momentum import flow_engine
+from feature_extraction.flow import flow_engine
 from feature_extraction.motion.objects import Path
 from feature_extraction.motion.rendering import Layer, Wave, render
 from feature_extraction.motion.synthetic import (

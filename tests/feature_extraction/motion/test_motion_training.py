@@ -103,7 +103,7 @@ def test_halves_and_seeds_differ(pool: Pool) -> None:
 
 def test_targets_of_a_pool_agree_with_an_optical_flow(pool: Pool) -> None:
     """Where DIS sees much motion in a rendered volume, so do the targets, and the other way."""
-    from feature_extraction.momentum import flow_engine
+    from feature_extraction.flow import flow_engine
     from feature_extraction.motion.targets import flow_to_maps
 
     engine = flow_engine("medium")

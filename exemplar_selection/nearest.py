@@ -1,0 +1,38 @@
+"""How far the volumes of a sequence are from the nearest exemplars."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exemplar_selection.exemplars import Exemplars
+from vadloc.features import SequenceFeatures
+from vadloc.regions import RegionGrid
+
+
+def volume_distances(
+    features: SequenceFeatures, model: Exemplars, grid: RegionGrid, *, neighbourhood: int
+) -> NDArray[np.float64]:
+    """Distance of each volume to the nearest exemplar of its region (or neighbouring ones).
+
+    Args:
+        features: Features of the sequence.
+        model: Exemplars of all regions.
+        grid: Regions of the frames.
+        neighbourhood: Regions up to so many rows and columns away lend their exemplars.
+
+    Returns:
+        ``(v, regions)`` float64, in units of the distance.
+    """
+    result = np.empty(features.values.shape[:2])
+    for region, exemplars in enumerate(region_exemplars(model, grid, neighbourhood)):
+        result[:, region] = model.distance.nearest(features.values[:, region], exemplars)[1]
+    return result
+
+
+def region_exemplars(
+    model: Exemplars, grid: RegionGrid, neighbourhood: int
+) -> Iterator[NDArray[np.float32]]:
+    """The exemplars that volumes of each region are compared with, ``(m, dimension)``."""
+    for region in range(grid.region_count):
+        yield model.features[model.rows_of(grid.neighbours(region, neighbourhood))]
