@@ -100,6 +100,7 @@ class ExemplarDetector(Detector):
 
     @cached_property
     def scene(self) -> "Scene":
+        """What is normal in each region, for explanations."""
         from anomaly_detection.explanation.scene import Scene
 
         return Scene.of(self.artifacts, self.model)

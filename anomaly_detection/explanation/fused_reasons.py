@@ -1,4 +1,4 @@
-"""Why a version of parts detected something: the shares of its parts, and the largest one's reason."""
+"""Why a version of parts detected something: shares of its parts, and the reason of the largest."""
 
 from collections.abc import Mapping, Sequence
 
