@@ -5,7 +5,7 @@ reaches. Each training sequence is left out in turn: the .999 quantile of the di
 volumes to the exemplars of the other training sequences is taken, and D is the mean over the
 sequences. The only training sequence is halved, and each half is compared with the other one.
 
-D is never below ``LEAST_DIVISOR``: where left-out volumes are as near as that, as in video without
+D is never below ``LEAST_DIVISOR``: where left-out volumes are nearer than that, as in video without
 movement, the smallest difference would count beyond measure.
 """
 
@@ -22,8 +22,8 @@ from vadloc.artifacts import Artifacts
 from vadloc.features import load_features
 
 QUANTILE = 0.999
-LEAST_DIVISOR = 0.01
-"""Distances are in units of Z_k, about the largest distance between training volumes."""
+LEAST_DIVISOR = 0.05
+"""Smaller distances mean little: the default ``[exemplars] threshold`` drops volumes so near."""
 
 
 def quantiles_to_divisor(quantiles: NDArray[np.float64]) -> tuple[float, bool]:

@@ -1,0 +1,121 @@
+"""Divisors of the distances of a version's parts, by hand."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exemplar_selection import divisors
+from exemplar_selection.distance import FeatureDistance
+from exemplar_selection.divisors import LEAST_DIVISOR, measure_divisors, quantiles_to_divisor
+from exemplar_selection.exemplars import Exemplars, join_exemplars
+from exemplar_selection.select_exemplars import features_to_exemplars
+from vadloc.errors import VadlocError
+from vadloc.features import SequenceFeatures
+
+DISTANCE = FeatureDistance((1,), (1.0,), (1.0,))
+LENGTH = 2
+
+
+def features_of(name: str, values: list[float]) -> SequenceFeatures:
+    """One region; a volume every two frames."""
+    return SequenceFeatures(
+        sequence=name,
+        frame_count=LENGTH * len(values),
+        height_px=8,
+        width_px=8,
+        first_frame=LENGTH * np.arange(len(values)),
+        components=("a",),
+        widths=(1,),
+        values=np.array(values, np.float32)[:, None, None],
+    )
+
+
+@pytest.fixture(autouse=True)
+def _without_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(divisors, "load_features", lambda part, _split, name: part.features[name])
+
+
+def part_of(version: str, sequences: dict[str, list[float]]) -> Any:
+    """The results of a version with these features, every volume of which is an exemplar."""
+    features = {name: features_of(name, values) for name, values in sequences.items()}
+
+    def exemplars(name: str) -> Any:
+        selected = features_to_exemplars(features[name], distance=DISTANCE, threshold=0.0)
+        return SimpleNamespace(load=lambda: selected.to_content(schema=0))
+
+    return SimpleNamespace(
+        version=version,
+        features=features,
+        config=SimpleNamespace(
+            scoring=SimpleNamespace(neighbourhood=0),
+            regions=SimpleNamespace(size_px=8, stride_px=8, frames_per_volume=LENGTH),
+            exemplars=SimpleNamespace(threshold=0.0),
+        ),
+        sequences=lambda _split: [SimpleNamespace(name=name) for name in features],
+        exemplars=exemplars,
+    )
+
+
+def test_three_sequences() -> None:
+    """Left out in turn: distances 3, 1 of A; 1, 2 of B; 13, 2 of C; the other part is ten times."""
+    sequences = {"A": [0.0, 2.0], "B": [3.0, 7.0], "C": [20.0, 5.0]}
+    ten = {name: [10 * value for value in values] for name, values in sequences.items()}
+    found = measure_divisors([part_of("p", sequences), part_of("q", ten)])
+    quantiles = [1 + 0.999 * 2, 1 + 0.999, 2 + 0.999 * 11]
+    assert found["quantiles"] == pytest.approx(np.array([quantiles, [10 * q for q in quantiles]]))
+    assert found["divisors"] == pytest.approx([sum(quantiles) / 3, 10 * sum(quantiles) / 3])
+    assert found["parts"] == ["p", "q"]
+    assert found["sources"] == ["sequences", "sequences"]
+    assert found["left_out"] == ["A", "B", "C"]
+    assert found["volumes"].tolist() == [2, 2, 2]
+
+
+def test_the_only_sequence_is_halved() -> None:
+    """Halves 0, 1 and 3, 7: distances 3, 2 and 2, 6."""
+    found = measure_divisors([part_of("p", {"A": [0.0, 1.0, 3.0, 7.0]})])
+    quantiles = [2 + 0.999, 2 + 0.999 * 4]
+    assert found["quantiles"][0] == pytest.approx(quantiles)
+    assert found["divisors"] == pytest.approx([sum(quantiles) / 2])
+    assert found["sources"] == ["halves"]
+    assert found["left_out"] == ["A", "A"]
+
+
+def test_the_only_sequence_is_too_short() -> None:
+    with pytest.raises(VadlocError, match="A: 2 frames are too few to be halved"):
+        measure_divisors([part_of("p", {"A": [0.0]})])
+
+
+def test_parts_in_which_normal_video_never_differs() -> None:
+    found = measure_divisors([part_of("p", {"A": [0.0, 0.0], "B": [0.0, 0.0]})])
+    assert found["divisors"] == [LEAST_DIVISOR]
+    assert found["sources"] == ["least"]
+
+
+def test_the_divisor_is_a_mean_with_a_least_value() -> None:
+    assert quantiles_to_divisor(np.array([1.0, 2.0, 6.0])) == (3.0, True)
+    assert quantiles_to_divisor(np.zeros(2)) == (LEAST_DIVISOR, False)
+
+
+def test_joined_exemplars_are_sorted_by_region() -> None:
+    def exemplars(name: str, offsets: list[int]) -> Exemplars:
+        count = offsets[-1]
+        return Exemplars(
+            distance=DISTANCE,
+            components=("a",),
+            height_px=8,
+            width_px=16,
+            sequences=(name,),
+            offsets=np.array(offsets),
+            features=np.arange(count, dtype=np.float32)[:, None] + 10 * (name == "B"),
+            counts=np.arange(count) + 1,
+            sequence=np.zeros(count, np.int64),
+            first_frame=np.arange(count),
+        )
+
+    joined = join_exemplars([exemplars("A", [0, 2, 3]), exemplars("B", [0, 1, 3])])
+    assert joined.features.ravel().tolist() == [0, 1, 10, 2, 11, 12]
+    assert joined.sequence.tolist() == [0, 0, 1, 0, 1, 1]
+    assert joined.offsets.tolist() == [0, 3, 6]
+    assert joined.sequences == ("A", "B")
