@@ -5,6 +5,7 @@ file, the key and the command that makes it again, before anything is computed.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from anomaly_detection import (
 from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation.results import MAIN_NUMBERS
 from exemplar_selection import merge_exemplars, select_exemplars
+from feature_extraction import extract_features
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
@@ -29,13 +31,16 @@ from vadloc.files.contents import (
     Summary,
 )
 from vadloc.run import stages
+from vadloc.versions import FUSION, VERSIONS, Part, Version
 
 Find = Callable[[Artifacts], Artifact]
 FILES: dict[str, Find] = {
     "features": lambda a: a.features("momentum", "train", "Train0"),
+    "speed_scale": lambda a: a.learnt("relative_momentum"),
     "scales": lambda a: a.scales(),
     "exemplars": lambda a: a.exemplars("Train0"),
     "merged": lambda a: a.merged(),
+    "divisors": lambda a: fused(a).divisors(),
     "scores": lambda a: a.scores("Test0"),
     "score_details": lambda a: a.score_details("Test0"),
     "calibration": lambda a: a.calibration("Train0"),
@@ -47,8 +52,24 @@ KEYS = [(kind, key) for kind in FILES if kind != "scores" for key in CONTENTS[ki
 NEEDED = [(kind, key) for kind, key in KEYS if CONTENTS[kind].model_fields[key].is_required()]
 
 
+FUSED = "two_momenta"
+
+
+def fused(artifacts: Artifacts) -> Artifacts:
+    """The same results, of a version of parts."""
+    return replace(artifacts, version=FUSED, _cache={})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _version_of_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        parts = Part("momentum"), Part("relative_momentum")
+        patch.setitem(VERSIONS, FUSED, Version(detector=FUSION, parts=parts))
+        yield
+
+
 @pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+def artifacts(tmp_path_factory: pytest.TempPathFactory, _version_of_parts: None) -> Artifacts:
     """Everything that a run with a calibration leaves, and detections to explain."""
     folder = tmp_path_factory.mktemp("run")
     for index in range(2):
@@ -63,6 +84,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
         for unit in stage.units(made):
             stage.run(made, unit)
     assert made.explanations("Test0").load()["detections"]
+    for stage in (extract_features.stage("train"), select_exemplars.STAGE, merge_exemplars.STAGE):
+        for unit in stage.units(made):
+            stage.run(fused(made), unit)
     return made
 
 
