@@ -7,6 +7,7 @@ gives the share of the pixels that move into each direction. Momentum divided by
 mean speed of these pixels.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -83,7 +84,7 @@ def pairs_to_regions(
     return means.reshape(-1, *sums.shape[2:]).astype(np.float32)
 
 
-class DirectedFlow:
+class DirectedFlow(ABC):
     """Sums the flow of each pair of frames by cell and direction, and makes volumes of the sums.
 
     What an extractor makes of the means over a volume is left to `_content`. Several flows are
@@ -158,13 +159,13 @@ class DirectedFlow:
         number, self._step_count = self._step_count, self._step_count + 1
         return TimeStep.of_all_volumes(number, *self._content(means))
 
+    @abstractmethod
     def _content(self, means: NDArray[np.float32]) -> tuple[Rows, Rows]:
         """Components and descriptors of the volumes.
 
         Args:
             means: ``(regions, 2, 12)``: sums and numbers of `_pair_to_cells` for each pixel.
         """
-        raise NotImplementedError
 
 
 class Momentum(DirectedFlow):

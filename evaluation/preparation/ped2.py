@@ -28,6 +28,7 @@ def _derive_rows(folder: Path) -> Iterator[str]:
         street_scene,
     )
     from vadloc.annotations.pairing import context_of
+    from vadloc.annotations.regions import SequenceSize
 
     regions = tracks = 0
     for sequence in list_sequences(folder / "Test"):
@@ -35,16 +36,9 @@ def _derive_rows(folder: Path) -> Iterator[str]:
         path = beside / f"{sequence.name}_gt.txt"
         if path.exists() or not (folder / "Test" / f"{sequence.name}_gt").is_dir():
             continue
-        frames, height, width = sequence_size(sequence)
-        context = context_of(sequence)
+        size, context = SequenceSize(*sequence_size(sequence)), context_of(sequence)
         truth = masks.read(
-            folder / "Test",
-            sequence.name,
-            frame_count=frames,
-            height_px=height,
-            width_px=width,
-            min_pixels=MIN_REGION_PX,
-            context=context,
+            folder / "Test", sequence.name, size, min_pixels=MIN_REGION_PX, context=context
         )
         with replacing(path) as file:
             file.write(street_scene.to_rows(truth, frame_names=context.frame_names).encode())

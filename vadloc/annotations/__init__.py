@@ -7,7 +7,8 @@ when it is first used, so that commands can list the names at no cost.
 
 A format is a module of this folder and a line of `MODULES`. The module has
 
-* ``read``, a `Reader`,
+* ``read(folder, sequence, size, context)``: reads the annotation of a sequence, whose frames have a
+  `vadloc.annotations.regions.SequenceSize`,
 * ``places(sequence)``: paths, relative to the annotation folder, where a sequence's annotation may
   be,
 * ``annotation_of(folder, sequence)``: the file or folder with a sequence's annotation,
@@ -89,16 +90,12 @@ def _reader_of(name: str) -> Reader:
         width_px: int,
         context: Context = NO_CONTEXT,
     ) -> "GroundTruth":
+        from vadloc.annotations.regions import SequenceSize
+
         context.check_count(sequence, frame_count)
-        reader: Reader = format_module(name).read
-        return reader(
-            folder,
-            sequence,
-            frame_count=frame_count,
-            height_px=height_px,
-            width_px=width_px,
-            context=context,
-        )
+        size = SequenceSize(frame_count, height_px, width_px)
+        truth: GroundTruth = format_module(name).read(folder, sequence, size, context=context)
+        return truth
 
     return read
 

@@ -35,10 +35,7 @@ _BYTES_PER_FRAME = 1024
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``N_label.mat``, N being the number at the end of the sequence's name.
@@ -46,18 +43,15 @@ def read(
     Args:
         folder: Folder of the ``.mat`` files.
         sequence: Name of the sequence, such as ``01``.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The threshold of the masks.
 
     Raises:
         VadlocError: The file is missing, unreadable, or does not fit the frames.
     """
     path = annotation_of(folder, sequence)
-    size = SequenceSize(frame_count, height_px, width_px)
-    frame_bytes = height_px * width_px * _BYTES_PER_PIXEL + _BYTES_PER_FRAME
-    cells = read_cells(path, VARIABLE, limit_bytes=frame_count * frame_bytes)
+    frame_bytes = size.height_px * size.width_px * _BYTES_PER_PIXEL + _BYTES_PER_FRAME
+    cells = read_cells(path, VARIABLE, limit_bytes=size.frame_count * frame_bytes)
     masks = _masks(path, cells)
     return masks_to_ground_truth(masks, sequence, size, source=path, context=context)
 

@@ -55,10 +55,7 @@ LAYOUT = "sequence,first_anomalous_frame,last_anomalous_frame"
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>.txt``, ``<sequence>.npy``, ``frame_labels.csv`` or the shared array.
@@ -66,9 +63,7 @@ def read(
     Args:
         folder: Folder of the files.
         sequence: Name of the sequence.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The number of frames of all sequences, for an array with all labels.
 
     Returns:
@@ -86,12 +81,11 @@ def read(
     elif path.suffix.lower() == ".npy":
         labels = map_numbers(path, dtypes=DTYPES)
         if labels.ndim != 1:
-            check_shape(path, labels.shape, [(frame_count,)])
+            check_shape(path, labels.shape, [(size.frame_count,)])
     else:
-        labels = _read_intervals(path, sequence, frame_count)
-    if len(labels) != frame_count:
-        raise context.miscounted(path, len(labels), "labels", frame_count)
-    size = SequenceSize(frame_count, height_px, width_px)
+        labels = _read_intervals(path, sequence, size.frame_count)
+    if len(labels) != size.frame_count:
+        raise context.miscounted(path, len(labels), "labels", size.frame_count)
     return frame_labels_to_ground_truth(labels, sequence, size, source=path)
 
 

@@ -37,10 +37,7 @@ DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "float32
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>.npy`` or ``<sequence>_gt.npy``, masks one frame at a time.
@@ -48,9 +45,7 @@ def read(
     Args:
         folder: Folder of the files.
         sequence: Name of the sequence.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The threshold of the masks.
 
     Returns:
@@ -61,12 +56,11 @@ def read(
         VadlocError: The file is missing, unreadable, holds NaN, or does not fit the frames.
     """
     path = annotation_of(folder, sequence)
-    size = SequenceSize(frame_count, height_px, width_px)
     array = map_numbers(path, dtypes=DTYPES)
-    if len(array.shape) and array.shape[1:] in ((), size[1:]) and len(array) != frame_count:
+    if len(array.shape) and array.shape[1:] in ((), size[1:]) and len(array) != size.frame_count:
         what = "labels" if array.ndim == 1 else "masks"
-        raise context.miscounted(path, len(array), what, frame_count)
-    check_shape(path, array.shape, [tuple(size), (frame_count,)])
+        raise context.miscounted(path, len(array), what, size.frame_count)
+    check_shape(path, array.shape, [tuple(size), (size.frame_count,)])
     if array.ndim == 1:
         return frame_labels_to_ground_truth(array, sequence, size, source=path)
     masks = _masks(path, array)

@@ -42,10 +42,8 @@ ONE_A_FRAME = (
 def read(
     folder: Path,
     sequence: str,
+    size: SequenceSize,
     *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
     min_pixels: int = 1,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
@@ -54,9 +52,7 @@ def read(
     Args:
         folder: Folder of the mask folders.
         sequence: Name of the sequence.
-        frame_count: Number of its frames and masks.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         min_pixels: Components of fewer pixels are left out.
         context: The names of the frames and the threshold of the masks.
 
@@ -65,12 +61,13 @@ def read(
             number, size or levels of the masks do not fit.
     """
     masks = annotation_of(folder, sequence)
-    size = SequenceSize(frame_count, height_px, width_px)
     files = in_order_of_frames(
         masks, _list_masks(masks), context.frame_names, what="masks", remedy=ONE_A_FRAME
     )
-    if len(files) != frame_count:
-        raise context.miscounted(masks, len(files), f"masks ({', '.join(SUFFIXES)})", frame_count)
+    if len(files) != size.frame_count:
+        raise context.miscounted(
+            masks, len(files), f"masks ({', '.join(SUFFIXES)})", size.frame_count
+        )
     return masks_to_ground_truth(
         _read_masks(files, size),
         sequence,

@@ -40,10 +40,7 @@ LAYOUT = "track_id,frame,x_min,y_min,x_max,y_max"
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>.txt``; an empty file means that all frames are normal.
@@ -51,9 +48,7 @@ def read(
     Args:
         folder: Folder of the files.
         sequence: Name of the sequence, such as ``01_0014``.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The names of the frames.
 
     Raises:
@@ -61,8 +56,7 @@ def read(
     """
     path = annotation_of(folder, sequence)
     rows = read_rows(path, layout=LAYOUT)
-    regions = [_row_to_region(row, frame_count, context) for row in rows]
-    size = SequenceSize(frame_count, height_px, width_px)
+    regions = [_row_to_region(row, size.frame_count, context) for row in rows]
     return boxes_to_ground_truth(regions, sequence, size, source=path)
 
 

@@ -66,10 +66,7 @@ _MAP_NAME = re.compile(rb'"pixel_level_scores_map"\s*:\s*("(?:[^"\\]|\\.)*")')
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>_gt.json`` or ``<sequence>.json``, beside or inside the sequence's folder.
@@ -77,15 +74,12 @@ def read(
     Args:
         folder: Folder of the test sequences or of the JSON files.
         sequence: Name of the sequence.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The names of the frames.
 
     Raises:
         VadlocError: The file is missing, malformed, or does not fit the frames.
     """
-    size = SequenceSize(frame_count, height_px, width_px)
     path = annotation_of(folder, sequence)
     return read_ground_truth(path, sequence=sequence, size=size, context=context)
 

@@ -49,10 +49,7 @@ LAYOUT = "<filename> <track_id> <x_center> <y_center> <width> <height>"
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>/<sequence>_gt.txt`` or ``<sequence>_gt.txt``; empty means all normal.
@@ -60,20 +57,17 @@ def read(
     Args:
         folder: Folder of the test sequences or of the annotation files.
         sequence: Name of the sequence.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The names of the frames.
 
     Raises:
         VadlocError: The file is missing or a row is malformed or does not fit the frames.
     """
     path = annotation_of(folder, sequence)
-    size = SequenceSize(frame_count, height_px, width_px)
     rows = list(read_rows(path, layout=LAYOUT))
     if context.frame_names is None:
         _check_numbers(rows)
-    regions = [_row_to_region(row, frame_count, context) for row in rows]
+    regions = [_row_to_region(row, size.frame_count, context) for row in rows]
     return boxes_to_ground_truth(regions, sequence, size, source=path)
 
 

@@ -72,10 +72,7 @@ class _Track:
 def read(
     folder: Path,
     sequence: str,
-    *,
-    frame_count: int,
-    height_px: int,
-    width_px: int,
+    size: SequenceSize,
     context: Context = NO_CONTEXT,
 ) -> GroundTruth:
     """Read ``<sequence>_annotations`` under the folder or under its ``Scene<N>``.
@@ -83,17 +80,14 @@ def read(
     Args:
         folder: Folder of the scenes or of the annotation folders.
         sequence: Name of the sequence, such as ``abnormal_scene_1_scenario_2``.
-        frame_count: Number of its frames.
-        height_px: Frame height.
-        width_px: Frame width.
+        size: Number and size of its frames.
         context: The names of the frames.
 
     Raises:
         VadlocError: Rows or pictures are missing, malformed, or do not fit the frames.
     """
-    size = SequenceSize(frame_count, height_px, width_px)
     tracks, path = [], annotation_of(folder, sequence)
-    numbers = _numbers_of(sequence, frame_count, context)
+    numbers = _numbers_of(sequence, size.frame_count, context)
     if not sequence.startswith(NORMAL_PREFIX):
         rows = read_rows(path, layout=LAYOUT)
         tracks = [_row_to_track(row, numbers, context) for row in rows]

@@ -20,7 +20,6 @@ from evaluation.prepare_dataset import Prepared
 from evaluation.prepare_dataset import run as prepare
 from vadloc.annotations import find_reader
 from vadloc.annotations.ground_truth import GroundTruth
-from vadloc.annotations.street_scene import read as read_rows
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
@@ -168,7 +167,7 @@ def test_street_scene(tmp_path: Path) -> None:
     prepared("street_scene", tmp_path, archive, expected=expected)
     found = official.placed(tmp_path / "street_scene")
     assert found == {k.partition("/")[2]: v for k, v in files.items() if "README" not in k}
-    truth = read_rows(
+    truth = find_reader("street_scene")(
         tmp_path / "street_scene/Test", "Test001", frame_count=2, height_px=8, width_px=8
     )
     assert truth.box_xyxy_px.tolist() == [[1, 1, 6, 6]]
@@ -389,7 +388,9 @@ def test_real_ped2_gives_the_rows_that_are_known(datasets: Path, tmp_path: Path)
     for sequence in ("Test003", "Test008", "Test012"):
         size = {"frame_count": len(list((datasets / "ped2/Test" / sequence).glob("*.jpg")))}
         ours, known = (
-            read_rows(root / "ped2/Test", sequence, **size, height_px=240, width_px=360)
+            find_reader("street_scene")(
+                root / "ped2/Test", sequence, **size, height_px=240, width_px=360
+            )
             for root in (tmp_path, datasets)
         )
         assert tracks_as_boxes(ours) == tracks_as_boxes(known)

@@ -18,6 +18,7 @@ from vadloc.annotations.components import (
 )
 from vadloc.annotations.ground_truth import GroundTruth
 from vadloc.annotations.masks import read
+from vadloc.annotations.regions import SequenceSize
 from vadloc.errors import VadlocError
 
 
@@ -25,14 +26,8 @@ def read_drawn(tmp_path: Path, pictures: list[Picture], *, min_pixels: int = 1) 
     for number, picture in enumerate(pictures, start=1):
         save(tmp_path / "Test001_gt" / f"{number}.png", draw(picture))
     height, width = len(pictures[0]), len(pictures[0][0])
-    return read(
-        tmp_path,
-        "Test001",
-        frame_count=len(pictures),
-        height_px=height,
-        width_px=width,
-        min_pixels=min_pixels,
-    )
+    size = SequenceSize(len(pictures), height, width)
+    return read(tmp_path, "Test001", size, min_pixels=min_pixels)
 
 
 def test_regions_are_8_connected_with_tight_boxes_and_exact_pixels(tmp_path: Path) -> None:
@@ -117,7 +112,7 @@ def test_any_pixel_that_is_not_black_counts(tmp_path: Path, mode: str) -> None:
         picture = Image.fromarray(grey).convert(mode)
     (tmp_path / "a_gt").mkdir()
     picture.save(tmp_path / "a_gt" / "1.png")
-    truth = read(tmp_path, "a", frame_count=1, height_px=2, width_px=3)
+    truth = read(tmp_path, "a", SequenceSize(1, 2, 3))
     assert drawn(truth, 0) == [".0.", "..0"]
 
 
@@ -125,31 +120,31 @@ def test_a_transparent_black_pixel_is_black(tmp_path: Path) -> None:
     save(tmp_path / "a_gt" / "1.bmp", np.zeros((2, 2), np.uint8))
     picture = Image.new("RGBA", (2, 2), (0, 0, 0, 255))
     picture.save(tmp_path / "a_gt" / "2.png")
-    truth = read(tmp_path, "a", frame_count=2, height_px=2, width_px=2)
+    truth = read(tmp_path, "a", SequenceSize(2, 2, 2))
     assert truth.region_count == 0
 
 
 def test_number_of_masks_must_be_the_number_of_frames(tmp_path: Path) -> None:
     save(tmp_path / "a_gt" / "1.png", draw(["#."]))
     with pytest.raises(VadlocError, match=r"a_gt: 1 masks \(\.png, \.bmp\).* has 2 frames"):
-        read(tmp_path, "a", frame_count=2, height_px=1, width_px=2)
+        read(tmp_path, "a", SequenceSize(2, 1, 2))
 
 
 def test_size_of_masks_must_be_the_size_of_frames(tmp_path: Path) -> None:
     save(tmp_path / "a_gt" / "1.png", draw(["#.", ".."]))
     with pytest.raises(VadlocError, match=r"1\.png: 2 x 2 px, but the frames have 2 x 1"):
-        read(tmp_path, "a", frame_count=1, height_px=1, width_px=2)
+        read(tmp_path, "a", SequenceSize(1, 1, 2))
 
 
 def test_missing_folder_cut_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(VadlocError, match="a_gt: no such folder"):
-        read(tmp_path, "a", frame_count=1, height_px=1, width_px=2)
+        read(tmp_path, "a", SequenceSize(1, 1, 2))
     path = save(tmp_path / "a_gt" / "1.png", np.full((50, 50), 255, np.uint8))
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"GIF89a\1\0\1\0", b"P5 50 50 255 "):
         path.write_bytes(content)
         with pytest.raises(VadlocError, match=r"1\.png: not a readable PNG/BMP"):
-            read(tmp_path, "a", frame_count=1, height_px=50, width_px=50)
+            read(tmp_path, "a", SequenceSize(1, 50, 50))
 
 
 def test_a_picture_that_claims_to_be_huge_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -158,7 +153,7 @@ def test_a_picture_that_claims_to_be_huge_is_refused_by_its_header(tmp_path: Pat
     content[18:26] = (2**30).to_bytes(4, "little") * 2  # width and height of the bitmap header
     path.write_bytes(content)
     with pytest.raises(VadlocError, match=r"1\.bmp"):
-        read(tmp_path, "a", frame_count=1, height_px=1, width_px=2)
+        read(tmp_path, "a", SequenceSize(1, 1, 2))
 
 
 def test_noise_is_not_taken_for_an_annotation(tmp_path: Path) -> None:
@@ -166,7 +161,7 @@ def test_noise_is_not_taken_for_an_annotation(tmp_path: Path) -> None:
     noise[::2, ::2] = 255
     save(tmp_path / "a_gt" / "1.png", noise)
     with pytest.raises(VadlocError, match="2500 separate regions in one mask, at most 1000"):
-        read(tmp_path, "a", frame_count=1, height_px=100, width_px=100)
+        read(tmp_path, "a", SequenceSize(1, 100, 100))
 
 
 def flood_components(mask: NDArray[np.bool_]) -> set[frozenset[tuple[int, int]]]:
