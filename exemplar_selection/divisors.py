@@ -10,13 +10,14 @@ movement, the smallest difference would count beyond measure.
 """
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exemplar_selection.exemplars import join_exemplars
-from exemplar_selection.left_out import leave_out
+from exemplar_selection.left_out import leave_out, read_exemplars
 from exemplar_selection.nearest import volume_distances
 from vadloc.artifacts import Artifacts
 from vadloc.features import load_features
@@ -69,10 +70,11 @@ def measure_divisors(parts: Sequence[Artifacts]) -> dict[str, Any]:
 def _left_out_quantiles(artifacts: Artifacts) -> tuple[list[float], list[str], list[int]]:
     """The quantile, the name and the number of volumes of everything that is left out in turn."""
     neighbourhood = artifacts.config.scoring.neighbourhood
+    read = cache(partial(read_exemplars, artifacts))
     quantiles, names, volumes = [], [], []
     for sequence in artifacts.sequences("train"):
         whole = load_features(artifacts, "train", sequence.name)
-        for features, model in leave_out(artifacts, whole, join=join_exemplars):
+        for features, model in leave_out(artifacts, whole, join=join_exemplars, read=read):
             grid = features.grid(artifacts.config.regions)
             distances = volume_distances(features, model, grid, neighbourhood=neighbourhood)
             quantiles.append(float(np.quantile(distances, QUANTILE)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,17 @@ from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures
 
 
+def read_exemplars(artifacts: Artifacts, sequence: str) -> Exemplars:
+    """The exemplars of one training sequence, from their file."""
+    return Exemplars.from_content(artifacts.exemplars(sequence).load())
+
+
 def leave_out(
     artifacts: Artifacts,
     features: SequenceFeatures,
     *,
     join: Callable[[list[Exemplars]], Exemplars],
+    read: Callable[[str], Exemplars] | None = None,
 ) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
     """Features of a training sequence, and exemplars that were not selected from them.
 
@@ -25,6 +32,8 @@ def leave_out(
         artifacts: The results.
         features: The features of the sequence.
         join: Makes one model of the exemplars of several sequences.
+        read: Gives the exemplars of a training sequence by its name; by default from its file. A
+            caller that leaves out many sequences passes one that reads each file once.
 
     Yields:
         The sequence with the exemplars of the others; if it is the only one, each half of it with
@@ -33,14 +42,14 @@ def leave_out(
     Raises:
         VadlocError: The only sequence is too short to be halved.
     """
+    read = read or partial(read_exemplars, artifacts)
     config = artifacts.config
     threshold = config.exemplars.threshold
     others = [s.name for s in artifacts.sequences("train") if s.name != features.sequence]
     if others:
-        parts = [Exemplars.from_content(artifacts.exemplars(name).load()) for name in others]
-        yield features, join(parts)
+        yield features, join([read(name) for name in others])
         return
-    selected = Exemplars.from_content(artifacts.exemplars(features.sequence).load())
+    selected = read(features.sequence)
     halves = split_in_time(features, config.regions.frames_per_volume)
     for half, other in (halves, halves[::-1]):
         yield half, features_to_exemplars(other, distance=selected.distance, threshold=threshold)

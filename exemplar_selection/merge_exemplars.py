@@ -17,6 +17,7 @@ import numpy as np
 from exemplar_selection.divisors import measure_divisors
 from exemplar_selection.exemplars import Exemplars, join_exemplars
 from exemplar_selection.greedy import greedy_selection
+from exemplar_selection.left_out import read_exemplars
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
@@ -40,12 +41,12 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     totals = np.zeros(3, np.int64)
     for part in work.artifacts.parts:
         if work.lacks(part.merged()):
-            selected = [Exemplars.from_content(part.exemplars(s.name).load()) for s in sequences]
+            selected = [read_exemplars(part, s.name) for s in sequences]
             merged = merge_exemplars(selected, threshold=work.config.exemplars.threshold)
             yield part.merged(), merged.to_content(schema=SCHEMAS["merged"])
             before = sum(len(exemplars.counts) for exemplars in selected)
             totals += before, len(merged.counts), merged.counts.sum()
-    if VERSIONS[work.artifacts.version].parts:
+    if VERSIONS[work.artifacts.version].parts and work.lacks(work.artifacts.divisors()):
         content = measure_divisors(work.artifacts.parts)
         yield work.artifacts.divisors(), {"schema": SCHEMAS["divisors"], **content}
     before, after, volumes = totals.tolist()
