@@ -47,7 +47,8 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
             before = sum(len(exemplars.counts) for exemplars in selected)
             totals += before, len(merged.counts), merged.counts.sum()
     if VERSIONS[work.artifacts.version].parts and work.lacks(work.artifacts.divisors()):
-        content = measure_divisors(work.artifacts.parts)
+        least = [part.least_divisor for part in VERSIONS[work.artifacts.version].parts]
+        content = measure_divisors(work.artifacts.parts, least)
         yield work.artifacts.divisors(), {"schema": SCHEMAS["divisors"], **content}
     before, after, volumes = totals.tolist()
     work.count(
