@@ -1,4 +1,8 @@
-"""Why a version of parts detected something: the shares of its parts, and the largest reason."""
+"""Why a version of parts detected something: the shares of its parts, and what they know together.
+
+The nearest exemplar is that of the part with the largest share. What the volume shows, what is
+normal there and what is unusual is read from all parts: the class from one, motion from another.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +12,14 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.detector import Reason
 from anomaly_detection.explanation.comparison import Comparison
 from anomaly_detection.explanation.detections import Detection
-from anomaly_detection.explanation.reasons import compare, comparison_to_reason, volumes_over
+from anomaly_detection.explanation.reasons import (
+    compare,
+    comparison_to_reason,
+    volume_of,
+    volumes_over,
+)
 from anomaly_detection.explanation.scene import Scene
+from exemplar_selection.parts_reader import PartsReader
 from vadloc.features import SequenceFeatures
 
 
@@ -17,6 +27,7 @@ def fused_volume_to_reason(
     detection: Detection,
     features: Sequence[SequenceFeatures],
     scenes: Sequence[Scene],
+    read: PartsReader,
     divisors: Mapping[str, float],
 ) -> Reason:
     """Compare the most anomalous volume of a detection with the exemplars of each part.
@@ -24,7 +35,8 @@ def fused_volume_to_reason(
     Args:
         detection: The detection.
         features: The features of the sequence, of each part.
-        scenes: The exemplars of all regions, of each part.
+        scenes: The exemplars of all regions, of each part, with what all parts have seen.
+        read: Reads what volumes show from the features of all parts.
         divisors: Name of each part to the divisor of its distance.
     """
     compared = [
@@ -53,8 +65,9 @@ def fused_volume_to_reason(
         int(features[0].first_frame[step]),
         comparisons[largest],
         scenes[largest],
+        read([volume_of(step, region, of_part) for of_part in features]),
         peak,
-        part_share=float(shares[largest]),
+        floor_px_per_frame=float(read.floors_px_per_frame[region]),
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomaly_detection.detectors.detector import Reason
 from anomaly_detection.explanation.comparison import Comparison
@@ -10,6 +11,8 @@ from anomaly_detection.explanation.detections import Detection
 from anomaly_detection.explanation.records import volume_to_record
 from anomaly_detection.explanation.scene import Scene
 from anomaly_detection.explanation.sentences import comparison_to_words
+from anomaly_detection.explanation.unusual import Unusual
+from exemplar_selection.volume_attributes import VolumeAttributes
 from vadloc.features import SequenceFeatures
 
 
@@ -20,8 +23,16 @@ def volume_to_reason(detection: Detection, features: SequenceFeatures, scene: Sc
         "distance": round(comparison.nearest[1], 6),
         "shares": {k: round(share, 4) for k, share in comparison.shares.items()},
     }
-    first_frame = int(features.first_frame[step])
-    return comparison_to_reason(region, first_frame, comparison, scene, peak)
+    values, descriptors = volume_of(step, region, features)
+    return comparison_to_reason(
+        region,
+        int(features.first_frame[step]),
+        comparison,
+        scene,
+        scene.attributes_of(values, descriptors),
+        peak,
+        floor_px_per_frame=float(scene.floors_px_per_frame[region]),
+    )
 
 
 def comparison_to_reason(
@@ -29,9 +40,10 @@ def comparison_to_reason(
     first_frame: int,
     comparison: Comparison,
     scene: Scene,
+    shown: VolumeAttributes,
     peak: dict[str, Any],
     *,
-    part_share: float = 1.0,
+    floor_px_per_frame: float,
 ) -> Reason:
     """The reason that a comparison of a volume with exemplars gives.
 
@@ -40,18 +52,18 @@ def comparison_to_reason(
         first_frame: 0-based first frame of the volume.
         comparison: The volume and the exemplars of its region.
         scene: The exemplars of all regions.
+        shown: What the volume shows.
         peak: ``distance`` and ``shares`` as the record holds them.
-        part_share: Share in the distance of the version's part that was compared; 1 if that is the
-            whole version.
+        floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
     """
-    peak = {**peak, "attributes": comparison.shown.record(0)}
+    known, attributes = scene.exemplars_of(region).known, shown.record(0)
+    peak = {**peak, "attributes": attributes}
     details = {
         "nearest": _nearest(region, comparison, scene),
-        "normal": comparison.normal.record(),
-        "unusual": comparison.unusual(part_share=part_share),
+        "normal": known.ranges.record(),
+        "unusual": Unusual(attributes, known, scene.classes, peak["shares"]).entries(),
     }
-    floor = float(scene.floors_px_per_frame[region])
-    words = comparison_to_words({"peak": peak, **details}, floor_px_per_frame=floor)
+    words = comparison_to_words({"peak": peak, **details}, floor_px_per_frame=floor_px_per_frame)
     return Reason(region, first_frame, words, peak, details)
 
 
@@ -85,17 +97,20 @@ def volumes_over(
 
 def compare(step: int, region: int, features: SequenceFeatures, scene: Scene) -> Comparison:
     """A volume, by its time step and region, with the exemplars of its region."""
-    exemplars = scene.exemplars_of(region)
-    values = features.values[step, region]
-    descriptors = {name: v[step, region][None] for name, v in features.descriptors.items()}
     return Comparison(
-        features=values,
-        exemplars=scene.model.features[exemplars.rows],
+        features=features.values[step, region],
+        exemplars=scene.model.features[scene.exemplars_of(region).rows],
         distance=scene.model.distance,
         components=scene.model.components,
-        shown=scene.attributes_of(values[None], descriptors),
-        normal=exemplars.normal,
     )
+
+
+def volume_of(
+    step: int, region: int, features: SequenceFeatures
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """The features ``(1, dimension)`` of a volume, and its descriptors, name to ``(1, k)``."""
+    descriptors = {name: v[step, region][None] for name, v in features.descriptors.items()}
+    return features.values[step, region][None], descriptors
 
 
 def _nearest(region: int, comparison: Comparison, scene: Scene) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from anomaly_detection.explanation.unusual import AS_FAST
 from exemplar_selection.phrases import (
+    PLURALS,
+    direction_words,
     frames,
     normal_to_words,
     percent,
@@ -24,7 +27,10 @@ LABELS = {
     "speed": "speed",
     "moving_share": "share of moving pixels",
     "direction": "direction",
-    "class": "appearance",
+    "class": "class",
+    "place": "place",
+    "standing": "standing still",
+    "looks": "appearance",
 }
 """Words for attributes in sentences."""
 MOVEMENT = frozenset({"speed", "moving_share", "direction"})
@@ -81,7 +87,7 @@ def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) ->
     floor = floor_px_per_frame
     shown = volume_to_words(record["peak"]["attributes"], floor_px_per_frame=floor)
     normal = normal_to_words(record["normal"], floor_px_per_frame=floor)
-    unusual = unusual_to_words(record) if record["unusual"] else _together(record, floor)
+    unusual = unusual_to_words(record) or _together(record, floor)
     return f"{shown}. Here normally: {normal} ({source}). Unusual: {unusual}"
 
 
@@ -121,18 +127,37 @@ def _cause(entry: dict[str, Any]) -> tuple[str, list[str]]:
     """The words for an unusual attribute, and the details that the sentence does not give yet."""
     attribute, value, low, high = (entry[key] for key in ("attribute", "value", "low", "high"))
     details = []
+    if attribute in ("class", "place", "standing", "looks"):
+        details.append(_unseen(attribute, value))
+    if attribute == "direction" and entry["of"]:
+        fast = entry["of"] == AS_FAST
+        those = "what is as fast here moves" if fast else f"{PLURALS[entry['of']]} here move"
+        details.append(f"{those} {direction_words(entry['normally'])}")
     if attribute == "moving_share":
         normally = span((100 * low, 100 * high), digits=0)
         normally = "none" if normally == "0" else f"{normally} %"
         details.append(f"{percent(value)}, normally {normally}")
     if attribute == "speed":
-        details.append(_times(value, low, high))
+        details.append(_times(value, low, high, of=entry["of"]))
     return LABELS[attribute], details
 
 
-def _times(value: float, low: float, high: float) -> str:
+def _unseen(attribute: str, value: str | None) -> str:
+    """What was not seen in training video."""
+    where = "" if attribute == "class" else " here"
+    if attribute == "looks":
+        return "unlike all that was seen here"
+    if attribute == "standing":
+        return f"no {value} stands here normally" if value else "and unlike all that was seen here"
+    if value is None:
+        return "nothing has ever moved here"
+    return f"hardly any {value} was seen{where} in training video"
+
+
+def _times(value: float, low: float, high: float, *, of: str | None) -> str:
     """Words for how far a number is outside its range."""
     side, bound, name = ("above", high, "highest") if value > high else ("below", low, "lowest")
+    whose = f" of {PLURALS[of]}" if of else ""
     if bound <= 0 or f"{value / bound:.1f}" == "1.0":
-        return f"just {side} the {name} normal one"
-    return f"{value / bound:.1f} times the {name} normal one"
+        return f"just {side} the {name} normal one{whose}"
+    return f"{value / bound:.1f} times the {name} normal one{whose}"

@@ -1,0 +1,198 @@
+"""What is unusual about a volume: its attributes that are outside of what is normal in its region.
+
+An attribute is compared with what is normal of the same class there, if the class is known and has
+been seen often enough, and else with all that has been seen there. What is unusual is ordered by
+the share that its component has in the distance, the largest first; attributes of one component
+(momentum has speed, direction and share of moving pixels) by how far they are outside, in widths of
+the normal range.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from exemplar_selection.normal_ranges import COMMON_DIRECTION, ClassRanges, NormalSightings
+from exemplar_selection.volume_attributes import DIRECTIONS, MOVABLE, STILL_SHARE
+from feature_extraction.registry import words_of
+
+UNITS = {"speed": "px/frame", "moving_share": "share of the pixels"}
+LEAST_WIDTH = {"speed": 0.1, "moving_share": 0.5}
+"""Least width of a normal range, by attribute; a narrower range counts as this wide. Flow is not
+more exact, and the share of moving pixels depends on where in the region an object is."""
+RARE_CLASS = 0.1
+"""A class that is seen in a smaller share of the normal volumes is unusual."""
+LEAST_VOLUMES = 10
+"""A class has its own normal speed and directions if it moves in at least so many volumes."""
+NEVER_MOVES = 0.005
+"""Nothing ever moves in a region if it moves in at most this share of the normal volumes."""
+LOOKS_SHARE = 0.2
+"""Looks are unusual, without another word for them, from this share of the distance on."""
+READ_FROM = {"place": "class", "standing": "class", "looks": "class"}
+"""The attribute whose component explains another one."""
+AS_FAST = "as fast"
+"""Entry ``of`` of what is compared with all that moves about as fast."""
+
+
+@dataclass(frozen=True)
+class Unusual:
+    """Finds what is unusual about one volume.
+
+    Attributes:
+        shown: The record of what the volume shows; see ``VolumeAttributes.record``.
+        known: What is normal in its region.
+        scene_classes: The classes that are normal somewhere in the scene.
+        shares: Share of each component in the distance, all parts of a version together.
+    """
+
+    shown: dict[str, Any]
+    known: NormalSightings
+    scene_classes: frozenset[str]
+    shares: Mapping[str, float]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The unusual attributes, the most important first.
+
+        Returns:
+            For each its name, value, range and unit; ``of``, the class with whose normal range it
+            was compared (``None``: with all that is seen there); ``normally``, the normal
+            directions; its component and the share of this component in the distance; and how many
+            widths of the range it lies outside (for a direction: steps of 45 degrees from the
+            nearest normal one; for all else that is no number: 1).
+        """
+        found = [*self._nothing_moves_here()] or [
+            *self._class(),
+            *self._standing(),
+            *self._speed(),
+            *self._direction(),
+        ]
+        found += [*self._moving_share()]
+        if not any(READ_FROM.get(entry["attribute"], entry["attribute"]) == "class" for entry in found):
+            found += [*self._looks()]
+        for entry in found:
+            entry["component"] = self._component(entry["attribute"])
+            entry["share"] = round(self.shares[entry["component"]], 4)
+        return sorted(found, key=lambda entry: (-entry["share"], -entry["excess"]))
+
+    @cached_property
+    def _moves(self) -> bool | None:
+        """Whether something moves in the volume; ``None`` if motion is unknown."""
+        share = self.shown["moving_share"]
+        return None if share is None else bool(share >= STILL_SHARE)
+
+    @cached_property
+    def _movable(self) -> str | None:
+        """The class of the volume, if it is one of things that move."""
+        return self.shown["class"] if self.shown["class"] in MOVABLE else None
+
+    @cached_property
+    def _of_class(self) -> ClassRanges | None:
+        """What is normal of the volume's class, if it has moved here often enough."""
+        ranges = self.known.ranges.by_class.get(self._movable or "")
+        enough = ranges and (ranges.moving_volumes or 0) >= LEAST_VOLUMES
+        return ranges if enough else None
+
+    def _component(self, attribute: str) -> str:
+        """The component with the largest share among those from which an attribute is read."""
+        read = READ_FROM.get(attribute, attribute)
+        names = [name for name in self.shares if read in words_of(name).attributes]
+        return max(names or self.shares, key=lambda name: self.shares[name])
+
+    def _nothing_moves_here(self) -> Iterator[dict[str, Any]]:
+        """Something moves where nothing ever moved."""
+        normal = self.known.ranges
+        never = normal.moving_volumes is not None and (
+            normal.moving_volumes <= NEVER_MOVES * normal.volumes
+        )
+        if self._moves and never:
+            yield _entry("place", None)
+
+    def _class(self) -> Iterator[dict[str, Any]]:
+        """A class that is not seen here, or nowhere in the scene."""
+        name, classes = self.shown["class"], self.known.ranges.classes
+        if name and classes and classes[name] < RARE_CLASS and self._moves is not False:
+            yield _entry("place" if name in self.scene_classes else "class", name)
+
+    def _standing(self) -> Iterator[dict[str, Any]]:
+        """Something stands still that does not stand here normally."""
+        if self._moves is not False or self.shown["class"] is None:
+            return
+        ranges = self.known.ranges.by_class.get(self._movable or "")
+        still = 0 if ranges is None else ranges.volumes - (ranges.moving_volumes or 0)
+        if self._movable and still < RARE_CLASS * self.known.ranges.volumes:
+            yield _entry("standing", self._movable)
+
+    def _looks(self) -> Iterator[dict[str, Any]]:
+        """Something that looks unlike all that is normal, and perhaps stands still."""
+        component = self._component("looks")
+        if "class" not in words_of(component).attributes:
+            return
+        if self.shares[component] >= LOOKS_SHARE:
+            yield _entry("standing" if self._moves is False else "looks", None)
+
+    def _speed(self) -> Iterator[dict[str, Any]]:
+        name = self._movable if self._of_class else None
+        bounds = (self._of_class or self.known.ranges).speed
+        yield from _outside("speed", self.shown["speed"], bounds, name)
+
+    def _moving_share(self) -> Iterator[dict[str, Any]]:
+        bounds = self.known.ranges.moving_share
+        yield from _outside("moving_share", self.shown["moving_share"], bounds, None)
+
+    def _direction(self) -> Iterator[dict[str, Any]]:
+        """A direction that is rare among all, its class, or what moves about as fast."""
+        direction, speed = self.shown["direction"], self.shown["speed"]
+        if not direction:
+            return
+        compared: dict[str | None, dict[str, float] | None] = {None: self.known.ranges.directions}
+        if self._of_class:
+            compared[self._movable] = self._of_class.directions
+        else:
+            compared[AS_FAST] = self.known.directions_as_fast(speed)
+        for of, shares in compared.items():
+            common = [k for k, share in (shares or {}).items() if share >= COMMON_DIRECTION]
+            if common and direction not in common:
+                steps = min(_turn(direction, other) for other in common)
+                yield _entry("direction", direction, steps, of=of, normally=common)
+                return
+
+
+def _outside(
+    name: str, value: float | None, bounds: tuple[float, float] | None, of: str | None
+) -> Iterator[dict[str, Any]]:
+    """A number that is outside its normal range."""
+    if value is None or bounds is None:
+        return
+    low, high = (round(bound, 4) for bound in bounds)
+    if not low <= value <= high:
+        excess = max(low - value, value - high) / max(high - low, LEAST_WIDTH[name])
+        yield _entry(name, value, excess, low=low, high=high, of=of)
+
+
+def _turn(first: str, second: str) -> int:
+    """Steps of 45 degrees between two directions, 0 to 4."""
+    count = len(DIRECTIONS)
+    steps = (DIRECTIONS.index(first) - DIRECTIONS.index(second)) % count
+    return min(steps, count - steps)
+
+
+def _entry(
+    attribute: str,
+    value: float | str | None,
+    excess: float = 1.0,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    of: str | None = None,
+    normally: list[str] | None = None,
+) -> dict[str, Any]:
+    return {
+        "attribute": attribute,
+        "value": value,
+        "low": low,
+        "high": high,
+        "unit": UNITS.get(attribute),
+        "of": of,
+        "normally": normally,
+        "excess": round(excess, 4),
+    }
