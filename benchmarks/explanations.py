@@ -13,7 +13,7 @@ The right causes of a rendered scene stand in its ``causes.json``. Those of Ped2
 in ``benchmarks/ped2_tracks.csv``: each of the 21 objects is faster than the pedestrians around it,
 and cyclists and the cart have another class. ``is_right`` says when an unusual attribute names a
 cause. Only attributes that the sentence names count, those whose component has at least
-``NAMED_SHARE`` of the distance.
+``NAMED_SHARE`` of the distance. The share of moving pixels, a size rather than a cause, does not.
 
 The explanation of a track is that of the detection that overlaps it in most frames (IoU at least
 0.1). If several do, it is that of the highest score.
@@ -51,6 +51,9 @@ SLOWER = (
     "turns round before the junction",
 )
 """Rendered objects with the cause "speed" that are slower than others; the rest are faster."""
+HEAD = """\
+| | tracks detected | right cause named | named first | causes named that are right |
+|---|---|---|---|---|"""
 KINDS = ("speed", "direction", "kind", "place", "standing", "left behind")
 
 
@@ -70,13 +73,23 @@ class Track(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The result for a track: found, right cause named, right cause named first, the sentence."""
+    """The result for a track.
+
+    Attributes:
+        track: The track.
+        sentence: The sentence of its detection; empty if it was not detected.
+        right: For each cause that the sentence names, the most important first, whether it is one
+            of the track's.
+    """
 
     track: Track
-    found: bool
-    named: bool
-    first: bool
-    sentence: str
+    sentence: str = ""
+    right: tuple[bool, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """Whether the track was detected."""
+        return bool(self.sentence)
 
 
 def read_ped2_tracks(path: Path) -> list[Track]:
@@ -107,8 +120,10 @@ def read_causes(path: Path) -> list[Track]:
 def tracks_of(artifacts: Artifacts) -> list[Track]:
     """The tracks of a rendered scene, or of Ped2."""
     causes = artifacts.split_folder("test").parent / CAUSES
-    return read_causes(causes) if causes.is_file() else read_ped2_tracks(
-        ROOT / "benchmarks" / "ped2_tracks.csv"
+    return (
+        read_causes(causes)
+        if causes.is_file()
+        else read_ped2_tracks(ROOT / "benchmarks" / "ped2_tracks.csv")
     )
 
 
@@ -166,11 +181,15 @@ def judge(track: Track, detections: list[dict[str, Any]], boxes: dict[int, list[
     met = [(frames_met(d, boxes), d["score"], d) for d in detections]
     met = [entry for entry in met if entry[0]]
     if not met:
-        return Verdict(track, found=False, named=False, first=False, sentence="")
+        return Verdict(track)
     detection = max(met, key=lambda entry: entry[:2])[2]
-    named = [entry for entry in detection["unusual"] if entry["share"] >= NAMED_SHARE]
-    right = [any(is_right(entry, track, cause) for cause in track.causes) for entry in named]
-    return Verdict(track, True, any(right), any(right[:1]), detection["sentence"])
+    named = [
+        entry
+        for entry in detection["unusual"]
+        if entry["share"] >= NAMED_SHARE and entry["attribute"] != "moving_share"
+    ]
+    right = (any(is_right(entry, track, cause) for cause in track.causes) for entry in named)
+    return Verdict(track, detection["sentence"], tuple(right))
 
 
 def verdicts(artifacts: Artifacts, threshold: Threshold) -> list[Verdict]:
@@ -206,13 +225,21 @@ def thresholds(artifacts: Artifacts) -> dict[str, Threshold]:
 
 
 def row(name: str, found: Iterable[Verdict]) -> str:
-    """A line of the table: tracks detected, of those right cause named, and named first."""
+    """A line of the table; see ``HEAD``."""
     judged = list(found)
-    seen = [v for v in judged if v.found]
-    named, first = sum(v.named for v in seen), sum(v.first for v in seen)
-    share = f" ({100 * named / len(seen):.0f} %)" if seen else ""
-    cells = f"{len(seen)} of {len(judged)}", f"{named} of {len(seen)}{share}", str(first)
+    seen = [verdict for verdict in judged if verdict.found]
+    cells = [
+        share(len(seen), len(judged)),
+        share(sum(any(v.right) for v in seen), len(seen)),
+        share(sum(any(v.right[:1]) for v in seen), len(seen)),
+        share(sum(sum(v.right) for v in seen), sum(len(v.right) for v in seen)),
+    ]
     return f"| {name} | {' | '.join(cells)} |"
+
+
+def share(count: int, of: int) -> str:
+    """A count with its share in percent."""
+    return f"{count} of {of} ({100 * count / of:.0f} %)" if of else "-"
 
 
 def print_verdicts(scenes: list[Artifacts], *, every_track: bool) -> None:
@@ -224,7 +251,7 @@ def print_verdicts(scenes: list[Artifacts], *, every_track: bool) -> None:
             judged.setdefault(name, {})[scene] = verdicts(artifacts, threshold)
     for name, by_scene in judged.items():
         print(f"\nAt {name}:\n")
-        print("| | tracks detected | right cause named | named first |\n|---|---|---|---|")
+        print(HEAD)
         for scene, found in by_scene.items():
             print(row(scene, found))
         every = [verdict for found in by_scene.values() for verdict in found]
@@ -237,7 +264,8 @@ def print_verdicts(scenes: list[Artifacts], *, every_track: bool) -> None:
 
 def verdict_to_line(verdict: Verdict) -> str:
     """A track, its causes, whether one is named, and the sentence."""
-    track, mark = verdict.track, "+" if verdict.named else "-" if verdict.found else "o"
+    track = verdict.track
+    mark = "+" if any(verdict.right) else "-" if verdict.found else "o"
     causes = ", ".join(track.causes)
     return f"{mark} {track.sequence} {track.number} {track.what} ({causes}): {verdict.sentence}"
 
@@ -256,7 +284,10 @@ def main() -> None:
     try:
         scenes = [
             Artifacts(
-                load_config(path), results, datasets_folder(path, args.datasets), version=args.version
+                load_config(path),
+                results,
+                datasets_folder(path, args.datasets),
+                version=args.version,
             )
             for path, results in pairs
         ]

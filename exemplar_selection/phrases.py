@@ -16,7 +16,7 @@ PLURALS = {
     "skyscraper": "skyscrapers",
     "bridge": "bridges",
 }
-NAMED_CLASS = 0.25
+NAMED_CLASS = 0.1
 """A class is named as normal if it is seen in at least this share of the volumes."""
 SELDOM = 0.05
 """Something "seldom" moves in a region if it moves in a smaller share of the volumes."""
@@ -25,25 +25,30 @@ MOST_DIRECTIONS = 4
 NO_CLASS = "nothing of a known class"
 
 
-def volume_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str:
+def volume_to_words(
+    record: dict[str, Any], *, floor_px_per_frame: float, is_unlike: bool = False
+) -> str:
     """What one volume shows, such as "a cyclist moving left at 5.1 px/frame".
 
     Args:
         record: The record of a volume, see ``VolumeAttributes.record``.
         floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
+        is_unlike: Whether it looks so unlike all that is normal that its class is not trusted.
     """
     moving = _is_moving(record)
-    name = record["class"] if not moving or record["class"] in MOVABLE else None
     if moving is None and record["classes"] is None:
         return "something without a name"
-    if moving is None:
-        return f"a {name}" if name else NO_CLASS
-    if not moving:
-        still = "hardly moves" if floor_px_per_frame else "does not move"
-        return f"a {name} that {still}" if name else _nothing(floor_px_per_frame)
-    direction = record["direction"] or "in several directions"
+    trusted = not is_unlike and (not moving or record["class"] in MOVABLE)
+    name = record["class"] if trusted else None
     subject = f"a {name}" if name else "something"
-    return f"{subject} moving {direction} at {number(record['speed'])} px/frame"
+    if moving:
+        direction = record["direction"] or "in several directions"
+        return f"{subject} moving {direction} at {number(record['speed'])} px/frame"
+    is_thing = name or is_unlike
+    if moving is None:
+        return subject if is_thing else NO_CLASS
+    still = "hardly moves" if floor_px_per_frame else "does not move"
+    return f"{subject} that {still}" if is_thing else _nothing(floor_px_per_frame)
 
 
 def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str:

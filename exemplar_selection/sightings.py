@@ -23,7 +23,7 @@ SPEED_STEP = 1.05
 """Speeds are counted in steps of this factor."""
 SLOWEST_PX_PER_FRAME, FASTEST_PX_PER_FRAME = 0.01, 1000.0
 """Slower and faster volumes are counted as if they were this fast."""
-SHARE_STEPS = 50
+SHARE_STEPS = 20
 """Shares of moving pixels are counted in so many steps."""
 
 _SPEEDS = 2 + int(np.log(FASTEST_PX_PER_FRAME / SLOWEST_PX_PER_FRAME) / np.log(SPEED_STEP))

@@ -135,14 +135,14 @@ class FusionDetector(Detector):
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
     ) -> Reason | None:
         """By the nearest exemplar in the part with the largest share, and by what all parts see."""
-        from anomaly_detection.explanation.fused_reasons import fused_volume_to_reason
+        from anomaly_detection.explanation.reasons import detection_to_reason
 
         features = _features(sequence).parts
         for part, of_part in zip(self.parts, features, strict=True):
             check_fits(of_part, part.model, grid)
         names = [part.artifacts.version for part in self.parts]
         divisors = dict(zip(names, self.divisors, strict=True))
-        return fused_volume_to_reason(detection, features, self.scenes, self.reader, divisors)
+        return detection_to_reason(detection, features, self.scenes, self.reader, divisors)
 
     @cached_property
     def scenes(self) -> "list[Scene]":

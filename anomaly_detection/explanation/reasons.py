@@ -1,5 +1,15 @@
-"""Why the exemplar detector detected something: the nearest exemplar, and what is normal there."""
+"""Why something was detected: what the volumes of a detection show, and what is normal there.
 
+A version of parts compares each volume in all its parts; any other version counts as its only part.
+The nearest exemplar is that of the part with the largest share of the distance. What a volume shows
+and what is unusual about it is read from all parts together: the class from one, motion from
+another.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,89 +20,166 @@ from anomaly_detection.explanation.comparison import Comparison
 from anomaly_detection.explanation.detections import Detection
 from anomaly_detection.explanation.records import volume_to_record
 from anomaly_detection.explanation.scene import Scene
-from anomaly_detection.explanation.sentences import comparison_to_words
+from anomaly_detection.explanation.sentences import NAMED_SHARE, comparison_to_words
 from anomaly_detection.explanation.unusual import Unusual
-from exemplar_selection.volume_attributes import VolumeAttributes
+from exemplar_selection.parts_reader import PartsReader
 from vadloc.features import SequenceFeatures
 
-
-def volume_to_reason(detection: Detection, features: SequenceFeatures, scene: Scene) -> Reason:
-    """Compare the most anomalous volume of a detection with the exemplars of its region."""
-    step, region, comparison = peak_volume(detection, features, scene)
-    peak = {
-        "distance": round(comparison.nearest[1], 6),
-        "shares": {k: round(share, 4) for k, share in comparison.shares.items()},
-    }
-    values, descriptors = volume_of(step, region, features)
-    return comparison_to_reason(
-        region,
-        int(features.first_frame[step]),
-        comparison,
-        scene,
-        scene.attributes_of(values, descriptors),
-        peak,
-        floor_px_per_frame=float(scene.floors_px_per_frame[region]),
-    )
+REACH = 2
+"""Regions up to so many rows and columns from the peak are looked at."""
+FAR_SHARE = 0.5
+"""Volumes are heard if their distance is at least this share of the largest."""
 
 
-def comparison_to_reason(
-    region: int,
-    first_frame: int,
-    comparison: Comparison,
-    scene: Scene,
-    shown: VolumeAttributes,
-    peak: dict[str, Any],
-    *,
-    floor_px_per_frame: float,
+@dataclass(frozen=True)
+class Compared:
+    """One volume, compared with the exemplars of each part.
+
+    Attributes:
+        step: Its time step.
+        region: Its region.
+        comparisons: With the exemplars of each part.
+        divisors: D of each part.
+        scene: The exemplars of the first part, with what is normal.
+        shown: The record of what the volume shows.
+    """
+
+    step: int
+    region: int
+    comparisons: Sequence[Comparison]
+    divisors: Sequence[float]
+    scene: Scene
+    shown: dict[str, Any]
+
+    @cached_property
+    def squares(self) -> NDArray[np.float64]:
+        """The square of the distance in each part, in its divisors."""
+        distances = np.array([comparison.nearest[1] for comparison in self.comparisons])
+        return (distances / np.array(self.divisors)) ** 2
+
+    @property
+    def distance(self) -> float:
+        """The distance in all parts together."""
+        return float(np.sqrt(self.squares.sum()))
+
+    @cached_property
+    def part_shares(self) -> NDArray[np.float64]:
+        """The share of each part in the distance."""
+        return squares_to_shares(self.squares)
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """The share of each component in the distance."""
+        return component_shares(self.comparisons, self.part_shares)
+
+    @cached_property
+    def unusual(self) -> list[dict[str, Any]]:
+        """What is unusual about the volume."""
+        known = self.scene.exemplars_of(self.region).known
+        return Unusual(self.shown, known, self.scene.classes, self.shares).entries()
+
+    @property
+    def causes(self) -> set[tuple[Any, ...]]:
+        """What is unusual and large enough to be named, without numbers."""
+        return {_cause(entry) for entry in self.unusual if entry["share"] >= NAMED_SHARE}
+
+
+def _cause(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """An attribute, and on which side of its range or which word it is."""
+    value = entry["value"]
+    return entry["attribute"], value if entry["high"] is None else value > entry["high"]
+
+
+def detection_to_reason(
+    detection: Detection,
+    features: Sequence[SequenceFeatures],
+    scenes: Sequence[Scene],
+    read: PartsReader,
+    divisors: Mapping[str, float],
 ) -> Reason:
-    """The reason that a comparison of a volume with exemplars gives.
+    """Why something was detected.
 
     Args:
-        region: Region of the volume.
-        first_frame: 0-based first frame of the volume.
-        comparison: The volume and the exemplars of its region.
-        scene: The exemplars of all regions.
-        shown: What the volume shows.
-        peak: ``distance`` and ``shares`` as the record holds them.
-        floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
+        detection: The detection.
+        features: The features of the sequence, of each part.
+        scenes: The exemplars of all regions, of each part.
+        read: Reads what volumes show from the features of all parts.
+        divisors: Name of each part to the divisor of its distance.
     """
-    known, attributes = scene.exemplars_of(region).known, shown.record(0)
-    peak = {**peak, "attributes": attributes}
-    details = {
-        "nearest": _nearest(region, comparison, scene),
-        "normal": known.ranges.record(),
-        "unusual": Unusual(attributes, known, scene.classes, peak["shares"]).entries(),
-    }
-    words = comparison_to_words({"peak": peak, **details}, floor_px_per_frame=floor_px_per_frame)
-    return Reason(region, first_frame, words, peak, details)
+
+    def compared(step: int, region: int) -> Compared:
+        parts = zip(features, scenes, strict=True)
+        shown = read([volume_of(step, region, of_part) for of_part in features])
+        comparisons = [compare(step, region, *part) for part in parts]
+        return Compared(
+            step, region, comparisons, list(divisors.values()), scenes[0], shown.record(0)
+        )
+
+    volume = most_telling(detection, features[0], scenes[0], compared)
+    return _reason(volume, int(features[0].first_frame[volume.step]), scenes, read, list(divisors))
 
 
-def peak_volume(
-    detection: Detection, features: SequenceFeatures, scene: Scene
-) -> tuple[int, int, Comparison]:
-    """The volume with the largest distance among those that cover the peak of the detection.
+def most_telling(
+    detection: Detection,
+    features: SequenceFeatures,
+    scene: Scene,
+    compared: Callable[[int, int], Compared],
+) -> Compared:
+    """The volume that shows best why something was detected.
 
-    If several have the same distance, it is the first one.
-
-    Returns:
-        The time step and the region of the volume, and its comparison with the exemplars.
+    A single volume may be read wrongly: it shows a part of an object, or two of them. So all
+    far volumes around the peak are heard. Each speaks for its causes with the square of its
+    distance; the volume that is heard best has the causes for which most is spoken.
     """
-    volumes = [
-        (step, region, compare(step, region, features, scene))
-        for step, region in volumes_over(detection, features, scene)
-    ]
-    return max(volumes, key=lambda volume: volume[2].nearest[1])
+    volumes = [compared(*volume) for volume in volumes_around(detection, features, scene)]
+    least = FAR_SHARE * max(volume.distance for volume in volumes)
+    far = [volume for volume in volumes if volume.distance >= least]
+    spoken: Counter[tuple[Any, ...]] = Counter()
+    for volume in far:
+        spoken.update(dict.fromkeys(volume.causes, volume.distance**2))
+    return max(far, key=lambda v: (sum(spoken[cause] for cause in v.causes), v.distance))
 
 
-def volumes_over(
+def volumes_around(
     detection: Detection, features: SequenceFeatures, scene: Scene
 ) -> list[tuple[int, int]]:
-    """Time step and region of each volume over the peak of the score map."""
+    """Time step and region of the volumes around the peak that the detection covers."""
     frame, row, column = detection.peak
     length = scene.config.regions.frames_per_volume
-    covering = (features.first_frame <= frame) & (frame < features.first_frame + length)
-    regions = scene.grid.regions_over(row, column)
-    return [(step, region) for step in np.flatnonzero(covering).tolist() for region in regions]
+    found = []
+    for step, first in enumerate(features.first_frame.tolist()):
+        if abs(first + length // 2 - frame) > length:
+            continue
+        for region in scene.grid.regions_over(row, column):
+            found.append((step, region))
+    return found
+
+
+def _reason(
+    volume: Compared,
+    first_frame: int,
+    scenes: Sequence[Scene],
+    read: PartsReader,
+    parts: Sequence[str],
+) -> Reason:
+    """The reason that a compared volume gives."""
+    largest, region = int(volume.part_shares.argmax()), volume.region
+    peak: dict[str, Any] = {
+        "distance": round(volume.distance, 6),
+        "shares": {name: round(share, 4) for name, share in volume.shares.items()},
+        "attributes": volume.shown,
+    }
+    if len(parts) > 1:
+        shares = np.round(volume.part_shares, 4).tolist()
+        peak["part_shares"] = dict(zip(parts, shares, strict=True))
+    details = {
+        "nearest": _nearest(region, volume.comparisons[largest], scenes[largest]),
+        "normal": scenes[largest].exemplars_of(region).known.ranges.record(),
+        "unusual": volume.unusual,
+    }
+    floor = float(read.floors_px_per_frame[region])
+    words = comparison_to_words({"peak": peak, **details}, floor_px_per_frame=floor)
+    return Reason(region, first_frame, words, peak, details)
 
 
 def compare(step: int, region: int, features: SequenceFeatures, scene: Scene) -> Comparison:
@@ -126,3 +213,20 @@ def _nearest(region: int, comparison: Comparison, scene: Scene) -> dict[str, Any
         "count": int(model.counts[row]),
         "attributes": exemplars.shown.record(index),
     }
+
+
+def squares_to_shares(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of each part in the distance; they add up to 1, and are equal if all are 0."""
+    total = squares.sum()
+    return squares / total if total > 0 else np.full(len(squares), 1 / len(squares))
+
+
+def component_shares(
+    comparisons: Sequence[Comparison], part_shares: NDArray[np.float64]
+) -> dict[str, float]:
+    """The share of each component in the distance; those of a part add up to the part's share."""
+    found: dict[str, float] = {}
+    for comparison, of_part in zip(comparisons, part_shares.tolist(), strict=True):
+        for name, share in comparison.shares.items():
+            found[name] = found.get(name, 0.0) + of_part * share
+    return found

@@ -17,8 +17,8 @@ from vadloc.config import Config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS
 
-
 SIGHTINGS_NEIGHBOURHOOD = 0
+
 
 @dataclass(frozen=True)
 class RegionExemplars:

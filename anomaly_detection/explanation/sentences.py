@@ -8,6 +8,7 @@ from exemplar_selection.phrases import (
     direction_words,
     frames,
     normal_to_words,
+    number,
     percent,
     span,
     volume_to_words,
@@ -33,6 +34,10 @@ LABELS = {
     "looks": "appearance",
 }
 """Words for attributes in sentences."""
+UNLIKE = frozenset({"looks", "standing"})
+"""Attributes that have no value if what is seen is unlike all that was seen before."""
+NEVER_SEEN = 0.005
+"""A class was never seen if it was seen in a smaller share of the normal volumes."""
 MOVEMENT = frozenset({"speed", "moving_share", "direction"})
 """Attributes that ``volume_to_words`` already gives."""
 NAMED_SHARE = 0.1
@@ -85,26 +90,43 @@ def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) ->
         f"stands for {volumes(near['count'])}"
     )
     floor = floor_px_per_frame
-    shown = volume_to_words(record["peak"]["attributes"], floor_px_per_frame=floor)
+    shown = volume_to_words(
+        record["peak"]["attributes"],
+        floor_px_per_frame=floor,
+        is_unlike=any(_is_unlike(entry) for entry in record["unusual"]),
+    )
     normal = normal_to_words(record["normal"], floor_px_per_frame=floor)
-    unusual = unusual_to_words(record) or _together(record, floor)
+    unusual = unusual_to_words(record, floor) or _together(record, floor)
     return f"{shown}. Here normally: {normal} ({source}). Unusual: {unusual}"
 
 
-def unusual_to_words(record: dict[str, Any]) -> str:
-    """What is unusual, the most important first, and its share of the distance."""
+def _is_unlike(entry: dict[str, Any]) -> bool:
+    """Whether what is seen is unlike all that was seen before."""
+    return entry["attribute"] in UNLIKE and entry["value"] is None
+
+
+def unusual_to_words(record: dict[str, Any], floor_px_per_frame: float) -> str:
+    """What is unusual, the most important first, and its share of the distance.
+
+    Empty if nothing is that has a large enough share.
+    """
     shares: dict[str, float] = record["peak"]["shares"]
     unusual: list[dict[str, Any]] = record["unusual"]
-    words = []
+    words, is_named = [], False
     for component in sorted(shares, key=lambda name: -shares[name]):
-        causes = [_cause(entry) for entry in unusual if entry["component"] == component]
+        causes = [
+            _cause(entry, floor_px_per_frame)
+            for entry in unusual
+            if entry["component"] == component
+        ]
         if shares[component] >= (NAMED_SHARE if causes else NAMED_ALONE):
-            causes = causes or [(words_of(component).label, [])]
+            is_named = is_named or bool(causes)
+            causes = causes or [(f"details of {words_of(component).label}", [])]
             if len(shares) > 1:
                 together = "together " if len(causes) > 1 else ""
                 causes[-1][1].append(f"{together}{percent(shares[component])} of the distance")
             words += [f"{name} ({'; '.join(more)})" if more else name for name, more in causes]
-    return ", then ".join(words)
+    return ", then ".join(words) if is_named else ""
 
 
 def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
@@ -123,12 +145,12 @@ def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
     return f"no attribute alone, but all together; the nearest exemplar: {words}{why}"
 
 
-def _cause(entry: dict[str, Any]) -> tuple[str, list[str]]:
+def _cause(entry: dict[str, Any], floor_px_per_frame: float) -> tuple[str, list[str]]:
     """The words for an unusual attribute, and the details that the sentence does not give yet."""
     attribute, value, low, high = (entry[key] for key in ("attribute", "value", "low", "high"))
     details = []
     if attribute in ("class", "place", "standing", "looks"):
-        details.append(_unseen(attribute, value))
+        details.append(_unseen(entry, floor_px_per_frame))
     if attribute == "direction" and entry["of"]:
         fast = entry["of"] == AS_FAST
         those = "what is as fast here moves" if fast else f"{PLURALS[entry['of']]} here move"
@@ -142,16 +164,18 @@ def _cause(entry: dict[str, Any]) -> tuple[str, list[str]]:
     return LABELS[attribute], details
 
 
-def _unseen(attribute: str, value: str | None) -> str:
+def _unseen(entry: dict[str, Any], floor: float) -> str:
     """What was not seen in training video."""
-    where = "" if attribute == "class" else " here"
-    if attribute == "looks":
-        return "unlike all that was seen here"
-    if attribute == "standing":
-        return f"no {value} stands here normally" if value else "and unlike all that was seen here"
+    attribute, value, like = entry["attribute"], entry["value"], entry["of"]
+    if _is_unlike(entry):
+        return "unlike all that was seen here" + (f", most like a {like}" if like else "")
     if value is None:
-        return "nothing has ever moved here"
-    return f"hardly any {value} was seen{where} in training video"
+        faster = f" faster than {number(floor)} px/frame" if floor else ""
+        return f"nothing has ever moved{faster} here in training video"
+    never = entry["normal_share"] < NEVER_SEEN
+    whom = f"no {value} was ever" if never else f"hardly any {value} was"
+    how = {"class": "seen in training video", "standing": "seen standing here"}
+    return f"{whom} {how.get(attribute, 'seen here in training video')}"
 
 
 def _times(value: float, low: float, high: float, *, of: str | None) -> str:

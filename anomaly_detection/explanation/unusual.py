@@ -65,9 +65,11 @@ class Unusual:
             *self._standing(),
             *self._speed(),
             *self._direction(),
+            *self._moving_share(),
         ]
-        found += [*self._moving_share()]
-        if not any(READ_FROM.get(entry["attribute"], entry["attribute"]) == "class" for entry in found):
+        if not any(
+            READ_FROM.get(entry["attribute"], entry["attribute"]) == "class" for entry in found
+        ):
             found += [*self._looks()]
         for entry in found:
             entry["component"] = self._component(entry["attribute"])
@@ -111,7 +113,8 @@ class Unusual:
         """A class that is not seen here, or nowhere in the scene."""
         name, classes = self.shown["class"], self.known.ranges.classes
         if name and classes and classes[name] < RARE_CLASS and self._moves is not False:
-            yield _entry("place" if name in self.scene_classes else "class", name)
+            kind = "place" if name in self.scene_classes else "class"
+            yield _entry(kind, name, normal_share=classes[name])
 
     def _standing(self) -> Iterator[dict[str, Any]]:
         """Something stands still that does not stand here normally."""
@@ -119,8 +122,9 @@ class Unusual:
             return
         ranges = self.known.ranges.by_class.get(self._movable or "")
         still = 0 if ranges is None else ranges.volumes - (ranges.moving_volumes or 0)
-        if self._movable and still < RARE_CLASS * self.known.ranges.volumes:
-            yield _entry("standing", self._movable)
+        share = still / self.known.ranges.volumes
+        if self._movable and share < RARE_CLASS:
+            yield _entry("standing", self._movable, normal_share=share)
 
     def _looks(self) -> Iterator[dict[str, Any]]:
         """Something that looks unlike all that is normal, and perhaps stands still."""
@@ -128,7 +132,8 @@ class Unusual:
         if "class" not in words_of(component).attributes:
             return
         if self.shares[component] >= LOOKS_SHARE:
-            yield _entry("standing" if self._moves is False else "looks", None)
+            kind = "standing" if self._moves is False else "looks"
+            yield _entry(kind, None, of=self._movable)
 
     def _speed(self) -> Iterator[dict[str, Any]]:
         name = self._movable if self._of_class else None
@@ -185,6 +190,7 @@ def _entry(
     high: float | None = None,
     of: str | None = None,
     normally: list[str] | None = None,
+    normal_share: float | None = None,
 ) -> dict[str, Any]:
     return {
         "attribute": attribute,
@@ -194,5 +200,6 @@ def _entry(
         "unit": UNITS.get(attribute),
         "of": of,
         "normally": normally,
+        "normal_share": None if normal_share is None else round(normal_share, 4),
         "excess": round(excess, 4),
     }

@@ -83,7 +83,9 @@ class ReportWriter:
         sequences = [SequenceReport(i, content, report) for i, content in enumerate(explained)]
         scene = None
         if model:
-            scene = SceneReport(Scene.of(artifacts.parts[0], model, read_sightings(artifacts)), report)
+            scene = SceneReport(
+                Scene.of(artifacts.parts[0], model, read_sightings(artifacts)), report
+            )
         return cls(artifacts, report, sequences, scene, bands)
 
     def write(self, sink: Sink) -> None:
