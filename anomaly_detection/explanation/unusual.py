@@ -28,8 +28,6 @@ NEVER_MOVES = 0.005
 """Nothing ever moves in a region if it moves in at most this share of the normal volumes."""
 LOOKS_SHARE = 0.2
 """Looks are unusual, without another word for them, from this share of the distance on."""
-READ_FROM = {"place": "class", "standing": "class", "looks": "class"}
-"""The attribute whose component explains another one."""
 AS_FAST = "as fast"
 """Entry ``of`` of what is compared with all that moves about as fast."""
 
@@ -67,12 +65,10 @@ class Unusual:
             *self._direction(),
             *self._moving_share(),
         ]
-        if not any(
-            READ_FROM.get(entry["attribute"], entry["attribute"]) == "class" for entry in found
-        ):
+        if not {entry["attribute"] for entry in found} & {"class", "place", "standing"}:
             found += [*self._looks()]
         for entry in found:
-            entry["component"] = self._component(entry["attribute"])
+            entry["component"] = self._component(read_from(entry))
             entry["share"] = round(self.shares[entry["component"]], 4)
         return sorted(found, key=lambda entry: (-entry["share"], -entry["excess"]))
 
@@ -96,8 +92,7 @@ class Unusual:
 
     def _component(self, attribute: str) -> str:
         """The component with the largest share among those from which an attribute is read."""
-        read = READ_FROM.get(attribute, attribute)
-        names = [name for name in self.shares if read in words_of(name).attributes]
+        names = [name for name in self.shares if attribute in words_of(name).attributes]
         return max(names or self.shares, key=lambda name: self.shares[name])
 
     def _nothing_moves_here(self) -> Iterator[dict[str, Any]]:
@@ -128,7 +123,7 @@ class Unusual:
 
     def _looks(self) -> Iterator[dict[str, Any]]:
         """Something that looks unlike all that is normal, and perhaps stands still."""
-        component = self._component("looks")
+        component = self._component("class")
         if "class" not in words_of(component).attributes:
             return
         if self.shares[component] >= LOOKS_SHARE:
@@ -160,6 +155,14 @@ class Unusual:
                 steps = min(_turn(direction, other) for other in common)
                 yield _entry("direction", direction, steps, of=of, normally=common)
                 return
+
+
+def read_from(entry: dict[str, Any]) -> str:
+    """The attribute of components by which an entry is explained."""
+    attribute = entry["attribute"]
+    if attribute == "place" and entry["value"] is None:
+        return "moving_share"
+    return "class" if attribute in ("place", "standing", "looks") else str(attribute)
 
 
 def _outside(
