@@ -22,6 +22,8 @@ SELDOM = 0.05
 """Something "seldom" moves in a region if it moves in a smaller share of the volumes."""
 MOST_DIRECTIONS = 4
 """More directions than this are called "many directions"."""
+MOST_OF_ALL = 0.5
+"""What is normal is told by classes alone if they are seen in this share of the moving volumes."""
 NO_CLASS = "nothing of a known class"
 
 
@@ -75,11 +77,12 @@ def _movement(normal: dict[str, Any]) -> str:
     """What moves, where to and how fast; apart for each class if several are common."""
     classes = {k: v for k, v in (normal["classes"] or {}).items() if k in MOVABLE}
     named = [name for name in classes if classes[name] >= NAMED_CLASS]
-    if len(named) < 2:
-        return _moving(_plural(classes) or "things", normal)
     named.sort(key=lambda name: -classes[name])
-    each = [_moving(PLURALS[name], normal["by_class"][name]) for name in named]
-    return joined(each, "and")
+    each = joined([_moving(PLURALS[name], normal["by_class"][name]) for name in named], "and")
+    if sum(classes[name] for name in named) >= MOST_OF_ALL:
+        return each
+    things = _moving("things", normal)
+    return f"{things}, among them {each}" if each else things
 
 
 def _moving(subject: str, ranges: dict[str, Any]) -> str:

@@ -78,16 +78,24 @@ class Compared:
         known = self.scene.exemplars_of(self.region).known
         return Unusual(self.shown, known, self.scene.classes, self.shares).entries()
 
-    @property
-    def causes(self) -> set[tuple[Any, ...]]:
-        """What is unusual and large enough to be named, without numbers."""
-        return {_cause(entry) for entry in self.unusual if entry["share"] >= NAMED_SHARE}
+    @cached_property
+    def causes(self) -> dict[tuple[Any, ...], float]:
+        """What is unusual, without numbers, and the share of each in the distance.
+
+        The share of moving pixels depends on where in the region something is, and is no cause.
+        """
+        return {
+            _cause(entry): entry["share"]
+            for entry in self.unusual
+            if entry["share"] >= NAMED_SHARE and entry["attribute"] != "moving_share"
+        }
 
 
 def _cause(entry: dict[str, Any]) -> tuple[Any, ...]:
     """An attribute, and on which side of its range or which word it is."""
-    value = entry["value"]
-    return entry["attribute"], value if entry["high"] is None else value > entry["high"]
+    value, high = entry["value"], entry["high"]
+    is_number = isinstance(value, float) and high is not None
+    return entry["attribute"], value > high if is_number else value
 
 
 def detection_to_reason(
@@ -128,16 +136,19 @@ def most_telling(
     """The volume that shows best why something was detected.
 
     A single volume may be read wrongly: it shows a part of an object, or two of them. So all
-    far volumes around the peak are heard. Each speaks for its causes with the square of its
-    distance; the volume that is heard best has the causes for which most is spoken.
+    far volumes around the peak are heard. Each speaks for its causes, with the share that they have
+    in the square of its distance. Of the volumes with the cause for which most is spoken, it is
+    the farthest one.
     """
     volumes = [compared(*volume) for volume in volumes_around(detection, features, scene)]
     least = FAR_SHARE * max(volume.distance for volume in volumes)
     far = [volume for volume in volumes if volume.distance >= least]
     spoken: Counter[tuple[Any, ...]] = Counter()
     for volume in far:
-        spoken.update(dict.fromkeys(volume.causes, volume.distance**2))
-    return max(far, key=lambda v: (sum(spoken[cause] for cause in v.causes), v.distance))
+        for cause, share in volume.causes.items():
+            spoken[cause] += share * volume.distance**2
+    [(first, _)] = spoken.most_common(1) or [(None, 0)]
+    return max(far, key=lambda volume: (first in volume.causes, volume.distance))
 
 
 def volumes_around(

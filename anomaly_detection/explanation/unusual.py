@@ -68,7 +68,7 @@ class Unusual:
         if not {entry["attribute"] for entry in found} & {"class", "place", "standing"}:
             found += [*self._looks()]
         for entry in found:
-            entry["component"] = self._component(read_from(entry))
+            entry["component"] = self._component(entry)
             entry["share"] = round(self.shares[entry["component"]], 4)
         return sorted(found, key=lambda entry: (-entry["share"], -entry["excess"]))
 
@@ -90,23 +90,22 @@ class Unusual:
         enough = ranges and (ranges.moving_volumes or 0) >= LEAST_VOLUMES
         return ranges if enough else None
 
-    def _component(self, attribute: str) -> str:
-        """The component with the largest share among those from which an attribute is read."""
+    def _component(self, entry: dict[str, Any]) -> str:
+        """The component with the largest share among those from which an entry is read."""
+        attribute = read_from(entry)
         names = [name for name in self.shares if attribute in words_of(name).attributes]
         return max(names or self.shares, key=lambda name: self.shares[name])
 
     def _nothing_moves_here(self) -> Iterator[dict[str, Any]]:
         """Something moves where nothing ever moved."""
         normal = self.known.ranges
-        never = normal.moving_volumes is not None and (
-            normal.moving_volumes <= NEVER_MOVES * normal.volumes
-        )
-        if self._moves and never:
+        if self._moves and (normal.moving_volumes or 0) <= NEVER_MOVES * normal.volumes:
             yield _entry("place", None)
 
     def _class(self) -> Iterator[dict[str, Any]]:
         """A class that is not seen here, or nowhere in the scene."""
-        name, classes = self.shown["class"], self.known.ranges.classes
+        name = self.shown["class"] if self._moves is None else self._movable
+        classes = self.known.ranges.classes
         if name and classes and classes[name] < RARE_CLASS and self._moves is not False:
             kind = "place" if name in self.scene_classes else "class"
             yield _entry(kind, name, normal_share=classes[name])
@@ -123,12 +122,12 @@ class Unusual:
 
     def _looks(self) -> Iterator[dict[str, Any]]:
         """Something that looks unlike all that is normal, and perhaps stands still."""
-        component = self._component("class")
-        if "class" not in words_of(component).attributes:
-            return
-        if self.shares[component] >= LOOKS_SHARE:
-            kind = "standing" if self._moves is False else "looks"
-            yield _entry(kind, None, of=self._movable)
+        kind = "standing" if self._moves is False else "looks"
+        entry = _entry(kind, None, of=self._movable)
+        component = self._component(entry)
+        sees_class = "class" in words_of(component).attributes
+        if sees_class and self.shares[component] >= LOOKS_SHARE:
+            yield entry
 
     def _speed(self) -> Iterator[dict[str, Any]]:
         name = self._movable if self._of_class else None
@@ -157,11 +156,11 @@ class Unusual:
                 return
 
 
-def read_from(entry: dict[str, Any]) -> str:
-    """The attribute of components by which an entry is explained."""
+def read_from(entry: dict[str, Any]) -> str | None:
+    """The attribute of components by which an entry is explained; ``None`` if by any component."""
     attribute = entry["attribute"]
     if attribute == "place" and entry["value"] is None:
-        return "moving_share"
+        return None
     return "class" if attribute in ("place", "standing", "looks") else str(attribute)
 
 
