@@ -41,9 +41,7 @@ NEVER_SEEN = 0.005
 MOVEMENT = frozenset({"speed", "moving_share", "direction"})
 """Attributes that ``volume_to_words`` already gives."""
 NAMED_SHARE = 0.1
-"""A component with an unusual attribute is named if it has at least this share of the distance."""
-NAMED_ALONE = 0.2
-"""A component without an unusual attribute is named if it has at least this share."""
+"""What is unusual is named if at least this share of the distance belongs to it."""
 
 
 def box_to_place(box_xyxy_px: list[int], grid: RegionGrid) -> str:
@@ -110,23 +108,23 @@ def unusual_to_words(record: dict[str, Any], floor_px_per_frame: float) -> str:
 
     Empty if nothing is that has a large enough share.
     """
-    shares: dict[str, float] = record["peak"]["shares"]
-    unusual: list[dict[str, Any]] = record["unusual"]
-    words, is_named = [], False
-    for component in sorted(shares, key=lambda name: -shares[name]):
-        causes = [
-            _cause(entry, floor_px_per_frame)
-            for entry in unusual
-            if entry["component"] == component
-        ]
-        if shares[component] >= (NAMED_SHARE if causes else NAMED_ALONE):
-            is_named = is_named or bool(causes)
-            causes = causes or [(f"details of {words_of(component).label}", [])]
-            if len(shares) > 1:
-                together = "together " if len(causes) > 1 else ""
-                causes[-1][1].append(f"{together}{percent(shares[component])} of the distance")
-            words += [f"{name} ({'; '.join(more)})" if more else name for name, more in causes]
-    return ", then ".join(words) if is_named else ""
+    unusual = [entry for entry in record["unusual"] if entry["share"] >= NAMED_SHARE]
+    words = []
+    for component in dict.fromkeys(entry["component"] for entry in unusual):
+        causes = [entry for entry in unusual if entry["component"] == component]
+        words += _causes_to_words(causes, floor_px_per_frame, len(record["peak"]["shares"]) > 1)
+    return ", then ".join(words)
+
+
+def _causes_to_words(
+    entries: list[dict[str, Any]], floor_px_per_frame: float, has_parts: bool
+) -> list[str]:
+    """What is unusual in one component, with its share if there are others."""
+    causes = [_cause(entry, floor_px_per_frame) for entry in entries]
+    if has_parts:
+        together = "together " if len(causes) > 1 else ""
+        causes[-1][1].append(f"{together}{percent(entries[0]['share'])} of the distance")
+    return [f"{name} ({'; '.join(more)})" if more else name for name, more in causes]
 
 
 def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:

@@ -7,7 +7,7 @@ the share that its component has in the distance, the largest first; attributes 
 the normal range.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from exemplar_selection.normal_ranges import COMMON_DIRECTION, ClassRanges, NormalSightings
 from exemplar_selection.volume_attributes import DIRECTIONS, MOVABLE, STILL_SHARE
 from feature_extraction.registry import words_of
+from vadloc.features import MOVING
+from vadloc.versions import is_motion
 
 UNITS = {"speed": "px/frame", "moving_share": "share of the pixels"}
 LEAST_WIDTH = {"speed": 0.1, "moving_share": 0.5}
@@ -54,7 +56,7 @@ class Unusual:
         Returns:
             For each its name, value, range and unit; ``of``, the class with whose normal range it
             was compared (``None``: with all that is seen there); ``normally``, the normal
-            directions; its component and the share of this component in the distance; and how many
+            directions; its component and the share of the distance that belongs to it; and how many
             widths of the range it lies outside (for a direction: steps of 45 degrees from the
             nearest normal one; for all else that is no number: 1).
         """
@@ -69,7 +71,8 @@ class Unusual:
             found += [*self._looks()]
         for entry in found:
             entry["component"] = self._component(entry)
-            entry["share"] = round(self.shares[entry["component"]], 4)
+        for entry in found:
+            entry["share"] = round(self._share(entry, found), 4)
         return sorted(found, key=lambda entry: (-entry["share"], -entry["excess"]))
 
     @cached_property
@@ -95,6 +98,28 @@ class Unusual:
         attribute = read_from(entry)
         names = [name for name in self.shares if attribute in words_of(name).attributes]
         return max(names or self.shares, key=lambda name: self.shares[name])
+
+    def _share(self, entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> float:
+        """The share of an entry's component in the distance, with what belongs to it.
+
+        What is unusually fast also changes how its directions look, to a network. So components of
+        the same kind (motion, or looks) from which nothing unusual is read belong to the first
+        component of their kind from which something is.
+        """
+        if read_from(entry) is None:
+            return 1.0
+        kind = is_of_motion(entry["component"])
+        alike = [other for other in found if is_of_motion(other["component"]) == kind]
+        alike.sort(key=lambda other: -self.shares[other["component"]])
+        first = min(alike, key=lambda other: other["attribute"] == "moving_share")["component"]
+        claimed = {other["component"] for other in alike}
+        rest = (
+            share
+            for name, share in self.shares.items()
+            if is_of_motion(name) == kind and name not in claimed
+        )
+        own = self.shares[entry["component"]]
+        return own + sum(rest) if entry["component"] == first else own
 
     def _nothing_moves_here(self) -> Iterator[dict[str, Any]]:
         """Something moves where nothing ever moved."""
@@ -154,6 +179,11 @@ class Unusual:
                 steps = min(_turn(direction, other) for other in common)
                 yield _entry("direction", direction, steps, of=of, normally=common)
                 return
+
+
+def is_of_motion(component: str) -> bool:
+    """Whether a component describes motion, and not looks."""
+    return component == MOVING or is_motion(component)
 
 
 def read_from(entry: dict[str, Any]) -> str | None:
