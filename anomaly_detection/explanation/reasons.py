@@ -25,8 +25,6 @@ from anomaly_detection.explanation.unusual import Unusual
 from exemplar_selection.parts_reader import PartsReader
 from vadloc.features import SequenceFeatures
 
-REACH = 2
-"""Regions up to so many rows and columns from the peak are looked at."""
 FAR_SHARE = 0.5
 """Volumes are heard if their distance is at least this share of the largest."""
 
@@ -136,34 +134,33 @@ def most_telling(
     """The volume that shows best why something was detected.
 
     A single volume may be read wrongly: it shows a part of an object, or two of them. So all
-    far volumes around the peak are heard. Each speaks for its causes, with the share that they have
-    in the square of its distance. Of the volumes with the cause for which most is spoken, it is
-    the farthest one.
+    volumes around the peak are heard in which something is unusual, and whose distance would be an
+    alarm by itself and is at least ``FAR_SHARE`` of the largest. Each speaks for its causes, with
+    the share that they have in the square of its distance. Of the volumes with the cause for which
+    most is spoken, it is the farthest one. If none is heard, it is the farthest of all.
     """
-    volumes = [compared(*volume) for volume in volumes_around(detection, features, scene)]
-    least = FAR_SHARE * max(volume.distance for volume in volumes)
-    far = [volume for volume in volumes if volume.distance >= least]
+    around = [compared(*volume) for volume in volumes_around(detection, features, scene)]
+    heard = [v for v in around if v.distance >= detection.threshold and v.causes]
+    least = FAR_SHARE * max((volume.distance for volume in heard), default=0.0)
+    heard = [volume for volume in heard if volume.distance >= least]
     spoken: Counter[tuple[Any, ...]] = Counter()
-    for volume in far:
+    for volume in heard:
         for cause, share in volume.causes.items():
             spoken[cause] += share * volume.distance**2
-    [(first, _)] = spoken.most_common(1) or [(None, 0)]
-    return max(far, key=lambda volume: (first in volume.causes, volume.distance))
+    [(most, _)] = spoken.most_common(1) or [((), 0.0)]
+    telling = [volume for volume in heard if most in volume.causes] or around
+    return max(telling, key=lambda volume: volume.distance)
 
 
 def volumes_around(
     detection: Detection, features: SequenceFeatures, scene: Scene
 ) -> list[tuple[int, int]]:
-    """Time step and region of the volumes around the peak that the detection covers."""
+    """Time step and region of the volumes that cover the peak, or are just before or after it."""
     frame, row, column = detection.peak
     length = scene.config.regions.frames_per_volume
-    found = []
-    for step, first in enumerate(features.first_frame.tolist()):
-        if abs(first + length // 2 - frame) > length:
-            continue
-        for region in scene.grid.regions_over(row, column):
-            found.append((step, region))
-    return found
+    near = np.abs(features.first_frame + length // 2 - frame) <= length
+    regions = scene.grid.regions_over(row, column)
+    return [(step, region) for step in np.flatnonzero(near).tolist() for region in regions]
 
 
 def _reason(
