@@ -167,6 +167,8 @@ def _unseen(entry: dict[str, Any], floor: float) -> str:
     attribute, value, like = entry["attribute"], entry["value"], entry["of"]
     if _is_unlike(entry):
         return "unlike all that was seen here" + (f", most like a {like}" if like else "")
+    if value is None and entry["high"]:
+        return f"at most {percent(entry['high'])} of it ever moved here in training video"
     if value is None:
         faster = f" faster than {number(floor)} px/frame" if floor else ""
         return f"nothing has ever moved{faster} here in training video"

@@ -28,6 +28,9 @@ LEAST_VOLUMES = 10
 """A class has its own normal speed and directions if it moves in at least so many volumes."""
 NEVER_MOVES = 0.005
 """Nothing ever moves in a region if it moves in at most this share of the normal volumes."""
+GRAZED, GRAZED_FACTOR = 0.1, 3
+"""Things only graze a region if at most ``GRAZED`` of its pixels move normally. Where so many times
+more of them move than normally, the place is unusual."""
 LOOKS_SHARE = 0.2
 """Looks are unusual, without another word for them, from this share of the distance on."""
 AS_FAST = "as fast"
@@ -160,8 +163,12 @@ class Unusual:
         yield from _outside("speed", self.shown["speed"], bounds, name)
 
     def _moving_share(self) -> Iterator[dict[str, Any]]:
-        bounds = self.known.ranges.moving_share
-        yield from _outside("moving_share", self.shown["moving_share"], bounds, None)
+        """More or less of the volume moves than normally, or much more where hardly any does."""
+        share, bounds = self.shown["moving_share"], self.known.ranges.moving_share
+        for entry in _outside("moving_share", share, bounds, None):
+            high = entry["high"]
+            grazed = high <= GRAZED and share >= GRAZED_FACTOR * high
+            yield _entry("place", None, high=high) if grazed else entry
 
     def _direction(self) -> Iterator[dict[str, Any]]:
         """A direction that is rare among all, its class, or what moves about as fast."""
@@ -190,7 +197,7 @@ def read_from(entry: dict[str, Any]) -> str | None:
     """The attribute of components by which an entry is explained; ``None`` if by any component."""
     attribute = entry["attribute"]
     if attribute == "place" and entry["value"] is None:
-        return None
+        return "moving_share" if entry["high"] else None
     return "class" if attribute in ("place", "standing", "looks") else str(attribute)
 
 
