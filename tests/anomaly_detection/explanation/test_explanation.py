@@ -251,7 +251,7 @@ def test_sentence_of_networks_names_classes_and_shares() -> None:
     assert sentence(comparison, VolumeAttributes(walkers)).partition("right: ")[2] == (
         "a cyclist moving left at 5.0 px/frame. Here normally: persons moving right at "
         "1.0-1.4 px/frame (nearest: Train004, frames 40-49, stands for 312 volumes). Unusual: "
-        "speed (3.6 times the highest normal one; 70 % of the distance), then class (no cyclist "
+        "speed (3.6 times the highest normal one; 75 % of the distance), then class (no cyclist "
         "was ever seen in training video; 20 % of the distance)."
     )
 

@@ -176,7 +176,7 @@ def test_the_sentence_of_a_car_that_drives_the_wrong_way() -> None:
         (
             shown("person", "right", 1.0),
             [STILL],
-            "place (nothing has ever moved here in training video; 90 % of the distance)",
+            "place (nothing has ever moved here in training video; 100 % of the distance)",
         ),
     ],
 )
@@ -216,3 +216,27 @@ def test_sentences_of_looks(record: dict[str, Any], begins: str, ends: str) -> N
     text = words(record, ROAD, shares=APPEARANCE)
     assert text.startswith(begins)
     assert text.endswith(f"Unusual: {ends}")
+
+
+NETWORK = {"angle": 0.4, "speed": 0.25, "background": 0.15, "appearance": 0.2}
+
+
+def test_components_of_motion_belong_to_what_is_read_from_one_of_them() -> None:
+    fast = shown("person", "right", 4.8)
+    found = {e["attribute"]: e["share"] for e in entries(fast, ROAD, shares=NETWORK)}
+    assert found == {"speed": pytest.approx(0.8), "looks": 0.2}
+    wrong_way = shown("car", "left", 9.0)
+    found = {e["attribute"]: e["share"] for e in entries(wrong_way, ROAD, shares=NETWORK)}
+    assert found == {"direction": pytest.approx(0.55), "speed": 0.25, "looks": 0.2}
+
+
+def test_where_things_only_graze_a_region_more_is_unusual_for_the_place() -> None:
+    edge: list[Row] = [STILL, ("person", "right", 1.0, 0.1, 200)]
+    person = shown("person", "right", 1.0, 0.4)
+    assert causes(person, edge, shares=NAMED) == [("place", None)]
+    assert "place (at most 10 % of it ever moved here in training video; 90 %" in words(
+        person, edge, shares=NAMED
+    )
+    assert causes(shown("person", "right", 1.0, 0.25), edge, shares=NAMED) == [
+        ("moving_share", 0.25)
+    ]
