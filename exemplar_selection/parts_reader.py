@@ -25,11 +25,13 @@ class PartsReader:
         of_class: Number and reader of the part; ``None`` if no part knows classes.
         of_motion: The same of motion.
         floors_px_per_frame: ``(regions,)``: the speed below which that part measures nothing.
+        other_motions: Numbers of the other parts that know motion.
     """
 
     of_class: tuple[int, AttributeReader] | None
     of_motion: tuple[int, AttributeReader] | None
     floors_px_per_frame: NDArray[np.float64]
+    other_motions: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, artifacts: Artifacts, grid: RegionGrid) -> "PartsReader":
@@ -53,7 +55,8 @@ class PartsReader:
 
         none = np.zeros(grid.region_count)
         lowest = none if motion is None else floors[motion]
-        return cls(reader(min(classes, default=None)), reader(motion), lowest)
+        others = tuple(number for number in motions if number != motion)
+        return cls(reader(min(classes, default=None)), reader(motion), lowest, others)
 
     def __call__(self, parts: Sequence[Described]) -> VolumeAttributes:
         """What volumes show.

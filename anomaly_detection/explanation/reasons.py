@@ -7,7 +7,7 @@ another.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,8 +23,11 @@ from anomaly_detection.explanation.scene import Scene
 from anomaly_detection.explanation.sentences import NAMED_SHARE, comparison_to_words
 from anomaly_detection.explanation.unusual import Unusual
 from exemplar_selection.parts_reader import PartsReader
+from feature_extraction.registry import words_of
 from vadloc.features import SequenceFeatures
 
+FLOOR_MARGIN = 1.2
+"""What is hardly faster than the least speed that a part measures is not called fast."""
 FAR_SHARE = 0.5
 """Volumes are heard if their distance is at least this share of the largest."""
 
@@ -40,6 +43,7 @@ class Compared:
         divisors: D of each part.
         scene: The exemplars of the first part, with what is normal.
         shown: The record of what the volume shows.
+        others: Component, speed and normal speeds of other parts that measure motion.
     """
 
     step: int
@@ -48,6 +52,7 @@ class Compared:
     divisors: Sequence[float]
     scene: Scene
     shown: dict[str, Any]
+    others: Sequence[tuple[str, float, tuple[float, float]]] = ()
 
     @cached_property
     def squares(self) -> NDArray[np.float64]:
@@ -74,7 +79,8 @@ class Compared:
     def unusual(self) -> list[dict[str, Any]]:
         """What is unusual about the volume."""
         known = self.scene.exemplars_of(self.region).known
-        return Unusual(self.shown, known, self.scene.classes, self.shares).entries()
+        classes = self.scene.classes
+        return Unusual(self.shown, known, classes, self.shares, self.others).entries()
 
     @cached_property
     def causes(self) -> dict[tuple[Any, ...], float]:
@@ -117,12 +123,28 @@ def detection_to_reason(
         parts = zip(features, scenes, strict=True)
         shown = read([volume_of(step, region, of_part) for of_part in features])
         comparisons = [compare(step, region, *part) for part in parts]
-        return Compared(
-            step, region, comparisons, list(divisors.values()), scenes[0], shown.record(0)
-        )
+        others = [
+            other
+            for number in read.other_motions
+            for other in other_speed(step, region, features[number], scenes[number])
+        ]
+        over, first = list(divisors.values()), scenes[0]
+        return Compared(step, region, comparisons, over, first, shown.record(0), others)
 
     volume = most_telling(detection, features[0], scenes[0], compared)
     return _reason(volume, int(features[0].first_frame[volume.step]), scenes, read, list(divisors))
+
+
+def other_speed(
+    step: int, region: int, features: SequenceFeatures, scene: Scene
+) -> Iterator[tuple[str, float, tuple[float, float]]]:
+    """Component, speed and normal speeds of a volume in a part, if something moves there."""
+    speed = scene.attributes_of(*volume_of(step, region, features)).record(0)["speed"]
+    normal = scene.of_exemplars(region).ranges.speed or (0.0, 0.0)
+    floor = float(scene.floors_px_per_frame[region])
+    name = next(n for n in scene.model.components if "speed" in words_of(n).attributes)
+    if speed is not None:
+        yield name, speed, (0.0, max(normal[1], FLOOR_MARGIN * floor))
 
 
 def most_telling(

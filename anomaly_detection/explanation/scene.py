@@ -87,6 +87,12 @@ class Scene:
             self._regions[region] = RegionExemplars(rows, shown, self._known(region, rows, shown))
         return self._regions[region]
 
+    def of_exemplars(self, region: int) -> NormalSightings:
+        """What is normal in a region according to its exemplars alone."""
+        exemplars = self.exemplars_of(region)
+        counts = self.model.counts[exemplars.rows]
+        return NormalSightings(exemplars.shown.sightings, counts, len(counts))
+
     def _known(
         self, region: int, rows: NDArray[np.int64], shown: VolumeAttributes
     ) -> NormalSightings:

@@ -112,16 +112,16 @@ def unusual_to_words(record: dict[str, Any], floor_px_per_frame: float) -> str:
     words = []
     for component in dict.fromkeys(entry["component"] for entry in unusual):
         causes = [entry for entry in unusual if entry["component"] == component]
-        words += _causes_to_words(causes, floor_px_per_frame, len(record["peak"]["shares"]) > 1)
+        words += _causes_to_words(causes, floor_px_per_frame, record["peak"])
     return ", then ".join(words)
 
 
 def _causes_to_words(
-    entries: list[dict[str, Any]], floor_px_per_frame: float, has_parts: bool
+    entries: list[dict[str, Any]], floor_px_per_frame: float, peak: dict[str, Any]
 ) -> list[str]:
     """What is unusual in one component, with its share if there are others."""
-    causes = [_cause(entry, floor_px_per_frame) for entry in entries]
-    if has_parts:
+    causes = [_cause(entry, floor_px_per_frame, peak["attributes"]["speed"]) for entry in entries]
+    if len(peak["shares"]) > 1:
         together = "together " if len(causes) > 1 else ""
         causes[-1][1].append(f"{together}{percent(entries[0]['share'])} of the distance")
     return [f"{name} ({'; '.join(more)})" if more else name for name, more in causes]
@@ -143,7 +143,9 @@ def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
     return f"no attribute alone, but all together; the nearest exemplar: {words}{why}"
 
 
-def _cause(entry: dict[str, Any], floor_px_per_frame: float) -> tuple[str, list[str]]:
+def _cause(
+    entry: dict[str, Any], floor_px_per_frame: float, speed: float | None
+) -> tuple[str, list[str]]:
     """The words for an unusual attribute, and the details that the sentence does not give yet."""
     attribute, value, low, high = (entry[key] for key in ("attribute", "value", "low", "high"))
     details = []
@@ -158,6 +160,8 @@ def _cause(entry: dict[str, Any], floor_px_per_frame: float) -> tuple[str, list[
         normally = "none" if normally == "0" else f"{normally} %"
         details.append(f"{percent(value)}, normally {normally}")
     if attribute == "speed":
+        if value != speed:
+            details.append(f"its fast pixels move at {number(value)} px/frame")
         details.append(_times(value, low, high, of=entry["of"]))
     return LABELS[attribute], details
 

@@ -46,12 +46,15 @@ class Unusual:
         known: What is normal in its region.
         scene_classes: The classes that are normal somewhere in the scene.
         shares: Share of each component in the distance, all parts of a version together.
+        others: Name of a component, speed and normal speeds, where another part than the one from
+            which ``shown`` was read measures motion; the range begins at 0.
     """
 
     shown: dict[str, Any]
     known: NormalSightings
     scene_classes: frozenset[str]
     shares: Mapping[str, float]
+    others: Sequence[tuple[str, float, tuple[float, float]]] = ()
 
     def entries(self) -> list[dict[str, Any]]:
         """The unusual attributes, the most important first.
@@ -74,6 +77,7 @@ class Unusual:
             found += [*self._looks()]
         for entry in found:
             entry["component"] = self._component(entry)
+        found = self._with_others(found)
         for entry in found:
             entry["share"] = round(self._share(entry, found), 4)
         return sorted(found, key=lambda entry: (-entry["share"], -entry["excess"]))
@@ -101,6 +105,17 @@ class Unusual:
         attribute = read_from(entry)
         names = [name for name in self.shares if attribute in words_of(name).attributes]
         return max(names or self.shares, key=lambda name: self.shares[name])
+
+    def _with_others(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Also a speed that is too high according to another part, if that has a larger share."""
+        for component, speed, bounds in self.others:
+            known = [entry for entry in found if entry["attribute"] == "speed"]
+            least = max((self.shares[entry["component"]] for entry in known), default=0.0)
+            entries = [*_outside("speed", speed, bounds, None)]
+            if entries and self.shares[component] > least:
+                found = [entry for entry in found if entry not in known]
+                found.append(entries[0] | {"component": component})
+        return found
 
     def _share(self, entry: dict[str, Any], found: Sequence[dict[str, Any]]) -> float:
         """The share of an entry's component in the distance, with what belongs to it.
