@@ -256,7 +256,8 @@ def print_verdicts(scenes: list[Artifacts], *, every_track: bool) -> None:
             print(row(scene, found))
         every = [verdict for found in by_scene.values() for verdict in found]
         for kind in KINDS:
-            print(row(f"main cause: {kind}", (v for v in every if v.track.causes[0] == kind)))
+            if of_kind := [v for v in every if v.track.causes[0] == kind]:
+                print(row(f"main cause: {kind}", of_kind))
         print(row("all", every))
         for scene, found in by_scene.items() if every_track else ():
             print(*(f"  {scene} {verdict_to_line(v)}" for v in found), sep="\n")
