@@ -116,7 +116,8 @@ class NormalSightings:
         assert self._moving is not None
         with np.errstate(invalid="ignore"):
             factor = np.abs(np.log(self.seen.speed_px_per_frame / speed_px_per_frame))
-            return self._directions(np.where(factor <= np.log(SIMILAR_SPEED), self._moving, 0))
+            weights = np.where(factor <= np.log(SIMILAR_SPEED), self._moving, 0)
+        return self._directions(weights) or {}
 
     @cached_property
     def _moving(self) -> NDArray[np.int64] | None:
@@ -124,7 +125,7 @@ class NormalSightings:
         is_moving = self.seen.is_moving
         return None if is_moving is None else np.where(is_moving, self.counts, 0)
 
-    def _directions(self, weights: NDArray[np.int64] | None) -> Any:
+    def _directions(self, weights: NDArray[np.int64] | None) -> dict[str, float] | None:
         if weights is None or self.seen.direction is None:
             return None
         return _shares(DIRECTIONS, self.seen.direction, weights)

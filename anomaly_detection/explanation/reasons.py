@@ -6,7 +6,7 @@ and what is unusual about it is read from all parts together: the class from one
 another.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,7 +58,7 @@ class Compared:
     def squares(self) -> NDArray[np.float64]:
         """The square of the distance in each part, in its divisors."""
         distances = np.array([comparison.nearest[1] for comparison in self.comparisons])
-        return (distances / np.array(self.divisors)) ** 2
+        return np.asarray((distances / np.array(self.divisors)) ** 2)
 
     @property
     def distance(self) -> float:
@@ -165,11 +165,11 @@ def most_telling(
     heard = [v for v in around if v.distance >= detection.threshold and v.causes]
     least = FAR_SHARE * max((volume.distance for volume in heard), default=0.0)
     heard = [volume for volume in heard if volume.distance >= least]
-    spoken: Counter[tuple[Any, ...]] = Counter()
+    spoken: defaultdict[tuple[Any, ...], float] = defaultdict(float)
     for volume in heard:
         for cause, share in volume.causes.items():
             spoken[cause] += share * volume.distance**2
-    [(most, _)] = spoken.most_common(1) or [((), 0.0)]
+    most = max(spoken, key=lambda cause: spoken[cause], default=())
     telling = [volume for volume in heard if most in volume.causes] or around
     return max(telling, key=lambda volume: volume.distance)
 
