@@ -168,7 +168,7 @@ def is_right(entry: dict[str, Any], track: Track, cause: str) -> bool:
         return bool(attribute == "speed" and (value > entry["high"]) == track.is_faster)
     if cause == "kind":
         right = attribute in ("class", "place") and value == track.class_name
-        return right or attribute == "looks"
+        return bool(right or attribute == "looks")
     if cause in ("place", "standing"):
         return bool(attribute == cause and no_class_or_right)
     if cause == "left behind":
