@@ -36,12 +36,13 @@ SCHEMAS = {
     "exemplars": 2,
     "merged": 2,
     "divisors": 1,
+    "sightings": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
-    "report": 2,
+    "report": 3,
     "calibration": 1,
-    "explanations": 1,
+    "explanations": 2,
     "views": 1,
 }
 """Schema number of each kind. Raise it whenever the content of the kind or its computation changes.
@@ -161,6 +162,16 @@ class Stamps(Inputs):
 
         return self._once("divisors", hashed)
 
+    def _sightings_stamp(self) -> str:
+        """The stamp of what training video shows, of a version of parts."""
+
+        def hashed() -> str:
+            train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
+            parts = [part.version for part in self.parts]
+            return _hash("sightings", parts, train, self.config.distance.stationary)
+
+        return self._once("sightings", hashed)
+
     def _model_stamp(self) -> str:
         """The stamp of what comes last of exemplars: the model, or the divisors of the parts."""
         return self._divisors_stamp() if VERSIONS[self.version].parts else self._merged_stamp()
@@ -177,7 +188,9 @@ class Stamps(Inputs):
 
     def _explanations_stamp(self, sequence: str) -> str:
         alarms, dataset = self.config.alarms, self.config.dataset
-        inputs = self._scores_stamp(sequence), self.config.evaluation.connectivity
+        inputs = [self._scores_stamp(sequence), self.config.evaluation.connectivity]
+        if VERSIONS[self.version].parts:
+            inputs.append(self._sightings_stamp())
         return _hash("explanations", *inputs, dataset.frames_per_second, alarms)
 
     def _views_stamp(self, sequence: str) -> str:

@@ -145,6 +145,20 @@ class Divisors(_Content):
         return self
 
 
+class Sightings(_Content):
+    """What training video shows in each region, see ``exemplar_selection.sightings``."""
+
+    regions: Count
+    keys: Annotated[Any, Array("int64", "rows", least=0)]
+    counts: Annotated[Any, Array("int64", "rows", least=1)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (np.diff(self.keys) < 1).any():
+            raise ValueError("the keys do not rise")
+        return self
+
+
 class ScoreDetails(_Content):
     """Frame size, cell size and duration of a score map."""
 
@@ -331,6 +345,7 @@ CONTENTS: dict[str, Any] = {
     "exemplars": ExemplarFile,
     "merged": ExemplarFile,
     "divisors": Divisors,
+    "sightings": Sightings,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,
