@@ -5,8 +5,9 @@ reaches. Each training sequence is left out in turn: the .999 quantile of the di
 volumes to the exemplars of the other training sequences is taken, and D is the mean over the
 sequences. The only training sequence is halved, and each half is compared with the other one.
 
-D is never below ``LEAST_DIVISOR``: where left-out volumes are nearer than that, as in video without
-movement, the smallest difference would count beyond measure.
+D is never below the least divisor of the part (``vadloc.versions.Part``): where left-out volumes
+are nearer than that, as in video without movement, the smallest difference would count beyond
+measure.
 """
 
 from collections.abc import Sequence
@@ -23,25 +24,25 @@ from vadloc.artifacts import Artifacts
 from vadloc.features import load_features
 
 QUANTILE = 0.999
-LEAST_DIVISOR = 0.05
-"""Smaller distances mean little: the default ``[exemplars] threshold`` drops volumes so near."""
 
 
-def quantiles_to_divisor(quantiles: NDArray[np.float64]) -> tuple[float, bool]:
+def quantiles_to_divisor(quantiles: NDArray[np.float64], least: float) -> tuple[float, bool]:
     """D of one part, and whether it is the mean of the quantiles and not the least divisor.
 
     Args:
         quantiles: ``(left out,)``: of each sequence or half that was left out.
+        least: The least divisor of the part.
     """
     mean = float(quantiles.mean())
-    return max(mean, LEAST_DIVISOR), mean >= LEAST_DIVISOR
+    return max(mean, least), mean >= least
 
 
-def measure_divisors(parts: Sequence[Artifacts]) -> dict[str, Any]:
+def measure_divisors(parts: Sequence[Artifacts], least: Sequence[float]) -> dict[str, Any]:
     """The divisors of all parts of a version.
 
     Args:
         parts: The results of each part, whose exemplars are selected.
+        least: The least divisor of each part.
 
     Returns:
         A dict with, for each part, its name in ``parts``, its D in ``divisors``, and in
@@ -55,7 +56,7 @@ def measure_divisors(parts: Sequence[Artifacts]) -> dict[str, Any]:
     measured = [_left_out_quantiles(part) for part in parts]
     names, volumes = measured[0][1:]
     quantiles = np.array([values for values, _, _ in measured])
-    divisors = [quantiles_to_divisor(values) for values in quantiles]
+    divisors = [quantiles_to_divisor(*pair) for pair in zip(quantiles, least, strict=True)]
     source = "sequences" if len(parts[0].sequences("train")) > 1 else "halves"
     return {
         "parts": [part.version for part in parts],

@@ -62,7 +62,8 @@ def _shared_by_parts(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """What is made of all parts of a version together."""
     divisors, sightings = work.artifacts.divisors(), work.artifacts.sightings()
     if work.lacks(divisors):
-        content = measure_divisors(work.artifacts.parts)
+        least = [part.least_divisor for part in VERSIONS[work.artifacts.version].parts]
+        content = measure_divisors(work.artifacts.parts, least)
         yield divisors, {"schema": SCHEMAS["divisors"], **content}
     if work.lacks(sightings):
         yield sightings, {"schema": SCHEMAS["sightings"], **count_sightings(work.artifacts)}

@@ -26,7 +26,7 @@ from vadloc.errors import VadlocError
 from vadloc.features import MOVING, SequenceFeatures, check_frame_size, load_features
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
-from vadloc.versions import extractors_of, is_motion
+from vadloc.versions import extractors_of, fixed_scales, is_motion
 
 COMMAND = "exemplar_selection.select_exemplars"
 
@@ -83,12 +83,16 @@ def scale(artifacts: Artifacts, *, overwrite: bool = False) -> None:
 def _measure_scales(artifacts: Artifacts) -> None:
     names = [sequence.name for sequence in artifacts.sequences("train")]
     first = load_features(artifacts, "train", names[0])
-    pairs = _random_pairs(artifacts, names)
+    scales = largest_distances(_random_pairs(artifacts, names), first.widths)
+    fixed = fixed_scales(artifacts.version)
     artifacts.scales().save(
         {
             "schema": SCHEMAS["scales"],
             "components": list(first.components),
-            "scales": largest_distances(pairs, first.widths),
+            "scales": [
+                fixed.get(name, measured)
+                for name, measured in zip(first.components, scales, strict=True)
+            ],
             "height_px": first.height_px,
             "width_px": first.width_px,
         }

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.regions import RegionGrid
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 CROP_PX: Final = 64
 """Side of a region at crop scale: the scale of the motion network and of stored training crops."""
 
@@ -93,8 +94,8 @@ def to_crop_scale(
 
 
 def region_windows(
-    image: NDArray[np.uint8], grid: RegionGrid, *, side: int = CROP_PX
-) -> NDArray[np.uint8]:
+    image: NDArray[_Scalar], grid: RegionGrid, *, side: int = CROP_PX
+) -> NDArray[_Scalar]:
     """Each region's part of an image at crop scale (or of its blocks), as a view.
 
     Args:

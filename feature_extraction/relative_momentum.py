@@ -18,9 +18,9 @@ from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, Rea
 from feature_extraction.flow import MIN_SIDE_PX
 from feature_extraction.momentum import DIRECTIONS, DirectedFlow, momentum_to_movement
 from feature_extraction.speed_scale import learn_speed_scale
+from feature_extraction.training_frames import check_learnt_size
 from feature_extraction.workers import Workers
 from vadloc.config import Config
-from vadloc.errors import VadlocError
 from vadloc.feature_settings import RelativeMomentumFeatures
 from vadloc.regions import RegionGrid
 
@@ -70,7 +70,7 @@ def relative_momentum_extractor(
     Raises:
         VadlocError: The speed scale is of frames of another size.
     """
-    _check_size(grid, learnt)
+    check_learnt_size(grid, learnt)
     return RelativeMomentum(
         config.features["relative_momentum"],
         grid,
@@ -78,15 +78,6 @@ def relative_momentum_extractor(
         frames_per_volume=config.regions.frames_per_volume,
         workers=workers,
     )
-
-
-def _check_size(grid: RegionGrid, learnt: Mapping[str, Any]) -> None:
-    height, width = learnt["height_px"], learnt["width_px"]
-    if (grid.height_px, grid.width_px) != (height, width):
-        raise VadlocError(
-            f"frames of {grid.width_px} x {grid.height_px} px, those of training have {width} x "
-            f"{height}; a model is of one camera view, bring all sequences to one size"
-        )
 
 
 def relative_momentum_read_out(_config: Config) -> ReadOut:

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 
 from feature_extraction.flow import FrameFlow
 from feature_extraction.registry import check_frame_side
+from feature_extraction.training_frames import spread, training_size
 from feature_extraction.workers import Workers
 from vadloc.config import Config
-from vadloc.errors import VadlocError
 from vadloc.feature_settings import RelativeMomentumFeatures
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
 from vadloc.stamps import SCHEMAS
-from vadloc.video.frames import Sequence, read_frames, sequence_size
+from vadloc.video.frames import Sequence, read_frames
 
 LEAST_PX_PER_FRAME = 0.1
 """No cell has a smaller speed scale: optical flow is no more exact."""
@@ -70,27 +70,6 @@ def _sums_around(cells: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.sum(parts, axis=0))
 
 
-def spread_pairs(frame_counts: list[int], most: int) -> list[NDArray[np.int64]]:
-    """Pairs of consecutive frames, spread evenly over all sequences.
-
-    Args:
-        frame_counts: Number of frames of each sequence.
-        most: Largest number of pairs.
-
-    Returns:
-        For each sequence the 0-based first frames of its pairs, ascending.
-    """
-    ends = np.cumsum([max(0, count - 1) for count in frame_counts])
-    total = int(ends[-1])
-    count = min(most, total)
-    chosen = np.arange(count) * total // max(count, 1)
-    starts = [0, *ends[:-1].tolist()]
-    return [
-        chosen[(chosen >= start) & (chosen < end)] - start
-        for start, end in zip(starts, ends.tolist(), strict=True)
-    ]
-
-
 def learn_speed_scale(
     config: Config, sequences: list[Sequence], *, limit: int | None = None
 ) -> dict[str, Any]:
@@ -109,12 +88,10 @@ def learn_speed_scale(
         VadlocError: A sequence cannot be read, or frames differ in size.
     """
     settings: RelativeMomentumFeatures = config.features["relative_momentum"]
-    sizes = [sequence_size(sequence) for sequence in sequences]
-    _check_alike(sequences, sizes)
-    check_frame_side(sequences[0].name, "relative_momentum", *sizes[0][1:])
-    counts = [count if limit is None else min(count, limit) for count, _, _ in sizes]
-    grid = RegionGrid(*sizes[0][1:], config.regions.size_px, config.regions.stride_px)
-    chosen = spread_pairs(counts, settings.scale_pairs)
+    counts, height, width = training_size(sequences, limit=limit)
+    check_frame_side(sequences[0].name, "relative_momentum", height, width)
+    grid = RegionGrid(height, width, config.regions.size_px, config.regions.stride_px)
+    chosen = spread([max(0, count - 1) for count in counts], settings.scale_pairs)
     pairs = (
         pair
         for sequence, firsts in zip(sequences, chosen, strict=True)
@@ -130,18 +107,6 @@ def learn_speed_scale(
             squares, cubes, shrinkage=settings.scale_shrinkage
         ),
     }
-
-
-def _check_alike(sequences: list[Sequence], sizes: list[tuple[int, int, int]]) -> None:
-    """Refuse sequences whose frames differ in size."""
-    _, height, width = sizes[0]
-    for sequence, (_, other_height, other_width) in zip(sequences, sizes, strict=True):
-        if (other_height, other_width) != (height, width):
-            raise VadlocError(
-                f"{sequence.name}: frames of {other_width} x {other_height} px, those of "
-                f"{sequences[0].name} have {width} x {height}; a model is of one camera view, "
-                "bring all sequences to one size"
-            )
 
 
 def _read_pairs(sequence: Sequence, firsts: set[int]) -> Iterator[Pair]:

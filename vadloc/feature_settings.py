@@ -46,6 +46,24 @@ class RelativeMomentumFeatures(FlowFeatures):
     scale_shrinkage: float = Field(default=0.02, gt=0, le=1)
 
 
+class StillFeatures(ConfigTable):
+    """Settings of what is new and stands still (``feature_extraction.still``).
+
+    Attributes:
+        seconds: Something stands still if it has covered a place for most of so many seconds.
+        contrast: The change of brightness that counts by half, as its natural logarithm; where
+            training video itself changes, it is added to that.
+        absorb_seconds: Something that has changed a place entirely belongs to the background after
+            so many seconds, and anything else sooner.
+        background_frames: Training frames, at most, from which the background is estimated.
+    """
+
+    seconds: float = Field(default=4.0, gt=0, le=600)
+    contrast: float = Field(default=0.1, gt=0, le=5)
+    absorb_seconds: float = Field(default=600.0, gt=0)
+    background_frames: int = Field(default=300, ge=1)
+
+
 class NetworkFeatures(ConfigTable):
     """Settings of a network's features.
 

@@ -24,7 +24,15 @@ from vadloc.errors import VadlocError
 from vadloc.files import storage
 from vadloc.files.digests import digests_of
 from vadloc.inputs import Inputs, Split
-from vadloc.versions import EXEMPLARS, EXTRACTORS, VERSIONS, extractors_of, learning_of
+from vadloc.versions import (
+    EXEMPLARS,
+    EXTRACTORS,
+    LEAST_DIVISOR,
+    VERSIONS,
+    Part,
+    extractors_of,
+    learning_of,
+)
 from vadloc.video.frames import Sequence, frame_files
 from vadloc.weights import weights_digest
 
@@ -32,6 +40,7 @@ SCHEMAS = {
     "video": 1,
     "features": 4,
     "speed_scale": 1,
+    "background": 1,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
@@ -57,7 +66,9 @@ class Stamps(Inputs):
         settings = self._extractor_settings(extractor)
         frames = self._frames_stamp(split, sequence)
         learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
-        return _hash("features", extractor, frames, self.config.regions, settings, *learnt)
+        rate = self.config.dataset.frames_per_second
+        more = [*learnt, *([rate] if EXTRACTORS[extractor].uses_frame_rate else [])]
+        return _hash("features", extractor, frames, self.config.regions, settings, *more)
 
     def _learnt_stamp(self, extractor: str) -> str:
         """The stamp of what an extractor learns from training video."""
@@ -155,8 +166,8 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             parts = [
-                (part.version, part.config.scoring.neighbourhood, part._merged_stamp())
-                for part in self.parts
+                (made.version, part.neighbourhood, made._merged_stamp(), *_own_least(part))
+                for made, part in zip(self.parts, VERSIONS[self.version].parts, strict=True)
             ]
             return _hash("divisors", *parts)
 
@@ -235,6 +246,11 @@ class Stamps(Inputs):
             for source in self.config.ground_truths
         )
         return _hash("ground_truth", sources, sorted(self.part) if self.is_part() else [])
+
+
+def _own_least(part: Part) -> list[float]:
+    """The least divisor of a part, if it is its own."""
+    return [] if part.least_divisor == LEAST_DIVISOR else [part.least_divisor]
 
 
 def _hash(kind: str, *parts: Any) -> str:

@@ -17,6 +17,7 @@ from vadloc.feature_settings import (
     MomentumFeatures,
     MotionFeatures,
     RelativeMomentumFeatures,
+    StillFeatures,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class ExtractorEntry:
         movement: How to read whether something moves; only for an extractor whose components
             describe motion. Such components follow the rule ``[distance] stationary``.
         learning: What it learns from training video, if it does; its features depend on that.
+        scales: Z_k of components whose unit means the same in every scene; that of the others is
+            measured in training video.
+        uses_frame_rate: Whether its features depend on ``[dataset] frames_per_second``.
     """
 
     module: str
@@ -72,6 +76,8 @@ class ExtractorEntry:
     settings: type[ConfigTable]
     movement: Movement | None = None
     learning: Learning | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
+    uses_frame_rate: bool = False
 
 
 def _any_share(share: "NDArray[Any]") -> Any:
@@ -92,6 +98,14 @@ EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
         RelativeMomentumFeatures,
         Movement("fast_share", _any_share),
         Learning("speed_scale", ("flow_preset", "flow_side_px", "scale_pairs", "scale_shrinkage")),
+    ),
+    "still": ExtractorEntry(
+        "feature_extraction.still",
+        ("still",),
+        StillFeatures,
+        learning=Learning("background", ("background_frames",)),
+        scales={"still": 1.0},
+        uses_frame_rate=True,
     ),
     "appearance": ExtractorEntry(
         "feature_extraction.appearance.extractor", ("appearance",), AppearanceFeatures
@@ -144,6 +158,9 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
 """The detectors by name."""
 
 
+LEAST_DIVISOR: Final = 0.05
+
+
 @dataclass(frozen=True)
 class Part:
     """A version that is a part of another one, with exemplars of its own.
@@ -152,10 +169,14 @@ class Part:
         version: Its name in ``VERSIONS``; it has no parts.
         neighbourhood: Regions up to so many rows and columns away lend their exemplars; for a part
             this stands in place of ``[scoring] neighbourhood``.
+        least_divisor: The divisor D of its distance is never below this: smaller distances mean
+            little. The default ``[exemplars] threshold`` drops volumes that are nearer than the
+            default.
     """
 
     version: str
     neighbourhood: int = 0
+    least_divisor: float = LEAST_DIVISOR
 
 
 @dataclass(frozen=True)
@@ -180,6 +201,7 @@ class Version:
 VERSIONS: Final[dict[str, Version]] = {
     "momentum": Version(("momentum",)),
     "relative_momentum": Version(("relative_momentum",)),
+    "still": Version(("still",)),
     "appearance": Version(("appearance",)),
     "motion": Version(("angle", "speed", "background")),
     "appearance_motion": Version(("appearance", "angle", "speed", "background")),
@@ -232,6 +254,12 @@ def learning_of(extractor: str) -> Learning:
     learning = EXTRACTORS[extractor].learning
     assert learning is not None, f"{extractor} learns nothing"
     return learning
+
+
+def fixed_scales(version: str) -> dict[str, float]:
+    """Z_k of the components of a version that have the same one in every scene."""
+    entries = (EXTRACTORS[name] for name in extractors_of(version))
+    return {name: scale for entry in entries for name, scale in entry.scales.items()}
 
 
 def is_motion(component: str) -> bool:

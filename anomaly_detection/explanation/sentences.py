@@ -135,7 +135,7 @@ def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
     part = f"; {words_of(most).label} makes up {percent(shares[most])} of the distance"
     why = part if len(shares) > 1 else ""
     if not MOVEMENT.intersection(words_of(most).attributes):
-        return f"no attribute that has a name, but it looks unlike all exemplars{why}"
+        return f"{words_of(most).unlike}{why}"
     words = volume_to_words(nearest, floor_px_per_frame=floor_px_per_frame)
     if peak["moving_share"] is not None:
         parts = percent(nearest["moving_share"]), percent(peak["moving_share"])

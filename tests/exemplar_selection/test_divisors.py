@@ -8,11 +8,12 @@ import pytest
 
 from exemplar_selection import divisors
 from exemplar_selection.distance import FeatureDistance
-from exemplar_selection.divisors import LEAST_DIVISOR, measure_divisors, quantiles_to_divisor
+from exemplar_selection.divisors import measure_divisors, quantiles_to_divisor
 from exemplar_selection.exemplars import Exemplars, join_exemplars
 from exemplar_selection.select_exemplars import features_to_exemplars
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures
+from vadloc.versions import LEAST_DIVISOR
 
 DISTANCE = FeatureDistance((1,), (1.0,), (1.0,))
 LENGTH = 2
@@ -62,7 +63,7 @@ def test_three_sequences() -> None:
     """Left out in turn: distances 3, 1 of A; 1, 2 of B; 13, 2 of C; the other part is ten times."""
     sequences = {"A": [0.0, 2.0], "B": [3.0, 7.0], "C": [20.0, 5.0]}
     ten = {name: [10 * value for value in values] for name, values in sequences.items()}
-    found = measure_divisors([part_of("p", sequences), part_of("q", ten)])
+    found = measure_divisors([part_of("p", sequences), part_of("q", ten)], [LEAST_DIVISOR] * 2)
     quantiles = [1 + 0.999 * 2, 1 + 0.999, 2 + 0.999 * 11]
     assert found["quantiles"] == pytest.approx(np.array([quantiles, [10 * q for q in quantiles]]))
     assert found["divisors"] == pytest.approx([sum(quantiles) / 3, 10 * sum(quantiles) / 3])
@@ -74,7 +75,7 @@ def test_three_sequences() -> None:
 
 def test_the_only_sequence_is_halved() -> None:
     """Halves 0, 1 and 3, 7: distances 3, 2 and 2, 6."""
-    found = measure_divisors([part_of("p", {"A": [0.0, 1.0, 3.0, 7.0]})])
+    found = measure_divisors([part_of("p", {"A": [0.0, 1.0, 3.0, 7.0]})], [LEAST_DIVISOR])
     quantiles = [2 + 0.999, 2 + 0.999 * 4]
     assert found["quantiles"][0] == pytest.approx(quantiles)
     assert found["divisors"] == pytest.approx([sum(quantiles) / 2])
@@ -84,18 +85,20 @@ def test_the_only_sequence_is_halved() -> None:
 
 def test_the_only_sequence_is_too_short() -> None:
     with pytest.raises(VadlocError, match="A: 2 frames are too few to be halved"):
-        measure_divisors([part_of("p", {"A": [0.0]})])
+        measure_divisors([part_of("p", {"A": [0.0]})], [LEAST_DIVISOR])
 
 
 def test_parts_in_which_normal_video_never_differs() -> None:
-    found = measure_divisors([part_of("p", {"A": [0.0, 0.0], "B": [0.0, 0.0]})])
-    assert found["divisors"] == [LEAST_DIVISOR]
-    assert found["sources"] == ["least"]
+    found = measure_divisors(
+        [part_of(name, {"A": [0.0, 0.0], "B": [0.0, 0.0]}) for name in "pq"], [0.05, 0.2]
+    )
+    assert found["divisors"] == [0.05, 0.2]
+    assert found["sources"] == ["least", "least"]
 
 
 def test_the_divisor_is_a_mean_with_a_least_value() -> None:
-    assert quantiles_to_divisor(np.array([1.0, 2.0, 6.0])) == (3.0, True)
-    assert quantiles_to_divisor(np.zeros(2)) == (LEAST_DIVISOR, False)
+    assert quantiles_to_divisor(np.array([1.0, 2.0, 6.0]), 0.2) == (3.0, True)
+    assert quantiles_to_divisor(np.full(2, 0.1), 0.2) == (0.2, False)
 
 
 def test_joined_exemplars_are_sorted_by_region() -> None:

@@ -109,7 +109,7 @@ def test_a_toy_extractor_has_its_table_and_passes_the_doctor(scene: Path, tmp_pa
     stamps = {a.features("brightness", "train", "Train0").stamp for a in (plain, bright)}
     assert len(stamps) == 2
     with pytest.raises(
-        UsageError, match=r"momentum, relative_momentum, appearance, motion, brightness"
+        UsageError, match=r"momentum, relative_momentum, still, appearance, motion, brightness"
     ):
         artifacts_of(scene, tmp_path / "wrong", "[features.other]\n")
     with pytest.raises(UsageError, match=r"\[features\] brightness.gain: 0.0: .* greater than 0"):

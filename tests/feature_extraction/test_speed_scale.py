@@ -15,9 +15,9 @@ from feature_extraction.speed_scale import (
     WITHOUT_MOVEMENT_PX_PER_FRAME,
     learn_speed_scale,
     pairs_to_sums,
-    spread_pairs,
     sums_to_scale,
 )
+from feature_extraction.training_frames import spread
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import VadlocError
@@ -81,11 +81,11 @@ def test_the_scale_is_never_zero() -> None:
     assert scale_of(np.full((2, 3), 0.01)).tolist() == [[LEAST_PX_PER_FRAME] * 3] * 2
 
 
-def test_pairs_are_spread_evenly_over_sequences() -> None:
-    assert [p.tolist() for p in spread_pairs([5, 3, 1], 100)] == [[0, 1, 2, 3], [0, 1], []]
-    assert [p.tolist() for p in spread_pairs([5, 3, 1], 3)] == [[0, 2], [0], []]
-    assert [p.tolist() for p in spread_pairs([1], 5)] == [[]]
-    counts = [len(p) for p in spread_pairs([1001, 3001], 400)]
+def test_what_is_chosen_is_spread_evenly_over_sequences() -> None:
+    assert [p.tolist() for p in spread([4, 2, 0], 100)] == [[0, 1, 2, 3], [0, 1], []]
+    assert [p.tolist() for p in spread([4, 2, 0], 3)] == [[0, 2], [0], []]
+    assert [p.tolist() for p in spread([0], 5)] == [[]]
+    counts = [len(p) for p in spread([1000, 3000], 400)]
     assert counts == [100, 300]
 
 

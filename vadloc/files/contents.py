@@ -86,6 +86,16 @@ class SpeedScale(_Content):
     speed_scale_px_per_frame: Annotated[Any, Array("float64", "rows columns", least=1e-3)]
 
 
+class Background(_Content):
+    """The scene without what moves, see ``feature_extraction.background``."""
+
+    height_px: Side
+    width_px: Side
+    frames: Count
+    log_brightness: Annotated[Any, Array("float64", "rows columns")]
+    spread: Annotated[Any, Array("float64", "rows columns", least=0)]
+
+
 class Scales(_Content):
     """Divisors (scales) of the feature distance, and the frame size."""
 
@@ -341,6 +351,7 @@ class Summary(_Content):
 CONTENTS: dict[str, Any] = {
     "features": Features,
     "speed_scale": SpeedScale,
+    "background": Background,
     "scales": Scales,
     "exemplars": ExemplarFile,
     "merged": ExemplarFile,

@@ -36,6 +36,7 @@ from vadloc.versions import FUSION, VERSIONS, Part, Version
 Find = Callable[[Artifacts], Artifact]
 FILES: dict[str, Find] = {
     "features": lambda a: a.features("momentum", "train", "Train0"),
+    "background": lambda a: a.learnt("still"),
     "speed_scale": lambda a: a.learnt("relative_momentum"),
     "scales": lambda a: a.scales(),
     "exemplars": lambda a: a.exemplars("Train0"),
@@ -63,7 +64,7 @@ def fused(artifacts: Artifacts) -> Artifacts:
 @pytest.fixture(scope="module", autouse=True)
 def _version_of_parts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        parts = Part("momentum"), Part("relative_momentum")
+        parts = Part("momentum"), Part("relative_momentum"), Part("still", least_divisor=0.2)
         patch.setitem(VERSIONS, FUSED, Version(detector=FUSION, parts=parts))
         yield
 
