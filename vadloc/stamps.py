@@ -30,8 +30,8 @@ from vadloc.weights import weights_digest
 
 SCHEMAS = {
     "video": 1,
-    "features": 4,
-    "speed_scale": 1,
+    "features": 5,
+    "speed_scale": 2,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
@@ -39,9 +39,9 @@ SCHEMAS = {
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
-    "report": 2,
+    "report": 3,
     "calibration": 1,
-    "explanations": 1,
+    "explanations": 2,
     "views": 1,
 }
 """Schema number of each kind. Raise it whenever the content of the kind or its computation changes.
@@ -56,7 +56,8 @@ class Stamps(Inputs):
         settings = self._extractor_settings(extractor)
         frames = self._frames_stamp(split, sequence)
         learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
-        return _hash("features", extractor, frames, self.config.regions, settings, *learnt)
+        tables = self.config.camera, self.config.regions, settings
+        return _hash("features", extractor, frames, *tables, *learnt)
 
     def _learnt_stamp(self, extractor: str) -> str:
         """The stamp of what an extractor learns from training video."""
@@ -66,7 +67,8 @@ class Stamps(Inputs):
             frames = [self._frames_stamp("train", s.name) for s in self.sequences("train")]
             settings = self._extractor_settings(extractor)
             used = {key: settings[key] for key in learning.settings}
-            return _hash(learning.kind, extractor, frames, self.config.regions.stride_px, used)
+            stride_px = self.config.regions.stride_px
+            return _hash(learning.kind, extractor, frames, self.config.camera, stride_px, used)
 
         return self._once(("learnt", extractor), hashed)
 
@@ -112,7 +114,8 @@ class Stamps(Inputs):
         """The stamp of the detector's input for a sequence."""
         if self.detector.reads == "features":
             return self._all_features_stamp(split, sequence)
-        return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
+        tables = self.config.camera, self.config.regions
+        return _hash("input", self._frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
         """The stamp of the merged exemplars; without exemplars, of the training sequences."""

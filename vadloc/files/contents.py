@@ -69,11 +69,19 @@ class Features(_Content):
     first_frame: Annotated[Any, Array("int64", "volumes", least=0)]
     index: Annotated[Any, Array("int32", "volumes regions", least=0, below="rows")]
     times_s: Annotated[Any, Array("float64", "frames", least=0)] = None
+    camera_shift_px: Annotated[Any, Array("float32", "frames _")] = None
+    camera_is_found: Annotated[Any, Array("bool", "frames")] = None
+    camera_is_undone: Annotated[Any, Array("bool", "frames")] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.times_s is not None and len(self.times_s) != self.frame_count:
             raise ValueError("expected a time for each frame")
+        camera = self.camera_shift_px, self.camera_is_found, self.camera_is_undone
+        if any(array is not None for array in camera):
+            shapes = [np.shape(array) for array in camera]
+            if shapes != [(self.frame_count, 2), (self.frame_count,), (self.frame_count,)]:
+                raise ValueError("expected the camera's shift in x and y for each frame")
         return self
 
 
