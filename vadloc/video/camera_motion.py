@@ -5,8 +5,8 @@ reduced, and reduced to local contrast: the logarithm of brightness without its 
 pixel, which does not change with the exposure. The shift is found by Gauss-Newton steps on the
 squared difference at the pixels with the strongest gradients of each tile of the frame (inverse
 compositional alignment: Baker and Matthews, IJCV 2004). Weights after Geman and McClure let pixels
-that differ much, those of moving objects, hardly count. If little of the frame matches then, the
-search is tried again from the peak of the phase correlation.
+and tiles that differ much, those of moving objects, hardly count. If little of the frame matches
+then, the search is tried again from the peak of the phase correlation.
 
 The standard error of a shift comes from how much the tiles disagree. A shift within four of them is
 not undone, and neither are the shifts of a camera that has not moved by ``LEAST_PX`` in the last
@@ -45,14 +45,23 @@ SURE_ERRORS = 4
 """Standard errors that a shift must exceed."""
 LARGEST_SHARE = 0.1
 """A larger shift, as a share of the shorter side, is taken for another view."""
+LEAST_UNLIKE = 0.2
+"""A tile counts less if its squared difference is about so large a share of its contrast, or twice
+that of a quarter of the tiles."""
+NOISE_FACTOR = 4
+"""All tiles have the same voice, except those whose contrast is not above so much of the noise."""
 MATCHING_SHARE = 0.4
-"""Share of the frame's texture that must match the reference."""
+"""Share of the tiles' voices that must match the reference."""
 SURE_SHARE = 0.6
 """If less of it matches, the shift is also searched from the peak of the phase correlation."""
 SHARE_ERROR = 0.1
 """More must match by so much at a shift that is far from the last one."""
 MATCHING_CORRELATION = 0.7
 """Least correlation of a tile that matches."""
+STANDING_SHARE = 0.15
+"""If more fits clearly better without the shift, objects have moved, and not the camera."""
+CLEARLY = 0.8
+"""Ratio of two squared differences of which the smaller one is clearly smaller."""
 RENEWED_AFTER = 50
 """After so many frames without a match the reference begins anew."""
 
@@ -161,6 +170,8 @@ class CameraMotion:
             other_share = reference.matching_share(contrast, other)
             if other_share > share + SHARE_ERROR:
                 shift, error, share = other, other_error, other_share
+        if reference.standing_share(contrast, shift) > STANDING_SHARE:
+            shift, share = np.zeros(2), reference.matching_share(contrast, np.zeros(2))
         return shift, error, bool(share >= MATCHING_SHARE and np.abs(shift).max() <= largest)
 
     def _is_sure(self, shift_px: Vector, error_px: Vector) -> bool:
@@ -189,12 +200,26 @@ def to_contrast(grey: NDArray[np.uint8]) -> Image:
     return np.asarray(levels - cv2.blur(levels, (CONTRAST_PX, CONTRAST_PX)), np.float32)
 
 
+def _robust(differences: Image) -> Image:
+    """Weights of Geman and McClure for differences in units of their spread."""
+    return np.asarray((1 + differences**2) ** -2, np.float32)
+
+
+def _squares(values: Image) -> Image:
+    """Mean squares of the pixels of each tile."""
+    return np.asarray((values.reshape(TILES**2, -1) ** 2).mean(axis=1), np.float32)
+
+
 class _Reference:
     """The mean of the aligned frames so far, and its pixels that frames are compared at."""
 
     def __init__(self, contrast: Image) -> None:
+        import cv2
+
         self._mean = contrast.copy()
         self._count = 1
+        window = cv2.createHanningWindow(contrast.shape[::-1], cv2.CV_32F)
+        self._window = window**0.25  # steep at the edges: the middle should not count for more
         self._choose()
 
     def add(self, contrast: Image, shift: Vector) -> None:
@@ -230,7 +255,7 @@ class _Reference:
         self._slopes = np.stack([x_slope[y, x], y_slope[y, x]])
         self._products = self._slopes[[0, 0, 1]] * self._slopes[[0, 1, 1]]
         self._values = self._mean[y + MARGIN_PX, x + MARGIN_PX]
-        self._texture = np.sqrt(np.take_along_axis(tiles, best, 1).sum(axis=1))
+        self._energy = _squares(self._values) + np.float32(1e-6)
 
     def _seen(self, contrast: Image, shift: Vector) -> Image:
         """The values of a frame at the pixels, with a shift."""
@@ -244,8 +269,7 @@ class _Reference:
         """The shift at which a frame differs least, searched from some shift; and its error."""
         for _ in range(8):
             difference = self._seen(contrast, shift) - self._values
-            spread = np.float32(2 * 1.4826 * np.median(np.abs(difference)) + 1e-3)
-            weights = (1 + (difference / spread) ** 2) ** -2
+            weights = self._weights(difference)
             xx, xy, yy = (self._products * weights).sum(axis=1, dtype=np.float64)
             normal = np.array([[xx, xy], [xy, yy]])
             if np.linalg.det(normal) <= 1e-4 * np.trace(normal) ** 2:  # slopes of one direction
@@ -260,23 +284,43 @@ class _Reference:
         inverse = np.linalg.inv(normal)
         return shift, np.sqrt(np.diag(inverse @ (of_tiles @ of_tiles.T) @ inverse))
 
+    def _weights(self, difference: Image) -> Image:
+        """Weights of the pixels: small where they, or their tile as a whole, differ much."""
+        spread = np.float32(2 * 1.4826 * np.median(np.abs(difference)) + 1e-3)
+        of_pixels = _robust(difference / spread).reshape(TILES**2, -1)
+        squares = _squares(difference)
+        unlike = squares / self._energy
+        quarter = np.partition(unlike, TILES**2 // 4)[TILES**2 // 4]
+        of_tiles = _robust(unlike / np.float32(max(2 * quarter, LEAST_UNLIKE)))
+        voices = of_tiles / (self._energy + NOISE_FACTOR * np.median(squares))
+        return np.asarray((of_pixels * voices[:, None]).ravel(), np.float32)
+
     def matching_share(self, contrast: Image, shift: Vector) -> float:
-        """Share of the texture in tiles that correlate with a shifted frame."""
-        seen, values = (
-            part.reshape(TILES**2, -1) for part in (self._seen(contrast, shift), self._values)
+        """Share of the voices of tiles that correlate with a shifted frame."""
+        seen = self._seen(contrast, shift)
+        squares = _squares(seen - self._values)
+        products = (seen * self._values).reshape(TILES**2, -1).mean(axis=1)
+        match = products > MATCHING_CORRELATION * np.sqrt(_squares(seen) * self._energy)
+        return self._share(match, squares)
+
+    def standing_share(self, contrast: Image, shift: Vector) -> float:
+        """Share of the voices of tiles that fit clearly better without the shift."""
+        there, here = (
+            _squares(self._seen(contrast, place) - self._values) for place in (shift, np.zeros(2))
         )
-        products = (seen * values).sum(axis=1)
-        norms = np.sqrt((seen**2).sum(axis=1) * (values**2).sum(axis=1))
-        match = products > MATCHING_CORRELATION * norms
-        return float((self._texture * match).sum() / max(self._texture.sum(), 1e-9))
+        return self._share(here < CLEARLY * there, there)
+
+    def _share(self, tiles: NDArray[np.bool_], squares: Image) -> float:
+        """The share of some tiles in the voices of all; those without texture have little voice."""
+        voices = self._energy / (self._energy + NOISE_FACTOR * np.median(squares))
+        return float((voices * tiles).sum() / voices.sum())
 
     def correlate(self, contrast: Image) -> Vector:
         """The shift at the peak of the phase correlation."""
         import cv2
 
-        window = cv2.createHanningWindow(contrast.shape[::-1], cv2.CV_32F)
-        (x, y), _ = cv2.phaseCorrelate(self._mean, contrast, window)
-        return np.array([x, y])
+        peak, _ = cv2.phaseCorrelate(self._mean, contrast, self._window)
+        return np.array(peak)
 
 
 def shift_rows(shifts: Iterable[Shift]) -> dict[str, NDArray[np.generic]]:
