@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.regions import RegionGrid
-from vadloc.video.camera_motion import Shift
+from vadloc.video.camera_motion import STILL, Shift
 
 CROP_PX: Final = 64
 """Side of a region at crop scale: the scale of the motion network and of stored training crops."""
@@ -36,7 +36,7 @@ class Frame:
     grey: NDArray[np.uint8]
     rgb: NDArray[np.uint8] | None
     grid: RegionGrid
-    shift: Shift = Shift()
+    shift: Shift = STILL
 
     @classmethod
     def seen(

@@ -5,10 +5,10 @@ it. The speed scale is the unit that makes both alike. It is estimated from trai
 
     s(cell) = (sum |f|^3 + w S) / (sum |f|^2 + w),    S = sum |f|^3 / sum |f|^2 of the whole scene
 
-where f is the optical flow of a pixel in px/frame, without that of a shaking camera, and the first two sums go over the pixels of the
-3 x 3 cells around a cell in all pairs of frames. Each speed counts by its square, so that the many
-still pixels, whose flow is noise, hardly count. w is a share of the scene's own sum |f|^2: where
-little has moved, the scale is near that of the whole scene, S.
+where f is the optical flow of a pixel in px/frame, the camera's shifts undone, and the first two
+sums go over the pixels of the 3 x 3 cells around a cell in all pairs of frames. Each speed counts
+by its square, so that the many still pixels, whose flow is noise, hardly count. w is a share of the
+scene's own sum |f|^2: where little has moved, the scale is near that of the whole scene, S.
 """
 
 from collections import deque

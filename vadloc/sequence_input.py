@@ -29,6 +29,8 @@ class SequenceInput(ABC):
         times_s: ``(frame_count,)`` float64, the time at which each frame of a video begins, 0 for
             the first; ``None`` for pictures, which have no times.
         components: Names of the feature components; none for frames.
+        camera: How far the camera has moved, see `vadloc.video.camera_summary`; ``None`` if it is
+            not known.
     """
 
     sequence: str
@@ -37,6 +39,7 @@ class SequenceInput(ABC):
     width_px: int
     times_s: NDArray[np.float64] | None = None
     components: tuple[str, ...] = ()
+    camera: dict[str, float] | None = None
 
     @abstractmethod
     def steps(self) -> Iterator[Any]:

@@ -28,7 +28,7 @@ from vadloc.features import VolumeFeatures, join_components, moving_volumes
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, extractors_of
-from vadloc.video.camera_motion import CameraMotion, Shift
+from vadloc.video.camera_motion import STILL, CameraMotion
 
 
 class FrameStream:
@@ -54,7 +54,7 @@ class FrameStream:
         self._grid = RegionGrid(height_px, width_px, regions.size_px, regions.stride_px)
         self._scores = load_detector(artifacts).start_stream(self._grid)
         self._camera = CameraMotion(undo=artifacts.config.camera.undo_shake)
-        self.shift = Shift()
+        self.shift = STILL
         self._open = ExitStack()
         self._features = None
         if artifacts.detector.reads == "features":

@@ -45,6 +45,7 @@ Index = Annotated[int, Field(ge=0, lt=1 << 31)]
 Count = Annotated[int, Field(gt=0, lt=1 << 31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Box = Annotated[list[int], Field(min_length=4, max_length=4), AfterValidator(_is_box)]
 Names = Annotated[list[str], Field(min_length=1)]
 
@@ -243,6 +244,16 @@ class Detection(_Content):
         return self
 
 
+class CameraSummary(_Content):
+    """How far the camera has moved, see `vadloc.video.camera_summary`."""
+
+    median_px: NotNegative
+    high_px: NotNegative
+    largest_px: NotNegative
+    undone_share: Share
+    lost_share: Share
+
+
 class Explanations(_Content):
     """The detections of a test sequence."""
 
@@ -252,6 +263,7 @@ class Explanations(_Content):
     width_px: Side
     frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     times_s: list[NotNegative] | None = None
+    camera: CameraSummary | None = None
     cell_px: Side
     region_px: Side
     threshold: Number

@@ -117,6 +117,9 @@ def _split(shift_px: float) -> tuple[int, Image]:
     return whole, np.where(away < 1, near, far).astype(np.float32)
 
 
+STILL = Shift()
+
+
 class CameraMotion:
     """Estimates the shifts of the frames of one sequence or one live camera, in order.
 
@@ -144,12 +147,12 @@ class CameraMotion:
         """
         height, width = grey.shape
         if not self._undo or min(_reduced_size(height, width)) < 2 * (MARGIN_PX + TILES):
-            return Shift()
+            return STILL
         contrast = to_contrast(grey)
         if self._reference is None or self._missing >= RENEWED_AFTER:
             self._reference, self._missing = _Reference(contrast), 0
             self._shift, self._shaken = np.zeros(2), 0
-            return Shift()
+            return STILL
         shift, error, is_found = self._search(self._reference, contrast)
         if not is_found:
             self._missing += 1
@@ -164,14 +167,15 @@ class CameraMotion:
         """The shift, its standard error, and whether the frame matches the reference."""
         largest = LARGEST_SHARE * min(contrast.shape)
         shift, error = reference.align(contrast, self._shift)
-        share = reference.matching_share(contrast, shift)
+        share, there = reference.compare(contrast, shift)
         if share < SURE_SHARE:
             other, other_error = reference.align(contrast, reference.correlate(contrast))
-            other_share = reference.matching_share(contrast, other)
+            other_share, squares = reference.compare(contrast, other)
             if other_share > share + SHARE_ERROR:
-                shift, error, share = other, other_error, other_share
-        if reference.standing_share(contrast, shift) > STANDING_SHARE:
-            shift, share = np.zeros(2), reference.matching_share(contrast, np.zeros(2))
+                shift, error, share, there = other, other_error, other_share, squares
+        share_here, here = reference.compare(contrast, np.zeros(2))
+        if reference.share(here < CLEARLY * there, noise=there) > STANDING_SHARE:
+            shift, share = np.zeros(2), share_here
         return shift, error, bool(share >= MATCHING_SHARE and np.abs(shift).max() <= largest)
 
     def _is_sure(self, shift_px: Vector, error_px: Vector) -> bool:
@@ -295,24 +299,22 @@ class _Reference:
         voices = of_tiles / (self._energy + NOISE_FACTOR * np.median(squares))
         return np.asarray((of_pixels * voices[:, None]).ravel(), np.float32)
 
-    def matching_share(self, contrast: Image, shift: Vector) -> float:
-        """Share of the voices of tiles that correlate with a shifted frame."""
+    def compare(self, contrast: Image, shift: Vector) -> tuple[float, Image]:
+        """Share of the tiles that correlate with a shifted frame, and mean squared differences."""
         seen = self._seen(contrast, shift)
         squares = _squares(seen - self._values)
         products = (seen * self._values).reshape(TILES**2, -1).mean(axis=1)
         match = products > MATCHING_CORRELATION * np.sqrt(_squares(seen) * self._energy)
-        return self._share(match, squares)
+        return self.share(match, noise=squares), squares
 
-    def standing_share(self, contrast: Image, shift: Vector) -> float:
-        """Share of the voices of tiles that fit clearly better without the shift."""
-        there, here = (
-            _squares(self._seen(contrast, place) - self._values) for place in (shift, np.zeros(2))
-        )
-        return self._share(here < CLEARLY * there, there)
+    def share(self, tiles: NDArray[np.bool_], *, noise: Image) -> float:
+        """The share of some tiles in the voices of all; those without texture have little voice.
 
-    def _share(self, tiles: NDArray[np.bool_], squares: Image) -> float:
-        """The share of some tiles in the voices of all; those without texture have little voice."""
-        voices = self._energy / (self._energy + NOISE_FACTOR * np.median(squares))
+        Args:
+            tiles: Which tiles.
+            noise: The mean squared difference of each tile.
+        """
+        voices = self._energy / (self._energy + NOISE_FACTOR * np.median(noise))
         return float((voices * tiles).sum() / voices.sum())
 
     def correlate(self, contrast: Image) -> Vector:

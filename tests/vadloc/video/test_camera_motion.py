@@ -12,9 +12,10 @@ from vadloc.video.camera_motion import (
     shift_rows,
 )
 
-HEIGHT, WIDTH = 120, 160
+HEIGHT, WIDTH = SIZE = 120, 160
 
-def scene(right_px: float = 0, down_px: float = 0, *, size: tuple[int, int] = (HEIGHT, WIDTH)) -> NDArray:
+
+def scene(right_px: float = 0, down_px: float = 0, *, size: tuple[int, int] = SIZE) -> NDArray:
     """The middle of a periodic textured picture that has moved by any part of a pixel, exactly."""
     height, width = size
     white = np.random.default_rng(5).normal(0, 1, (height + 40, width + 40))
