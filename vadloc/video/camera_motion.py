@@ -204,6 +204,12 @@ def to_contrast(grey: NDArray[np.uint8]) -> Image:
     return np.asarray(levels - cv2.blur(levels, (CONTRAST_PX, CONTRAST_PX)), np.float32)
 
 
+def _quantile(values: Image, share: float) -> float:
+    """The value that a share of the values is below; far faster than NumPy's."""
+    place = int(share * len(values))
+    return float(np.partition(values, place)[place])
+
+
 def _robust(differences: Image) -> Image:
     """Weights of Geman and McClure for differences in units of their spread."""
     return np.asarray((1 + differences**2) ** -2, np.float32)
@@ -290,13 +296,12 @@ class _Reference:
 
     def _weights(self, difference: Image) -> Image:
         """Weights of the pixels: small where they, or their tile as a whole, differ much."""
-        spread = np.float32(2 * 1.4826 * np.median(np.abs(difference)) + 1e-3)
+        spread = 2 * 1.4826 * _quantile(np.abs(difference), 0.5) + 1e-3
         of_pixels = _robust(difference / spread).reshape(TILES**2, -1)
         squares = _squares(difference)
         unlike = squares / self._energy
-        quarter = np.partition(unlike, TILES**2 // 4)[TILES**2 // 4]
-        of_tiles = _robust(unlike / np.float32(max(2 * quarter, LEAST_UNLIKE)))
-        voices = of_tiles / (self._energy + NOISE_FACTOR * np.median(squares))
+        of_tiles = _robust(unlike / max(2 * _quantile(unlike, 0.25), LEAST_UNLIKE))
+        voices = of_tiles / (self._energy + NOISE_FACTOR * _quantile(squares, 0.5))
         return np.asarray((of_pixels * voices[:, None]).ravel(), np.float32)
 
     def compare(self, contrast: Image, shift: Vector) -> tuple[float, Image]:
@@ -314,7 +319,7 @@ class _Reference:
             tiles: Which tiles.
             noise: The mean squared difference of each tile.
         """
-        voices = self._energy / (self._energy + NOISE_FACTOR * np.median(noise))
+        voices = self._energy / (self._energy + NOISE_FACTOR * _quantile(noise, 0.5))
         return float((voices * tiles).sum() / voices.sum())
 
     def correlate(self, contrast: Image) -> Vector:
