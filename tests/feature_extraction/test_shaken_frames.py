@@ -33,7 +33,7 @@ def features_of(folder: Path, frames: NDArray[np.uint8], undo: str) -> dict[str,
 def inner_momentum(features: dict[str, Any]) -> NDArray[np.float32]:
     """Momentum of the regions that do not touch the edge: ``(time steps, 3, 5, 12)``."""
     rows = features["components"]["momentum"][features["index"]]
-    return rows.reshape(len(rows), 5, 7, 12)[:, 1:-1, 1:-1]
+    return np.asarray(rows.reshape(len(rows), 5, 7, 12)[:, 1:-1, 1:-1])
 
 
 def test_features_of_a_fixed_camera_are_the_same_bytes_with_and_without(tmp_path: Path) -> None:

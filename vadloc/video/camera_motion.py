@@ -101,7 +101,8 @@ class Shift(NamedTuple):
         height, width = frame.shape[:2]
         (right, along_x), (down, along_y) = _split(self.right_px), _split(self.down_px)
         border = max(abs(right), abs(down)) + 2
-        wide = cv2.copyMakeBorder(frame, *[border] * 4, cv2.BORDER_REPLICATE)
+        borders = border, border, border, border
+        wide = cv2.copyMakeBorder(frame, *borders, cv2.BORDER_REPLICATE)
         top, left = border + down - 1, border + right - 1
         moved = wide[top : top + height + 3, left : left + width + 3]
         fine = cv2.sepFilter2D(moved, -1, along_x, along_y, anchor=(1, 1))
@@ -210,7 +211,7 @@ def _quantile(values: Image, share: float) -> float:
     return float(np.partition(values, place)[place])
 
 
-def _robust(differences: Image) -> Image:
+def _robust(differences: NDArray[np.floating]) -> Image:
     """Weights of Geman and McClure for differences in units of their spread."""
     return np.asarray((1 + differences**2) ** -2, np.float32)
 
@@ -254,14 +255,14 @@ class _Reference:
         x_slope, y_slope = (slope[inner, inner] for slope in slopes)
         rows, columns = (side // TILES for side in x_slope.shape)
         strength = (x_slope**2 + y_slope**2)[: TILES * rows, : TILES * columns]
-        tiles = strength.reshape(TILES, rows, TILES, columns).swapaxes(1, 2)
-        tiles = tiles.reshape(TILES**2, rows * columns)
+        blocks = strength.reshape(TILES, rows, TILES, columns).swapaxes(1, 2)
+        tiles = blocks.reshape(TILES**2, rows * columns)
         count = min(TILE_PIXELS, tiles.shape[1])
         best = np.argpartition(tiles, -count, axis=1)[:, -count:]
         tile = np.arange(TILES**2)[:, None]
         y = (tile // TILES * rows + best // columns).ravel()
         x = (tile % TILES * columns + best % columns).ravel()
-        self._x, self._y = (np.float32(place + MARGIN_PX)[:, None] for place in (x, y))
+        self._x, self._y = ((place + MARGIN_PX).astype(np.float32)[:, None] for place in (x, y))
         self._slopes = np.stack([x_slope[y, x], y_slope[y, x]])
         self._products = self._slopes[[0, 0, 1]] * self._slopes[[0, 1, 1]]
         self._values = self._mean[y + MARGIN_PX, x + MARGIN_PX]
@@ -271,8 +272,8 @@ class _Reference:
         """The values of a frame at the pixels, with a shift."""
         import cv2
 
-        x, y = np.float32(shift)
-        values = cv2.remap(contrast, self._x + x, self._y + y, cv2.INTER_LINEAR)
+        x, y = self._x + np.float32(shift[0]), self._y + np.float32(shift[1])
+        values = cv2.remap(contrast, x, y, cv2.INTER_LINEAR)
         return np.asarray(values[:, 0], np.float32)
 
     def align(self, contrast: Image, shift: Vector) -> tuple[Vector, Vector]:

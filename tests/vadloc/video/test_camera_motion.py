@@ -1,5 +1,7 @@
 """Shifts of the camera: known shifts are found and undone, and a fixed camera's frames stay."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,10 +14,11 @@ from vadloc.video.camera_motion import (
     shift_rows,
 )
 
+Array: TypeAlias = NDArray[Any]
 HEIGHT, WIDTH = SIZE = 120, 160
 
 
-def scene(right_px: float = 0, down_px: float = 0, *, size: tuple[int, int] = SIZE) -> NDArray:
+def scene(right_px: float = 0, down_px: float = 0, *, size: tuple[int, int] = SIZE) -> Array:
     """The middle of a periodic textured picture that has moved by any part of a pixel, exactly."""
     height, width = size
     white = np.random.default_rng(5).normal(0, 1, (height + 40, width + 40))
@@ -23,30 +26,30 @@ def scene(right_px: float = 0, down_px: float = 0, *, size: tuple[int, int] = SI
     texture = np.exp(-60 * (down**2 + right**2)) + 4 * np.exp(-2000 * (down**2 + right**2))
     moved = np.exp(-2j * np.pi * (down * down_px + right * right_px))
     made = np.fft.ifft2(np.fft.fft2(white) * texture * moved).real
-    return 120 + 30 * made[20:-20, 20:-20] / made.std()
+    return np.asarray(120 + 30 * made[20:-20, 20:-20] / made.std())
 
 
-def exposed(levels: NDArray, seed: int = 0, *, noise: float = 2, gain: float = 1) -> NDArray:
+def exposed(levels: Array, seed: int = 0, *, noise: float = 2, gain: float = 1) -> Array:
     """A picture with sensor noise, in whole grey levels."""
     noisy = gain * levels + np.random.default_rng(seed).normal(0, noise, levels.shape)
     return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
 
 
-def jitter(count: int, deviation_px: float = 1.5) -> NDArray:
+def jitter(count: int, deviation_px: float = 1.5) -> Array:
     """Shifts ``(count, 2)``; the first is 0."""
     moves = np.random.default_rng(1).normal(0, deviation_px, (count, 2))
     return np.vstack([np.zeros(2), moves[1:]])
 
 
-def followed(frames: list[NDArray]) -> list[Shift]:
+def followed(frames: list[Array]) -> list[Shift]:
     """The shifts of some frames."""
     camera = CameraMotion()
     return [camera.follow(frame) for frame in frames]
 
 
-def errors_px(shifts: list[Shift], truth: NDArray) -> NDArray:
+def errors_px(shifts: list[Shift], truth: Array) -> Array:
     """Distance of each shift from the true one."""
-    return np.hypot(*(np.array([shift[:2] for shift in shifts]) - truth).T)
+    return np.asarray(np.hypot(*(np.array([shift[:2] for shift in shifts]) - truth).T))
 
 
 def test_known_shifts_are_found() -> None:
