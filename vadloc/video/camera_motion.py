@@ -320,7 +320,7 @@ class _Reference:
             tiles: Which tiles.
             noise: The mean squared difference of each tile.
         """
-        voices = self._energy / (self._energy + NOISE_FACTOR * _quantile(noise, 0.5))
+        voices = self._energy / (self._energy + NOISE_FACTOR * _quantile(noise, 0.25))
         return float((voices * tiles).sum() / voices.sum())
 
     def correlate(self, contrast: Image) -> Vector:
