@@ -38,8 +38,8 @@ from vadloc.weights import weights_digest
 
 SCHEMAS = {
     "video": 1,
-    "features": 4,
-    "speed_scale": 1,
+    "features": 5,
+    "speed_scale": 2,
     "background": 1,
     "scales": 2,
     "exemplars": 2,
@@ -68,7 +68,8 @@ class Stamps(Inputs):
         learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
         rate = self.config.dataset.frames_per_second
         more = [*learnt, *([rate] if EXTRACTORS[extractor].uses_frame_rate else [])]
-        return _hash("features", extractor, frames, self.config.regions, settings, *more)
+        tables = self.config.camera, self.config.regions, settings
+        return _hash("features", extractor, frames, *tables, *more)
 
     def _learnt_stamp(self, extractor: str) -> str:
         """The stamp of what an extractor learns from training video."""
@@ -78,7 +79,8 @@ class Stamps(Inputs):
             frames = [self._frames_stamp("train", s.name) for s in self.sequences("train")]
             settings = self._extractor_settings(extractor)
             used = {key: settings[key] for key in learning.settings}
-            return _hash(learning.kind, extractor, frames, self.config.regions.stride_px, used)
+            stride_px = self.config.regions.stride_px
+            return _hash(learning.kind, extractor, frames, self.config.camera, stride_px, used)
 
         return self._once(("learnt", extractor), hashed)
 
@@ -124,7 +126,8 @@ class Stamps(Inputs):
         """The stamp of the detector's input for a sequence."""
         if self.detector.reads == "features":
             return self._all_features_stamp(split, sequence)
-        return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
+        tables = self.config.camera, self.config.regions
+        return _hash("input", self._frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
         """The stamp of the merged exemplars; without exemplars, of the training sequences."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.errors import VadlocError
+from vadloc.video.camera_motion import CameraMotion
 from vadloc.video.decoding import (
     open_video,
     sample_video,
@@ -33,7 +34,8 @@ class Window:
 
     Attributes:
         sequence: The sequence.
-        frames: Grey frames, uint8 ``(n, height, width)``; large frames are reduced.
+        frames: Grey frames, uint8 ``(n, height, width)``, without the camera's shifts; large
+            frames are reduced.
         size_px: Height and width of the frames of the video, not reduced.
     """
 
@@ -114,4 +116,5 @@ def _window(sequence: Sequence, frames: list[NDArray[np.uint8]]) -> Window:
             np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=area), np.uint8)
             for frame in frames
         ]
-    return Window(sequence, np.stack(frames), size_px)
+    camera = CameraMotion()
+    return Window(sequence, np.stack([camera.follow(f).undo(f) for f in frames]), size_px)

@@ -45,6 +45,7 @@ Index = Annotated[int, Field(ge=0, lt=1 << 31)]
 Count = Annotated[int, Field(gt=0, lt=1 << 31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Box = Annotated[list[int], Field(min_length=4, max_length=4), AfterValidator(_is_box)]
 Names = Annotated[list[str], Field(min_length=1)]
 
@@ -69,11 +70,19 @@ class Features(_Content):
     first_frame: Annotated[Any, Array("int64", "volumes", least=0)]
     index: Annotated[Any, Array("int32", "volumes regions", least=0, below="rows")]
     times_s: Annotated[Any, Array("float64", "frames", least=0)] = None
+    camera_shift_px: Annotated[Any, Array("float32", "frames _")] = None
+    camera_is_found: Annotated[Any, Array("bool", "frames")] = None
+    camera_is_undone: Annotated[Any, Array("bool", "frames")] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.times_s is not None and len(self.times_s) != self.frame_count:
             raise ValueError("expected a time for each frame")
+        camera = self.camera_shift_px, self.camera_is_found, self.camera_is_undone
+        if any(array is not None for array in camera):
+            shapes = [np.shape(array) for array in camera]
+            if shapes != [(self.frame_count, 2), (self.frame_count,), (self.frame_count,)]:
+                raise ValueError("expected the camera's shift in x and y for each frame")
         return self
 
 
@@ -259,6 +268,16 @@ class Detection(_Content):
         return self
 
 
+class CameraSummary(_Content):
+    """How far the camera has moved, see `vadloc.video.camera_summary`."""
+
+    median_px: NotNegative
+    high_px: NotNegative
+    largest_px: NotNegative
+    undone_share: Share
+    lost_share: Share
+
+
 class Explanations(_Content):
     """The detections of a test sequence."""
 
@@ -268,6 +287,7 @@ class Explanations(_Content):
     width_px: Side
     frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     times_s: list[NotNegative] | None = None
+    camera: CameraSummary | None = None
     cell_px: Side
     region_px: Side
     threshold: Number
