@@ -245,7 +245,7 @@ class Config(ConfigTable):
     """
 
     path: Path = Field(exclude=True)
-    version: str = "momentum"
+    version: str = "fused"
     dataset: Dataset
     ground_truth: list[GroundTruthSource] = Field(default_factory=list)
     camera: Camera = Camera()

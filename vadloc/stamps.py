@@ -31,6 +31,7 @@ from vadloc.versions import (
     VERSIONS,
     Part,
     extractors_of,
+    fixed_scales,
     learning_of,
 )
 from vadloc.video.frames import Sequence, frame_files
@@ -148,7 +149,8 @@ class Stamps(Inputs):
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
             settings = self.config.distance.model_dump(exclude={"weights"})
-            return _hash("scales", *train, settings)
+            fixed = fixed_scales(self.version)
+            return _hash("scales", *train, settings, *([fixed] if fixed else []))
 
         return self._once("scales", hashed)
 

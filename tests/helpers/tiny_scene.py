@@ -21,6 +21,7 @@ ANOMALY = range(8, 16)
 """0-based frames of the anomaly in each test sequence."""
 
 CONFIG = """
+version = "momentum"
 [dataset]
 name = "tiny"
 train = "Train"
