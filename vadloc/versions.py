@@ -215,6 +215,7 @@ VERSIONS: Final[dict[str, Version]] = {
             Part("motion"),
             Part("relative_momentum", least_divisor=1.0),
             Part("appearance", neighbourhood=1),
+            Part("still", least_divisor=0.2),
         ),
     ),
 }
