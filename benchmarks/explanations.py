@@ -159,7 +159,8 @@ def is_right(entry: dict[str, Any], track: Track, cause: str) -> bool:
     * kind: the right class, as one that is not seen here; or looks that are unlike all that was
       seen here, without a class.
     * place: nothing has ever moved here, or the right class was not seen here.
-    * standing: something stands here that does not normally, without a class or with the right one.
+    * standing: something stands here that does not normally, without a class or with the right one,
+      or something new stands still.
     * left behind: the same without a class.
     """
     attribute, value = entry["attribute"], entry["value"]
@@ -169,6 +170,8 @@ def is_right(entry: dict[str, Any], track: Track, cause: str) -> bool:
     if cause == "kind":
         right = attribute in ("class", "place") and value == track.class_name
         return bool(right or attribute == "looks")
+    if attribute == "new_still":
+        return cause in ("standing", "left behind")
     if cause in ("place", "standing"):
         return bool(attribute == cause and no_class_or_right)
     if cause == "left behind":

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from anomaly_detection.explanation.unusual import AS_FAST
+from anomaly_detection.explanation.unusual import AS_FAST, NEW_STILL
 from exemplar_selection.phrases import (
     PLURALS,
     direction_words,
@@ -32,9 +32,10 @@ LABELS = {
     "place": "place",
     "standing": "standing still",
     "looks": "appearance",
+    NEW_STILL: "standing still",
 }
 """Words for attributes in sentences."""
-UNLIKE = frozenset({"looks", "standing"})
+UNLIKE = frozenset({"looks", "standing", NEW_STILL})
 """Attributes that have no value if what is seen is unlike all that was seen before."""
 NEVER_SEEN = 0.005
 """A class was never seen if it was seen in a smaller share of the normal volumes."""
@@ -135,7 +136,7 @@ def _together(record: dict[str, Any], floor_px_per_frame: float) -> str:
     part = f"; {words_of(most).label} makes up {percent(shares[most])} of the distance"
     why = part if len(shares) > 1 else ""
     if not MOVEMENT.intersection(words_of(most).attributes):
-        return f"{words_of(most).unlike}{why}"
+        return f"no attribute that has a name, but it looks unlike all exemplars{why}"
     words = volume_to_words(nearest, floor_px_per_frame=floor_px_per_frame)
     if peak["moving_share"] is not None:
         parts = percent(nearest["moving_share"]), percent(peak["moving_share"])
@@ -149,6 +150,8 @@ def _cause(
     """The words for an unusual attribute, and the details that the sentence does not give yet."""
     attribute, value, low, high = (entry[key] for key in ("attribute", "value", "low", "high"))
     details = []
+    if attribute == NEW_STILL:
+        details.append("new here for seconds, and nothing like it in training video")
     if attribute in ("class", "place", "standing", "looks"):
         details.append(_unseen(entry, floor_px_per_frame))
     if attribute == "direction" and entry["of"]:

@@ -33,6 +33,8 @@ GRAZED, GRAZED_FACTOR = 0.1, 3
 more of them move than normally, the place is unusual."""
 LOOKS_SHARE = 0.2
 """Looks are unusual, without another word for them, from this share of the distance on."""
+NEW_STILL = "new_still"
+"""Attribute of what is new and stands still; only ``still`` sees it."""
 AS_FAST = "as fast"
 """Entry ``of`` of what is compared with all that moves about as fast."""
 
@@ -68,12 +70,12 @@ class Unusual:
         """
         found = [*self._nothing_moves_here()] or [
             *self._class(),
-            *self._standing(),
+            *([*self._new_still()] or self._standing()),
             *self._speed(),
             *self._direction(),
             *self._moving_share(),
         ]
-        if not {entry["attribute"] for entry in found} & {"class", "place", "standing"}:
+        if not {entry["attribute"] for entry in found} & {"class", "place", "standing", NEW_STILL}:
             found += [*self._looks()]
         for entry in found:
             entry["component"] = self._component(entry)
@@ -152,6 +154,12 @@ class Unusual:
         if name and classes and classes[name] < RARE_CLASS and self._moves is not False:
             kind = "place" if name in self.scene_classes else "class"
             yield _entry(kind, name, normal_share=classes[name])
+
+    def _new_still(self) -> Iterator[dict[str, Any]]:
+        """Something new stands still, as a component says that sees nothing else."""
+        names = [name for name in self.shares if NEW_STILL in words_of(name).attributes]
+        if any(self.shares[name] >= LOOKS_SHARE for name in names):
+            yield _entry(NEW_STILL, None)
 
     def _standing(self) -> Iterator[dict[str, Any]]:
         """Something stands still that does not stand here normally."""

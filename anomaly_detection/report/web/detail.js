@@ -85,6 +85,7 @@ const UNSEEN = {
   place: (name) => (name ? `No ${name} is normal here` : "Nothing ever moved here"),
   standing: (name) =>
     name ? `No ${name} stands here normally` : "It stands still, unlike all that is normal here",
+  new_still: () => "Something new stands still here, and nothing like it did in training video",
   looks: () => "It looks unlike all that is normal here",
 };
 

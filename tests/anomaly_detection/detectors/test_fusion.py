@@ -58,9 +58,9 @@ def test_components_share_what_their_part_has() -> None:
 
 
 def test_a_version_has_the_components_and_extractors_of_its_parts() -> None:
-    components = ("angle", "speed", "background", "relative_momentum", "appearance")
+    components = ("angle", "speed", "background", "relative_momentum", "appearance", "still")
     assert components_of("fused") == components
-    assert extractors_of("fused") == ("motion", "relative_momentum", "appearance")
+    assert extractors_of("fused") == ("motion", "relative_momentum", "appearance", "still")
 
 
 def model_of(random: np.random.Generator, width: int) -> Exemplars:

@@ -125,6 +125,17 @@ def test_what_stands_where_its_class_only_moves() -> None:
     assert causes(still(None), ROAD, shares=NAMED) == []
 
 
+def test_what_is_new_and_stands_still_needs_no_class() -> None:
+    shares = {"appearance": 0.3, "still": 0.7}
+    for name in ("car", None):
+        found = entries(still(name), ROAD, shares=shares)
+        assert [(e["attribute"], e["value"], e["component"]) for e in found[:1]] == [
+            ("new_still", None, "still")
+        ]
+        assert "standing" not in {entry["attribute"] for entry in found}
+    assert causes(still("car"), ROAD, shares={"appearance": 0.9, "still": 0.1})[0][0] == "standing"
+
+
 def test_looks_unlike_all_that_is_normal() -> None:
     assert causes(shown("person", "left", 1.1), ROAD) == [("looks", None)]
     assert causes(still(None), ROAD) == [("standing", None)]
