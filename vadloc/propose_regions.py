@@ -202,7 +202,7 @@ def _scale_lines(findings: Findings) -> list[str]:
             f"{perspective.height_px(row):.0f} px at row {row:.0f}" for row in perspective.rows
         )
         lines.append(
-            f"heights grow with the row: {far}, {near} "
+            f"the height of an object alone grows with the row: {far}, {near} "
             f"(height = {perspective.start_px:.1f} px + {perspective.growth:.2f} * row); "
             "one size of regions is a compromise"
         )

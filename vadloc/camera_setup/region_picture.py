@@ -1,6 +1,7 @@
 """A picture of the proposed regions: a frame with its moving objects, and the heights of all.
 
-At the left edge stands the scale of the scene: typical height and speed at up to three rows.
+At the left edge stands the scale of the scene: height of an object alone (lower quartile) and
+typical speed (median) at up to three rows.
 """
 
 import math
@@ -63,8 +64,8 @@ def region_picture(
     image = draw_boxes(image, in_frame[:, :4].astype(np.float64) * zoom, colour=OBJECT_COLOUR)
     region = _region_over(in_frame, proposal, size_px)
     image = draw_boxes(image, region * zoom, colour=REGION_COLOUR, line_px=3)
-    for band in bands:
-        image = _draw_scale(image, band, zoom)
+    for number, band in enumerate(reversed(bands)):  # no bar crosses the words of another
+        image = _draw_scale(image, band, zoom, 8 + 14 * number)
     panel = _heights_panel(objects, proposal, size_px[0], image.shape[0])
     return _with_legend(np.hstack([image, panel]), proposal)
 
@@ -78,12 +79,12 @@ def _draw_grid(image: RgbImage, cell: float) -> RgbImage:
     return np.asarray(mixed, np.uint8)
 
 
-def _draw_scale(image: RgbImage, band: Band, zoom: float) -> RgbImage:
-    """A bar as high as a typical object of the band at its foot, an arrow of its speed, numbers."""
+def _draw_scale(image: RgbImage, band: Band, zoom: float, left: int) -> RgbImage:
+    """A bar as high as an object alone of the band, at its foot an arrow of its speed, numbers."""
     if not band.count:
         return image
-    height, speed = band.heights_px[1], band.speeds_px_per_frame[1]
-    left, foot, top = 8, round(band.foot_px * zoom), round((band.foot_px - height) * zoom)
+    height, speed = band.heights_px[0], band.speeds_px_per_frame[1]
+    foot, top = round(band.foot_px * zoom), round((band.foot_px - height) * zoom)
     image = image.copy()
     cv2.line(image, (left, top), (left, foot), SCALE_COLOUR, 4)
     words = f"{height:.0f} px"
@@ -91,7 +92,7 @@ def _draw_scale(image: RgbImage, band: Band, zoom: float) -> RgbImage:
         tip = left + round(speed * ARROW_FRAMES * zoom)
         cv2.arrowedLine(image, (left, foot), (tip, foot), SCALE_COLOUR, 2, tipLength=0.2)
         words += f", {speed:.2g} px/frame"
-    return draw_text(image, words, (left + 6, top), colour=SCALE_COLOUR)
+    return draw_text(image, words, (left, foot + 6), colour=SCALE_COLOUR)
 
 
 def _region_over(
@@ -133,6 +134,6 @@ def _with_legend(image: RgbImage, proposal: Proposal) -> RgbImage:
         ("what moves; right: heights of all by row", OBJECT_COLOUR),
         (f"one region, {proposal.size_px} px", REGION_COLOUR),
         (f"cells, {proposal.stride_px} px", (170, 170, 170)),
-        (f"typical height, and way in {ARROW_FRAMES} frames", SCALE_COLOUR),
+        (f"an object alone, its way in {ARROW_FRAMES} frames", SCALE_COLOUR),
     ]
     return np.vstack([image, draw_line(strip, pieces, (0, 2))])

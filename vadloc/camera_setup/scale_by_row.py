@@ -12,15 +12,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.camera_setup.moving_objects import Blobs, heights_px
+from vadloc.camera_setup.moving_objects import HEIGHT_QUANTILE, Blobs, heights_px
 
 LEAST_SIDE_PX = 32
 """OpenCV's DIS flow fails on smaller frames."""
-LEAST_OBJECTS = 30
+PARTS = 8
+"""Number of heights through which the line of perspective is drawn."""
+LEAST_OBJECTS = 10 * PARTS
 """Least number of objects from which perspective is computed."""
-LEAST_GROWTH = 1.5
+LEAST_GROWTH = 1.25
 """Perspective is clear if near objects are at least so many times as high as far ones."""
-LEAST_CORRELATION = 0.5
+LEAST_CORRELATION = 0.7
 """Perspective is clear if the correlation of height and row is at least this."""
 
 Quartiles = tuple[float, float, float]
@@ -130,15 +132,21 @@ class Perspective:
 def perspective_of(blobs: Blobs) -> Perspective | None:
     """The line of heights by rows (least squares); ``None`` unless they clearly grow downwards.
 
+    It goes through the heights of objects alone: the lower quartiles of equally many objects each,
+    in the order of their rows.
+
     Args:
         blobs: The objects.
     """
-    feet, heights = blobs[:, 3].astype(np.float64), heights_px(blobs).astype(np.float64)
-    if len(blobs) < LEAST_OBJECTS or not feet.std() or not heights.std():
+    if len(blobs) < LEAST_OBJECTS:
+        return None
+    parts = np.array_split(blobs[np.argsort(blobs[:, 3], kind="stable")], PARTS)
+    feet = np.array([np.median(part[:, 3]) for part in parts])
+    heights = np.array([np.quantile(heights_px(part), HEIGHT_QUANTILE) for part in parts])
+    if not feet.std() or not heights.std():
         return None
     growth, start_px = np.polyfit(feet, heights, 1).tolist()
-    far, near = np.quantile(feet, [0.1, 0.9]).tolist()
-    found = Perspective(start_px, growth, (far, near))
-    grows = found.height_px(near) >= LEAST_GROWTH * max(1.0, found.height_px(far))
-    clear = np.corrcoef(feet, heights)[0, 1] >= LEAST_CORRELATION
-    return found if grows and clear else None
+    found = Perspective(start_px, growth, (float(feet[0]), float(feet[-1])))
+    far, near = map(found.height_px, found.rows)
+    is_clear = np.corrcoef(feet, heights)[0, 1] >= LEAST_CORRELATION
+    return found if is_clear and near >= LEAST_GROWTH * max(1.0, far) else None
