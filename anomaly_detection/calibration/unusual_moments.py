@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vadloc.regions import RegionGrid
 
-LEAST_SHARE = 0.75
+LEAST_SHARE = 0.5
 MOST_MOMENTS = 5
 ADVICE = (
     "all training video counts as normal, so nothing like this will be an alarm at this place: "
@@ -68,7 +68,7 @@ def name_moments(
         contents: The calibration of each training sequence.
         threshold: The alarm threshold.
         is_resolved: Whether alarms are allowed in the training video. If not, the threshold lies
-            just above all its scores, and the one moment that it comes from is named.
+            just above all its scores, and the highest moments are named although they are below.
 
     Returns:
         At most ``MOST_MOMENTS`` moments with their ``sequence``, and ``relative_score``: the score
@@ -80,14 +80,12 @@ def name_moments(
         for moment in content["moments"]
     ]
     moments.sort(key=lambda moment: -moment["score"])
-    if is_resolved:
-        moments = [moment for moment in moments if moment["score"] >= threshold][:MOST_MOMENTS]
-    else:
-        moments = moments[:1]
+    least = threshold if is_resolved else 0.0
     return [
         {**moment, "relative_score": moment["score"] / threshold if threshold > 0 else None}
         for moment in moments
-    ]
+        if moment["score"] >= least
+    ][:MOST_MOMENTS]
 
 
 def moment_to_line(moment: dict[str, Any]) -> str:
@@ -103,10 +101,8 @@ def moment_to_line(moment: dict[str, Any]) -> str:
     times = moment["relative_score"]
     if times is None:
         relative = ""
-    elif times < 1:
-        relative = ", which sets the threshold"
     else:
-        relative = f", {times:.1f} times the threshold"
+        relative = f", {times:.2f} times the threshold"
     return (
         f"unusual in the training video: {moment['sequence']}, {when}, {moment['place']} "
         f"(x {x0}-{x1}, y {y0}-{y1}): score {moment['score']:.3f}{relative}"
