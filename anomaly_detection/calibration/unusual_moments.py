@@ -99,10 +99,7 @@ def moment_to_line(moment: dict[str, Any]) -> str:
     when = frames(moment["first_frame"], moment["last_frame"])
     x0, y0, x1, y1 = moment["box_xyxy_px"]
     times = moment["relative_score"]
-    if times is None:
-        relative = ""
-    else:
-        relative = f", {times:.2f} times the threshold"
+    relative = "" if times is None else f", {times:.2f} times the threshold"
     return (
         f"unusual in the training video: {moment['sequence']}, {when}, {moment['place']} "
         f"(x {x0}-{x1}, y {y0}-{y1}): score {moment['score']:.3f}{relative}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tiny_scene import ANOMALY, film, make_scene, save_frames, scene_options
 
 from anomaly_detection.calibration import calibrate_threshold as calibration
@@ -61,12 +62,12 @@ def test_an_anomaly_in_a_training_sequence_is_named(
             if moment["place"] == "lower right"
         ]
         assert ANOMALY.start <= moment["first_frame"] <= moment["last_frame"] <= ANOMALY.stop
-        x0, y0, x1, y1 = moment["box_xyxy_px"]
+        x0, _, x1, y1 = moment["box_xyxy_px"]
         assert x0 <= COLUMN + 5 < x1
         assert y1 > 24
 
 
-def drawn() -> "np.typing.NDArray[np.float32]":
+def drawn() -> NDArray[np.float32]:
     """Peaks of 4, 3 and 1.9: the first two are moments, the third is below half of the highest."""
     scores = np.zeros((20, 6, 8), np.float32)
     scores[2:5, 0, 0] = 2.5, 4, 1.9
