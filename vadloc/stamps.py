@@ -51,7 +51,7 @@ SCHEMAS = {
     "evaluation": 2,
     "ground_truth": 1,
     "report": 3,
-    "calibration": 1,
+    "calibration": 2,
     "explanations": 2,
     "views": 1,
 }

@@ -169,14 +169,26 @@ class ScoreDetails(Content):
     frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
-class Calibration(Content):
-    """False alarms of a training sequence at every threshold."""
+class Moment(Content):
+    """An unusual moment of a training sequence."""
 
+    score: NotNegative
+    first_frame: Index
+    last_frame: Index
+    box_xyxy_px: Box
+    place: str
+
+
+class Calibration(Content):
+    """False alarms of a training sequence at every threshold, and its most unusual moments."""
+
+    sequence: str
     frame_count: Count
     duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     scores: Annotated[Any, Array("float32", "steps")]
     alarms: Annotated[Any, Array("int64", "steps", least=0)]
+    moments: list[Moment]
 
 
 class Volume(Content):
