@@ -4,8 +4,9 @@
 
 applies the greedy rule of ``select_exemplars`` again, to the exemplars of all sequences in the
 order of the sequences, and adds up their counts. It writes ``exemplars/<version>/merged.joblib``
-and prints the number of exemplars per region. For a version of parts it does so for each part, and
-writes the divisors of their distances, see ``exemplar_selection.divisors``.
+and prints the number of exemplars per region. For a version of parts it does so for each part,
+writes the divisors of their distances, see ``exemplar_selection.divisors``, and what training video
+shows in each region, see ``exemplar_selection.sightings``.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from exemplar_selection.divisors import measure_divisors
 from exemplar_selection.exemplars import Exemplars, join_exemplars
 from exemplar_selection.greedy import greedy_selection
 from exemplar_selection.left_out import read_exemplars
+from exemplar_selection.sightings import count_sightings
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
@@ -30,9 +32,11 @@ COMMAND = "exemplar_selection.merge_exemplars"
 
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
-    """The model; of a version of parts their divisors, and the model of each part."""
+    """The model; of a version of parts what they share, and the model of each part."""
     models = [part.merged() for part in artifacts.parts]
-    return [artifacts.divisors(), *models] if VERSIONS[artifacts.version].parts else models
+    if not VERSIONS[artifacts.version].parts:
+        return models
+    return [artifacts.divisors(), artifacts.sightings(), *models]
 
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
@@ -46,14 +50,23 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
             yield part.merged(), merged.to_content(schema=SCHEMAS["merged"])
             before = sum(len(exemplars.counts) for exemplars in selected)
             totals += before, len(merged.counts), merged.counts.sum()
-    if VERSIONS[work.artifacts.version].parts and work.lacks(work.artifacts.divisors()):
-        least = [part.least_divisor for part in VERSIONS[work.artifacts.version].parts]
-        content = measure_divisors(work.artifacts.parts, least)
-        yield work.artifacts.divisors(), {"schema": SCHEMAS["divisors"], **content}
+    if VERSIONS[work.artifacts.version].parts:
+        yield from _shared_by_parts(work)
     before, after, volumes = totals.tolist()
     work.count(
         sequences=len(sequences), sequences_exemplars=before, exemplars=after, volumes=volumes
     )
+
+
+def _shared_by_parts(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """What is made of all parts of a version together."""
+    divisors, sightings = work.artifacts.divisors(), work.artifacts.sightings()
+    if work.lacks(divisors):
+        least = [part.least_divisor for part in VERSIONS[work.artifacts.version].parts]
+        content = measure_divisors(work.artifacts.parts, least)
+        yield divisors, {"schema": SCHEMAS["divisors"], **content}
+    if work.lacks(sightings):
+        yield sightings, {"schema": SCHEMAS["sightings"], **count_sightings(work.artifacts)}
 
 
 def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exemplar_selection.normal_ranges import CLASS_PROBABILITY, COMMON_DIRECTION, STILL_SHARE
+from exemplar_selection.normal_ranges import COMMON_DIRECTION
+from exemplar_selection.volume_attributes import MOVABLE, STILL_SHARE
 
 PLURALS = {
     "person": "persons",
@@ -15,35 +16,41 @@ PLURALS = {
     "skyscraper": "skyscrapers",
     "bridge": "bridges",
 }
-MOVABLE = frozenset({"person", "car", "cyclist", "dog"})
-NAMED_CLASS = 0.25
-"""A class is named as normal if its mean probability is at least this."""
+NAMED_CLASS = 0.1
+"""A class is named as normal if it is seen in at least this share of the volumes."""
 SELDOM = 0.05
 """Something "seldom" moves in a region if it moves in a smaller share of the volumes."""
 MOST_DIRECTIONS = 4
 """More directions than this are called "many directions"."""
+MOST_OF_ALL = 0.5
+"""What is normal is told by classes alone if they are seen in this share of the moving volumes."""
 NO_CLASS = "nothing of a known class"
 
 
-def volume_to_words(record: dict[str, Any], *, floor_px_per_frame: float) -> str:
+def volume_to_words(
+    record: dict[str, Any], *, floor_px_per_frame: float, is_unlike: bool = False
+) -> str:
     """What one volume shows, such as "a cyclist moving left at 5.1 px/frame".
 
     Args:
         record: The record of a volume, see ``VolumeAttributes.record``.
         floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
+        is_unlike: Whether it looks so unlike all that is normal that its class is not trusted.
     """
     moving = _is_moving(record)
-    name = _class_name(record["classes"], movable_only=bool(moving))
     if moving is None and record["classes"] is None:
         return "something without a name"
-    if moving is None:
-        return f"a {name}" if name else NO_CLASS
-    if not moving:
-        still = "hardly moves" if floor_px_per_frame else "does not move"
-        return f"a {name} that {still}" if name else _nothing(floor_px_per_frame)
-    direction = record["direction"] or "in several directions"
+    trusted = not is_unlike and (not moving or record["class"] in MOVABLE)
+    name = record["class"] if trusted else None
     subject = f"a {name}" if name else "something"
-    return f"{subject} moving {direction} at {number(record['speed'])} px/frame"
+    if moving:
+        direction = record["direction"] or "in several directions"
+        return f"{subject} moving {direction} at {number(record['speed'])} px/frame"
+    is_thing = name or is_unlike
+    if moving is None:
+        return subject if is_thing else NO_CLASS
+    still = "hardly moves" if floor_px_per_frame else "does not move"
+    return f"{subject} that {still}" if is_thing else _nothing(floor_px_per_frame)
 
 
 def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str:
@@ -61,11 +68,28 @@ def normal_to_words(normal: dict[str, Any], *, floor_px_per_frame: float) -> str
         return _plural(classes) or NO_CLASS
     if not moving or normal["speed"] is None:
         return _nothing(floor_px_per_frame)
-    subject = _plural({k: v for k, v in (classes or {}).items() if k in MOVABLE}) or "things"
-    direction = _directions(normal["directions"])
-    words = f"{subject} moving {direction} at {span(normal['speed'])} px/frame"
+    words = _movement(normal)
     nothing = _nothing(floor_px_per_frame)
     return words if moving >= SELDOM * volumes else f"{nothing}, or seldom {words}"
+
+
+def _movement(normal: dict[str, Any]) -> str:
+    """What moves, where to and how fast; apart for each class if several are common."""
+    classes = {k: v for k, v in (normal["classes"] or {}).items() if k in MOVABLE}
+    named = [name for name in classes if classes[name] >= NAMED_CLASS]
+    named.sort(key=lambda name: -classes[name])
+    each = joined([_moving(PLURALS[name], normal["by_class"][name]) for name in named], "and")
+    if sum(classes[name] for name in named) >= MOST_OF_ALL:
+        return each
+    things = _moving("things", normal)
+    return f"{things}, among them {each}" if each else things
+
+
+def _moving(subject: str, ranges: dict[str, Any]) -> str:
+    direction = direction_words(
+        [k for k, share in (ranges["directions"] or {}).items() if share >= COMMON_DIRECTION]
+    )
+    return f"{subject} moving {direction} at {span(ranges['speed'])} px/frame"
 
 
 def _nothing(floor_px_per_frame: float) -> str:
@@ -78,23 +102,14 @@ def _is_moving(record: dict[str, Any]) -> bool | None:
     return None if share is None else bool(share >= STILL_SHARE and record["speed"] is not None)
 
 
-def _class_name(classes: dict[str, float] | None, *, movable_only: bool) -> str | None:
-    """The most probable class; ``None`` if it is improbable, or unmovable with ``movable_only``."""
-    if not classes:
-        return None
-    name = max(classes, key=lambda k: classes[k])
-    fits = classes[name] >= CLASS_PROBABILITY and (name in MOVABLE or not movable_only)
-    return name if fits else None
-
-
 def _plural(classes: dict[str, float] | None) -> str:
     names = [name for name, share in (classes or {}).items() if share >= NAMED_CLASS]
     names.sort(key=lambda name: -(classes or {})[name])
     return joined([PLURALS[name] for name in names], "and")
 
 
-def _directions(shares: dict[str, float] | None) -> str:
-    names = [name for name, share in (shares or {}).items() if share >= COMMON_DIRECTION]
+def direction_words(names: Sequence[str]) -> str:
+    """Directions as they stand behind "moving", such as "left or right"."""
     if len(names) > MOST_DIRECTIONS:
         return "in many directions"
     return joined(names, "or") or "in several directions"

@@ -64,8 +64,9 @@ def find_exemplars(
 
     from exemplar_selection.exemplars import Exemplars
     from exemplar_selection.gallery import Gallery, Tile
-    from exemplar_selection.normal_ranges import VolumeAttributes, exemplars_to_ranges, speed_floors
+    from exemplar_selection.normal_ranges import NormalSightings, speed_floors
     from exemplar_selection.phrases import normal_to_words, volume_to_words
+    from exemplar_selection.volume_attributes import VolumeAttributes
     from feature_extraction.attributes import AttributeReader
 
     model = Exemplars.from_content(artifacts.merged().load())
@@ -78,7 +79,7 @@ def find_exemplars(
     descriptors = {name: values[rows] for name, values in model.descriptors.items()}
     shown = VolumeAttributes(read(model.features[rows], descriptors))
     floor = float(speed_floors(artifacts, grid)[region])
-    normal = exemplars_to_ranges(shown, counts).record()
+    normal = NormalSightings(shown.sightings, counts, len(rows)).ranges.record()
     words = normal_to_words(normal, floor_px_per_frame=floor)
     tiles = [
         Tile(

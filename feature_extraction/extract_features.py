@@ -21,6 +21,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.inputs import Split
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.versions import extractors_of
+from vadloc.video.camera_summary import camera_summary, camera_to_words, camera_warning
 
 logger = logging.getLogger(__name__)
 COMMAND = "feature_extraction.extract_features"
@@ -57,6 +58,7 @@ def compute(
     learnt = load_learnt(artifacts, tuple(todo), overwrite=work.overwrite)
     contents = frames_to_features(work.config, frames, tuple(todo), device=device, learnt=learnt)
     artifacts.check_frames(split, work.unit)
+    _log_camera(work.unit, next(iter(contents.values())))
     for name, file in todo.items():
         yield file, contents[name]
         work.counts[file.path].update(_count(contents[name]), extractors=len(todo))
@@ -89,11 +91,25 @@ def load_learnt(
     return learnt
 
 
-def _count(content: dict[str, Any]) -> dict[str, int]:
+def _log_camera(sequence: str, content: dict[str, Any]) -> None:
+    """Say how far the camera has moved, if it has, and warn where it looks elsewhere."""
+    summary = camera_summary(content)
+    if summary is None:
+        return
+    level = logging.INFO if summary["undone_share"] else logging.DEBUG
+    logger.log(level, "%s: %s", sequence, camera_to_words(summary))
+    shorter_side_px = min(content["height_px"], content["width_px"])
+    if warning := camera_warning(summary, shorter_side_px=shorter_side_px):
+        logger.warning("%s: %s", sequence, warning)
+
+
+def _count(content: dict[str, Any]) -> dict[str, Any]:
+    camera = camera_summary(content) or {}
     return {
         "frames": content["frame_count"],
         "volumes": content["index"].size,
         "volumes_computed": len(next(iter(content["components"].values()))),
+        **{f"camera_{name}": number for name, number in camera.items()},
     }
 
 

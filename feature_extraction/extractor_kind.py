@@ -36,13 +36,12 @@ class ComponentWords:
     Attributes:
         label: The name of the component in sentences.
         attributes: The attributes that are read from the component: ``speed``, ``direction``,
-            ``moving_share``, ``class``. An unusual attribute is explained by this component.
-        unlike: What is unusual if no attribute is, but the component is unlike all exemplars.
+            ``moving_share``, ``class``, ``new_still``. An unusual attribute is explained by this
+            component.
     """
 
     label: str
     attributes: tuple[str, ...] = ()
-    unlike: str = "no attribute that has a name, but it looks unlike all exemplars"
 
 
 def _accept(_config: Config, _device: str) -> None:

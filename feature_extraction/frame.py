@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.regions import RegionGrid
+from vadloc.video.camera_motion import STILL, Shift
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 CROP_PX: Final = 64
@@ -26,14 +27,28 @@ class Frame:
     """One frame, and the forms of it that several extractors need; each is computed once.
 
     Attributes:
-        grey: uint8 ``(height, width)``.
+        grey: uint8 ``(height, width)``, in the place of the camera's reference.
         rgb: uint8 ``(height, width, 3)``, or ``None`` where no extractor asked for colour.
         grid: The regions.
+        shift: The shift of ``rgb``, which is undone where it is used: few frames are used in
+            colour.
     """
 
     grey: NDArray[np.uint8]
     rgb: NDArray[np.uint8] | None
     grid: RegionGrid
+    shift: Shift = STILL
+
+    @classmethod
+    def seen(
+        cls,
+        grey: NDArray[np.uint8],
+        rgb: NDArray[np.uint8] | None,
+        grid: RegionGrid,
+        shift: Shift,
+    ) -> "Frame":
+        """The frame of a camera that has moved by a shift, which is undone."""
+        return cls(shift.undo(grey), rgb, grid, shift)
 
     @cached_property
     def grey_at_crop_scale(self) -> NDArray[np.uint8]:
@@ -53,7 +68,7 @@ class Frame:
         if self.rgb is None:
             grey = to_crop_scale(self.grey, self.grid, side=side)
             return np.repeat(grey[..., None], 3, axis=2)
-        return to_crop_scale(self.rgb, self.grid, side=side)
+        return to_crop_scale(self.shift.undo(self.rgb), self.grid, side=side)
 
     @cached_property
     def blocks(self) -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from vadloc.errors import VadlocError, counted
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
 from vadloc.stamps import SCHEMAS
+from vadloc.video.camera_motion import CameraMotion, Shift, shift_rows
 from vadloc.video.frames import Sequence, read_frames_as, sequence_times_s
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def frames_to_features(
         For each extractor a dict with ``first_frame`` ``(v,)`` int64, the 0-based first frame of
         each time step; ``components`` and ``descriptors``, each name to ``(n, width)``; ``index``
         ``(v, regions)`` int32, regions row by row, the row of each volume in these; sizes and
-        counts; and for a video ``times_s`` ``(frames,)`` float64, when each frame begins.
+        counts; the arrays of ``camera_motion.shift_rows`` unless shifts of the camera are kept;
+        and for a video ``times_s`` ``(frames,)`` float64, when each frame begins.
     """
     coloured = any(kind_of(name).needs_colour for name in extractors)
     frames = _Counted(sequence, coloured=coloured, limit=limit)
@@ -60,7 +62,7 @@ def frames_to_features(
         working = make_extractors(
             extractors, config, grid, workers=workers, device=device, learnt=learnt or {}
         )
-        first_frames, found = _pass_frames(config, frames, grid, working)
+        first_frames, shifts, found = _pass_frames(config, frames, grid, working)
     shared = {
         "schema": SCHEMAS["features"],
         "sequence": sequence.name,
@@ -69,6 +71,7 @@ def frames_to_features(
         "width_px": width,
         "region_count": grid.region_count,
         "first_frame": np.array(first_frames, np.int64),
+        **(shift_rows(shifts) if config.camera.undo_shake else {}),
         **_times(sequence, frames.count, is_whole=limit is None),
     }
     return {name: {**shared, **vars(features)} for name, features in found.items()}
@@ -76,19 +79,26 @@ def frames_to_features(
 
 def _pass_frames(
     config: Config, frames: "_Counted", grid: RegionGrid, extractors: Mapping[str, Extractor]
-) -> tuple[list[int], dict[str, Extracted]]:
-    """Pass all frames to the extractors. Returns first frames of time steps, and all features."""
+) -> tuple[list[int], list[Shift], dict[str, Extracted]]:
+    """Pass all frames to the extractors.
+
+    Returns:
+        The first frames of time steps, the shifts of all frames, and all features.
+    """
     length, stride = config.regions.frames_per_volume, config.regions.frame_stride
     stream = VolumeStream(extractors.values(), frames_per_volume=length, frame_stride=stride)
+    camera = CameraMotion(undo=config.camera.undo_shake)
     collected = {name: CollectedSteps() for name in extractors}
 
     def collect() -> None:
         for name, extractor in extractors.items():
             collected[name].add(extractor.take())
 
-    first_frames = []
+    first_frames, shifts = [], []
     for grey, *rgb in frames:
-        first_frames.append(stream.add_frame(Frame(grey, rgb[0] if rgb else None, grid)))
+        shifts.append(camera.follow(grey))
+        frame = Frame.seen(grey, rgb[0] if rgb else None, grid, shifts[-1])
+        first_frames.append(stream.add_frame(frame))
         collect()
     if frames.count < length:
         raise VadlocError(
@@ -98,7 +108,7 @@ def _pass_frames(
     first_frames.append(stream.end())
     collect()
     ended = [first for first in first_frames if first is not None]
-    return ended, {name: steps.extracted() for name, steps in collected.items()}
+    return ended, shifts, {name: steps.extracted() for name, steps in collected.items()}
 
 
 def _times(

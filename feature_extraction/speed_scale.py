@@ -5,10 +5,10 @@ it. The speed scale is the unit that makes both alike. It is estimated from trai
 
     s(cell) = (sum |f|^3 + w S) / (sum |f|^2 + w),    S = sum |f|^3 / sum |f|^2 of the whole scene
 
-where f is the optical flow of a pixel in px/frame, and the first two sums go over the pixels of the
-3 x 3 cells around a cell in all pairs of frames. Each speed counts by its square, so that the many
-still pixels, whose flow is noise, hardly count. w is a share of the scene's own sum |f|^2: where
-little has moved, the scale is near that of the whole scene, S.
+where f is the optical flow of a pixel in px/frame, the camera's shifts undone, and the first two
+sums go over the pixels of the 3 x 3 cells around a cell in all pairs of frames. Each speed counts
+by its square, so that the many still pixels, whose flow is noise, hardly count. w is a share of the
+scene's own sum |f|^2: where little has moved, the scale is near that of the whole scene, S.
 """
 
 from collections import deque
@@ -28,6 +28,7 @@ from vadloc.feature_settings import RelativeMomentumFeatures
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
 from vadloc.stamps import SCHEMAS
+from vadloc.video.camera_motion import CameraMotion
 from vadloc.video.frames import Sequence, read_frames
 
 LEAST_PX_PER_FRAME = 0.1
@@ -95,7 +96,9 @@ def learn_speed_scale(
     pairs = (
         pair
         for sequence, firsts in zip(sequences, chosen, strict=True)
-        for pair in _read_pairs(sequence, set(firsts.tolist()))
+        for pair in _read_pairs(
+            sequence, set(firsts.tolist()), CameraMotion(undo=config.camera.undo_shake)
+        )
     )
     squares, cubes = pairs_to_sums(pairs, FrameFlow(settings, grid), grid)
     return {
@@ -109,12 +112,14 @@ def learn_speed_scale(
     }
 
 
-def _read_pairs(sequence: Sequence, firsts: set[int]) -> Iterator[Pair]:
-    """The pairs of consecutive frames that begin with some frames."""
+def _read_pairs(sequence: Sequence, firsts: set[int], camera: CameraMotion) -> Iterator[Pair]:
+    """The pairs of consecutive frames that begin with some frames, as the camera has not moved."""
     if not firsts:
         return
     last, before = max(firsts), np.zeros(0, np.uint8)
-    for number, frame in enumerate(read_frames(sequence)):
+    for number, shifted in enumerate(read_frames(sequence)):
+        shift = camera.follow(shifted)
+        frame = shift.undo(shifted) if firsts & {number - 1, number} else shifted
         if number - 1 in firsts:
             yield before, frame
         if number > last:

@@ -149,12 +149,6 @@ EXTRACTOR = ExtractorKind(
     make=still_extractor,
     width=QUARTERS,
     bytes_per_volume=20,
-    words={
-        "still": ComponentWords(
-            "something new that stands still",
-            unlike="something new has been standing still here for seconds, and nothing like it "
-            "did in training video",
-        )
-    },
+    words={"still": ComponentWords("something new that stands still", ("new_still",))},
     learn=learn_background,
 )

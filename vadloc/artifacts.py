@@ -114,6 +114,15 @@ class Artifacts(Stamps):
             "divisors",
         )
 
+    def sightings(self) -> Artifact:
+        """What training video shows in each region, of a version of parts."""
+        return Artifact(
+            self._versioned("exemplars", "sightings.joblib"),
+            self._sightings_stamp,
+            self._command("exemplar_selection.merge_exemplars"),
+            "sightings",
+        )
+
     def scores(self, sequence: str) -> Artifact:
         """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``."""
         return self._scores_file(sequence, "npy")

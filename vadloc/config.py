@@ -106,6 +106,16 @@ class Dataset(ConfigTable):
     frames_per_second: float = Field(ge=0.001, le=1000)
 
 
+class Camera(ConfigTable):
+    """What is done about a camera that is not quite fixed; see ``vadloc.video.camera_motion``.
+
+    Attributes:
+        undo_shake: Whether small shakes and slow drifts are undone before features are extracted.
+    """
+
+    undo_shake: bool = True
+
+
 class Regions(ConfigTable):
     """The video volumes: square regions of the frame over a few frames."""
 
@@ -235,9 +245,10 @@ class Config(ConfigTable):
     """
 
     path: Path = Field(exclude=True)
-    version: str = "momentum"
+    version: str = "fused"
     dataset: Dataset
     ground_truth: list[GroundTruthSource] = Field(default_factory=list)
+    camera: Camera = Camera()
     regions: Regions
     features: Features = Field(default_factory=lambda: Features.model_validate({}))
     distance: Distance = Distance()

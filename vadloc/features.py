@@ -13,6 +13,7 @@ from vadloc.errors import VadlocError
 from vadloc.inputs import Split
 from vadloc.sequence_input import SequenceInput
 from vadloc.versions import EXTRACTORS, extractor_of, extractors_of, is_motion
+from vadloc.video.camera_summary import camera_summary
 
 MOVING = "moving"
 """Name of the column that the rule ``gate`` adds: 1 if anything moves in the volume, else 0."""
@@ -85,6 +86,7 @@ class FusedFeatures(SequenceInput):
             height_px=first.height_px,
             width_px=first.width_px,
             times_s=first.times_s,
+            camera=first.camera,
             components=tuple(name for part in parts for name in part.components),
             parts=parts,
         )
@@ -154,6 +156,7 @@ def load_features(artifacts: Artifacts, split: Split, sequence: str) -> Sequence
         values=values,
         descriptors={name: rows for of in descriptors.values() for name, rows in of.items()},
         times_s=any_file.get("times_s"),
+        camera=camera_summary(any_file),
     )
     _check_volumes(features, artifacts.config.regions)
     return features

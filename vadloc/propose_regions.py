@@ -1,4 +1,4 @@
-"""Propose the size of regions from the moving objects in the training video.
+"""Propose the size of regions from the moving objects in the training video, and say their speeds.
 
     python -m vadloc.propose_regions --config configs/ped2.toml
 
@@ -7,6 +7,7 @@ Regions should be about as high as one person, or as another typical moving obje
 """
 
 import logging
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,18 @@ from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.camera_setup.moving_objects import (
     LEAST_BLOBS,
     Blobs,
-    HeightBand,
     Proposal,
     fragment_area_px,
-    height_bands,
     moving_blobs,
+    moving_pixels,
     propose,
+)
+from vadloc.camera_setup.scale_by_row import (
+    Band,
+    frame_speeds,
+    perspective_of,
+    scale_by_band,
+    speeds_of_blobs,
 )
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError, VadlocError, counted
@@ -37,6 +44,8 @@ if TYPE_CHECKING:
     from vadloc.video.frames import Sequence
 
 logger = logging.getLogger(__name__)
+FLOW_STEP = 4
+"""Speeds are measured in every so many frames of a window, since optical flow is slow."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,8 @@ class Findings:
         size_px: Height and width of the frames.
         frames: Number of frames that were examined.
         objects: Moving objects of all these frames, without fragments, in pixels of the video.
+        speeds_px_per_frame: Speed of each object, ``(n,)``; NaN where it was not measured.
+        noise_px_per_frame: Median speed of pixels that do not move; NaN if it is not known.
         example: A grey frame with many objects; a large one is reduced.
         in_example: The objects in that frame.
         proposal: Size and stride of the regions.
@@ -55,6 +66,8 @@ class Findings:
     size_px: tuple[int, int]
     frames: int
     objects: Blobs
+    speeds_px_per_frame: NDArray[np.float64]
+    noise_px_per_frame: float
     example: NDArray[np.uint8]
     in_example: Blobs
     proposal: Proposal
@@ -73,25 +86,58 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
     from vadloc.camera_setup.frame_samples import sample_windows
 
     logger.info("looking for what moves in a few hundred frames of training video")
-    blobs, examples, frames, first = [], [], 0, None
+    blobs, speeds, noise, examples, first = [], [], [], [], None
     for window in sample_windows(sequences, frames_per_second):
         first = first or window
         _check_size(first, window)
-        found = moving_blobs(window.frames)
+        moving = moving_pixels(window.frames)
+        found = [moving_blobs(mask) for mask in moving]
         busiest = int(np.argmax([boxes[:, 4].sum() for boxes in found]))
-        blobs.append(np.concatenate(found))
+        blobs += found
         examples.append((window.frames[busiest], found[busiest]))
-        frames += len(found)
+        of_blobs, of_rest = _speeds(window, moving, found)
+        speeds += of_blobs
+        noise += of_rest
     if first is None:
         raise VadlocError("no frames to look at; training video is empty")
     everything = np.concatenate(blobs)
     limit = fragment_area_px(everything)
-    objects = _in_video_px(everything[everything[:, 4] >= limit], first.scale)
+    is_object = everything[:, 4] >= limit
+    objects = _in_video_px(everything[is_object], first.scale)
     example, in_example = max(examples, key=lambda pair: int((pair[1][:, 4] >= limit).sum()))
     in_example = _in_video_px(in_example[in_example[:, 4] >= limit], first.scale)
     height, width = first.size_px
     proposal = propose(objects, height_px=height, width_px=width)
-    return Findings(first.size_px, frames, objects, example, in_example, proposal)
+    return Findings(
+        size_px=first.size_px,
+        frames=len(blobs),
+        objects=objects,
+        speeds_px_per_frame=np.concatenate(speeds)[is_object],
+        noise_px_per_frame=float(np.median(noise)) if noise else math.nan,
+        example=example,
+        in_example=in_example,
+        proposal=proposal,
+    )
+
+
+def _speeds(
+    window: "Window", moving: NDArray[np.bool_], blobs: list[Blobs]
+) -> tuple[list[NDArray[np.float64]], list[float]]:
+    """Speeds of the blobs of each frame, and of what does not move, in px/frame of the video.
+
+    Args:
+        window: The window.
+        moving: Which pixels move, ``(n, height, width)``.
+        blobs: The blobs of each frame.
+    """
+    speeds, noise = [np.full(len(found), np.nan) for found in blobs], []
+    for index in range(0, len(window.following), FLOW_STEP):
+        pixels = frame_speeds(window.frames[index], window.following[index])
+        if pixels is not None:
+            pixels /= window.scale
+            speeds[index] = speeds_of_blobs(pixels, moving[index], blobs[index])
+            noise.append(float(np.median(pixels[~moving[index]])))
+    return speeds, noise
 
 
 def _check_size(first: "Window", other: "Window") -> None:
@@ -115,8 +161,9 @@ def describe(findings: Findings) -> list[str]:
     count = len(findings.objects)
     frames, objects = counted(findings.frames, "frame"), counted(count, "moving object")
     lines = [f"{frames} of {width} x {height} px: {objects}"]
-    for band in height_bands(findings.objects, height):
+    for band in scale_by_band(findings.objects, findings.speeds_px_per_frame, height):
         lines.append(_band_line(band))
+    lines += _scale_lines(findings)
     if proposal.object_px is None:
         lines.append(
             f"fewer than {LEAST_BLOBS}, too few to tell: an eighth of the frame's shorter side "
@@ -133,12 +180,33 @@ def describe(findings: Findings) -> list[str]:
     return lines
 
 
-def _band_line(band: HeightBand) -> str:
+def _band_line(band: Band) -> str:
     rows = f"  lower edge in rows {band.rows[0]} to {band.rows[1]}: "
     if not band.count:
         return f"{rows}none"
-    low, middle, high = band.quartiles_px
-    return f"{rows}{band.count}, heights {low:.0f} / {middle:.0f} / {high:.0f} px (quartiles)"
+    heights = " / ".join(f"{height:.0f}" for height in band.heights_px)
+    text = f"{rows}{band.count}, heights {heights} px (quartiles)"
+    if math.isnan(band.speeds_px_per_frame[0]):
+        return text
+    return f"{text}, speeds {' / '.join(f'{s:.2g}' for s in band.speeds_px_per_frame)} px/frame"
+
+
+def _scale_lines(findings: Findings) -> list[str]:
+    """How still the rest is, and how heights grow with the row, where these are known."""
+    lines = []
+    if not math.isnan(findings.noise_px_per_frame):
+        noise = findings.noise_px_per_frame
+        lines.append(f"where nothing moves the flow is {noise:.2f} px/frame (median): its noise")
+    if perspective := perspective_of(findings.objects):
+        far, near = (
+            f"{perspective.height_px(row):.0f} px at row {row:.0f}" for row in perspective.rows
+        )
+        lines.append(
+            f"the height of an object alone grows with the row: {far}, {near} "
+            f"(height = {perspective.start_px:.1f} px + {perspective.growth:.2f} * row); "
+            "one size of regions is a compromise"
+        )
+    return lines
 
 
 def draw(findings: Findings, path: Path) -> None:
@@ -151,6 +219,7 @@ def draw(findings: Findings, path: Path) -> None:
         findings.example,
         findings.in_example,
         findings.objects,
+        scale_by_band(findings.objects, findings.speeds_px_per_frame, findings.size_px[0]),
         findings.proposal,
         findings.size_px,
     )

@@ -12,7 +12,8 @@ from vadloc.artifacts import Artifacts
 from vadloc.config import Regions
 from vadloc.inputs import Split
 from vadloc.regions import RegionGrid
-from vadloc.video.frames import Sequence, read_frames, sequence_size, sequence_times_s
+from vadloc.video.camera_motion import CameraMotion
+from vadloc.video.frames import Sequence, read_frames_as, sequence_size, sequence_times_s
 from vadloc.video.times import Clock
 
 
@@ -28,6 +29,8 @@ class SequenceInput(ABC):
         times_s: ``(frame_count,)`` float64, the time at which each frame of a video begins, 0 for
             the first; ``None`` for pictures, which have no times.
         components: Names of the feature components; none for frames.
+        camera: How far the camera has moved, see `vadloc.video.camera_summary`; ``None`` if it is
+            not known.
     """
 
     sequence: str
@@ -36,6 +39,7 @@ class SequenceInput(ABC):
     width_px: int
     times_s: NDArray[np.float64] | None = None
     components: tuple[str, ...] = ()
+    camera: dict[str, float] | None = None
 
     @abstractmethod
     def steps(self) -> Iterator[Any]:
@@ -67,17 +71,21 @@ class SequenceFrames(SequenceInput):
 
     Attributes:
         source: The folder of pictures or the video.
+        undo_shake: Whether shifts of the camera are undone.
     """
 
     source: Sequence
+    undo_shake: bool = True
 
     def steps(self) -> Iterator[NDArray[np.uint8]]:
-        """The frames in order, one in memory at a time.
+        """The frames in order, one in memory at a time, without the camera's shifts.
 
         Yields:
             uint8 RGB ``(height, width, 3)``.
         """
-        return read_frames(self.source, colour="rgb")
+        camera = CameraMotion(undo=self.undo_shake)
+        for grey, rgb in read_frames_as(self.source, ("grey", "rgb")):
+            yield camera.follow(grey).undo(rgb)
 
 
 def load_frames(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFrames:
@@ -98,4 +106,5 @@ def load_frames(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFr
         width_px=width,
         times_s=times_s,
         source=source,
+        undo_shake=artifacts.config.camera.undo_shake,
     )

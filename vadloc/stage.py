@@ -76,6 +76,7 @@ class Stage:
         prepare: Computes what all units share. It is called once, as ``prepare(artifacts,
             overwrite=...)``, before several units are run in parallel.
         describe: Gives the text that is printed of a unit that is done, after its path.
+        conclude: Called by the stage's own command when all units are done.
         variant: Distinguishes stages of the same command.
         reports: Gives the names of the reports of a unit, one for each of its first outputs;
             default: one report in a folder of the version.
@@ -87,6 +88,7 @@ class Stage:
     split: Split | None = None
     prepare: Callable[..., None] | None = None
     describe: Callable[[Artifacts, str], str] | None = None
+    conclude: Callable[[Artifacts], None] | None = None
     variant: str = ""
     reports: Callable[[Artifacts, str], list[str]] | None = None
 
@@ -182,6 +184,9 @@ def stage_main(stage: Stage, args: argparse.Namespace) -> None:
             emit(str(path))
             if stage.describe:
                 emit(stage.describe(artifacts, unit))
+        everything = stage.units(artifacts)
+        if stage.conclude and not _missing(stage, artifacts, everything, overwrite=True):
+            stage.conclude(artifacts)
 
 
 def _missing(stage: Stage, artifacts: Artifacts, units: list[str], *, overwrite: bool) -> list[int]:

@@ -31,6 +31,7 @@ from vadloc.versions import (
     VERSIONS,
     Part,
     extractors_of,
+    fixed_scales,
     learning_of,
 )
 from vadloc.video.frames import Sequence, frame_files
@@ -38,19 +39,20 @@ from vadloc.weights import weights_digest
 
 SCHEMAS = {
     "video": 1,
-    "features": 4,
-    "speed_scale": 1,
+    "features": 5,
+    "speed_scale": 2,
     "background": 1,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
     "divisors": 1,
+    "sightings": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
-    "report": 2,
-    "calibration": 1,
-    "explanations": 1,
+    "report": 3,
+    "calibration": 2,
+    "explanations": 2,
     "views": 1,
 }
 """Schema number of each kind. Raise it whenever the content of the kind or its computation changes.
@@ -67,7 +69,8 @@ class Stamps(Inputs):
         learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
         rate = self.config.dataset.frames_per_second
         more = [*learnt, *([rate] if EXTRACTORS[extractor].uses_frame_rate else [])]
-        return _hash("features", extractor, frames, self.config.regions, settings, *more)
+        tables = self.config.camera, self.config.regions, settings
+        return _hash("features", extractor, frames, *tables, *more)
 
     def _learnt_stamp(self, extractor: str) -> str:
         """The stamp of what an extractor learns from training video."""
@@ -77,7 +80,8 @@ class Stamps(Inputs):
             frames = [self._frames_stamp("train", s.name) for s in self.sequences("train")]
             settings = self._extractor_settings(extractor)
             used = {key: settings[key] for key in learning.settings}
-            return _hash(learning.kind, extractor, frames, self.config.regions.stride_px, used)
+            stride_px = self.config.regions.stride_px
+            return _hash(learning.kind, extractor, frames, self.config.camera, stride_px, used)
 
         return self._once(("learnt", extractor), hashed)
 
@@ -123,7 +127,8 @@ class Stamps(Inputs):
         """The stamp of the detector's input for a sequence."""
         if self.detector.reads == "features":
             return self._all_features_stamp(split, sequence)
-        return _hash("input", self._frames_stamp(split, sequence), self.config.regions)
+        tables = self.config.camera, self.config.regions
+        return _hash("input", self._frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
         """The stamp of the merged exemplars; without exemplars, of the training sequences."""
@@ -144,7 +149,8 @@ class Stamps(Inputs):
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
             settings = self.config.distance.model_dump(exclude={"weights"})
-            return _hash("scales", *train, settings)
+            fixed = fixed_scales(self.version)
+            return _hash("scales", *train, settings, *([fixed] if fixed else []))
 
         return self._once("scales", hashed)
 
@@ -172,6 +178,16 @@ class Stamps(Inputs):
 
         return self._once("divisors", hashed)
 
+    def _sightings_stamp(self) -> str:
+        """The stamp of what training video shows, of a version of parts."""
+
+        def hashed() -> str:
+            train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
+            parts = [part.version for part in self.parts]
+            return _hash("sightings", parts, train, self.config.distance.stationary)
+
+        return self._once("sightings", hashed)
+
     def _model_stamp(self) -> str:
         """The stamp of what comes last of exemplars: the model, or the divisors of the parts."""
         return self._divisors_stamp() if VERSIONS[self.version].parts else self._merged_stamp()
@@ -188,7 +204,9 @@ class Stamps(Inputs):
 
     def _explanations_stamp(self, sequence: str) -> str:
         alarms, dataset = self.config.alarms, self.config.dataset
-        inputs = self._scores_stamp(sequence), self.config.evaluation.connectivity
+        inputs = [self._scores_stamp(sequence), self.config.evaluation.connectivity]
+        if VERSIONS[self.version].parts:
+            inputs.append(self._sightings_stamp())
         return _hash("explanations", *inputs, dataset.frames_per_second, alarms)
 
     def _views_stamp(self, sequence: str) -> str:

@@ -97,7 +97,10 @@ EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
         ("relative_momentum",),
         RelativeMomentumFeatures,
         Movement("fast_share", _any_share),
-        Learning("speed_scale", ("flow_preset", "flow_side_px", "scale_pairs", "scale_shrinkage")),
+        learning=Learning(
+            "speed_scale", ("flow_preset", "flow_side_px", "scale_pairs", "scale_shrinkage")
+        ),
+        scales={"relative_momentum": 0.2},
     ),
     "still": ExtractorEntry(
         "feature_extraction.still",
@@ -210,8 +213,9 @@ VERSIONS: Final[dict[str, Version]] = {
         detector=FUSION,
         parts=(
             Part("motion"),
-            Part("relative_momentum", neighbourhood=1),
+            Part("relative_momentum", least_divisor=1.0),
             Part("appearance", neighbourhood=1),
+            Part("still", least_divisor=0.2),
         ),
     ),
 }

@@ -11,6 +11,9 @@ The number of components is not monotone in the threshold, since components join
 threshold for X false alarms per hour is the smallest one at and above which there are never more.
 If the training video is so short that X per hour are less than one alarm, no alarm is allowed. Then
 the threshold lies just above all scores of normal video, and the record says so.
+
+What stands out in a sequence that is left out is what no other one has. The most unusual moments
+are named in the log and in ``reports/anomaly_detection.calibration/<version>.json``.
 """
 
 import logging
@@ -25,6 +28,7 @@ from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.config import Config
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stage_reports import write_report
 from vadloc.stamps import SCHEMAS
 
 logger = logging.getLogger(__name__)
@@ -56,18 +60,24 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
         alarm_curve,
         sum_of_curves,
     )
+    from anomaly_detection.calibration.unusual_moments import scores_to_moments
 
-    config = work.config
-    frames, curves = 0, []
+    config, connectivity = work.config, work.config.evaluation.connectivity
+    frames, curves, moments = 0, [], []
     times: dict[str, float] = {}
     whole = load_input(work.artifacts, "train", work.unit)
     detector = load_detector(work.artifacts)
     for part, scores in detector.score_training(whole, whole.grid(config.regions)):
-        check_contract(detector, part, part.grid(config.regions), scores)
+        grid = part.grid(config.regions)
+        check_contract(detector, part, grid, scores)
+        first_frame = whole.frame_count - part.frame_count if frames else 0  # of a second half
+        moments += scores_to_moments(
+            scores, grid, connectivity=connectivity, first_frame=first_frame
+        )
         frames += part.frame_count
         for key, value in part.time_record.items():
             times[key] = value + (times.get(key, 0.0) if key == "duration_s" else 0.0)
-        curves.append(alarm_curve(scores, connectivity=config.evaluation.connectivity))
+        curves.append(alarm_curve(scores, connectivity=connectivity))
     curve = sum_of_curves(curves)
     yield (
         work.artifacts.calibration(work.unit),
@@ -78,6 +88,7 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
             **times,
             "scores": curve.scores,
             "alarms": curve.alarms,
+            "moments": moments,
         },
     )
     work.count(frames=frames, highest_score=float(curve.scores[0]))
@@ -91,8 +102,14 @@ def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
 
 
 def log_threshold(config: Config, artifacts: Artifacts) -> None:
-    """Warn, once for each command, if the training video is too short to allow one alarm."""
-    origin = alarm_threshold(config, artifacts).origin
+    """Log, once for each command, what the calibrated threshold hides.
+
+    Warn if the training video is too short to allow one alarm, and name its most unusual moments.
+    """
+    threshold = alarm_threshold(config, artifacts)
+    origin = threshold.origin
+    if config.alarms.threshold is None:
+        _log_moments(artifacts, threshold)
     if not origin.get("is_resolved", True):
         minutes = 60 * origin["hours"]
         shown = f"{minutes:.1f} minutes" if minutes >= 1 else f"{60 * minutes:.1f} seconds"
@@ -102,6 +119,32 @@ def log_threshold(config: Config, artifacts: Artifacts) -> None:
             origin["per_hour"],
             shown,
         )
+
+
+def _log_moments(artifacts: Artifacts, threshold: Threshold) -> None:
+    """Name the most unusual moments of the training video, and write them into a report."""
+    from anomaly_detection.calibration.unusual_moments import ADVICE, moment_to_line, name_moments
+
+    contents = [artifacts.calibration(s.name).load() for s in artifacts.sequences("train")]
+    is_resolved = threshold.origin.get("is_resolved", True)
+    moments = name_moments(contents, threshold.value, is_resolved=is_resolved)
+    for moment in moments:
+        logger.info("%s", moment_to_line(moment))
+    if moments:
+        logger.info("%s", ADVICE)
+    measured = {
+        "threshold": threshold.value,
+        "threshold_from": threshold.origin,
+        "unusual_moments": moments,
+        "advice": ADVICE if moments else "",
+    }
+    write_report(artifacts, COMMAND, artifacts.version, measured)
+
+
+def conclude(artifacts: Artifacts) -> None:
+    """Log what the threshold of the training video hides, once all sequences are calibrated."""
+    if artifacts.config.alarms.threshold is None:
+        log_threshold(artifacts.config, artifacts)
 
 
 def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
@@ -134,7 +177,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     )
 
 
-STAGE = Stage(COMMAND, outputs, compute, "train")
+STAGE = Stage(COMMAND, outputs, compute, "train", conclude=conclude)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -25,6 +25,7 @@ from vadloc.sequence_input import SequenceInput
 
 if TYPE_CHECKING:  # only explanations need it; see _scene
     from anomaly_detection.explanation.scene import Scene
+    from exemplar_selection.parts_reader import PartsReader
 
 COMBINE: dict[str, Callable[..., NDArray[np.floating]]] = {"mean": np.nanmean, "max": np.nanmax}
 
@@ -92,11 +93,12 @@ class ExemplarDetector(Detector):
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
     ) -> Reason | None:
         """Explain a detection by the nearest exemplar and by what is normal in the region."""
-        from anomaly_detection.explanation.reasons import volume_to_reason
+        from anomaly_detection.explanation.reasons import detection_to_reason
 
         features = _features(sequence)
         check_fits(features, self.model, grid)
-        return volume_to_reason(detection, features, self.scene)
+        divisors = {self.artifacts.version: 1.0}
+        return detection_to_reason(detection, [features], [self.scene], self.reader, divisors)
 
     @cached_property
     def scene(self) -> "Scene":
@@ -104,6 +106,13 @@ class ExemplarDetector(Detector):
         from anomaly_detection.explanation.scene import Scene
 
         return Scene.of(self.artifacts, self.model)
+
+    @cached_property
+    def reader(self) -> "PartsReader":
+        """Reads what volumes show from their features."""
+        from exemplar_selection.parts_reader import PartsReader
+
+        return PartsReader.of(self.artifacts, self.scene.grid)
 
 
 def _features(sequence: SequenceInput) -> SequenceFeatures:

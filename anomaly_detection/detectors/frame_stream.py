@@ -28,6 +28,7 @@ from vadloc.features import VolumeFeatures, join_components, moving_volumes
 from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, extractors_of
+from vadloc.video.camera_motion import STILL, CameraMotion
 
 
 class FrameStream:
@@ -39,6 +40,9 @@ class FrameStream:
         width_px: Frame width.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
 
+    Attributes:
+        shift: The shift of the camera at the last frame.
+
     Raises:
         VadlocError: What was learnt is missing, or is of frames of another size.
     """
@@ -49,6 +53,8 @@ class FrameStream:
         regions = artifacts.config.regions
         self._grid = RegionGrid(height_px, width_px, regions.size_px, regions.stride_px)
         self._scores = load_detector(artifacts).start_stream(self._grid)
+        self._camera = CameraMotion(undo=artifacts.config.camera.undo_shake)
+        self.shift = STILL
         self._open = ExitStack()
         self._features = None
         if artifacts.detector.reads == "features":
@@ -89,9 +95,11 @@ class FrameStream:
                 f"a frame of {grey.shape[1]} x {grey.shape[0]} px came, the stream began with "
                 f"{self._grid.width_px} x {self._grid.height_px}"
             )
+        self.shift = self._camera.follow(grey)
         if self._features is None:
-            return self._scores.push(rgb)
-        return self._push_steps(self._features.push(Frame(grey, rgb, self._grid), wait=wait))
+            return self._scores.push(self.shift.undo(rgb))
+        frame = Frame.seen(grey, rgb, self._grid, self.shift)
+        return self._push_steps(self._features.push(frame, wait=wait))
 
     def finish(self) -> Scores:
         """The scores of all remaining frames; the last call of a stream."""

@@ -12,6 +12,7 @@ of the distance is (d_p / D_p)^2 / d^2.
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ from vadloc.artifacts import Artifacts
 from vadloc.features import FusedFeatures, VolumeFeatures
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
+
+if TYPE_CHECKING:  # only explanations need them
+    from anomaly_detection.explanation.scene import Scene
+    from exemplar_selection.parts_reader import PartsReader
 
 
 def load(artifacts: Artifacts) -> "FusionDetector":
@@ -129,17 +134,30 @@ class FusionDetector(Detector):
     def explain(
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
     ) -> Reason | None:
-        """By the part with the largest share: its nearest exemplar, and what is normal there."""
-        from anomaly_detection.explanation.fused_reasons import fused_volume_to_reason
+        """By the nearest exemplar in the part with the largest share, and by what all parts see."""
+        from anomaly_detection.explanation.reasons import detection_to_reason
 
         features = _features(sequence).parts
         for part, of_part in zip(self.parts, features, strict=True):
             check_fits(of_part, part.model, grid)
-        scenes = [part.scene for part in self.parts]
         names = [part.artifacts.version for part in self.parts]
-        return fused_volume_to_reason(
-            detection, features, scenes, dict(zip(names, self.divisors, strict=True))
-        )
+        divisors = dict(zip(names, self.divisors, strict=True))
+        return detection_to_reason(detection, features, self.scenes, self.reader, divisors)
+
+    @cached_property
+    def scenes(self) -> "list[Scene]":
+        """The exemplars of each part, with what all of them have seen, for explanations."""
+        from anomaly_detection.explanation.scene import Scene, read_sightings
+
+        seen = read_sightings(self.artifacts)
+        return [Scene.of(part.artifacts, part.model, seen) for part in self.parts]
+
+    @cached_property
+    def reader(self) -> "PartsReader":
+        """Reads what volumes show from the features of all parts."""
+        from exemplar_selection.parts_reader import PartsReader
+
+        return PartsReader.of(self.artifacts, self.scenes[0].grid)
 
 
 def _features(sequence: SequenceInput) -> FusedFeatures:

@@ -15,6 +15,7 @@ class Detection:
 
     Attributes:
         score: The highest score of the component.
+        threshold: The least score of a detection.
         peak: 0-based frame, cell row and cell column of that score; the first one if several cells
             have it.
         first_frame: 0-based first frame of the component.
@@ -23,6 +24,7 @@ class Detection:
     """
 
     score: float
+    threshold: float
     peak: tuple[int, int, int]
     first_frame: int
     box_xyxy_px: NDArray[np.int64]
@@ -67,18 +69,23 @@ def scores_to_detections(
     structure = neighbour_structure(connectivity)
     components, _ = ndimage.label(scores >= threshold, structure)
     return [
-        _detection(np.where(components[part] == label, scores[part], -np.inf), part, grid)
+        _detection(
+            np.where(components[part] == label, scores[part], -np.inf), part, grid, threshold
+        )
         for label, part in enumerate(ndimage.find_objects(components), start=1)
     ]
 
 
-def _detection(scores: NDArray[np.float32], part: tuple[slice, ...], grid: RegionGrid) -> Detection:
+def _detection(
+    scores: NDArray[np.float32], part: tuple[slice, ...], grid: RegionGrid, threshold: float
+) -> Detection:
     """The detection of one component.
 
     Args:
         scores: The part of the score map around the component, -inf outside the component.
         part: The slices of the map from which ``scores`` was taken.
         grid: Regions and cells of the frames.
+        threshold: The least score of a detection.
     """
     start = [axis.start for axis in part]
     peak = np.unravel_index(int(scores.argmax()), scores.shape)
@@ -90,6 +97,7 @@ def _detection(scores: NDArray[np.float32], part: tuple[slice, ...], grid: Regio
     frame_end = (grid.width_px, grid.height_px) * 2
     return Detection(
         score=float(scores.max()),
+        threshold=threshold,
         peak=(frame, row, column),
         first_frame=start[0],
         box_xyxy_px=np.minimum(cells * grid.stride_px, frame_end),

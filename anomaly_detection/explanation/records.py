@@ -54,6 +54,7 @@ def sequence_to_record(
         "height_px": grid.height_px,
         "width_px": grid.width_px,
         **clock.to_record(),
+        **({"camera": sequence.camera} if sequence.camera else {}),
         "cell_px": grid.stride_px,
         "region_px": grid.size_px,
         "frames_per_volume": config.regions.frames_per_volume,

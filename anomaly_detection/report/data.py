@@ -23,6 +23,7 @@ from anomaly_detection.report.pictures import (
     window_around,
     window_of_shape,
 )
+from vadloc.video.camera_summary import camera_to_words, camera_warning
 from vadloc.video.times import Clock
 
 OVERVIEW_POINTS = 600
@@ -188,9 +189,20 @@ class SequenceReport:
             "step": self.clip_step,
             **self.clock.to_record(),
             "bands": bands,
+            "camera": self.camera_words(),
             "frames_a_point": frames_a_point,
             "scores": [round(float(score), 4) for score in maxima],
         }
+
+    def camera_words(self) -> list[str]:
+        """How far the camera has moved, if it has, and a warning if it looks elsewhere."""
+        summary = self.explained.get("camera")
+        if not summary:
+            return []
+        side_px = min(self.report.height_px, self.report.width_px)
+        words = [camera_to_words(summary)] if summary["undone_share"] else []
+        warning = camera_warning(summary, shorter_side_px=side_px)
+        return [*words, warning] if warning else words
 
     def rows(self) -> list[dict[str, Any]]:
         """What the list shows of each detection."""

@@ -65,7 +65,7 @@ class SceneReport:
     def region(self, region: int) -> dict[str, Any]:
         """What is normal in one region, its most frequent exemplars first."""
         exemplars = self.scene.exemplars_of(region)
-        return exemplars.normal.record() | {
+        return exemplars.known.ranges.record() | {
             "rose": self.roses[region],
             "region_in_tile": self._region_in_tile(region),
             "shown": [self._exemplar(exemplars, index) for index in self._shown(exemplars)],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.explanation.scene import Scene
+from anomaly_detection.explanation.scene import Scene, read_sightings
 from anomaly_detection.report.data import (
     THUMBNAIL_COLUMNS,
     THUMBNAIL_PX,
@@ -81,7 +81,11 @@ class ReportWriter:
         train = tuple(sequence.name for sequence in artifacts.sequences("train"))
         report = explained_to_report(explained, config, train=model.sequences if model else train)
         sequences = [SequenceReport(i, content, report) for i, content in enumerate(explained)]
-        scene = SceneReport(Scene.of(artifacts.parts[0], model), report) if model else None
+        scene = None
+        if model:
+            scene = SceneReport(
+                Scene.of(artifacts.parts[0], model, read_sightings(artifacts)), report
+            )
         return cls(artifacts, report, sequences, scene, bands)
 
     def write(self, sink: Sink) -> None:

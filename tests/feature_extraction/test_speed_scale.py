@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from tiny_scene import CONFIG, film, save_frames
+from tiny_scene import CONFIG, film, save_frames, shaken
 
 from feature_extraction.flow import FrameFlow
 from feature_extraction.speed_scale import (
@@ -100,10 +100,10 @@ def test_textures_that_move_have_their_speed_as_scale() -> None:
     assert found[2:4, 2:4] == pytest.approx(np.full((2, 2), np.hypot(1, 3)), rel=0.05)
 
 
-def artifacts_of(folder: Path, films: list[NDArray[np.uint8]]) -> Artifacts:
+def artifacts_of(folder: Path, films: list[NDArray[np.uint8]], *, settings: str = "") -> Artifacts:
     for index, frames in enumerate(films):
         save_frames(folder / "Train" / f"Train{index}", frames)
-    (folder / "a.toml").write_text(CONFIG)
+    (folder / "a.toml").write_text(CONFIG + settings)
     return Artifacts(load_config(folder / "a.toml"), folder / "results", folder)
 
 
@@ -126,6 +126,18 @@ def test_video_without_movement_has_a_scale_of_one(tmp_path: Path) -> None:
     artifacts = artifacts_of(tmp_path, [still])
     found = learn_speed_scale(artifacts.config, artifacts.sequences("train"))
     assert (found["speed_scale_px_per_frame"] == WITHOUT_MOVEMENT_PX_PER_FRAME).all()
+
+
+def test_the_shaking_of_the_camera_is_no_movement(tmp_path: Path) -> None:
+    still = np.repeat(film(seed=0)[:1], 12, axis=0)
+    found = {}
+    for undo in ("true", "false"):
+        artifacts = artifacts_of(
+            tmp_path / undo, [shaken(still)], settings=f"[camera]\nundo_shake = {undo}\n"
+        )
+        learnt = learn_speed_scale(artifacts.config, artifacts.sequences("train"))
+        found[undo] = learnt["speed_scale_px_per_frame"][2:4, 2:-2].max()
+    assert found["true"] < 0.5 < found["false"]
 
 
 def test_frames_of_two_sizes_and_too_small_ones_are_refused(tmp_path: Path) -> None:

@@ -14,8 +14,19 @@ def rectangles(
     objects: int = 6,
     noise: float = 3.0,
     light: float = 0.0,
+    step_px: int = 37,
 ) -> NDArray[np.uint8]:
-    """Frames of dark rectangles that move across a textured ground, each in its own row."""
+    """Frames of dark rectangles that move across a textured ground, each in its own row.
+
+    Args:
+        height_px: Their height; the width is half of it.
+        scale: Factor for all lengths.
+        frames: Number of frames.
+        objects: Number of rectangles.
+        noise: Standard deviation of the noise in grey levels.
+        light: Change of the light in grey levels.
+        step_px: How far they move from frame to frame.
+    """
     random = np.random.default_rng(0)
     height, width = round(HEIGHT_PX * scale), round(WIDTH_PX * scale)
     tall, wide = round(height_px * scale), round(height_px * scale * 0.5)
@@ -24,7 +35,7 @@ def rectangles(
     for index in range(objects):
         top = round((5 + (HEIGHT_PX - height_px - 10) * index / max(1, objects - 1)) * scale)
         for number in range(frames):
-            left = round((number * 37 + index * 53) * scale) % (width - wide)
+            left = round((number * step_px + index * 53) * scale) % (width - wide)
             film[number, top : top + tall, left : left + wide] = 40
     film += random.normal(0, noise, film.shape)
     film += light * np.sin(np.arange(frames))[:, None, None]

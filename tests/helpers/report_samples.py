@@ -18,7 +18,7 @@ from anomaly_detection.report.scene import SceneReport
 from anomaly_detection.report.writer import ReportWriter
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
-from exemplar_selection.normal_ranges import DIRECTIONS
+from exemplar_selection.volume_attributes import DIRECTIONS
 from feature_extraction.attributes import CLASSES, Attributes
 from vadloc.regions import RegionGrid
 from vadloc.video.frames import Sequence
@@ -30,6 +30,13 @@ HOSTILE = "<script>alert(1)</script>&'\"</script><!--"
 """Malicious HTML in a sentence; it has slashes, which names of sequences may not have."""
 TEST_NAMES = ("Test000", "<script>boom<", "Test & 'quoted'")
 TRAIN_NAMES = ("Train000", "<b>Train")
+OF_DOGS = {
+    "volumes": 40,
+    "moving_volumes": 30,
+    "speed": [0.8, 1.5],
+    "directions": {"left": 0.9, "up": 0.1},
+}
+"""What is normal of dogs."""
 
 
 @dataclass
@@ -78,7 +85,12 @@ def attributes(random: np.random.Generator, *, classes: bool) -> dict[str, Any]:
         "moving_share": float(random.random().__round__(3)),
         "speed": float(random.uniform(0.8, 6).__round__(3)),
         "direction": str(random.choice(DIRECTIONS)),
+        "class": CLASSES[number_of_most(probability)] if classes else None,
     }
+
+
+def number_of_most(probability: list[float]) -> int:
+    return max(range(len(CLASSES)), key=lambda k: probability[k])
 
 
 def detection(random: np.random.Generator, number: int, *, classes: bool) -> dict[str, Any]:
@@ -115,10 +127,12 @@ def detection(random: np.random.Generator, number: int, *, classes: bool) -> dic
             "moving_share": [0.0, 0.4],
             "directions": {"left": 0.6, "right": 0.4},
             "classes": dict.fromkeys(CLASSES, 0.3) if classes else None,
+            "by_class": {"dog": OF_DOGS} if classes else {},
         },
         "unusual": [
             {"attribute": "speed", "value": 5.1, "low": 0.8, "high": 1.9, "unit": "px/frame"}
-            | {"share": share}
+            | {"of": None, "component": "momentum", "share": share},
+            {"attribute": "place", "value": "car", "component": "appearance", "share": 0.2},
         ],
         "sentence": f"Frames {first + 1}-{last + 1}, upper left: something that moves. {HOSTILE}",
     }

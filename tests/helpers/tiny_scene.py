@@ -21,6 +21,7 @@ ANOMALY = range(8, 16)
 """0-based frames of the anomaly in each test sequence."""
 
 CONFIG = """
+version = "momentum"
 [dataset]
 name = "tiny"
 train = "Train"
@@ -68,6 +69,16 @@ def film(*, seed: int, anomaly_column: int | None = None) -> NDArray[np.uint8]:
             top = 4 * (f - ANOMALY.start) + 4
             frame[top : top + SQUARE_PX, anomaly_column : anomaly_column + SQUARE_PX] = other
     return frames.astype(np.uint8)
+
+
+def shaken(frames: NDArray[np.uint8], *, seed: int = 0) -> NDArray[np.uint8]:
+    """The frames of a camera that is shaken by up to two pixels; the first frame stays."""
+    moves = np.random.default_rng(seed).integers(-2, 3, (len(frames), 2))
+    moves[0] = 0
+    wide = np.pad(frames, ((0, 0), (2, 2), (2, 2)), "reflect")
+    height, width = frames.shape[1:]
+    pairs = zip(wide, (2 - moves).tolist(), strict=True)
+    return np.stack([frame[y : y + height, x : x + width] for frame, (y, x) in pairs])
 
 
 def save_frames(folder: Path, frames: NDArray[np.uint8]) -> None:

@@ -68,7 +68,10 @@ def test_all_values_arrive_and_the_rest_has_defaults(tmp_path: Path) -> None:
         ),
         ("path = 'x'\n" + CONFIG, ["path", "unknown key", "dataset"]),
         ("verison = 'momentum'\n" + CONFIG, ["verison", "unknown key", "version"]),
-        ("version = 'moment'\n" + CONFIG, ["version", "'moment'", "momentum"]),
+        (
+            CONFIG.replace('version = "momentum"', 'version = "moment"'),
+            ["version", "'moment'", "momentum"],
+        ),
         (CONFIG.replace('name = "tiny"\n', ""), ["[dataset] name", "missing"]),
         ("", ["dataset: missing", "regions: missing"]),
         ("dataset = 5\n[regions]\nsize_px = 8\nstride_px = 8\n", ["dataset", "5"]),

@@ -100,6 +100,47 @@ def test_still_video_gets_a_default_and_a_warning(tmp_path: Path) -> None:
     propose_regions.draw(findings, tmp_path / "picture.png")
 
 
+def test_speeds_and_stillness_are_told(tmp_path: Path) -> None:
+    """240 frames at 12 frames/s fill a window, in which every tenth is sampled with the next."""
+    film = rectangles(24, frames=240, objects=3, step_px=3, noise=1)
+    save_frames(tmp_path / "a", film)
+    findings = propose_regions.examine([Sequence("a", tmp_path / "a")], 12)
+    known = findings.speeds_px_per_frame[~np.isnan(findings.speeds_px_per_frame)]
+    assert len(findings.speeds_px_per_frame) == len(findings.objects)
+    assert np.median(known) == pytest.approx(3, rel=0.2)
+    assert findings.noise_px_per_frame < 0.2
+    text = "\n".join(propose_regions.describe(findings))
+    assert text.count(" px/frame\n") == 3
+    assert "where nothing moves the flow is 0." in text
+    assert "grows with the row" not in text
+
+
+def test_speeds_are_in_pixels_of_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_samples, "LONGEST_SIDE_PX", 160)
+    save_frames(tmp_path / "a", rectangles(48, frames=240, objects=2, step_px=4, noise=1))
+    findings = propose_regions.examine([Sequence("a", tmp_path / "a")], 12)
+    assert np.nanmedian(findings.speeds_px_per_frame) == pytest.approx(4, rel=0.2)
+
+
+@pytest.mark.parametrize("form", ["video", "folder"])
+def test_frames_come_with_the_next_ones(tmp_path: Path, form: str) -> None:
+    """Frame n has grey level 2 n; the last frame has no next one."""
+    film = np.broadcast_to(2 * np.arange(100)[:, None, None], (100, 8, 8)).astype(np.uint8)
+    if form == "video":
+        save_video(tmp_path / "a.mkv", film)
+        sequence = Sequence("a", tmp_path / "a.mkv")
+    else:
+        save_frames(tmp_path / "a", film)
+        sequence = Sequence("a", tmp_path / "a")
+    (window,) = sample_windows([sequence], 10)
+    assert len(window.frames) == len(window.following) == FRAMES
+    assert np.unique(window.following[:, 0, 0] - window.frames[:, 0, 0]).tolist() == [2]
+    (tmp_path / "b").mkdir()
+    save_frames(tmp_path / "b" / "c", film[:5])
+    (short,) = sample_windows([Sequence("c", tmp_path / "b" / "c")], 10)
+    assert (len(short.frames), len(short.following)) == (5, 4)
+
+
 def test_only_the_two_numbers_change() -> None:
     before = (
         "size_px = 1\r\n[dataset]\nsize_px = 2  # other\n[regions]\n"

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vadloc.errors import VadlocError
+from vadloc.video.camera_motion import CameraMotion
 from vadloc.video.decoding import (
     open_video,
     sample_video,
@@ -26,6 +29,9 @@ SECONDS = 20.0
 LONGEST_SIDE_PX = 960
 """Longest side of the sampled frames; larger frames are reduced to it."""
 
+Pair: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
+"""A frame and the next one; ``None`` if there is none."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -33,12 +39,16 @@ class Window:
 
     Attributes:
         sequence: The sequence.
-        frames: Grey frames, uint8 ``(n, height, width)``; large frames are reduced.
+        frames: Grey frames, uint8 ``(n, height, width)``, without the camera's shifts; large
+            frames are reduced.
+        following: The frame after each of them, ``(n, height, width)`` or, if the last frame is the
+            end of the video, ``(n - 1, height, width)``.
         size_px: Height and width of the frames of the video, not reduced.
     """
 
     sequence: Sequence
     frames: NDArray[np.uint8]
+    following: NDArray[np.uint8]
     size_px: tuple[int, int]
 
     @property
@@ -61,13 +71,20 @@ def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Itera
     for index, start_s in window_places(lengths_s):
         sequence, span_s = sequences[index], min(SECONDS, lengths_s[index])
         if sequence.is_video:
-            frames = list(sample_video(sequence.path, start_s, span_s, FRAMES))
+            pairs = list(sample_video(sequence.path, start_s, span_s, FRAMES))
         else:
             files = list_frame_files(sequence.path)
             wanted = (start_s + span_s * np.arange(FRAMES) / FRAMES) * frames_per_second
             numbers = sorted({min(int(number), len(files) - 1) for number in wanted})
-            frames = [read_picture(files[number], colour="grey") for number in numbers]
-        yield _window(sequence, frames)
+            pairs = [_read_pair(files, number) for number in numbers]
+        yield _window(sequence, pairs)
+
+
+def _read_pair(files: list[Path], number: int) -> Pair:
+    """A frame and the next one of a folder."""
+    frame = read_picture(files[number], colour="grey")
+    is_last = number == len(files) - 1
+    return frame, None if is_last else read_picture(files[number + 1], colour="grey")
 
 
 def window_places(lengths_s: list[float]) -> list[tuple[int, float]]:
@@ -98,20 +115,34 @@ def _duration_s(sequence: Sequence, frames_per_second: float) -> float:
         return container.duration / 1e6 if container.duration else SECONDS
 
 
-def _window(sequence: Sequence, frames: list[NDArray[np.uint8]]) -> Window:
-    import cv2
-
-    if not frames:
+def _window(sequence: Sequence, pairs: list[Pair]) -> Window:
+    if not pairs:
         raise VadlocError(f"{sequence.path}: no frame could be decoded; encode the video again")
-    sizes = {frame.shape for frame in frames}
+    sizes = {frame.shape for pair in pairs for frame in pair if frame is not None}
     if len(sizes) > 1:
         raise VadlocError(f"{sequence.path}: frames of several sizes; all must have one")
-    size_px = frames[0].shape[0], frames[0].shape[1]
-    scale = min(1.0, LONGEST_SIDE_PX / max(size_px))
+    height, width = sizes.pop()
+    camera = CameraMotion()
+    frames, following = [], []
+    for frame, after in pairs:
+        frames.append(_still(frame, camera))
+        following += [] if after is None else [_still(after, camera)]
+    return Window(
+        sequence,
+        np.stack(frames),
+        np.stack(following) if following else np.empty((0, *frames[0].shape), np.uint8),
+        (height, width),
+    )
+
+
+def _still(frame: NDArray[np.uint8], camera: CameraMotion) -> NDArray[np.uint8]:
+    """A frame of at most ``LONGEST_SIDE_PX``, as the camera has not moved."""
+    import cv2
+
+    scale = min(1.0, LONGEST_SIDE_PX / max(frame.shape))
     if scale < 1:
         area = cv2.INTER_AREA
-        frames = [
-            np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=area), np.uint8)
-            for frame in frames
-        ]
-    return Window(sequence, np.stack(frames), size_px)
+        frame = np.asarray(
+            cv2.resize(frame, None, fx=scale, fy=scale, interpolation=area), np.uint8
+        )
+    return camera.follow(frame).undo(frame)

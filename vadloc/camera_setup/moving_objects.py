@@ -9,7 +9,6 @@ lower quartile of the remaining heights is taken: it belongs to objects that sta
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,16 +40,11 @@ Blobs = NDArray[np.int64]
 """``(n, 5)``: x0, y0, x1, y1 in pixels, the last two exclusive, and the number of pixels."""
 
 
-def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
-    """Find moving objects in frames of a short part of a video.
-
-    Blobs at the edge of the frame are left out, since they are only parts of objects.
+def moving_pixels(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where frames of a short part of a video differ from their median.
 
     Args:
         frames: Grey frames ``(n, height, width)`` of one window; see `frame_samples`.
-
-    Returns:
-        The blobs of each frame.
     """
     import cv2
 
@@ -59,12 +53,18 @@ def moving_blobs(frames: NDArray[np.uint8]) -> list[Blobs]:
     difference -= np.median(difference, axis=(1, 2), keepdims=True)  # removes changes of exposure
     np.abs(difference, out=difference)
     noise = 1.4826 * float(np.median(difference))
-    moving = difference > max(LEAST_DIFFERENCE, NOISE_FACTOR * noise)
-    return [_blobs_of(mask) for mask in moving]
+    moving: NDArray[np.bool_] = difference > max(LEAST_DIFFERENCE, NOISE_FACTOR * noise)
+    return moving
 
 
-def _blobs_of(moving: NDArray[np.bool_]) -> Blobs:
-    """Connected parts of a mask, without single pixels and parts that touch the edge."""
+def moving_blobs(moving: NDArray[np.bool_]) -> Blobs:
+    """Find moving objects: connected parts of a mask, without single pixels.
+
+    Blobs at the edge of the frame are left out, since they are only parts of objects.
+
+    Args:
+        moving: ``(height, width)``: where a frame differs from the median of its window.
+    """
     import cv2
 
     height, width = moving.shape
@@ -90,35 +90,6 @@ def heights_px(blobs: Blobs) -> NDArray[np.int64]:
     """Height of each blob."""
     heights: NDArray[np.int64] = blobs[:, 3] - blobs[:, 1]
     return heights
-
-
-@dataclass(frozen=True)
-class HeightBand:
-    """Heights of the blobs in one band of the frame's rows.
-
-    Attributes:
-        rows: First row and the row after the last, in pixels.
-        count: Number of blobs whose lower edge is in the band.
-        quartiles_px: Lower quartile, median and upper quartile of the heights; NaN without blobs.
-    """
-
-    rows: tuple[int, int]
-    count: int
-    quartiles_px: tuple[float, float, float]
-
-
-def height_bands(blobs: Blobs, height_px: int, *, bands: int = 3) -> list[HeightBand]:
-    """Heights in bands from the top of the frame to the bottom; they differ in a deep scene."""
-    edges = np.linspace(0, height_px, bands + 1).round().astype(int)
-    found = []
-    for top, bottom in pairwise(edges.tolist()):
-        inside = heights_px(blobs[(blobs[:, 3] > top) & (blobs[:, 3] <= bottom)])
-        low, middle, high = (
-            np.quantile(inside, [0.25, 0.5, 0.75]) if inside.size else (math.nan,) * 3
-        )
-        band = (top, bottom), inside.size, (float(low), float(middle), float(high))
-        found.append(HeightBand(*band))
-    return found
 
 
 @dataclass(frozen=True)

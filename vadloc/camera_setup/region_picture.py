@@ -1,4 +1,10 @@
-"""A picture of the proposed regions: a frame with its moving objects, and the heights of all."""
+"""A picture of the proposed regions: a frame with its moving objects, and the heights of all.
+
+At the left edge stands the scale of the scene: height of an object alone (lower quartile) and
+typical speed (median) at up to three rows.
+"""
+
+import math
 
 import cv2
 import numpy as np
@@ -9,6 +15,7 @@ from vadloc.camera_setup.moving_objects import (
     Proposal,
     heights_px,
 )
+from vadloc.camera_setup.scale_by_row import Band
 from vadloc.regions import RegionGrid
 from vadloc.video.drawing import (
     Colour,
@@ -26,13 +33,17 @@ GRID_COLOUR: Colour = (110, 110, 110)
 OBJECT_COLOUR: Colour = (86, 180, 233)
 REGION_COLOUR: Colour = (240, 228, 66)
 PANEL_COLOUR: Colour = (24, 24, 24)
+SCALE_COLOUR: Colour = (230, 159, 0)
 GRID_OPACITY = 0.5
+ARROW_FRAMES = 10
+"""Arrows show how far an object moves in so many frames."""
 
 
 def region_picture(
     frame: NDArray[np.uint8],
     in_frame: Blobs,
     objects: Blobs,
+    bands: list[Band],
     proposal: Proposal,
     size_px: tuple[int, int],
 ) -> RgbImage:
@@ -42,6 +53,7 @@ def region_picture(
         frame: Grey frame, at any scale.
         in_frame: Moving objects in this frame, in pixels of the video.
         objects: Moving objects in all frames, in pixels of the video.
+        bands: Their heights and speeds in bands of rows.
         proposal: The proposed regions.
         size_px: Height and width of the video.
     """
@@ -52,6 +64,8 @@ def region_picture(
     image = draw_boxes(image, in_frame[:, :4].astype(np.float64) * zoom, colour=OBJECT_COLOUR)
     region = _region_over(in_frame, proposal, size_px)
     image = draw_boxes(image, region * zoom, colour=REGION_COLOUR, line_px=3)
+    for number, band in enumerate(reversed(bands)):  # no bar crosses the words of another
+        image = _draw_scale(image, band, zoom, 8 + 14 * number)
     panel = _heights_panel(objects, proposal, size_px[0], image.shape[0])
     return _with_legend(np.hstack([image, panel]), proposal)
 
@@ -63,6 +77,22 @@ def _draw_grid(image: RgbImage, cell: float) -> RgbImage:
     lines[:, np.arange(cell, image.shape[1], cell).astype(int)] = GRID_COLOUR
     mixed = cv2.addWeighted(lines, GRID_OPACITY, image, 1 - GRID_OPACITY, 0)
     return np.asarray(mixed, np.uint8)
+
+
+def _draw_scale(image: RgbImage, band: Band, zoom: float, left: int) -> RgbImage:
+    """A bar as high as an object alone of the band, at its foot an arrow of its speed, numbers."""
+    if not band.count:
+        return image
+    height, speed = band.heights_px[0], band.speeds_px_per_frame[1]
+    foot, top = round(band.foot_px * zoom), round((band.foot_px - height) * zoom)
+    image = image.copy()
+    cv2.line(image, (left, top), (left, foot), SCALE_COLOUR, 4)
+    words = f"{height:.0f} px"
+    if not math.isnan(speed):
+        tip = left + round(speed * ARROW_FRAMES * zoom)
+        cv2.arrowedLine(image, (left, foot), (tip, foot), SCALE_COLOUR, 2, tipLength=0.2)
+        words += f", {speed:.2g} px/frame"
+    return draw_text(image, words, (left, foot + 6), colour=SCALE_COLOUR)
 
 
 def _region_over(
@@ -104,5 +134,6 @@ def _with_legend(image: RgbImage, proposal: Proposal) -> RgbImage:
         ("what moves; right: heights of all by row", OBJECT_COLOUR),
         (f"one region, {proposal.size_px} px", REGION_COLOUR),
         (f"cells, {proposal.stride_px} px", (170, 170, 170)),
+        (f"an object alone, its way in {ARROW_FRAMES} frames", SCALE_COLOUR),
     ]
     return np.vstack([image, draw_line(strip, pieces, (0, 2))])

@@ -12,50 +12,30 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from vadloc.config import Criterion
 from vadloc.errors import one_line
 from vadloc.files.array_fields import Array
+from vadloc.files.content_fields import (
+    Box,
+    Content,
+    Count,
+    Index,
+    Names,
+    NotNegative,
+    Number,
+    Share,
+    Side,
+)
 from vadloc.files.storage import DamagedFileError
 
-LARGEST_SIDE_PX = 100_000
 LONGEST_VOLUME = 1000
 """Largest number of frames per volume that a config allows."""
 SHOWN_PROBLEMS = 3
 
 
-def _is_box(box: list[int]) -> list[int]:
-    x0, y0, x1, y1 = box
-    if not (0 <= x0 < x1 <= LARGEST_SIDE_PX and 0 <= y0 < y1 <= LARGEST_SIDE_PX):
-        raise ValueError("expected x0 < x1 and y0 < y1, in pixels")
-    return box
-
-
-Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE_PX)]
-Index = Annotated[int, Field(ge=0, lt=1 << 31)]
-Count = Annotated[int, Field(gt=0, lt=1 << 31)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Box = Annotated[list[int], Field(min_length=4, max_length=4), AfterValidator(_is_box)]
-Names = Annotated[list[str], Field(min_length=1)]
-
-
-class _Content(BaseModel):
-    """A dict whose keys are described by the fields; other keys are not checked."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
-
-
-class Features(_Content):
+class Features(Content):
     """Features of a sequence by one extractor."""
 
     sequence: str
@@ -69,15 +49,23 @@ class Features(_Content):
     first_frame: Annotated[Any, Array("int64", "volumes", least=0)]
     index: Annotated[Any, Array("int32", "volumes regions", least=0, below="rows")]
     times_s: Annotated[Any, Array("float64", "frames", least=0)] = None
+    camera_shift_px: Annotated[Any, Array("float32", "frames _")] = None
+    camera_is_found: Annotated[Any, Array("bool", "frames")] = None
+    camera_is_undone: Annotated[Any, Array("bool", "frames")] = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.times_s is not None and len(self.times_s) != self.frame_count:
             raise ValueError("expected a time for each frame")
+        camera = self.camera_shift_px, self.camera_is_found, self.camera_is_undone
+        if any(array is not None for array in camera):
+            shapes = [np.shape(array) for array in camera]
+            if shapes != [(self.frame_count, 2), (self.frame_count,), (self.frame_count,)]:
+                raise ValueError("expected the camera's shift in x and y for each frame")
         return self
 
 
-class SpeedScale(_Content):
+class SpeedScale(Content):
     """Typical speed at each place, see ``feature_extraction.speed_scale``."""
 
     height_px: Side
@@ -86,7 +74,7 @@ class SpeedScale(_Content):
     speed_scale_px_per_frame: Annotated[Any, Array("float64", "rows columns", least=1e-3)]
 
 
-class Background(_Content):
+class Background(Content):
     """The scene without what moves, see ``feature_extraction.background``."""
 
     height_px: Side
@@ -96,7 +84,7 @@ class Background(_Content):
     spread: Annotated[Any, Array("float64", "rows columns", least=0)]
 
 
-class Scales(_Content):
+class Scales(Content):
     """Divisors (scales) of the feature distance, and the frame size."""
 
     scales: Annotated[list[NotNegative], Field(min_length=1)]
@@ -104,7 +92,7 @@ class Scales(_Content):
     width_px: Side
 
 
-class ExemplarFile(_Content):
+class ExemplarFile(Content):
     """Exemplars of one sequence, or the merged exemplars of all sequences."""
 
     components: Names
@@ -137,7 +125,7 @@ class ExemplarFile(_Content):
         return self
 
 
-class Divisors(_Content):
+class Divisors(Content):
     """Divisors of the distances of a version's parts, see ``exemplar_selection.divisors``."""
 
     parts: Names
@@ -155,7 +143,21 @@ class Divisors(_Content):
         return self
 
 
-class ScoreDetails(_Content):
+class Sightings(Content):
+    """What training video shows in each region, see ``exemplar_selection.sightings``."""
+
+    regions: Count
+    keys: Annotated[Any, Array("int64", "rows", least=0)]
+    counts: Annotated[Any, Array("int64", "rows", least=1)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (np.diff(self.keys) < 1).any():
+            raise ValueError("the keys do not rise")
+        return self
+
+
+class ScoreDetails(Content):
     """Frame size, cell size and duration of a score map."""
 
     frame_height_px: Side
@@ -167,17 +169,29 @@ class ScoreDetails(_Content):
     frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
-class Calibration(_Content):
-    """False alarms of a training sequence at every threshold."""
+class Moment(Content):
+    """An unusual moment of a training sequence."""
 
+    score: NotNegative
+    first_frame: Index
+    last_frame: Index
+    box_xyxy_px: Box
+    place: str
+
+
+class Calibration(Content):
+    """False alarms of a training sequence at every threshold, and its most unusual moments."""
+
+    sequence: str
     frame_count: Count
     duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     scores: Annotated[Any, Array("float32", "steps")]
     alarms: Annotated[Any, Array("int64", "steps", least=0)]
+    moments: list[Moment]
 
 
-class Volume(_Content):
+class Volume(Content):
     """Position and time of a video volume."""
 
     region: Index
@@ -208,7 +222,7 @@ class Nearest(Volume):
     attributes: dict[str, Any]
 
 
-class Detection(_Content):
+class Detection(Content):
     """One detection of an explanation."""
 
     id: Index
@@ -245,7 +259,17 @@ class Detection(_Content):
         return self
 
 
-class Explanations(_Content):
+class CameraSummary(Content):
+    """How far the camera has moved, see `vadloc.video.camera_summary`."""
+
+    median_px: NotNegative
+    high_px: NotNegative
+    largest_px: NotNegative
+    undone_share: Share
+    lost_share: Share
+
+
+class Explanations(Content):
     """The detections of a test sequence."""
 
     sequence: str
@@ -254,6 +278,7 @@ class Explanations(_Content):
     width_px: Side
     frames_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     times_s: list[NotNegative] | None = None
+    camera: CameraSummary | None = None
     cell_px: Side
     region_px: Side
     threshold: Number
@@ -277,7 +302,7 @@ class Explanations(_Content):
         return self
 
 
-class AnnotatedRegions(_Content):
+class AnnotatedRegions(Content):
     """Annotated regions of a sequence, as lists of equal length."""
 
     frame: list[Index]
@@ -291,14 +316,14 @@ class AnnotatedRegions(_Content):
         return self
 
 
-class FrameLabels(_Content):
+class FrameLabels(Content):
     """Anomalous frames and regions of the test sequences, from the ground truth."""
 
     anomalous_frames: dict[str, list[Annotated[list[Index], Field(min_length=2, max_length=2)]]]
     regions: dict[str, AnnotatedRegions]
 
 
-class Counts(_Content):
+class Counts(Content):
     """Numbers of sequences, frames, regions and tracks of an evaluation."""
 
     sequences: int
@@ -307,7 +332,7 @@ class Counts(_Content):
     tracks: int
 
 
-class Basis(_Content):
+class Basis(Content):
     """The ground truth from which a criterion is computed."""
 
     ground_truth: str
@@ -317,7 +342,7 @@ class Basis(_Content):
     frames: int
 
 
-class Summary(_Content):
+class Summary(Content):
     """The numbers of an evaluation that commands print again."""
 
     frame_roc_auc: float | None
@@ -342,6 +367,7 @@ CONTENTS: dict[str, Any] = {
     "exemplars": ExemplarFile,
     "merged": ExemplarFile,
     "divisors": Divisors,
+    "sightings": Sightings,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,

@@ -119,8 +119,8 @@ def read_video(
 
 def sample_video(
     path: Path, start_s: float, span_s: float, count: int
-) -> Iterator[NDArray[np.uint8]]:
-    """Some frames of a video, without decoding all frames before them.
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]:
+    """Some frames of a video and the frame after each, without decoding all frames before them.
 
     Args:
         path: The video.
@@ -129,7 +129,7 @@ def sample_video(
         count: Number of frames, at equal distances; fewer if the video ends first.
 
     Yields:
-        Grey frames, as ``read_video`` gives them.
+        A grey frame, as ``read_video`` gives it, and the next one; ``None`` at the video's end.
 
     Raises:
         VadlocError: As ``read_video``.
@@ -137,6 +137,7 @@ def sample_video(
     from av.video.reformatter import VideoReformatter
 
     first_s, taken, reformatter = None, 0, VideoReformatter()
+    before: NDArray[np.uint8] | None = None
     with open_video(path) as video:
         video.stream.thread_type = "AUTO"
         if start_s:
@@ -144,13 +145,20 @@ def sample_video(
         for frame in video.container.decode(video.stream):
             time_s = frame.time or 0.0
             first_s = time_s if first_s is None else first_s
-            if time_s - first_s >= taken * span_s / count:
-                taken += 1
-                where = f"{path}, at {time_s:g} s"
-                grey = _to_array(where, frame, "grey", reformatter)
-                yield np.ascontiguousarray(_as_shown(where, grey, frame), np.uint8)
-            if taken == count:
+            is_due = taken < count and time_s - first_s >= taken * span_s / count
+            if not is_due and before is None:
+                continue
+            where = f"{path}, at {time_s:g} s"
+            stored = _to_array(where, frame, "grey", reformatter)
+            grey = np.ascontiguousarray(_as_shown(where, stored, frame), np.uint8)
+            if before is not None:
+                yield before, grey
+            before = grey if is_due else None
+            taken += is_due
+            if taken == count and not is_due:
                 return
+    if before is not None:
+        yield before, None
 
 
 def video_streams(path: Path) -> int:

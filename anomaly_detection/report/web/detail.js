@@ -58,9 +58,10 @@ function attributes(detail) {
   const { peak, normal, unusual } = detail,
     seen = peak.attributes;
   const carried = Object.fromEntries(unusual.map((u) => [u.attribute, u]));
-  const made = [];
+  const made = unusual.filter((u) => u.attribute in UNSEEN).map(unseenPart);
+  const own = normalOfClass(seen, normal);
   if (seen.moving_share !== null) {
-    made.push(scaleBar("Speed", seen.speed, normal.speed, PX_PER_FRAME, carried.speed));
+    made.push(scaleBar("Speed", seen.speed, own.speed, PX_PER_FRAME, carried.speed, own.whose));
     made.push(
       scaleBar(
         "Pixels that move",
@@ -70,13 +71,36 @@ function attributes(detail) {
         carried.moving_share,
       ),
     );
-    made.push(directionPart(seen, normal, detail.normal_rose, carried.direction));
+    made.push(directionPart(seen, own, detail.normal_rose, carried.direction));
   }
-  if (seen.classes) made.push(classPart(seen.classes, normal.classes ?? {}, carried.class));
+  if (seen.classes) made.push(classPart(seen, normal.classes ?? {}, carried.class));
   if (!made.length)
     made.push(element("p", "small", "This version has no attributes that people can read."));
   return made;
 }
+
+/** What is unusual without a number: attribute to its words, from its value. */
+const UNSEEN = {
+  class: (name) => `No ${name} is normal in this scene`,
+  place: (name) => (name ? `No ${name} is normal here` : "Nothing ever moved here"),
+  standing: (name) =>
+    name ? `No ${name} stands here normally` : "It stands still, unlike all that is normal here",
+  new_still: () => "Something new stands still here, and nothing like it did in training video",
+  looks: () => "It looks unlike all that is normal here",
+};
+
+const unseenPart = (entry) =>
+  element("p", "outside", UNSEEN[entry.attribute](entry.value) + carries(entry));
+
+/** Normal speed and directions of the class that is seen, where they are known, or else of all. */
+function normalOfClass(seen, normal) {
+  const own = normal.by_class?.[seen.class];
+  const enough = own && own.moving_volumes >= LEAST_VOLUMES;
+  return enough ? { ...own, whose: ` for a ${seen.class}` } : { ...normal, whose: "" };
+}
+
+/** A class has ranges of its own from so many volumes on, as in explanations. */
+const LEAST_VOLUMES = 10;
 
 function attributeHead(name, value, entry) {
   const head = element("div", "attribute-head");
@@ -90,7 +114,7 @@ const carries = (entry) =>
   entry?.share ? `; seen in ${entry.component}, ${percent(entry.share)} of the distance` : "";
 
 /** A value on a scale with the normal range; without an entry it is not unusual. */
-function scaleBar(name, value, range, unit, entry) {
+function scaleBar(name, value, range, unit, entry, whose = "") {
   const part = element("div");
   const [low, high] = range ?? [0, 0];
   let verdict = "";
@@ -123,7 +147,7 @@ function scaleBar(name, value, range, unit, entry) {
     element(
       "div",
       "small",
-      `Normal here: ${range ? ends + unit.name : "nothing moves"}${carries(entry)}`,
+      `Normal here${whose}: ${range ? ends + unit.name : "nothing moves"}${carries(entry)}`,
     ),
   );
   return part;
@@ -133,7 +157,7 @@ function directionPart(seen, normal, rose, entry) {
   const part = element("div");
   part.append(attributeHead("Direction", seen.direction ?? "none in common", entry));
   const body = element("div", "with-rose");
-  const words = directionWords(normal.directions);
+  const words = directionWords(normal.directions, normal.whose);
   body.append(
     roseOf(
       rose,
@@ -146,10 +170,13 @@ function directionPart(seen, normal, rose, entry) {
   return part;
 }
 
-function directionWords(directions) {
+function directionWords(directions, whose = "") {
+  return `Normal here${whose}: ${directionShares(directions) || "no direction"}`;
+}
+
+function directionShares(directions) {
   const named = Object.entries(directions ?? {}).slice(0, 4);
-  if (!named.length) return "Normal here: no direction";
-  return `Normal here: ${named.map(([word, share]) => `${word} ${percent(share)}`).join(", ")}`;
+  return named.map(([word, share]) => `${word} ${percent(share)}`).join(", ");
 }
 
 /** Wedges of 30 degrees, clockwise from the right, their area as large as the share. */
@@ -186,13 +213,11 @@ function wedge(bin, radius) {
   return `M0 0L${number(x0)} ${number(y0)}A${r} ${r} 0 0 1 ${number(x1)} ${number(y1)}Z`;
 }
 
-function classPart(seen, normal, entry) {
+function classPart({ classes: seen, class: best }, normal, entry) {
   const part = element("div");
   const names = Object.keys(seen).filter((name) => seen[name] >= 0.1 || (normal[name] ?? 0) >= 0.1);
   names.sort((a, b) => seen[b] - seen[a]);
-  const best = names.length && seen[names[0]] >= 0.5 ? names[0] : "none of the known";
-  part.append(attributeHead("Class", best, entry));
-  if (entry?.share) part.append(element("div", "small", carries(entry).slice(2)));
+  part.append(attributeHead("Class", best ?? "none of the known", entry));
   for (const name of names) {
     const line = element("div", "class-row"),
       bars = element("div", "class-bars");

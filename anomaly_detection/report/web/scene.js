@@ -107,7 +107,7 @@ const scene = {
         ranges,
       );
     }
-    if (normal.classes) made.push(element("h3", "", "Classes"), ...normalClasses(normal.classes));
+    if (normal.classes) made.push(element("h3", "", "Classes"), ...normalClasses(normal));
     made.push(element("h3", "", exemplarTitle(normal)), this.exemplars(region, normal));
     return made;
   },
@@ -176,16 +176,24 @@ function exemplarWords({ speed, direction, classes }) {
   return [best, motion].filter(Boolean).join(", ") || "nothing known";
 }
 
-function normalClasses(classes) {
+function normalClasses({ classes, by_class: ranges }) {
   const named = Object.entries(classes)
     .filter(([, share]) => share >= 0.02)
     .sort((a, b) => b[1] - a[1]);
   if (!named.length) return [element("p", "small", "None of the known classes.")];
-  return named.map(([name, share]) => {
+  return named.flatMap(([name, share]) => {
     const line = element("div", "class-row"),
       bar = element("div", "bar known");
     bar.style.width = `${100 * share}%`;
     line.append(element("span", "", name), bar, element("span", "small", percent(share)));
-    return line;
+    const words = classMovement(ranges?.[name]);
+    return words ? [line, element("p", "small", words)] : [line];
   });
+}
+
+/** Where a class normally moves, and how fast. */
+function classMovement(ranges) {
+  if (!ranges?.speed) return "";
+  const [low, high] = ranges.speed.map((speed) => number(speed, 1));
+  return `moves ${directionShares(ranges.directions)}; ${low} to ${high} px/frame`;
 }

@@ -109,6 +109,7 @@ function timelineOf(place) {
       "small",
       `${many(sequence.frame_count, "frame")} · ${seconds(sequence, sequence.frame_count)}`,
     ),
+    ...sequence.camera.map((words) => element("p", "small", words)),
     open,
   );
   made.append(side);

@@ -1,11 +1,12 @@
 """Frames that come one by one have the scores that the stages store, to the byte."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_scene import HEIGHT_PX, WIDTH_PX, film
+from tiny_scene import HEIGHT_PX, WIDTH_PX, copy_scene, film, save_frames, shaken
 
 import vadloc.run
 from anomaly_detection import score_anomalies
@@ -56,6 +57,26 @@ def test_frames_one_by_one_have_the_scores_of_the_stages(
                 parts = [stream.push(grey, rgb, wait=wait) for grey, rgb in frames]
                 parts.append(stream.finish())
             assert np.concatenate(parts).tobytes() == stored.tobytes()
+
+
+@pytest.mark.parametrize("version", CHOICES[:2])
+def test_a_shaking_camera_has_the_scores_of_the_stages(
+    scene: Path, tmp_path: Path, version: str
+) -> None:
+    copied = copy_scene(scene, tmp_path / "scene")
+    folder = copied / "Test" / "Test0"
+    shutil.rmtree(folder)
+    save_frames(folder, shaken(film(seed=10, anomaly_column=10)))
+    artifacts = results_of(copied, tmp_path, version, "")
+    [sequence] = [s for s in artifacts.sequences("test") if s.name == "Test0"]
+    with FrameStream(artifacts, HEIGHT_PX, WIDTH_PX, device="cpu") as stream:
+        parts, undone = [], 0
+        for grey, rgb in read_frames_as(sequence, ("grey", "rgb")):
+            parts.append(stream.push(grey, rgb))
+            undone += stream.shift.is_undone
+        parts.append(stream.finish())
+    assert undone > 10
+    assert np.concatenate(parts).tobytes() == artifacts.scores("Test0").load().tobytes()
 
 
 def test_scores_come_as_soon_as_no_later_frame_can_change_them(scene: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import vadloc.run
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.exemplars import features_to_scores
 from anomaly_detection.detectors.fusion import FusionDetector, fuse
-from anomaly_detection.explanation.fused_reasons import component_shares, squares_to_shares
+from anomaly_detection.explanation.reasons import component_shares, squares_to_shares
 from exemplar_selection import merge_exemplars, select_exemplars, show_exemplars
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.exemplars import Exemplars
@@ -53,13 +53,14 @@ def test_components_share_what_their_part_has() -> None:
     motion: Any = SimpleNamespace(shares={"angle": 0.5, "speed": 0.5, "moving": 0.0})
     other: Any = SimpleNamespace(shares={"appearance": 0.75, "moving": 0.25})
     shares = component_shares([motion, other], np.array([0.6, 0.4]))
-    assert shares == {"angle": 0.3, "speed": 0.3, "moving": 0.1, "appearance": 0.3}
+    expected = {"angle": 0.3, "speed": 0.3, "moving": 0.1, "appearance": 0.3}
+    assert shares == pytest.approx(expected)
 
 
 def test_a_version_has_the_components_and_extractors_of_its_parts() -> None:
-    components = ("angle", "speed", "background", "relative_momentum", "appearance")
+    components = ("angle", "speed", "background", "relative_momentum", "appearance", "still")
     assert components_of("fused") == components
-    assert extractors_of("fused") == ("motion", "relative_momentum", "appearance")
+    assert extractors_of("fused") == ("motion", "relative_momentum", "appearance", "still")
 
 
 def model_of(random: np.random.Generator, width: int) -> Exemplars:
@@ -159,9 +160,8 @@ def artifacts_of(folder: Path, version: str = TOY) -> Artifacts:
 def test_exemplars_are_those_of_the_parts_own_versions(folder: Path) -> None:
     made = {entry.name for entry in (folder / "results/tiny/exemplars").iterdir()}
     assert made == {*PARTS, TOY}
-    assert [p.name for p in (folder / "results/tiny/exemplars" / TOY).iterdir()] == [
-        "divisors.joblib"
-    ]
+    of_all = {p.name for p in (folder / "results/tiny/exemplars" / TOY).iterdir()}
+    assert of_all == {"divisors.joblib", "sightings.joblib"}
     for version in PARTS:
         part = artifacts_of(folder, version)
         assert part.merged().is_done()

@@ -1,5 +1,6 @@
 """What volumes show, what is normal, what is unusual, and the sentence, from made-up numbers."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,11 @@ from anomaly_detection.explanation.sentences import (
     detection_to_sentence,
     score_to_words,
 )
+from anomaly_detection.explanation.unusual import Unusual
 from exemplar_selection.distance import FeatureDistance
-from exemplar_selection.normal_ranges import (
-    DIRECTIONS,
-    VolumeAttributes,
-    exemplars_to_ranges,
-    weighted_range,
-)
+from exemplar_selection.normal_ranges import NormalRanges, NormalSightings, weighted_range
 from exemplar_selection.phrases import joined, normal_to_words, percent, volume_to_words
+from exemplar_selection.volume_attributes import DIRECTIONS, VolumeAttributes
 from feature_extraction.attributes import CLASSES, Attributes
 from vadloc.regions import RegionGrid
 from vadloc.video.times import Clock
@@ -76,9 +74,13 @@ def test_ranges_count_each_exemplar_as_often_as_it_stands_for_volumes() -> None:
     assert weighted_range(values, np.zeros(4, np.int64)) is None
 
 
+def ranges_of(seen: VolumeAttributes, counts: list[int]) -> NormalRanges:
+    return NormalSightings(seen.sightings, np.array(counts), len(counts)).ranges
+
+
 def test_normal_speeds_and_directions_are_those_of_what_moves() -> None:
     seen = VolumeAttributes(moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2), (LEFT, 2.0, 0.5)))
-    normal = exemplars_to_ranges(seen, np.array([900, 75, 25]))
+    normal = ranges_of(seen, [900, 75, 25])
     assert (normal.exemplars, normal.volumes, normal.moving_volumes) == (3, 1000, 100)
     assert normal.speed == (1.0, 2.0)
     assert normal.moving_share == (0.0, 0.5)
@@ -91,13 +93,25 @@ def test_normal_classes_are_those_of_what_moves() -> None:
     seen = VolumeAttributes(
         Attributes(classes("tree", "person"), *list(vars(attributes).values())[1:])
     )
-    normal = exemplars_to_ranges(seen, np.array([900, 100])).classes
+    normal = ranges_of(seen, [900, 100]).classes
     assert normal is not None
-    assert normal["person"] == pytest.approx(0.9)
-    assert normal["tree"] == pytest.approx(0.02)
+    assert (normal["person"], normal["tree"]) == (1.0, 0.0)
 
 
-def compare(volume: Attributes, known: Attributes, counts: list[int], **given: Any) -> Comparison:
+@dataclass(frozen=True)
+class Compared:
+    """A volume, the exemplars that it is compared with, and what it and they show."""
+
+    comparison: Comparison
+    shown: VolumeAttributes
+    known: NormalSightings
+
+    def unusual(self) -> list[dict[str, Any]]:
+        record, shares = self.shown.record(0), self.comparison.shares
+        return Unusual(record, self.known, frozenset(), shares).entries()
+
+
+def compare(volume: Attributes, known: Attributes, counts: list[int], **given: Any) -> Compared:
     """A volume and exemplars, by their momentum unless other features are given."""
     if not given:
         given = {
@@ -106,8 +120,9 @@ def compare(volume: Attributes, known: Attributes, counts: list[int], **given: A
             "distance": FeatureDistance((12,), (1.0,), (1.0,)),
             "components": ("momentum",),
         }
-    normal = exemplars_to_ranges(VolumeAttributes(known), np.array(counts))
-    return Comparison(shown=VolumeAttributes(volume), normal=normal, **given)
+    sightings = VolumeAttributes(known).sightings
+    normal = NormalSightings(sightings, np.array(counts), len(counts))
+    return Compared(Comparison(**given), VolumeAttributes(volume), normal)
 
 
 def momentum(attributes: Attributes) -> NDArray[np.float32]:
@@ -160,7 +175,7 @@ def test_shares_are_those_of_the_distance_and_rank_what_is_unusual() -> None:
     volume = moving((RIGHT, 5.0, 0.4))
     seen = Attributes(classes("cyclist"), *list(vars(volume).values())[1:])
     walkers = Attributes(classes("person", "person", None), *list(vars(WALKERS).values())[1:])
-    comparison = compare(
+    compared = compare(
         seen,
         walkers,
         COUNTS,
@@ -170,25 +185,25 @@ def test_shares_are_those_of_the_distance_and_rank_what_is_unusual() -> None:
         distance=FeatureDistance((1, 1), (1.0, 1.0), (1.0, 1.0)),
         components=("appearance", "momentum"),
     )
-    assert comparison.nearest == (0, 4.0)
-    assert comparison.shares == {"appearance": 0.75, "momentum": 0.25}
-    found = [(e["attribute"], e["component"], e["share"]) for e in comparison.unusual()]
+    assert compared.comparison.nearest == (0, 4.0)
+    assert compared.comparison.shares == {"appearance": 0.75, "momentum": 0.25}
+    found = [(e["attribute"], e["component"], e["share"]) for e in compared.unusual()]
     assert found == [("class", "appearance", 0.75), ("speed", "momentum", 0.25)]
 
 
 def test_a_distance_of_nothing_has_shares_too() -> None:
     same = moving((RIGHT, 1.0, 0.3))
-    comparison = compare(same, same, [1])
-    assert comparison.shares == {"momentum": 1.0}
-    assert comparison.unusual() == []
+    compared = compare(same, same, [1])
+    assert compared.comparison.shares == {"momentum": 1.0}
+    assert compared.unusual() == []
 
 
-def record_of(comparison: Comparison, near: VolumeAttributes, row: int) -> dict[str, Any]:
+def record_of(compared: Compared, near: VolumeAttributes, row: int) -> dict[str, Any]:
     return {
         "first_frame": 60,
         "last_frame": 179,
         "place": "lower right",
-        "peak": {"attributes": comparison.shown.record(0), "shares": comparison.shares},
+        "peak": {"attributes": compared.shown.record(0), "shares": compared.comparison.shares},
         "nearest": {
             "sequence": "Train004",
             "first_frame": 39,
@@ -196,15 +211,15 @@ def record_of(comparison: Comparison, near: VolumeAttributes, row: int) -> dict[
             "count": 312,
             "attributes": near.record(row),
         },
-        "normal": comparison.normal.record(),
-        "unusual": comparison.unusual(),
+        "normal": compared.known.ranges.record(),
+        "unusual": compared.unusual(),
     }
 
 
 def sentence(
-    comparison: Comparison, near: VolumeAttributes, row: int = 0, *, floor: float = 0.0
+    compared: Compared, near: VolumeAttributes, row: int = 0, *, floor: float = 0.0
 ) -> str:
-    record = record_of(comparison, near, row)
+    record = record_of(compared, near, row)
     words = comparison_to_words(record, floor_px_per_frame=floor)
     return detection_to_sentence(record, words, clock=Clock(10))
 
@@ -236,8 +251,8 @@ def test_sentence_of_networks_names_classes_and_shares() -> None:
     assert sentence(comparison, VolumeAttributes(walkers)).partition("right: ")[2] == (
         "a cyclist moving left at 5.0 px/frame. Here normally: persons moving right at "
         "1.0-1.4 px/frame (nearest: Train004, frames 40-49, stands for 312 volumes). Unusual: "
-        "speed (3.6 times the highest normal one; 70 % of the distance), then appearance (20 % of "
-        "the distance)."
+        "speed (3.6 times the highest normal one; 75 % of the distance), then class (no cyclist "
+        "was ever seen in training video; 20 % of the distance)."
     )
 
 
@@ -262,10 +277,8 @@ def test_sentence_where_only_the_looks_are_unusual() -> None:
         components=("appearance",),
     )
     text = sentence(comparison, VolumeAttributes(person))
-    assert "lower right: a person. Here normally: persons (nearest" in text
-    assert text.endswith(
-        "Unusual: no attribute that has a name, but it looks unlike all exemplars."
-    )
+    assert "lower right: something. Here normally: persons (nearest" in text
+    assert text.endswith("Unusual: appearance (unlike all that was seen here, most like a person).")
 
 
 def test_sentence_of_something_new_that_stands_still() -> None:
@@ -308,7 +321,9 @@ def test_sentence_where_nothing_ever_moves() -> None:
         compare(moving((LEFT, 2.0, 0.4)), still, [9]), VolumeAttributes(still), floor=0.8
     )
     assert "Here normally: nothing moves faster than 0.8 px/frame (nearest" in text
-    assert text.endswith("Unusual: share of moving pixels (40 %, normally none).")
+    assert text.endswith(
+        "Unusual: place (nothing has ever moved faster than 0.8 px/frame here in training video)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -332,7 +347,7 @@ def test_words_for_still_things() -> None:
 
 def test_normal_where_something_seldom_moves() -> None:
     seen = VolumeAttributes(moving((RIGHT, 0.0, 0.0), (RIGHT, 1.0, 0.2)))
-    normal = exemplars_to_ranges(seen, np.array([980, 20])).record()
+    normal = ranges_of(seen, [980, 20]).record()
     words = normal_to_words(normal, floor_px_per_frame=0)
     assert words == "nothing moves, or seldom things moving right at 1.0 px/frame"
 

@@ -205,6 +205,23 @@ def test_overviews_are_maxima() -> None:
     assert overview["scores"] == [round(max(part), 4) for part in parts]
 
 
+def test_a_camera_that_has_moved_is_named() -> None:
+    content = explanation("x", detections=0, seed=0)
+    report = report_of([content])
+
+    def words(**changes: float) -> list[str]:
+        names = ("median_px", "high_px", "largest_px", "undone_share", "lost_share")
+        camera = dict.fromkeys(names, 0.0) | changes
+        return SequenceReport(0, {**content, "camera": camera}, report).camera_words()
+
+    assert SequenceReport(0, content, report).camera_words() == []
+    assert words() == words(largest_px=0.2) == []
+    [line] = words(undone_share=0.5, median_px=1, high_px=2)
+    assert line == "camera shifts: median 1.00 px, 99 % up to 2.00 px, undone in 50 % of the frames"
+    assert "match no view before them: the camera" in words(lost_share=0.3)[0]
+    assert "shifted by up to 4 px" in words(largest_px=4, undone_share=0.5)[1]
+
+
 def test_a_detection_of_one_frame_is_shown() -> None:
     content = explanation("x", detections=1, seed=0)
     detection = content["detections"][0]

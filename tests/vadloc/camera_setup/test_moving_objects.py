@@ -8,16 +8,20 @@ from numpy.typing import NDArray
 from vadloc.camera_setup.moving_objects import (
     Blobs,
     fragment_area_px,
-    height_bands,
     heights_px,
     moving_blobs,
+    moving_pixels,
     propose,
     round_down,
 )
 
 
+def blobs_of(frames: NDArray[np.uint8]) -> list[Blobs]:
+    return [moving_blobs(moving) for moving in moving_pixels(frames)]
+
+
 def objects_of(frames: NDArray[np.uint8]) -> Blobs:
-    blobs = np.concatenate(moving_blobs(frames))
+    blobs = np.concatenate(blobs_of(frames))
     return blobs[blobs[:, 4] >= fragment_area_px(blobs)]
 
 
@@ -40,13 +44,13 @@ def test_the_proposal_scales_with_the_video(scale: float) -> None:
 def test_noise_and_changing_light_are_no_objects(change: dict[str, float]) -> None:
     found = objects_of(rectangles(24, objects=3, **change))
     assert np.quantile(heights_px(found), 0.25) == pytest.approx(24, abs=3)
-    assert len(np.concatenate(moving_blobs(rectangles(24, objects=0, **change)))) == 0
+    assert len(np.concatenate(blobs_of(rectangles(24, objects=0, **change)))) == 0
 
 
 def test_a_lamp_that_is_switched_on_is_no_object() -> None:
     frames = rectangles(24, objects=0)
     frames[20, :, :200] //= 2
-    assert [len(blobs) for blobs in moving_blobs(frames)] == [0] * 24
+    assert [len(blobs) for blobs in blobs_of(frames)] == [0] * 24
 
 
 def test_nothing_moves_gives_an_eighth_of_the_shorter_side() -> None:
@@ -58,7 +62,7 @@ def test_blobs_at_the_edge_are_left_out() -> None:
     frames = rectangles(24, objects=0)
     frames[3, :30, 100:120] = 0
     frames[5, 60:90, 100:120] = 0
-    found = moving_blobs(frames)
+    found = blobs_of(frames)
     assert len(found[3]) == 0
     assert found[5][0, :4] == pytest.approx([100, 60, 120, 90], abs=2)
 
@@ -70,17 +74,6 @@ def test_fragments_hold_a_fifth_of_the_area() -> None:
     blobs = np.array([[0, 0, 1, 1, area] for area in (9, 9, 41, 41)])
     assert fragment_area_px(blobs) == 41
     assert fragment_area_px(blobs[:0]) == 0
-
-
-def test_heights_by_rows() -> None:
-    blobs = np.array([[0, 0, 9, 30, 9], [0, 10, 9, 50, 9], [0, 60, 9, 80, 9]])
-    bands = height_bands(blobs, 90)
-    assert [(band.rows, band.count) for band in bands] == [
-        ((0, 30), 1),
-        ((30, 60), 1),
-        ((60, 90), 1),
-    ]
-    assert [band.quartiles_px[1] for band in bands] == [30, 40, 20]
 
 
 def test_not_more_regions_than_can_be_handled() -> None:
