@@ -293,8 +293,7 @@ def test_sentence_of_something_new_that_stands_still() -> None:
         components=("still",),
     )
     assert sentence(comparison, VolumeAttributes(nothing)).endswith(
-        "Unusual: something new has been standing still here for seconds, and nothing like it did "
-        "in training video."
+        "Unusual: standing still (new here for seconds, and nothing like it in training video)."
     )
 
 
