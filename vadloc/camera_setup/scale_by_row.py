@@ -8,6 +8,7 @@ the flow: slower movement cannot be told from stillness.
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def frame_speeds(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray
 
     if min(first.shape) < LEAST_SIDE_PX:
         return None
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    engine: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return np.asarray(np.linalg.norm(engine.calc(first, second, None), axis=-1), np.float32)
 
 

@@ -28,3 +28,13 @@ class Content(BaseModel):
     """A dict whose keys are described by the fields; other keys are not checked."""
 
     model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
+
+
+class Moment(Content):
+    """An unusual moment of a training sequence."""
+
+    score: NotNegative
+    first_frame: Index
+    last_frame: Index
+    box_xyxy_px: Box
+    place: str

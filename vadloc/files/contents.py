@@ -22,6 +22,7 @@ from vadloc.files.content_fields import (
     Content,
     Count,
     Index,
+    Moment,
     Names,
     NotNegative,
     Number,
@@ -167,16 +168,6 @@ class ScoreDetails(Content):
     frame_count: Count
     duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
-
-
-class Moment(Content):
-    """An unusual moment of a training sequence."""
-
-    score: NotNegative
-    first_frame: Index
-    last_frame: Index
-    box_xyxy_px: Box
-    place: str
 
 
 class Calibration(Content):
