@@ -2,13 +2,14 @@
 
 A frame is reduced to *blocks*, a quarter of a cell wide, of which the logarithm of the brightness
 is taken: more or less light is then the same number everywhere. The background of a block is the
-median over training frames, from each of which its own median has been subtracted.
+median over training frames, from each of which its own median has been subtracted; small shifts of
+the camera are undone.
 
 The difference of a picture from the background is freed from light in two steps: the median of all
 blocks is subtracted, and then the median of the blocks around each one, up to two cells away. What
 is left is what a soft shadow, a cloud or an automatic gain cannot do: a change that is small
 against its surroundings. The *spread* of a block is how large this is in one of ten training
-frames; it is large where something often moves, and at edges if the camera shakes.
+frames; it is large where something often moves, and at edges if the camera drifts.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from feature_extraction.training_frames import spread, training_size
 from vadloc.config import Config
 from vadloc.regions import RegionGrid
 from vadloc.stamps import SCHEMAS
+from vadloc.video.camera_motion import CameraMotion
 from vadloc.video.frames import Sequence, read_frames
 
 Picture = NDArray[np.float32]
@@ -100,7 +102,9 @@ def learn_background(
     pictures = [
         frame_to_picture(frame, grid)
         for sequence, numbers in zip(sequences, chosen, strict=True)
-        for frame in _read_some(sequence, set(numbers.tolist()))
+        for frame in _read_some(
+            sequence, set(numbers.tolist()), CameraMotion(undo=config.camera.undo_shake)
+        )
     ]
     background, usual = pictures_to_background(pictures)
     return {
@@ -113,11 +117,14 @@ def learn_background(
     }
 
 
-def _read_some(sequence: Sequence, numbers: set[int]) -> Iterator[NDArray[np.uint8]]:
-    """The frames with these 0-based numbers."""
+def _read_some(
+    sequence: Sequence, numbers: set[int], camera: CameraMotion
+) -> Iterator[NDArray[np.uint8]]:
+    """The frames with these 0-based numbers, as if the camera had not moved."""
     last = max(numbers, default=-1)
     for number, frame in enumerate(read_frames(sequence) if numbers else ()):
+        shift = camera.follow(frame)
         if number in numbers:
-            yield frame
+            yield shift.undo(frame)
         if number >= last:
             return

@@ -41,7 +41,7 @@ SCHEMAS = {
     "video": 1,
     "features": 5,
     "speed_scale": 2,
-    "background": 1,
+    "background": 2,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tiny_scene import CONFIG, film, save_frames
@@ -83,3 +84,17 @@ def test_frames_of_all_training_sequences_count_and_bytes_repeat(tmp_path: Path)
         assert first[key].tobytes() == again[key].tobytes()
         assert first[key].shape == (24, 32)
     assert learn_background(two.config, two.sequences("train"), limit=5)["frames"] == 10
+
+
+def test_shifts_of_the_camera_are_undone(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(40, 220, (40, 50)).astype(np.uint8)
+    wide = cv2.resize(levels, (200, 160), interpolation=cv2.INTER_CUBIC)
+    shifts = [0] * 10 + [3 * (f % 2) for f in range(30)]
+    save_frames(tmp_path / "Train/Train0", np.stack([wide[:128, x : x + 160] for x in shifts]))
+    spreads = []
+    for undo in ("true", "false"):
+        (tmp_path / "a.toml").write_text(f"{CONFIG}[camera]\nundo_shake = {undo}\n")
+        artifacts = Artifacts(load_config(tmp_path / "a.toml"), tmp_path / "results", tmp_path)
+        found = learn_background(artifacts.config, artifacts.sequences("train"))
+        spreads.append(np.median(found["spread"][4:-4, 4:-4]))
+    assert spreads[0] < spreads[1] / 3

@@ -281,6 +281,22 @@ def test_sentence_where_only_the_looks_are_unusual() -> None:
     assert text.endswith("Unusual: appearance (unlike all that was seen here, most like a person).")
 
 
+def test_sentence_of_something_new_that_stands_still() -> None:
+    nothing = Attributes()
+    comparison = compare(
+        nothing,
+        nothing,
+        [4],
+        features=np.array([0.8], np.float32),
+        exemplars=np.zeros((1, 1), np.float32),
+        distance=FeatureDistance((1,), (1.0,), (1.0,)),
+        components=("still",),
+    )
+    assert sentence(comparison, VolumeAttributes(nothing)).endswith(
+        "Unusual: standing still (new here for seconds, and nothing like it in training video)."
+    )
+
+
 def test_sentence_of_several_attributes_in_one_of_several_components() -> None:
     volume = moving((LEFT, 5.0, 0.4))
     comparison = compare(
