@@ -71,7 +71,8 @@ def folder(scene: Path, registered: None, tmp_path_factory: pytest.TempPathFacto
     """Scene and results of a whole run, in this process."""
     folder = tmp_path_factory.mktemp("toy")
     config = copy_scene(scene, folder / "scene") / "tiny.toml"
-    config.write_text(f'version = "{TOY}"\n{CONFIG}[alarms]\nfalse_alarms_per_hour = 1000\n')
+    text = CONFIG.replace('"momentum"', f'"{TOY}"')
+    config.write_text(f"{text}[alarms]\nfalse_alarms_per_hour = 1000\n")
     vadloc.run.main([*options(folder), "--jobs", "1"])
     return folder
 

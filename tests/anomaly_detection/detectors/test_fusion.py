@@ -146,7 +146,8 @@ def folder(scene: Path, registered: None, tmp_path_factory: pytest.TempPathFacto
     del registered
     folder = tmp_path_factory.mktemp("fused")
     config = copy_scene(scene, folder / "scene") / "tiny.toml"
-    config.write_text(f'version = "{TOY}"\n{CONFIG}[alarms]\nfalse_alarms_per_hour = 1000\n')
+    text = CONFIG.replace('"momentum"', f'"{TOY}"')
+    config.write_text(f"{text}[alarms]\nfalse_alarms_per_hour = 1000\n")
     options = scene_options(folder / "scene", folder / "results")
     vadloc.run.main([*map(str, options), "--jobs", "1"])
     return folder
