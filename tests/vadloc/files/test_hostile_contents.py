@@ -42,6 +42,7 @@ FILES: dict[str, Find] = {
     "exemplars": lambda a: a.exemplars("Train0"),
     "merged": lambda a: a.merged(),
     "divisors": lambda a: fused(a).divisors(),
+    "sightings": lambda a: fused(a).sightings(),
     "scores": lambda a: a.scores("Test0"),
     "score_details": lambda a: a.score_details("Test0"),
     "calibration": lambda a: a.calibration("Train0"),
