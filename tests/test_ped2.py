@@ -3,22 +3,21 @@
 import json
 from pathlib import Path
 
-import pytest
 from repository import ROOT
 from tiny_scene import run
 
 CONFIG = ROOT / "configs" / "ped2.toml"
 
 
-@pytest.mark.parametrize(
-    ("version", "least"), [("momentum", (0.975, 0.92, 0.99)), ("fused", (0.97, 0.91, 0.99))]
-)
-def test_ped2(datasets: Path, tmp_path: Path, version: str, least: tuple[float, ...]) -> None:
+def test_ped2(datasets: Path, tmp_path: Path) -> None:
+    """Of the fastest version; ``benchmarks/scenes.py`` prints those of the default."""
     done = run(
         "vadloc.run", "--config", CONFIG, "--datasets", datasets, "--results", tmp_path,
-        "--version", version, timeout_s=1800,
+        "--version", "momentum", timeout_s=1200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "ped2/evaluation" / version / "summary.json").read_text())
-    names = "frame_roc_auc", "region_roc_auc", "track_roc_auc"
-    assert all(summary[name] >= value for name, value in zip(names, least, strict=True)), summary
+    path = tmp_path / "ped2" / "evaluation" / "momentum" / "summary.json"
+    summary = json.loads(path.read_text())
+    assert summary["frame_roc_auc"] >= 0.975
+    assert summary["region_roc_auc"] >= 0.92
+    assert summary["track_roc_auc"] >= 0.99

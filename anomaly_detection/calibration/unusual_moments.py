@@ -3,7 +3,7 @@
 Everything in the training video counts as normal. An anomaly in it therefore hides later ones that
 look like it. It can be found by the scores of a training sequence that is left out of the learning:
 a *moment* is a connected part of the score map in which scores are at least ``LEAST_SHARE`` of the
-highest one of the sequence.
+highest one of the sequence, unless it goes on for more than half of it.
 """
 
 from typing import Any
@@ -45,8 +45,9 @@ def scores_to_moments(
     found = scores_to_detections(
         scores, grid, threshold=LEAST_SHARE * highest, connectivity=connectivity
     )
+    short = [d for d in found if d.last_frame - d.first_frame < len(scores) / 2]
     moments = []
-    for detection in sorted(found, key=lambda d: -d.score)[:MOST_MOMENTS]:
+    for detection in sorted(short, key=lambda d: -d.score)[:MOST_MOMENTS]:
         box = detection.box_xyxy_px[detection.peak[0] - detection.first_frame].tolist()
         moment = {
             "score": detection.score,

@@ -94,7 +94,11 @@ def test_moments_of_a_drawn_map() -> None:
             "place": "lower right",
         },
     ]
-    assert scores_to_moments(np.zeros((20, 6, 8), np.float32), GRID, connectivity=8) == []
+    always = np.zeros((20, 6, 8), np.float32)
+    assert scores_to_moments(always, GRID, connectivity=8) == []
+    always[3:15, 2, 2] = 4
+    always[7:9, 5, 5] = 3
+    assert [m["score"] for m in scores_to_moments(always, GRID, connectivity=8)] == [3.0]
 
 
 def contents() -> list[dict[str, Any]]:
