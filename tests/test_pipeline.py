@@ -98,7 +98,10 @@ def test_a_whole_run_finds_the_anomalies(whole: Path) -> None:
 
 
 def test_every_unit_leaves_a_report(whole: Path) -> None:
-    reports = sorted((whole / "tiny" / "reports").rglob("*.json"))
+    folder = whole / "tiny" / "reports"
+    of_dataset = folder / "anomaly_detection.calibration" / "momentum.json"
+    assert of_dataset.exists()
+    reports = sorted(path for path in folder.rglob("*.json") if path != of_dataset)
     assert len(reports) == 5 + 3 + 1 + 2 + 1 + 3 + 2 + 1
     for path in reports:
         report = json.loads(path.read_text())
