@@ -131,7 +131,7 @@ class SceneSightings:
         offsets = np.searchsorted(region, np.arange(content["regions"] + 1))
         return cls(offsets, seen, content["counts"])
 
-    def of(self, regions: NDArray[np.int64], *, exemplars: int) -> NormalSightings:
-        """What training video shows in some regions, which have so many exemplars."""
-        rows = np.concatenate([np.arange(*self.offsets[r : r + 2]) for r in regions])
+    def of(self, region: int, *, exemplars: int) -> NormalSightings:
+        """What training video shows in a region that has so many exemplars."""
+        rows = slice(*self.offsets[region : region + 2])
         return NormalSightings(self.seen.take(rows), self.counts[rows], exemplars)

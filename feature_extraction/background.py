@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,6 +60,8 @@ def _centred(picture: Picture) -> Picture:
 
 def difference(picture: Picture, background: Picture) -> Picture:
     """How a picture differs from the background, without what light can do."""
+    import cv2
+
     whole = _centred(picture - background)
     levels = np.clip(np.round(whole / _STEP) + 128, 0, 255).astype(np.uint8)
     around = cv2.medianBlur(levels, AROUND).astype(np.float32)
@@ -73,6 +74,8 @@ def pictures_to_background(pictures: list[Picture]) -> tuple[Picture, Picture]:
     Args:
         pictures: Those of training frames, one or more.
     """
+    import cv2
+
     background = np.median(pictures, axis=0).astype(np.float32)
     differences = [np.abs(difference(picture, background)) for picture in pictures]
     usual = np.quantile(differences, SPREAD_QUANTILE, axis=0).astype(np.float32)

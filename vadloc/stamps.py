@@ -27,9 +27,7 @@ from vadloc.inputs import Inputs, Split
 from vadloc.versions import (
     EXEMPLARS,
     EXTRACTORS,
-    LEAST_DIVISOR,
     VERSIONS,
-    Part,
     extractors_of,
     fixed_scales,
     learning_of,
@@ -149,8 +147,7 @@ class Stamps(Inputs):
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
             settings = self.config.distance.model_dump(exclude={"weights"})
-            fixed = fixed_scales(self.version)
-            return _hash("scales", *train, settings, *([fixed] if fixed else []))
+            return _hash("scales", *train, settings, fixed_scales(self.version))
 
         return self._once("scales", hashed)
 
@@ -171,7 +168,7 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             parts = [
-                (made.version, part.neighbourhood, made._merged_stamp(), *_own_least(part))
+                (made.version, part.neighbourhood, made._merged_stamp(), part.least_divisor)
                 for made, part in zip(self.parts, VERSIONS[self.version].parts, strict=True)
             ]
             return _hash("divisors", *parts)
@@ -251,11 +248,6 @@ class Stamps(Inputs):
             for source in self.config.ground_truths
         )
         return _hash("ground_truth", sources, sorted(self.part) if self.is_part() else [])
-
-
-def _own_least(part: Part) -> list[float]:
-    """The least divisor of a part, if it is its own."""
-    return [] if part.least_divisor == LEAST_DIVISOR else [part.least_divisor]
 
 
 def _hash(kind: str, *parts: Any) -> str:

@@ -17,8 +17,6 @@ from vadloc.config import Config
 from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS
 
-SIGHTINGS_NEIGHBOURHOOD = 0
-
 
 @dataclass(frozen=True)
 class RegionExemplars:
@@ -99,8 +97,7 @@ class Scene:
         """What is normal in a region with these exemplars."""
         if self.sightings is None:
             return NormalSightings(shown.sightings, self.model.counts[rows], len(rows))
-        near = self.grid.neighbours(region, SIGHTINGS_NEIGHBOURHOOD)
-        return self.sightings.of(near, exemplars=len(rows))
+        return self.sightings.of(region, exemplars=len(rows))
 
     @cached_property
     def classes(self) -> frozenset[str]:
