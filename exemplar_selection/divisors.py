@@ -31,7 +31,7 @@ from vadloc.features import load_features
 
 QUANTILE = 0.999
 LEAST_OF_A_ROW = 0.5
-"""Least value of the line over the rows, as a share of D: beyond it, nothing would be left of it."""
+"""Least value of the line over the rows, as a share of D."""
 
 
 def quantiles_to_divisor(quantiles: NDArray[np.float64], least: float) -> tuple[float, bool]:

@@ -96,7 +96,7 @@ class RegionGrid:
 
     @property
     def coverage(self) -> NDArray[np.float64]:
-        """The regions that cover each cell, as a share of the most, ``(cell rows, cell columns)``."""
+        """The share of the usual number of regions that cover each cell, of the shape ``cells``."""
         covered = np.isfinite(self.spread(np.ones(self.regions))).sum(axis=0)
         return np.asarray(covered / covered.max())
 

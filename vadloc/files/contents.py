@@ -141,9 +141,7 @@ class Divisors(Content):
     def _fits_together(self) -> Self:
         sizes = {len(of) for of in (self.divisors, self.sources, self.by_row, self.quantiles)}
         if sizes != {len(self.parts)} or len(self.left_out) != len(self.volumes):
-            raise ValueError(
-                "parts, divisors, sources, rows, quantiles and left_out differ in number"
-            )
+            raise ValueError("parts and what is known of each differ in number")
         return self
 
 
