@@ -43,7 +43,7 @@ SCHEMAS = {
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
-    "divisors": 2,
+    "divisors": 3,
     "sightings": 1,
     "scores": 1,
     "evaluation": 2,

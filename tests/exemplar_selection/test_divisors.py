@@ -102,9 +102,9 @@ def test_the_divisor_is_a_mean_with_a_least_value() -> None:
 
 
 def test_a_line_over_the_rows() -> None:
-    """The line 1, 3 and 5 has the geometric mean 15 ** (1 / 3)."""
+    """The line 1, 3 and 5 has the geometric mean 15 ** (1 / 3), and is followed half-way."""
     factors = rows_to_factors(np.array([1.0, 3.0, 5.0]), 2.0)
-    assert factors == pytest.approx(np.array([1, 3, 5]) / 15 ** (1 / 3))
+    assert factors == pytest.approx(np.sqrt(np.array([1, 3, 5]) / 15 ** (1 / 3)))
     assert rows_to_factors(np.array([2.0, 1.0, 6.0]), 2.0) == pytest.approx(factors)
 
 
@@ -116,7 +116,7 @@ def test_rows_that_have_no_slope_or_no_distances() -> None:
 
 def test_the_line_is_cut_at_half_the_divisor() -> None:
     """The line 0, 1 and 2 with D = 1 becomes 1/2, 1 and 2."""
-    assert rows_to_factors(np.array([0.0, 1.0, 2.0]), 1.0) == pytest.approx([0.5, 1, 2])
+    assert rows_to_factors(np.array([0.0, 1.0, 2.0]), 1.0) == pytest.approx([0.5**0.5, 1, 2**0.5])
 
 
 def test_joined_exemplars_are_sorted_by_region() -> None:
