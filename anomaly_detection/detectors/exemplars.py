@@ -182,7 +182,7 @@ class FrameScores:
         grid: Regions and cells of the frames.
         frames_per_volume: T.
         combine: ``mean`` or ``max``.
-        even_edges: Whether the mean over n regions is multiplied by sqrt(n / N), where N cover a
+        even_edges: Whether the mean over n regions is multiplied by (n / N)^(1/4), where N cover a
             cell that is not at the edge.
     """
 
@@ -192,7 +192,7 @@ class FrameScores:
         self._grid, self._length = grid, frames_per_volume
         self._over = COMBINE[combine]
         evens = even_edges and combine == "mean"
-        self._weights = np.sqrt(grid.coverage) if evens else np.ones(grid.cells)
+        self._weights = grid.coverage**0.25 if evens else np.ones(grid.cells)
         self._volumes: list[tuple[int, NDArray[np.floating]]] = []
         self._next = 0
 

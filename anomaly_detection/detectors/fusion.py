@@ -7,9 +7,11 @@ them. These distances d_p are divided by what normal video reaches in the row of
     d = sqrt(sum over parts p of (d_p / D_p)^2)
 
 Cells and frames take their scores from d as those of the detector ``exemplars`` do, but the mean
-over n regions is multiplied by sqrt(n / N), where N regions cover a cell that is not at the edge of
-the frame. The mean of fewer distances scatters more, by the inverse of this; otherwise whoever
-enters the picture would be an anomaly. A part's share of the distance is (d_p / D_p)^2 / d^2.
+over n regions is multiplied by (n / N)^(1/4), where N regions cover a cell that is not at the edge
+of the frame. The mean of fewer distances scatters more: by sqrt(N / n) if they had nothing to do
+with each other, and by about the root of this if a third of what they see is the same. Otherwise
+whoever enters the picture would be an anomaly. A part's share of the distance is
+(d_p / D_p)^2 / d^2.
 """
 
 from collections.abc import Iterator, Sequence
