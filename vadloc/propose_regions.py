@@ -86,7 +86,8 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
     from vadloc.camera_setup.frame_samples import sample_windows
 
     logger.info("looking for what moves in a few hundred frames of training video")
-    blobs, speeds, noise, busiest, first = [], [], [], [], None
+    blobs: list[Blobs] = []
+    speeds, noise, busiest, first = [], [], [], None
     for window in sample_windows(sequences, frames_per_second):
         first = first or window
         _check_size(first, window)
@@ -170,8 +171,8 @@ def describe(findings: Findings) -> list[str]:
             "is proposed; look at the scene, and set size_px to the height of one person"
         )
     else:
-        height = f"{proposal.object_px:.0f} px high"
-        lines.append(f"an object alone, half-way into the depth of the scene, is about {height}")
+        found = f"{proposal.object_px:.0f} px high"
+        lines.append(f"an object alone, half-way into the depth of the scene, is about {found}")
     if proposal.limit:
         lines.append(proposal.limit)
     lines.append(
