@@ -6,9 +6,11 @@ one object: some are fragments, others several objects side by side or an object
 Therefore the smallest blobs, which together have a fifth of the moving area, are left out, and the
 lower quartile of the remaining heights is taken: it belongs to objects that stand alone.
 
-Both is done in groups of equally many blobs from the top of the picture to the bottom, since a
-person far away is no larger than a fragment of one near the camera. The height of an object is the
-geometric mean over the groups: that half-way into the depth of the scene.
+Both is done in groups from the top of the picture to the bottom, since a person far away is no
+larger than a fragment of one near the camera. All groups have the same sum of square roots of
+areas: numbers would count the specks of compression and noise as much as people, and areas only
+those near the camera. The height of an object is the geometric mean over the groups: that half-way
+into the depth of the scene.
 """
 
 import math
@@ -93,14 +95,18 @@ def fragment_area_px(blobs: Blobs) -> int:
 
 
 def row_groups(blobs: Blobs) -> list[NDArray[np.intp]]:
-    """Groups of equally many blobs by the row of their lower edge, from the top to the bottom.
+    """Groups of blobs by the row of their lower edge, from the top to the bottom.
 
     Returns:
-        The rows of ``blobs`` in each group: in ``GROUPS`` groups, or fewer, so that each has
-        ``LEAST_BLOBS``; one if there are fewer in all.
+        The rows of ``blobs`` in each group: ``GROUPS`` of them or fewer, one for each
+        ``LEAST_BLOBS`` blobs.
     """
+    order = np.argsort(blobs[:, 3], kind="stable")
+    sides = np.sqrt(blobs[order, 4])
+    middles = np.cumsum(sides) - sides / 2
     count = min(GROUPS, max(1, len(blobs) // LEAST_BLOBS))
-    return np.array_split(np.argsort(blobs[:, 3], kind="stable"), count)
+    ends = np.searchsorted(middles, sides.sum() * np.arange(1, count) / count)
+    return [group for group in np.split(order, ends) if group.size]
 
 
 def are_objects(blobs: Blobs) -> NDArray[np.bool_]:

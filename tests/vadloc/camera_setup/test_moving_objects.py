@@ -79,12 +79,15 @@ def test_fragments_hold_a_fifth_of_the_area() -> None:
 
 
 def deep_scene() -> Blobs:
-    """Squares of 8 px in rows 0 to 99, of 32 px below; for each of them a fragment of 2 px."""
+    """Squares of 8 px in rows 0 to 99, five times as large and a fifth as many below.
+
+    For each of them there is a fragment of 2 px.
+    """
     random = np.random.default_rng(0)
     rows = [
         (0, foot - side, side, foot, side**2)
-        for low, high, side in ((0, 100, 8), (0, 100, 2), (100, 200, 32), (100, 200, 2))
-        for foot in random.uniform(low, high, 200).astype(int)
+        for low, side, count in ((0, 8, 200), (0, 2, 200), (100, 40, 40), (100, 2, 40))
+        for foot in random.uniform(low, low + 100, count).astype(int)
     ]
     return np.array(rows)
 
@@ -92,22 +95,22 @@ def deep_scene() -> Blobs:
 def test_what_is_far_away_is_no_fragment_of_what_is_near() -> None:
     blobs = deep_scene()
     sides = blobs[:, 2]
-    assert sorted(set(sides[blobs[:, 4] >= fragment_area_px(blobs)])) == [32]
-    assert sorted(set(sides[are_objects(blobs)])) == [8, 32]
+    assert sorted(set(sides[blobs[:, 4] >= fragment_area_px(blobs)])) == [40]
+    assert sorted(set(sides[are_objects(blobs)])) == [8, 40]
 
 
 def test_the_height_half_way_is_the_geometric_mean() -> None:
-    """Half of the groups are of 8 px, half of 32."""
+    """Half of the groups are of 8 px, half of 40: both have 1600 px side by side."""
     blobs = deep_scene()
     objects = blobs[are_objects(blobs)]
-    assert group_heights_px(objects).tolist() == [8] * 4 + [32] * 4
-    assert propose(objects, height_px=300, width_px=400).object_px == pytest.approx(16)
+    assert group_heights_px(objects).tolist() == [8] * 4 + [40] * 4
+    assert propose(objects, height_px=300, width_px=400).object_px == pytest.approx(320**0.5)
 
 
 def test_few_blobs_are_one_group() -> None:
     blobs = deep_scene()
-    assert len(group_heights_px(blobs[::40])) == 2
-    assert len(group_heights_px(blobs[::100])) == 1
+    assert len(group_heights_px(blobs[::25])) == 2
+    assert len(group_heights_px(blobs[::50])) == 1
     assert not are_objects(blobs[:0]).size
 
 
