@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status(verbose=args.verbose):
         artifacts = artifacts_of(args)
-        emit(f"{Path(args.config)}, version {artifacts.version}, results in {artifacts.folder}")
+        emit(f"{Path(args.config)}, version {artifacts.label}, results in {artifacts.folder}")
         emit(status_table(artifacts, verify=args.verify))
 
 
