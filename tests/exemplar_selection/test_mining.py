@@ -124,7 +124,7 @@ def test_short_runs_and_kinds_that_are_not_mined_are_held_back() -> None:
     assert (mined.fate[3] == Fate.NOT_TRUSTED).all()
     assert (mined.fate[4:16] == Fate.LEARNT).all()
     assert (mined.fate[16:] == Fate.SHORT_RUN).all()
-    only = Mining(cell_threshold=2.0, least_run=2, kinds=["abnormal"])
+    only = Mining(cell_threshold=2.0, alpha=4.0, least_run=2, kinds=["abnormal"])
     _, [abnormal] = mine([maps_of(*frames)], PLAIN, only)
     assert (abnormal.fate[4:16] == Fate.KIND).all()
     assert (abnormal.fate[16:] == Fate.LEARNT).all()
