@@ -115,7 +115,7 @@ def render_parked(folder: Path) -> Scene:
         corners = [(-14.0 if x_m > 0 else 14.0, 35.5), (x_m, 35.5), (x_m + np.sign(x_m), 35.5)]
         route = passing(
             corners, 3.0, script.clock, at_m=float(abs(corners[1][0] - corners[0][0])),
-            at_s=0.3 * script.clock.seconds, halt_s=1e5,
+            at_s=0.45 * script.clock.seconds, halt_s=1e5,
         )  # fmt: skip
         causes = "place", "kind", "standing"
         anomaly = Anomaly(90, "a car parks on the pavement", "car", causes)
@@ -123,7 +123,7 @@ def render_parked(folder: Path) -> Scene:
         walkers = [actor for actor in script.actors if actor.anomaly is None]
         return replace(script, actors=(*walkers, car))
 
-    options = replace(usual_options("street", 5), name=PARKED, size_px=(240, 180))
+    options = replace(usual_options("street", 5), name=PARKED, size_px=(240, 180), seconds=20.0)
     with mock.patch.object(files, "_scripts", lambda given: [*map(parked, scripts_of(given))]):
         render_scene(options, folder)
     return Scene(PARKED, tomli.loads((folder / PARKED / f"{PARKED}.toml").read_text()), folder)
