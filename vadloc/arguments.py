@@ -8,7 +8,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.config import Alarms, load_config
 from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError
-from vadloc.mining import DEFAULT_PROTOCOL, PROTOCOLS, MinedModel
+from vadloc.mining import DEFAULT_PROTOCOL, PROTOCOLS, MinedModel, with_changes
 from vadloc.process import usable_cores
 from vadloc.versions import VERSIONS
 
@@ -111,6 +111,13 @@ def add_mining_options(parser: argparse.ArgumentParser, *, rounds: bool = True) 
         help="mine in this folder of unlabelled video of the camera, below the datasets folder",
     )
     parser.add_argument(
+        "--mine-set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        default=(),
+        help="change settings of the config's [mining]; results lie in folders of their own",
+    )
+    parser.add_argument(
         "--marks",
         type=Path,
         metavar="FILE",
@@ -132,15 +139,16 @@ def mined_model_of(args: argparse.Namespace, *, round_: int | None = None) -> Mi
     protocol, folder = getattr(args, "mine_from", None), getattr(args, "mine_split", None)
     if not round_ and not protocol and folder is None:
         return None
+    changes = tuple(getattr(args, "mine_set", ()))
     if folder is None:
-        return MinedModel(protocol or DEFAULT_PROTOCOL, round=round_, marks=args.marks)
+        return MinedModel(protocol or DEFAULT_PROTOCOL, "", round_, args.marks, changes)
     parts = PurePosixPath(folder)
     if not folder or parts.is_absolute() or ".." in parts.parts:
         raise UsageError(
             f"--mine-split {folder}: expected a folder below the datasets folder; move that with "
             "--datasets"
         )
-    return MinedModel("split", str(parts), round_, args.marks)
+    return MinedModel("split", str(parts), round_, args.marks, changes)
 
 
 def stage_parser(
@@ -212,6 +220,8 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
         if value is not None:
             config = config.model_copy(update={"alarms": Alarms(**{name: value})})
             given = f"--{name.replace('_', '-')}", str(value)
+    changes = tuple(getattr(args, "mine_set", ()))
+    config = config.model_copy(update={"mining": with_changes(config.mining, changes)})
     return Artifacts(
         config,
         args.results,

@@ -7,13 +7,16 @@ repeated in rounds. Results of a model that has learnt so lie in folders of thei
 those of the model as it was trained stay as they are.
 """
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from vadloc.config_table import ConfigTable
+from vadloc.errors import UsageError, first_problem
 
 Protocol = Literal["first_half", "transductive", "split"]
 """Where a model mines. ``first_half``: in the first half of the test sequences; it is evaluated on
@@ -78,12 +81,15 @@ class MinedModel:
             folder.
         round: How many rounds it has learnt; 0 for the model as it was trained.
         marks: The exported marks of a report, which say what is surely normal and what is not.
+        changes: Settings that differ from those of the config, such as ``alpha=1.5``; they stand in
+            the names of folders too.
     """
 
     protocol: Protocol = DEFAULT_PROTOCOL
     folder: str = ""
     round: int = 0
     marks: Path | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -97,7 +103,8 @@ class MinedModel:
         """What the folders of results have after the version; empty if nothing was learnt yet."""
         if not self.round:
             return ""
-        return f"+mined{self.round}-{self.place}" + ("-marks" if self.marks else "")
+        changes = "".join(f"-{change.replace('=', '_')}" for change in self.changes)
+        return f"+mined{self.round}-{self.place}{changes}" + ("-marks" if self.marks else "")
 
     @property
     def options(self) -> list[str]:
@@ -112,7 +119,8 @@ class MinedModel:
         place = {"split": ["--mine-split", self.folder]}.get(
             self.protocol, ["--mine-from", self.protocol]
         )
-        return [*place, *(["--marks", str(self.marks)] if self.marks else [])]
+        changes = ["--mine-set", *self.changes] if self.changes else []
+        return [*place, *changes, *(["--marks", str(self.marks)] if self.marks else [])]
 
     @property
     def words(self) -> str:
@@ -125,4 +133,31 @@ class MinedModel:
             "has seen, without labels, what it is tested on",
             "split": f"from the unlabelled video in {self.folder}",
         }
-        return f"{learnt}{marks} {where[self.protocol]}"
+        changed = f", with {', '.join(self.changes)}" if self.changes else ""
+        return f"{learnt}{changed}{marks} {where[self.protocol]}"
+
+
+def with_changes(settings: Mining, changes: tuple[str, ...]) -> Mining:
+    """The settings with some of them changed.
+
+    Args:
+        settings: The settings of the config.
+        changes: ``KEY=VALUE``; a list of words is given with commas, as in ``kinds=normal``.
+
+    Raises:
+        UsageError: A key or value is wrong.
+    """
+    given: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or key not in Mining.model_fields or not re.fullmatch(r"[\w.,]+", text):
+            keys = ", ".join(Mining.model_fields)
+            raise UsageError(f"--mine-set {change}: expected KEY=VALUE with a KEY of {keys}")
+        try:
+            given[key] = json.loads(text)
+        except ValueError:
+            given[key] = text.split(",") if key == "kinds" else text
+    try:
+        return Mining.model_validate({**settings.model_dump(), **given})
+    except ValidationError as error:
+        raise UsageError(f"--mine-set: {first_problem(error)}") from None

@@ -135,11 +135,13 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
         if args.rounds:
-            mined = mined_model_of(args, round_=0) or MinedModel(marks=args.marks)
+            mined = mined_model_of(args, round_=0) or MinedModel(
+                marks=args.marks, changes=tuple(args.mine_set)
+            )
             artifacts = replace(artifacts, mined=mined)
             _check_mining(artifacts)
-        elif args.marks or artifacts.mined:
-            raise UsageError("--mine-from, --mine-split and --marks need --rounds")
+        elif args.marks or args.mine_set or artifacts.mined:
+            raise UsageError("--mine-from, --mine-split, --mine-set and --marks need --rounds")
         log_unread(artifacts, "train", "test")
         if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").check_test_set(artifacts)

@@ -14,14 +14,8 @@ from evaluation.preparation import LAYOUTS
 from evaluation.preparation.layout import Census
 from evaluation.preparation.scenes import write_scene_configs
 from evaluation.prepare_dataset import _files_below
-from evaluation.reproduce_table import (
-    METRICS,
-    Outcome,
-    evaluate_dataset,
-    list_tables,
-    read_table,
-    table_to_text,
-)
+from evaluation.published import METRICS, list_tables, read_table
+from evaluation.reproduce_table import Outcome, evaluate_dataset, table_to_text
 from vadloc.config import AreaRule
 from vadloc.errors import UsageError
 
