@@ -113,6 +113,15 @@ class Exemplars:
         ends = np.concatenate(([0], np.cumsum(chosen)))
         return replace(self.take(np.flatnonzero(chosen)), offsets=ends[self.offsets])
 
+    def without_unused_names(self) -> "Exemplars":
+        """The same exemplars, without the names of mined sequences of which none is left."""
+        if self.mined_round is None:
+            return self
+        trained = self.sequence[self.mined_round == 0].max(initial=-1)
+        used = np.union1d(self.sequence, np.arange(trained + 1))
+        names = tuple(self.sequences[number] for number in used)
+        return replace(self, sequences=names, sequence=np.searchsorted(used, self.sequence))
+
     def take(self, rows: NDArray[np.int64]) -> "Exemplars":
         """Some of the exemplars, in this order; the offsets are still to be made."""
         return replace(

@@ -45,7 +45,7 @@ def merge_mined(part: Artifacts) -> tuple[Exemplars, int]:
             model = learn_volumes(
                 model, features, learnt, round_=part.round, threshold=config.exemplars.threshold
             )
-    return forget(model, config.mining, days=0), volumes
+    return forget(model, config.mining, days=0).without_unused_names(), volumes
 
 
 def newly_learnt(whole: Artifacts, features: SequenceFeatures) -> NDArray[np.bool_]:

@@ -344,3 +344,61 @@ def test_marks_of_alarms_that_have_changed(base: tuple[Path, Path], tmp_path: Pa
     assert done.returncode == 1
     assert "no alarm of Test0 has the marked frames" in line
     assert not list(results.rglob("mined.json"))
+
+
+# Settings of the command line, and versions of parts.
+
+
+def test_changed_settings_have_folders_of_their_own(
+    mined: dict[str, Any], base: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, before = base
+    results = tmp_path / "results"
+    shutil.copytree(before, results)
+    words = "--rounds", 1, "--mine-from", "transductive", "--mine-set", "alpha=3", "kinds=normal"
+    printed = run_scene("vadloc.run", folder, results, *words)
+    name = "momentum+mined1-transductive-alpha_3-kinds_normal"
+    assert f"{name}: mined in 1 round, with alpha=3, kinds=normal from the test" in printed
+    summary = json.loads((results / "tiny" / "mined" / name / "mined.json").read_text())
+    plain = artifacts(mined, "transductive", 1).mined_summary().load()
+    x = plain["mean_coarse"]
+    assert summary["threshold"] == pytest.approx(3 * (x - x**2))
+    assert plain["threshold"] == pytest.approx(2 * (x - x**2))
+    assert summary["kept_abnormal_frames"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("alpha", "--mine-set alpha: expected KEY=VALUE with a KEY of scale"),
+        ("beta=2", "--mine-set beta=2: expected KEY=VALUE"),
+        ("alpha=../x", "expected KEY=VALUE"),
+        ("alpha=9", "--mine-set: alpha: Input should be less than or equal to 4"),
+        ("scale=loud", "--mine-set: scale: Input should be"),
+    ],
+)
+def test_wrong_changes(mined: dict[str, Any], tmp_path: Path, change: str, message: str) -> None:
+    assert message in fails(mined, tmp_path, "--mine-set", change)
+
+
+def test_all_parts_of_a_version_learn_the_same_volumes(scene: Path, tmp_path: Path) -> None:
+    folder = copy_scene(scene, tmp_path / "scene")
+    config = CONFIG.replace('version = "momentum"', 'version = "fused"')
+    (folder / "tiny.toml").write_text(config + MINING)
+    results = tmp_path / "results"
+    words = "--rounds", 1, "--mine-from", "transductive"
+    run_scene("vadloc.run", folder, results, *words)
+    model = MinedModel("transductive", round=1)
+    after = Artifacts(load_config(folder / "tiny.toml"), results, folder, mined=model)
+    before = after.at_round(0)
+    assert after.divisors().path == before.divisors().path
+    learnt = []
+    for old, new in zip(before.parts, after.parts, strict=True):
+        counts = [int(part.merged().load()["counts"].sum()) for part in (old, new)]
+        learnt.append(counts[1] - counts[0])
+    assert len(set(learnt)) == 1
+    assert learnt[0] > 0
+    seen = [int(made.sightings().load()["counts"].sum()) for made in (before, after)]
+    assert seen[1] - seen[0] == learnt[0]
+    for sequence in ("Test0", "Test1"):
+        assert (after.scores(sequence).load() <= before.scores(sequence).load() + 1e-6).all()

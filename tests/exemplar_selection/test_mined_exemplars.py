@@ -144,8 +144,12 @@ def test_a_region_is_bounded_however_long_it_learns() -> None:
     trained_count = np.diff(model.offsets)
     for round_ in range(1, 30):
         model = forget(model, settings)
-        mined = random_features(random, 5, "Mined")
+        mined = random_features(random, 5, f"Mined{round_}")
         learnt = np.ones((5, REGIONS), bool)
         model = learn_volumes(model, mined, learnt, round_=round_, threshold=THRESHOLD)
-        model = forget(model, settings, days=0)
+        model = forget(model, settings, days=0).without_unused_names()
+        assert len(model.sequences) <= len(model.counts)
+        assert {model.source_of(row) for row in range(len(model.counts))} <= {
+            ("Train0", 0), ("Train1", 0), *((f"Mined{i}", i) for i in range(1, round_ + 1))
+        }  # fmt: skip
         assert (np.diff(model.offsets) <= trained_count + 4).all()
