@@ -129,10 +129,12 @@ def render_parked(folder: Path) -> Scene:
     return Scene(PARKED, tomli.loads((folder / PARKED / f"{PARKED}.toml").read_text()), folder)
 
 
-def run(scene: Scene, args: argparse.Namespace) -> Artifacts:
-    """Run all stages and rounds of a scene; the results after the last round.
+def run(scene: Scene, args: argparse.Namespace) -> tuple[Artifacts, str]:
+    """Run all stages and rounds of a scene.
 
-    A round in which nothing can be learnt ends the run; the rounds before it are there.
+    Returns:
+        The results after the last round; and why nothing could be learnt in the next one, which
+        ended the run.
     """
     place = args.results.resolve() / args.version / scene.name
     place.mkdir(parents=True, exist_ok=True)
@@ -151,10 +153,8 @@ def run(scene: Scene, args: argparse.Namespace) -> Artifacts:
         reached += 1
     if done.returncode and reached == args.rounds:
         raise SystemExit(f"{scene.name}:\n{done.stderr}")
-    if done.returncode:
-        line = done.stderr.strip().splitlines()[-1]
-        print(f"{scene.name}, round {reached + 1}: {line}", file=sys.stderr)
-    return results.at_round(reached)
+    line = done.stderr.strip().splitlines()[-1] if done.returncode else ""
+    return results.at_round(reached), line.partition(" ERROR ")[2]
 
 
 def rows(scene: str, results: Artifacts) -> Iterator[str]:
@@ -307,9 +307,11 @@ def main() -> None:
     print(f"| {COLUMNS} |\n{'|---' * len(COLUMNS.split('|'))}|")
     lines: list[str] = []
     for scene in chosen(args):
-        results = run(scene, args)
+        results, why = run(scene, args)
         for row in rows(scene.name, results):
             print(row, flush=True)
+        if why:
+            print(f"| {scene.name} | {results.round + 1} | {why.split(': T has')[0]} |", flush=True)
         lines += fates(scene.name, results)
     heads = ["scene", "round", "anomalous cells", *(FATE_WORDS[fate] for fate in Fate)]
     print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
