@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from exemplar_selection.marks import mark_to_boxes, paint_boxes, read_marks
 from exemplar_selection.mining import (
+    FATE_WORDS,
     Fate,
     MinedSequence,
     Scales,
@@ -206,8 +207,16 @@ def _summary(
     }
 
 
+def _cells_to_words(cells: dict[str, int]) -> str:
+    """The shares of the cells of all frames that are learnt, and that are held back by what."""
+    total = sum(cells.values())
+    shares = {fate: cells[fate.name.lower()] / total for fate in Fate}
+    named = (f"{FATE_WORDS[f]} {100 * share:.1f} %" for f, share in shares.items() if share)
+    return ", ".join(named)
+
+
 def summary_to_text(summary: dict[str, Any], picture: Path) -> str:
-    """Two lines: what was kept, and by which thresholds."""
+    """Three lines: what was kept, what held the rest back, and the thresholds."""
     abnormal = summary["frames"] - summary["normal_frames"]
     marked = summary["confirmed_cells"]
     return (
@@ -216,6 +225,7 @@ def summary_to_text(summary: dict[str, Any], picture: Path) -> str:
         f"{summary['kept_normal_frames']} normal and {summary['kept_abnormal_frames']} abnormal; "
         f"{100 * summary['masked_share']:.1f} % of their cells masked"
         + (f"; {counted(marked, 'cell')} confirmed by marks" if marked else "")
+        + f"\ncells: {_cells_to_words(summary['cells'])}"
         + f"\neta_p' = {summary['fine_floor']:.4f}, X = {summary['mean_coarse']:.4f}, "
         f"T = {summary['threshold']:.4f}; {picture}"
     )

@@ -111,7 +111,10 @@ class MinedSummary(Content):
     mean_coarse: Share
     threshold: Number
     frames: Count
-    normal_frames: int
-    kept_normal_frames: int
-    kept_abnormal_frames: int
+    normal_frames: Annotated[int, Field(ge=0)]
+    kept_normal_frames: Annotated[int, Field(ge=0)]
+    kept_abnormal_frames: Annotated[int, Field(ge=0)]
     masked_share: Share
+    cells: dict[str, Annotated[int, Field(ge=0)]]
+    confirmed_cells: Annotated[int, Field(ge=0)]
+    words: str
