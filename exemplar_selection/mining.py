@@ -1,7 +1,9 @@
 """What of unlabelled video is surely normal: the thresholds and masks of the mining paper.
 
-"Mining useful normal data" (the numbers of sections and equations are the paper's) takes the error
-maps of a model on video that it has not learnt from, and chooses frames and places to learn from.
+R. Wu, S. Li, C. Chen and A. Hao (*Improving video anomaly detection performance by mining useful
+data from unseen video frames*, Neurocomputing, 2021, whose sections and equations are named here)
+take the error maps of a model on video that it has not learnt from, and choose frames and places to
+learn from.
 Nothing here knows where the maps come from, so any detector with score maps can mine. E of a cell
 is its score and S of a frame the mean of its cells' scores, each brought to a scale on which 1 is
 about the highest that normal video reaches (see `Scales`).
@@ -288,18 +290,18 @@ def check_kept(mined: Sequence[MinedSequence], settings: Mining) -> None:
     """Refuse to learn nothing, or nearly everything.
 
     Raises:
-        MiningError: No cell is kept, or more than ``most_kept`` of the normal frames.
+        MiningError: No cell is kept, or more than ``most_kept`` of the frames as normal.
     """
     if not any((sequence.fate == Fate.LEARNT).any() for sequence in mined):
         raise MiningError(
             "nothing is kept: no cell is below [mining] cell_threshold (eta_a) in a run of "
             f"{settings.least_run} frames (least_run) that are trusted (T) or abnormal (eta_s)"
         )
-    normal = sum(int((~sequence.is_abnormal).sum()) for sequence in mined)
+    seen = sum(len(sequence.fate) for sequence in mined)
     kept = sum(int(kept_frames(sequence, abnormal=False).sum()) for sequence in mined)
-    if kept > settings.most_kept * normal:
+    if kept > settings.most_kept * seen:
         raise MiningError(
-            f"{kept} of {normal} normal frames are kept, more than [mining] most_kept = "
+            f"{kept} of {seen} frames are trusted and kept, more than [mining] most_kept = "
             f"{settings.most_kept:g}: T has separated nothing, and nothing is learnt. If the video "
             "is known to be normal, set most_kept = 1"
         )

@@ -194,7 +194,10 @@ def fails(mined: dict[str, Any], tmp_path: Path, *options: object, config: str =
     ("config", "message"),
     [
         ("[mining]\nalpha = 0\n", "T = alpha (X - X^2) is 0, with [mining] alpha = 0"),
-        ("[mining]\nmost_kept = 0.01\n", "normal frames are kept, more than [mining] most_kept"),
+        (
+            "[mining]\nmost_kept = 0.01\n",
+            "frames are trusted and kept, more than [mining] most_kept",
+        ),
         ("[mining]\nleast_run = 999\n", "nothing is kept"),
         ("[mining]\nframe_threshold = 0.001\n", "every frame is abnormal by [mining]"),
         ("[mining]\nalpha = 5\n", "[mining] alpha: 5: Input should be less than or equal to 4"),

@@ -1,10 +1,10 @@
 """Mining normal data: its settings, and which model results are of that has learnt from it.
 
-The method is that of "Mining useful normal data" (see `exemplar_selection.mining`): a model scores
-video that nobody has labelled, and learns again from what is surely normal in it. This can be
-repeated in rounds. Results of a model that has learnt so lie in folders of their own, such as
-``scores/fused+mined1-first_half/``. So those of different rounds and protocols are never mixed, and
-those of the model as it was trained stay as they are.
+A model scores video that nobody has labelled, and learns again from what is surely normal in it
+(`exemplar_selection.mining` names the paper). This can be repeated in rounds. Results of a model
+that has learnt so lie in folders of their own, such as ``scores/fused+mined1-first_half/``. So
+those of different rounds and protocols are never mixed, and those of the model as it was trained
+stay as they are.
 """
 
 import json
@@ -43,8 +43,8 @@ class Mining(ConfigTable):
         abnormal_mask: Which threshold masks the cells of abnormal frames. Section 3.3 of the paper
             says eta_s, Eq. 5 says eta_a: the lower one is the default, since it learns less.
         kinds: The kinds of frames that are mined: N of the paper is ``normal``, A ``abnormal``.
-        most_kept: If a larger share of the normal frames is kept, T has separated nothing, and
-            nothing is learnt.
+        most_kept: If a larger share of all frames is trusted and kept, T has separated nothing, and
+            nothing is learnt. Abnormal frames do not count here, since masks hold back their cells.
         days_per_round: Days of video that a round stands for; only forgetting uses it.
         keep_days: The counts of mined exemplars halve in so many days, and one that stands for less
             than one volume is forgotten. ``None`` forgets nothing.

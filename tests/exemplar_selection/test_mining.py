@@ -141,7 +141,7 @@ def test_a_mean_of_no_cells_is_0() -> None:
         (maps_of(*[(0.2, 0.3)] * 12), {}, "RS, .* 0.25 in all 12 normal frames"),
         (by_hand(), {"alpha": 0.0}, "T = alpha .* is 0, with .* alpha = 0 "),
         (by_hand(), {"least_run": 9}, "nothing is kept"),
-        (by_hand(), {"most_kept": 0.2}, "1 of 4 normal frames are kept, more than .* 0.2"),
+        (by_hand(), {"most_kept": 0.1}, "1 of 5 frames are trusted and kept, more than .* 0.1"),
     ],
 )
 def test_nothing_is_learnt_of(
