@@ -3,16 +3,17 @@
     VADLOC_DATASETS=... python benchmarks/mining_tables.py ped2 --results DIR --version fused
 
 For each row of the tables ``mining``, ``mining_components``, ``mining_thresholds`` and
-``mining_alpha`` that is of the named datasets, it runs `vadloc.run --rounds` with the row's
-settings. What exists in ``--results`` is not made again. A row whose settings let nothing be
-learnt has no result, and the tables say "not run". At last `evaluation.reproduce_table` prints each
-table.
+``mining_alpha`` that is of the named datasets, it runs all stages, or rounds of mining with the
+row's settings up to the scores. What exists in ``--results`` is not made again. A row whose
+settings let nothing be learnt has no result, and the tables say "not run". At last
+`evaluation.reproduce_table` prints each table.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from stages import ROOT
@@ -20,18 +21,30 @@ from stages import ROOT
 from evaluation.published import PublishedValue, list_tables, read_table
 from vadloc.versions import VERSIONS
 
+ROUND = (
+    "exemplar_selection.mine_normal",
+    "exemplar_selection.merge_exemplars",
+    "anomaly_detection.score_anomalies",
+)
 TABLES = ("mining", "mining_components", "mining_thresholds", "mining_alpha")
 
 
 def run(value: PublishedValue, options: list[str]) -> None:
-    """Make our result of a row."""
-    config = ROOT / "configs" / f"{value.dataset}.toml"
-    mined = value.mined
-    rounds = ["--rounds", str(mined.round), *mined.source_options] if mined else []
-    command = [sys.executable, "-m", "vadloc.run", "--config", str(config), *options, *rounds]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"{value.key}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+    """Make our scores of a row."""
+    config = ["--config", str(ROOT / "configs" / f"{value.dataset}.toml")]
+    commands = [["vadloc.run"]] if value.mined is None else []
+    for number in range(1, value.rounds + 1):
+        assert value.mined is not None
+        before = replace(value.mined, round=number - 1).options
+        mined = replace(value.mined, round=number).options
+        commands.append(["anomaly_detection.score_left_out", *before])
+        commands += [[module, *mined] for module in ROUND]
+    for command in commands:
+        words = [sys.executable, "-m", *command, *config, *options]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"{value.key}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+            return
 
 
 def main() -> None:
@@ -48,7 +61,8 @@ def main() -> None:
     options += ["--results", str(args.results.resolve())]
     paths = {name: list_tables()[name] for name in args.tables}
     values = [v for path in paths.values() for v in read_table(path).values if not v.not_run]
-    for value in {v.key: v for v in values if v.dataset in args.only}.values():
+    wanted = {v.key: v for v in values if v.dataset in args.only}
+    for value in sorted(wanted.values(), key=lambda v: v.rounds):  # without mining first
         run(value, options)
     for name in paths:
         command = [sys.executable, "-m", "evaluation.reproduce_table", name, *options]
