@@ -135,6 +135,11 @@ def _confirmed(
     marked = artifacts.at_round(0)
     marks = read_marks(path, dataset=artifacts.config.dataset.name, version=marked.label)
     unused = [mark for mark in marks if mark.sequence not in mined]
+    if len(unused) == len(marks):
+        raise VadlocError(
+            f"{path}: none of the marked alarms is of a sequence that is mined; those are "
+            f"{', '.join(list(mined)[:3])}{' ...' if len(mined) > 3 else ''}. Nothing is learnt"
+        )
     if unused:
         logger.info(
             "%s: %s of sequences that are not mined, such as %s; not used",

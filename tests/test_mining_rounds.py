@@ -334,6 +334,27 @@ def test_marks_of_another_report(
     assert artifact_bytes(results) == artifact_bytes(before)
 
 
+def test_marks_of_what_is_not_mined_teach_nothing(base: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, before = base
+    results = tmp_path / "results"
+    shutil.copytree(before, results)
+    path = tmp_path / "marks.json"
+    path.write_text(exported_marks(results, {("Test1", 0): "false"}))
+    done = run("vadloc.run", *scene_options(folder, results), "--rounds", 1, "--marks", path)
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]
+    assert "none of the marked alarms is of a sequence that is mined; those are Test0" in line
+    assert not list(results.rglob("mined.json"))
+
+
+def test_the_status_shows_a_round(mined: dict[str, Any]) -> None:
+    words = "--mined", 2, "--mine-from", "transductive"
+    text = run_scene("vadloc.status", mined["folder"], mined["results"], *words)
+    assert "version momentum+mined2-transductive" in text
+    rows = {line.split()[0]: line.split() for line in text.splitlines()[2:]}
+    assert rows["exemplar_selection.mine_normal"][1:3] == ["1", "0"]
+
+
 def test_marks_of_alarms_that_have_changed(base: tuple[Path, Path], tmp_path: Path) -> None:
     folder, before = base
     results = tmp_path / "results"
