@@ -30,6 +30,7 @@ import tomli
 from choices import to_toml
 from numpy.typing import NDArray
 from scenes import REAL, Scene, cell, scenes, with_proposed_regions
+from scipy import ndimage
 from stages import METRICS, ROOT
 
 from anomaly_detection.explanation.detections import Detection, scores_to_detections
@@ -262,18 +263,24 @@ def _seconds(model: Artifacts, command: str) -> float:
 
 
 def fates(scene: str, results: Artifacts) -> Iterator[str]:
-    """What becomes of the cells that annotated anomalies touch, in each round."""
+    """What becomes of the cells that annotated anomalies touch, in each round.
+
+    Cells inside are those all of whose neighbours an anomaly touches too.
+    """
     truth = Truth.of(results)
     for number in range(1, results.round + 1):
         model = results.at_round(number)
-        counts = np.zeros(len(Fate), np.int64)
+        counts, inside = np.zeros((2, len(Fate)), np.int64)
         for sequence in model.sequences("mined"):
             fate = model.mined_frames(sequence.name).load()["fate"]
             cells = truth.cells(sequence.name, fate.shape, model.config.regions.stride_px)
             counts += np.bincount(fate[cells], minlength=len(Fate))
+            inner = ndimage.binary_erosion(cells, np.ones((1, 3, 3)))
+            inside += np.bincount(fate[inner], minlength=len(Fate))
         total = counts.sum()
         shares = [f"{100 * count / total:.1f} %" if total else "" for count in counts]
-        yield f"| {scene} | {number} | {total} | {' | '.join(shares)} |"
+        learnt = f"{inside[Fate.LEARNT]} of {inside.sum()}"
+        yield f"| {scene} | {number} | {total} | {' | '.join(shares)} | {learnt} |"
 
 
 def parse() -> argparse.Namespace:
@@ -313,7 +320,8 @@ def main() -> None:
         if why:
             print(f"| {scene.name} | {results.round + 1} | {why.split(': T has')[0]} |", flush=True)
         lines += fates(scene.name, results)
-    heads = ["scene", "round", "anomalous cells", *(FATE_WORDS[fate] for fate in Fate)]
+    words = [FATE_WORDS[fate] for fate in Fate]
+    heads = ["scene", "round", "anomalous cells", *words, "learnt inside"]
     print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     print("\n".join(lines))
 
