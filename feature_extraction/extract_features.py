@@ -151,6 +151,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     split = args.split
     if split not in ("train", "test"):
+        if not (args.datasets / split).is_dir():
+            parser.error(
+                f"argument --split: {split!r}: expected train, test, or a folder of further video "
+                f"in {args.datasets}"
+            )
         args.mine_split, split = split, "mined"
     stage_main(stage(split, device=args.device), args)
 
