@@ -51,7 +51,7 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
         load_detector(artifacts),
         threshold,
         config=config,
-        version=artifacts.version,
+        version=artifacts.label,
     )
     yield artifacts.explanations(work.unit), content
     work.count(detections=len(content["detections"]), threshold=threshold.value)

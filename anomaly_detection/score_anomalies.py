@@ -8,31 +8,34 @@ beside it that gives the size of cells and frames.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
+from vadloc.inputs import Split
+from vadloc.mining import DEFAULT_PROTOCOL
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 
 COMMAND = "anomaly_detection.score_anomalies"
 
 
-def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
+def outputs(artifacts: Artifacts, sequence: str, *, split: Split = "test") -> list[Artifact]:
     """Score map and details; the map is written last."""
-    return [artifacts.scores(sequence), artifacts.score_details(sequence)]
+    return [artifacts.scores(sequence, split), artifacts.score_details(sequence, split)]
 
 
-def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
-    """Score one test sequence; the map is saved last."""
+def compute(work: Work, *, split: Split = "test") -> Iterator[tuple[Artifact, Any]]:
+    """Score one sequence; the map is saved last."""
     from anomaly_detection.detectors import load_detector, load_input  # --help needs no NumPy
     from anomaly_detection.detectors.detector import score_checked
 
-    scores, details = outputs(work.artifacts, work.unit)
+    scores, details = outputs(work.artifacts, work.unit, split=split)
     regions = work.config.regions
     detector = load_detector(work.artifacts)
-    sequence = load_input(work.artifacts, "test", work.unit)
+    sequence = load_input(work.artifacts, split, work.unit)
     score_map = score_checked(detector, sequence, sequence.grid(regions))
     yield (
         details,
@@ -54,10 +57,36 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
 STAGE = Stage(COMMAND, outputs, compute, "test")
 
 
+def reported(artifacts: Artifacts, sequence: str) -> list[str]:
+    """The name of the report of a sequence in which the next round mines."""
+    scores = artifacts.scores(sequence, "mined").path
+    folder = artifacts.folder / "scores"
+    return [str(scores.relative_to(folder).with_name(sequence))]
+
+
+MINING = Stage(
+    COMMAND,
+    partial(outputs, split="mined"),
+    partial(compute, split="mined"),
+    "mined",
+    variant="mining",
+    reports=reported,
+)
+"""Scores the video in which the next round mines."""
+
+
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = stage_parser("Score test sequences with the version's detector.", sequences=True)
-    stage_main(STAGE, parser.parse_args(argv))
+    parser.add_argument(
+        "--mining",
+        action="store_true",
+        help="score the sequences in which the next round mines, instead of the test sequences",
+    )
+    args = parser.parse_args(argv)
+    if args.mining and not (args.mine_from or args.mine_split):
+        args.mine_from = DEFAULT_PROTOCOL
+    stage_main(MINING if args.mining else STAGE, args)
 
 
 if __name__ == "__main__":

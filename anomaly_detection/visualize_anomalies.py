@@ -31,7 +31,7 @@ def outputs(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> lis
 
 def reported(artifacts: Artifacts, sequence: str, *, form: Form = "video") -> list[str]:
     """The name of the stage report: each form has a report."""
-    return [f"{artifacts.version}/{form}/{sequence}"]
+    return [f"{artifacts.label}/{form}/{sequence}"]
 
 
 def compute(work: Work, *, form: Form = "video") -> Iterator[tuple[Artifact, Any]]:

@@ -40,7 +40,7 @@ def outputs(artifacts: Artifacts, _dataset: str, *, single_file: bool = False) -
 
 def reported(artifacts: Artifacts, dataset: str, *, single_file: bool = False) -> list[str]:
     """The name of the stage report: each form has a report."""
-    return [f"{artifacts.version}/{'single_file' if single_file else 'folder'}/{dataset}"]
+    return [f"{artifacts.label}/{'single_file' if single_file else 'folder'}/{dataset}"]
 
 
 def compute(work: Work, *, single_file: bool = False) -> Iterator[tuple[Artifact, Any]]:
@@ -51,7 +51,7 @@ def compute(work: Work, *, single_file: bool = False) -> Iterator[tuple[Artifact
     """
     page, *listing = outputs(work.artifacts, work.unit, single_file=single_file)
     writer = ReportWriter.of(work.config, work.artifacts)
-    title = f"{work.unit} ({work.artifacts.version})"
+    title = f"{work.unit} ({work.artifacts.label})"
     if single_file:
         sink = SingleSink()
         writer.write(sink)

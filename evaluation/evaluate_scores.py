@@ -22,7 +22,7 @@ from vadloc.artifact import Artifact
 from vadloc.artifacts import EVALUATE, TRUTH_CLAIM, Artifacts
 from vadloc.config import CRITERIA, CURVES, Criterion, GroundTruthSource
 from vadloc.errors import VadlocError
-from vadloc.process import exit_status
+from vadloc.process import emit, exit_status
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 
@@ -76,6 +76,8 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
     content = summarize(evaluated, options=options, plots=summary.path.parent / "plots")
     if artifacts.is_part():
         content["part_of"] = len(artifacts.sequences("test"))
+    if artifacts.mined and artifacts.round:
+        content["mined"] = artifacts.mined.words
     for name, curve in content.pop("curves").items():
         yield artifacts.evaluation(f"{name}.npy"), curve
     write_tables(summary.path.parent, content)
@@ -192,7 +194,7 @@ def check_test_set(artifacts: Artifacts) -> None:
             source.format,
             [sequence.name for sequence in artifacts.covered(source)],
             what="test video",
-            is_part=artifacts.is_part() or bool(source.sequences),
+            is_part=artifacts.evaluates_some() or bool(source.sequences),
         )
 
 
@@ -200,12 +202,12 @@ def _count_frames(artifacts: Artifacts, source: GroundTruthSource) -> dict[str, 
     """Number of frames of each sequence of a ground truth, if one file annotates all of them."""
     from vadloc.annotations.pairing import counts_if_needed
 
-    names = source.sequences or [sequence.name for sequence in artifacts.sequences("test")]
+    names = source.sequences or [sequence.name for sequence in artifacts.every_sequence("test")]
     return counts_if_needed(
         source.format,
         artifacts.truth_folder(source),
         names,
-        lambda name: int(artifacts.score_details(name).load()["frame_count"]),
+        lambda name: int(artifacts.at_round(0).score_details(name).load()["frame_count"]),
     )
 
 
@@ -308,6 +310,8 @@ def _config_main(words: list[str]) -> None:
 
 def print_summary(artifacts: Artifacts, *, all_rules: bool = False) -> None:
     """Print the main numbers and, with ``all_rules``, the areas under every rule."""
+    if artifacts.mined and artifacts.round:
+        emit(f"{artifacts.label}: {artifacts.mined.words}")
     emit_summary(artifacts.evaluation(SUMMARY).load(), all_rules=all_rules)
 
 

@@ -13,75 +13,34 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from evaluation.evaluate_scores import loads_by_source
 from evaluation.preparation import LAYOUTS
 from evaluation.preparation.scenes import find_configs
+from evaluation.published import (
+    COUNTS,
+    METRICS,
+    MINED_METRICS,
+    PublishedTable,
+    PublishedValue,
+    list_tables,
+    read_table,
+)
 from vadloc.artifacts import Artifacts
-from vadloc.config import AreaRule, load_config
+from vadloc.config import AreaRule, Config, load_config
 from vadloc.console import CommandParser, add_verbose_option
-from vadloc.errors import UsageError, VadlocError, counted, first_problem
+from vadloc.errors import UsageError, VadlocError, counted
+from vadloc.mining import MinedModel, with_changes
 from vadloc.process import emit, exit_status
 from vadloc.versions import VERSIONS
 
-METRICS = {
-    "frame_roc_auc": "frame-level AUC, all frames together (micro)",
-    "frame_macro_roc_auc": "frame-level AUC, mean over sequences (macro)",
-    "region_roc_auc": "region-based detection criterion (RBDC)",
-    "track_roc_auc": "track-based detection criterion (TBDC)",
-}
-"""Full names of the numbers in tables, by their names in ``summary.json``."""
+if TYPE_CHECKING:
+    from evaluation.each_sequence import Evaluated, Source
+
 PLACES = ("region_roc_auc", "track_roc_auc")
 HEADER = ("dataset", "metric", "published", "ours", "difference", "frames")
-Metric = Literal["frame_roc_auc", "frame_macro_roc_auc", "region_roc_auc", "track_roc_auc"]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class PublishedValue(_Strict):
-    """One number of a table.
-
-    Attributes:
-        dataset: Name of the dataset's config.
-        metric: A key of `METRICS`.
-        published_percent: The published number in percent.
-        source: Address or citation of the publication that the number was read from.
-        read: ``source`` if the number was read in the authors' publication, ``quoted`` if it was
-            read in another one.
-        not_comparable: Reason why our number cannot be compared with it; empty if it can.
-    """
-
-    dataset: str
-    metric: Metric
-    published_percent: float = Field(ge=0, le=100)
-    source: str
-    read: Literal["source", "quoted"]
-    not_comparable: str = ""
-
-
-class PublishedTable(_Strict):
-    """A published table.
-
-    Attributes:
-        title: Title of the publication.
-        citation: Authors, venue and year of the publication.
-        rule: The area rule that is closest to that of the publication.
-        note: What a reader must know before comparing.
-        values: The numbers of the table.
-    """
-
-    title: str
-    citation: str
-    rule: AreaRule
-    note: str = ""
-    values: list[PublishedValue]
 
 
 @dataclass(frozen=True)
@@ -101,27 +60,6 @@ class Outcome:
     failed: bool = False
 
 
-def list_tables() -> dict[str, Path]:
-    """The tables that come with the package, by name."""
-    folder = Path(str(files("evaluation") / "tables"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def read_table(path: Path) -> PublishedTable:
-    """Read and check a table.
-
-    Raises:
-        UsageError: The file is missing, no TOML, or has a wrong key or value.
-    """
-    import tomli
-
-    try:
-        return PublishedTable(**tomli.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:  # a ValidationError is a ValueError
-        what = first_problem(error) if isinstance(error, ValidationError) else error
-        raise UsageError(f"{path}: not a table of published values: {what}") from None
-
-
 def evaluate_dataset(
     name: str,
     rule: AreaRule,
@@ -130,6 +68,7 @@ def evaluate_dataset(
     datasets: Path = Path("datasets"),
     results: Path = Path("results"),
     version: str = "",
+    mined: MinedModel | None = None,
     jobs: int = 1,
 ) -> Outcome:
     """Evaluate the scores of a dataset, all its scenes together.
@@ -141,18 +80,30 @@ def evaluate_dataset(
         datasets: The datasets folder.
         results: Root of all results.
         version: Version of the method; empty for the version in the config.
+        mined: What the model has mined; ``None`` for nothing.
         jobs: Number of sequences evaluated in parallel.
     """
     paths = find_configs(name, configs=configs, datasets=datasets)
-    command = _command(name, paths, datasets=datasets, results=results, version=version)
+    command = _command(
+        name, paths, datasets=datasets, results=results, version=version, mined=mined
+    )
     try:
-        scenes = [Artifacts(load_config(path), results, datasets, version) for path in paths]
+        scenes = [
+            Artifacts(_mining_config(path, mined), results, datasets, version, mined=mined)
+            for path in paths
+        ]
         reason = _why_not_run(name, scenes)
         if reason:
             return Outcome(command, reason=reason)
         return Outcome(command, _evaluate(scenes, rule, jobs=jobs))
     except VadlocError as error:
         return Outcome(command, reason=str(error), failed=True)
+
+
+def _mining_config(path: Path, mined: MinedModel | None) -> Config:
+    config = load_config(path)
+    changes = mined.changes if mined else ()
+    return config.model_copy(update={"mining": with_changes(config.mining, changes)})
 
 
 def _why_not_run(name: str, scenes: Sequence[Artifacts]) -> str:
@@ -184,14 +135,48 @@ def _evaluate(scenes: Sequence[Artifacts], rule: AreaRule, *, jobs: int) -> dict
     options = CriteriaOptions(**settings)
     loads = loads_by_source(scenes)
     evaluated = [(s, evaluate_each(part, options=options, jobs=jobs)) for s, part in loads]
-    return summarize(evaluated, options=options)
+    return {**summarize(evaluated, options=options), **_selected(scenes, evaluated)}
+
+
+def _selected(
+    scenes: Sequence[Artifacts], evaluated: "Sequence[tuple[Source, Sequence[Evaluated]]]"
+) -> dict[str, Any]:
+    """How many normal frames were mined, and how many of them have no anomaly.
+
+    The ground truth is only counted here; mining has not seen it.
+    """
+    from evaluation.each_sequence import FRAME_FIRST, truths_by_sequence
+
+    if len(scenes) > 1 or not scenes[0].round:
+        return {}
+    truths = truths_by_sequence(evaluated, FRAME_FIRST)
+    chosen = normal = 0
+    for sequence in scenes[0].sequences("mined"):
+        content = scenes[0].mined_frames(sequence.name).load()
+        kept = (content["fate"] == 0).any(axis=(1, 2)) & ~content["is_abnormal"]
+        chosen += int(kept.sum())
+        normal += int((kept & ~truths[sequence.name].anomalous).sum())
+    share = normal / chosen if chosen else None
+    return {
+        "selected_frames": chosen,
+        "selected_normal_frames": normal,
+        "selected_normal_share": share,
+    }
 
 
 def _command(
-    name: str, paths: Sequence[Path], *, datasets: Path, results: Path, version: str
+    name: str,
+    paths: Sequence[Path],
+    *,
+    datasets: Path,
+    results: Path,
+    version: str,
+    mined: MinedModel | None = None,
 ) -> str:
     """The command line that makes the scores of a dataset."""
+    rounds = ["--rounds", str(mined.round), *mined.source_options] if mined else []
     options = [
+        *rounds,
         *(["--datasets", str(datasets)] if datasets != Path("datasets") else []),
         *(["--results", str(results)] if results != Path("results") else []),
         *(["--version", version] if version else []),
@@ -209,9 +194,9 @@ def table_to_text(table: PublishedTable, outcomes: dict[str, Outcome]) -> str:
 
     Args:
         table: The published values.
-        outcomes: Our result for each dataset of the table.
+        outcomes: Our result for each ``key`` of the table's values.
     """
-    rows = [HEADER, *(_row(value, outcomes[value.dataset]) for value in table.values)]
+    rows = [HEADER, *(_row(value, outcomes[value.key]) for value in table.values)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -225,18 +210,25 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
-    """One row: the published number and ours in percent, their difference in percentage points."""
-    published = f"{value.published_percent:.2f}"
+    """One row: the published number and ours, their difference, and the number of frames.
+
+    All but frames is in percent, and differences in percentage points.
+    """
+    is_count = value.metric in COUNTS
+    form, factor = ("{:.0f}", 1) if is_count else ("{:.2f}", 100)
     ours, difference, frames = "not run", "", ""
-    if outcome.summary is not None:
-        number = outcome.summary[value.metric]
-        basis = outcome.summary["stands_on"][value.metric.split("_")[0]]
+    if outcome.summary is not None and not value.not_run:
+        number = outcome.summary.get(value.metric)
+        basis = outcome.summary["stands_on"][value.criterion]
         frames = "" if basis is None else str(basis["frames"])
-        ours = "undefined" if number is None else f"{100 * number:.2f}"
-        difference = "" if number is None else f"{100 * number - value.published_percent:+.2f}"
+        ours = "undefined" if number is None else form.format(factor * number)
+        sign = form.replace(":", ":+")
+        difference = "" if number is None else sign.format(factor * number - value.published)
         if number is not None and _why_not_comparable(value, outcome):
             difference = "not comparable"
-    return (value.dataset, METRICS[value.metric], published, ours, difference, frames)
+    named = f"{value.dataset}, {value.row}" if value.row else value.dataset
+    metric = {**METRICS, **MINED_METRICS}[value.metric]
+    return (named, metric, form.format(value.published), ours, difference, frames)
 
 
 def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:
@@ -254,11 +246,13 @@ def _notes(table: PublishedTable, outcomes: dict[str, Outcome]) -> list[str]:
     how = {"source": "read there", "quoted": "quoted, not read in the publication"}
     lines += [f"Published: {source} ({how[read]})." for source, read in sorted(sources)]
     for value in table.values:
-        outcome = outcomes[value.dataset]
+        outcome = outcomes[value.key]
         if outcome.summary and (why := _why_not_comparable(value, outcome)):
             lines.append(f"{value.dataset}, {value.metric}: not comparable: {why}.")
+    why_not = ((v.dataset, v.row, v.not_run) for v in table.values if v.not_run)
+    lines += [f"{name}, {row}: not run: {why}." for name, row, why in dict.fromkeys(why_not)]
     lines += [f"{name}: not run: {o.reason}." for name, o in outcomes.items() if o.reason]
-    return lines
+    return list(dict.fromkeys(lines))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -267,16 +261,17 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(verbose=args.verbose):
         table = read_table(_path_of(args.table))
         outcomes = {
-            name: evaluate_dataset(
-                name,
+            key: evaluate_dataset(
+                value.dataset,
                 table.rule,
                 configs=args.configs,
                 datasets=args.datasets,
                 results=args.results,
                 version=args.version or "",
+                mined=value.mined,
                 jobs=args.jobs,
             )
-            for name in dict.fromkeys(value.dataset for value in table.values)
+            for key, value in {value.key: value for value in table.values}.items()
         }
         emit(table_to_text(table, outcomes))
         if any(outcome.failed for outcome in outcomes.values()):

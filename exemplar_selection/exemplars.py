@@ -30,6 +30,10 @@ class Exemplars:
         first_frame: ``(n,)`` int64, its 0-based first frame in that sequence.
         descriptors: Name to ``(n, k)`` float32: values that describe the exemplars but do not
             count in the distance.
+        mined_round: ``(n,)`` int64: the round in which each was mined, 0 if it is of a training
+            sequence; ``None`` if nothing was mined.
+        mined_volumes: ``(n,)`` float64: the volumes that each mined exemplar stands for, which
+            decay with time (see ``exemplar_selection.forgetting``); 0 for the others.
     """
 
     distance: FeatureDistance
@@ -43,6 +47,8 @@ class Exemplars:
     sequence: NDArray[np.int64]
     first_frame: NDArray[np.int64]
     descriptors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    mined_round: NDArray[np.int64] | None = None
+    mined_volumes: NDArray[np.float64] | None = None
 
     @property
     def region_count(self) -> int:
@@ -97,6 +103,25 @@ class Exemplars:
         """Region of an exemplar."""
         return int(np.searchsorted(self.offsets, row, side="right")) - 1
 
+    def source_of(self, row: int) -> tuple[str, int]:
+        """The sequence of an exemplar, and the round in which it was mined; 0 for training."""
+        round_ = 0 if self.mined_round is None else int(self.mined_round[row])
+        return self.sequences[self.sequence[row]], round_
+
+    def select(self, chosen: NDArray[np.bool_]) -> "Exemplars":
+        """Those exemplars that are chosen, ``(n,)``; a region may have none."""
+        ends = np.concatenate(([0], np.cumsum(chosen)))
+        return replace(self.take(np.flatnonzero(chosen)), offsets=ends[self.offsets])
+
+    def without_unused_names(self) -> "Exemplars":
+        """The same exemplars, without the names of mined sequences of which none is left."""
+        if self.mined_round is None:
+            return self
+        trained = self.sequence[self.mined_round == 0].max(initial=-1)
+        used = np.union1d(self.sequence, np.arange(trained + 1))
+        names = tuple(self.sequences[number] for number in used)
+        return replace(self, sequences=names, sequence=np.searchsorted(used, self.sequence))
+
     def take(self, rows: NDArray[np.int64]) -> "Exemplars":
         """Some of the exemplars, in this order; the offsets are still to be made."""
         return replace(
@@ -106,6 +131,8 @@ class Exemplars:
             sequence=self.sequence[rows],
             first_frame=self.first_frame[rows],
             descriptors={name: values[rows] for name, values in self.descriptors.items()},
+            mined_round=None if self.mined_round is None else self.mined_round[rows],
+            mined_volumes=None if self.mined_volumes is None else self.mined_volumes[rows],
         )
 
     def to_content(self, *, schema: int) -> dict[str, Any]:
@@ -126,6 +153,11 @@ class Exemplars:
             "sequence": self.sequence,
             "first_frame": self.first_frame,
             "descriptors": self.descriptors,
+            **(
+                {}
+                if self.mined_round is None
+                else {"mined_round": self.mined_round, "mined_volumes": self.mined_volumes}
+            ),
         }
 
     @classmethod
@@ -137,6 +169,8 @@ class Exemplars:
             ),
             components=tuple(content["components"]),
             sequences=tuple(content["sequences"]),
+            mined_round=content.get("mined_round"),
+            mined_volumes=content.get("mined_volumes"),
             **{
                 key: content[key]
                 for key in (
@@ -155,17 +189,21 @@ class Exemplars:
 
 def join_exemplars(parts: list[Exemplars]) -> Exemplars:
     """All exemplars of several sequences, sorted by region and then in the order of the parts."""
+    before = np.cumsum([0, *(len(part.sequences) for part in parts)])
+    numbered = zip(parts, before[:-1], strict=True)
     joined = replace(
         parts[0],
         sequences=tuple(name for part in parts for name in part.sequences),
         features=np.concatenate([part.features for part in parts]),
         counts=np.concatenate([part.counts for part in parts]),
-        sequence=np.concatenate([part.sequence + i for i, part in enumerate(parts)]),
+        sequence=np.concatenate([part.sequence + first for part, first in numbered]),
         first_frame=np.concatenate([part.first_frame for part in parts]),
         descriptors={
             name: np.concatenate([part.descriptors[name] for part in parts])
             for name in parts[0].descriptors
         },
+        mined_round=_joined([part.mined_round for part in parts]),
+        mined_volumes=_joined([part.mined_volumes for part in parts]),
     )
     numbers = np.sum([np.diff(part.offsets) for part in parts], axis=0)
     regions = np.concatenate(
@@ -173,3 +211,8 @@ def join_exemplars(parts: list[Exemplars]) -> Exemplars:
     )
     order = np.argsort(regions, kind="stable")
     return replace(joined.take(order), offsets=np.concatenate(([0], np.cumsum(numbers))))
+
+
+def _joined(arrays: list[Any]) -> Any:
+    """The arrays of all parts as one; ``None`` if one of them has none."""
+    return None if any(array is None for array in arrays) else np.concatenate(arrays)

@@ -52,7 +52,8 @@ def leave_out(
     selected = read(features.sequence)
     halves = split_in_time(features, config.regions.frames_per_volume)
     for half, other in (halves, halves[::-1]):
-        yield half, features_to_exemplars(other, distance=selected.distance, threshold=threshold)
+        chosen = features_to_exemplars(other, distance=selected.distance, threshold=threshold)
+        yield half, join([chosen])
 
 
 def split_in_time(

@@ -7,23 +7,28 @@ order of the sequences, and adds up their counts. It writes ``exemplars/<version
 and prints the number of exemplars per region. For a version of parts it does so for each part,
 writes the divisors of their distances, see ``exemplar_selection.divisors``, and what training video
 shows in each region, see ``exemplar_selection.sightings``.
+
+    python -m exemplar_selection.merge_exemplars --config configs/ped2.toml --mined 1
+
+adds what ``mine_normal`` has found, see ``exemplar_selection.mined_exemplars``. The result lies
+beside that of the training sequences, which it does not change.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from exemplar_selection.divisors import measure_divisors
-from exemplar_selection.exemplars import Exemplars, join_exemplars
-from exemplar_selection.greedy import greedy_selection
+from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.left_out import read_exemplars
-from exemplar_selection.sightings import count_sightings
+from exemplar_selection.merging import merge_exemplars
+from exemplar_selection.mined_exemplars import merge_mined
+from exemplar_selection.sightings import add_sightings, count_sightings
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
-from vadloc.errors import VadlocError, counted
+from vadloc.errors import counted
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 from vadloc.versions import VERSIONS
@@ -36,11 +41,16 @@ def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     models = [part.merged() for part in artifacts.parts]
     if not VERSIONS[artifacts.version].parts:
         return models
+    if artifacts.round:
+        return [artifacts.sightings(), *models]
     return [artifacts.divisors(), artifacts.sightings(), *models]
 
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
-    """Merge the exemplars of all training sequences."""
+    """Merge the exemplars of all training sequences, or add those that were mined."""
+    if work.artifacts.round:
+        yield from _compute_mined(work)
+        return
     sequences = work.artifacts.sequences("train")
     totals = np.zeros(3, np.int64)
     for part in work.artifacts.parts:
@@ -58,6 +68,21 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     )
 
 
+def _compute_mined(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Add what was mined in the latest round to the model of the round before."""
+    artifacts, exemplars, learnt = work.artifacts, 0, 0
+    for part in artifacts.parts:
+        if work.lacks(part.merged()):
+            merged, learnt = merge_mined(part)
+            yield part.merged(), merged.to_content(schema=SCHEMAS["merged"])
+            exemplars += len(merged.counts)
+    if VERSIONS[artifacts.version].parts and work.lacks(artifacts.sightings()):
+        content = add_sightings(artifacts)
+        yield artifacts.sightings(), {"schema": SCHEMAS["sightings"], **content}
+    sequences = len(artifacts.sequences("mined"))
+    work.count(sequences=sequences, exemplars=exemplars, volumes=learnt)
+
+
 def _shared_by_parts(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """What is made of all parts of a version together."""
     divisors, sightings = work.artifacts.divisors(), work.artifacts.sightings()
@@ -69,49 +94,16 @@ def _shared_by_parts(work: Work) -> Iterator[tuple[Artifact, Any]]:
         yield sightings, {"schema": SCHEMAS["sightings"], **count_sightings(work.artifacts)}
 
 
-def merge_exemplars(parts: list[Exemplars], *, threshold: float) -> Exemplars:
-    """One model from the exemplars of several sequences, in their order.
-
-    Raises:
-        VadlocError: Their frames, regions or distances differ.
-    """
-    first = parts[0]
-    for part in parts:
-        if (part.height_px, part.width_px) != (first.height_px, first.width_px):
-            raise VadlocError(
-                f"{part.sequences[0]}: frames of {part.width_px} x {part.height_px} px, those of "
-                f"{first.sequences[0]} have {first.width_px} x {first.height_px}"
-            )
-        if (part.distance, part.region_count) != (first.distance, first.region_count):
-            raise VadlocError(
-                f"{part.sequences[0]}: exemplars of another distance or of other regions than "
-                f"those of {first.sequences[0]}; select both again with --overwrite"
-            )
-    joined = join_exemplars(parts)
-    rows, counts, offsets = [], [], [0]
-    for region in range(first.region_count):
-        here = joined.rows_of(np.array([region]))
-        kept, totals = greedy_selection(
-            joined.features[here],
-            joined.counts[here],
-            distance=first.distance,
-            threshold=threshold,
-        )
-        rows.append(here[kept])
-        counts.append(totals)
-        offsets.append(offsets[-1] + len(kept))
-    order = np.concatenate(rows)
-    return replace(joined.take(order), offsets=np.array(offsets), counts=np.concatenate(counts))
-
-
 def region_table(model: Exemplars) -> str:
     """One line: the number of regions, and the spread of the number of exemplars per region."""
     numbers = np.diff(model.offsets)
     volumes = counted(int(model.counts.sum()), "volume")
+    mined = 0 if model.mined_round is None else int((model.mined_round > 0).sum())
     return (
         f"{counted(len(model.counts), 'exemplar')} of {volumes} in "
         f"{counted(model.region_count, 'region')}; per region: least {numbers.min()}, "
         f"median {np.median(numbers):g}, most {numbers.max()}"
+        + (f"; {mined} mined" if mined else "")
     )
 
 

@@ -188,7 +188,9 @@ STAGE = Stage(COMMAND, outputs, compute, "train", prepare=scale)
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = stage_parser("Select the exemplars of training sequences.", sequences=True)
+    parser = stage_parser(
+        "Select the exemplars of training sequences.", sequences=True, mining=False
+    )
     stage_main(STAGE, parser.parse_args(argv))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exemplar_selection.mined_exemplars import mined_volumes
 from exemplar_selection.normal_ranges import NormalSightings
 from exemplar_selection.parts_reader import PartsReader
 from exemplar_selection.volume_attributes import DIRECTIONS, Sightings
@@ -92,15 +93,38 @@ def count_sightings(artifacts: Artifacts) -> dict[str, Any]:
         if read is None:
             grid = features.parts[0].grid(artifacts.config.regions)
             read, regions = PartsReader.of(artifacts, grid), grid.region_count
-        found = _keys(features, read)
-        keys, rows = np.unique(np.concatenate((keys, found)), return_inverse=True)
-        weights = np.concatenate((counts, np.ones_like(found)))
-        counts = np.bincount(rows, weights).astype(np.int64)
+        keys, counts = _add(keys, counts, _keys(features, read))
     return {"regions": regions, "keys": keys, "counts": counts}
 
 
+def add_sightings(artifacts: Artifacts) -> dict[str, Any]:
+    """The sightings of training video, and of the volumes that were mined in all rounds.
+
+    Returns:
+        As ``count_sightings``.
+    """
+    content = artifacts.at_round(0).sightings().load()
+    keys, counts = content["keys"], content["counts"]
+    read = None
+    for _, learnt, features in mined_volumes(artifacts):
+        grid = features.parts[0].grid(artifacts.config.regions)
+        read = read or PartsReader.of(artifacts, grid)
+        found = _keys(features, read)[learnt.ravel()]
+        keys, counts = _add(keys, counts, found)
+    return {"regions": content["regions"], "keys": keys, "counts": counts}
+
+
+def _add(
+    keys: NDArray[np.int64], counts: NDArray[np.int64], found: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Keys and counts with those of further volumes."""
+    keys, rows = np.unique(np.concatenate((keys, found)), return_inverse=True)
+    weights = np.concatenate((counts, np.ones_like(found)))
+    return keys, np.bincount(rows, weights).astype(np.int64)
+
+
 def _keys(features: FusedFeatures, read: PartsReader) -> NDArray[np.int64]:
-    """The number of each volume of a sequence."""
+    """The number of each volume of a sequence, region by region within each time step."""
     steps, regions = features.parts[0].values.shape[:2]
     count = steps * regions
     rows = [

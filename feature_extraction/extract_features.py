@@ -34,7 +34,8 @@ def outputs(artifacts: Artifacts, sequence: str, *, split: Split) -> list[Artifa
 
 def reported(artifacts: Artifacts, sequence: str, *, split: Split) -> list[str]:
     """The names of a sequence's reports, one for each feature file."""
-    return [f"{name}/{split}/{sequence}" for name in extractors_of(artifacts.version)]
+    place = artifacts.place(split)
+    return [f"{name}/{place}/{sequence}" for name in extractors_of(artifacts.version)]
 
 
 def compute(
@@ -44,7 +45,7 @@ def compute(
 
     Args:
         work: The sequence, and the files to make for it.
-        split: Whether it is for training or test.
+        split: Whether it is for training, for test or for mining.
         device: Where networks run: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
@@ -137,10 +138,26 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    parser = stage_parser("Compute the features of every video volume.", sequences=True)
-    parser.add_argument("--split", choices=["train", "test"], required=True)
+    parser = stage_parser(
+        "Compute the features of every video volume.", sequences=True, mining=False
+    )
+    parser.add_argument(
+        "--split",
+        metavar="NAME",
+        required=True,
+        help="train, test, or a folder of further video below the datasets folder, to mine in",
+    )
+    parser.set_defaults(marks=None, mine_split=None)
     args = parser.parse_args(argv)
-    stage_main(stage(args.split, device=args.device), args)
+    split = args.split
+    if split not in ("train", "test"):
+        if not (args.datasets / split).is_dir():
+            parser.error(
+                f"argument --split: {split!r}: expected train, test, or a folder of further video "
+                f"in {args.datasets}"
+            )
+        args.mine_split, split = split, "mined"
+    stage_main(stage(split, device=args.device), args)
 
 
 if __name__ == "__main__":

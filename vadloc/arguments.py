@@ -2,11 +2,13 @@
 
 import argparse
 import math
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vadloc.artifacts import Artifacts
 from vadloc.config import Alarms, load_config
 from vadloc.console import CommandParser, add_verbose_option
+from vadloc.errors import UsageError
+from vadloc.mining import DEFAULT_PROTOCOL, PROTOCOLS, MinedModel, with_changes
 from vadloc.process import usable_cores
 from vadloc.versions import VERSIONS
 
@@ -52,7 +54,7 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
     )
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=whole_number,
         metavar="N",
         default=usable_cores(),
         help="sequences side by side; default: the usable cores, %(default)s",
@@ -71,21 +73,98 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
     )
 
 
-def _positive(text: str) -> int:
+def whole_number(text: str) -> int:
+    """The number, above 0, that an option gives."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
     return int(text)
 
 
-def stage_parser(description: str, *, sequences: bool) -> argparse.ArgumentParser:
+def add_mining_options(parser: argparse.ArgumentParser, *, rounds: bool = True) -> None:
+    """Add the options that choose a model which has learnt from mined video.
+
+    Args:
+        parser: The parser to which the options are added.
+        rounds: Whether to add ``--mined``.
+    """
+    if rounds:
+        parser.add_argument(
+            "--mined",
+            type=whole_number,
+            metavar="ROUND",
+            nargs="?",
+            const=1,
+            default=0,
+            help="results of the model that has learnt from so many rounds of mining; "
+            "without a number 1",
+        )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--mine-from",
+        choices=PROTOCOLS,
+        help="test sequences in which the model mines: first_half leaves the others for the "
+        f"evaluation, transductive evaluates what was mined; default: {DEFAULT_PROTOCOL}",
+    )
+    where.add_argument(
+        "--mine-split",
+        metavar="FOLDER",
+        help="mine in this folder of unlabelled video of the camera, below the datasets folder",
+    )
+    parser.add_argument(
+        "--mine-set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        default=(),
+        help="change settings of the config's [mining]; results lie in folders of their own",
+    )
+    parser.add_argument(
+        "--marks",
+        type=Path,
+        metavar="FILE",
+        help="exported marks of the report: what is false there is learnt, what is real never",
+    )
+
+
+def mined_model_of(args: argparse.Namespace, *, round_: int | None = None) -> MinedModel | None:
+    """The model that the mining options choose; ``None`` if none of them is given.
+
+    Args:
+        args: The parsed options.
+        round_: Its round; by default that of ``--mined``.
+
+    Raises:
+        UsageError: The folder of video is not below the datasets folder.
+    """
+    round_ = getattr(args, "mined", 0) if round_ is None else round_
+    protocol, folder = getattr(args, "mine_from", None), getattr(args, "mine_split", None)
+    if not round_ and not protocol and folder is None:
+        return None
+    changes = tuple(getattr(args, "mine_set", ()))
+    if folder is None:
+        return MinedModel(protocol or DEFAULT_PROTOCOL, "", round_, args.marks, changes)
+    parts = PurePosixPath(folder)
+    if not folder or parts.is_absolute() or ".." in parts.parts:
+        raise UsageError(
+            f"--mine-split {folder}: expected a folder below the datasets folder; move that with "
+            "--datasets"
+        )
+    return MinedModel("split", str(parts), round_, args.marks, changes)
+
+
+def stage_parser(
+    description: str, *, sequences: bool, mining: bool = True
+) -> argparse.ArgumentParser:
     """The parser of a stage's command.
 
     Args:
         description: First line of ``--help``.
         sequences: Whether the units of the stage are sequences that can be chosen.
+        mining: Whether the stage has results of its own for models that have mined.
     """
     parser = CommandParser(description=description)
     add_shared_options(parser)
+    if mining:
+        add_mining_options(parser)
     parser.add_argument(
         "--missing",
         action="store_true",
@@ -141,6 +220,8 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
         if value is not None:
             config = config.model_copy(update={"alarms": Alarms(**{name: value})})
             given = f"--{name.replace('_', '-')}", str(value)
+    changes = tuple(getattr(args, "mine_set", ()))
+    config = config.model_copy(update={"mining": with_changes(config.mining, changes)})
     return Artifacts(
         config,
         args.results,
@@ -148,4 +229,5 @@ def artifacts_of(args: argparse.Namespace) -> Artifacts:
         version=args.version or "",
         alarm_options=given,
         part=tuple(getattr(args, "sequences", None) or ()),
+        mined=mined_model_of(args),
     )

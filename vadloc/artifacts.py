@@ -39,16 +39,18 @@ class Artifacts(Stamps):
             VadlocError: The file does not exist yet, and the names of the pictures do not give
                 their order.
         """
-        path = self.folder / "features" / extractor / split / f"{sequence}.joblib"
+        place = self.place(split)
+        path = self.folder / "features" / extractor / place / f"{sequence}.joblib"
         if not path.is_file():  # find errors early that need no frames
             self._extractor_settings(extractor)
             listing = self.sequence(split, sequence)
-            self._once(("listed", split, sequence), lambda: len(frame_files(listing)))
+            self._once(("listed", place, sequence), lambda: len(frame_files(listing)))
+        named = self.mined.folder if self.mined and place not in ("train", "test") else place
         return Artifact(
             path,
             partial(self._features_stamp, extractor, split, sequence),
-            self._command(
-                "feature_extraction.extract_features", "--split", split, "--sequence", sequence
+            self.at_round(0)._command(
+                "feature_extraction.extract_features", "--split", named, "--sequence", sequence
             ),
             "features",
         )
@@ -71,9 +73,9 @@ class Artifacts(Stamps):
         """
         self._check_exemplars()
         return Artifact(
-            self._versioned("exemplars", "scales.joblib"),
+            self._trained("scales.joblib"),
             self._scales_stamp,
-            self._command("exemplar_selection.select_exemplars"),
+            self.at_round(0)._command("exemplar_selection.select_exemplars"),
             "scales",
         )
 
@@ -85,14 +87,16 @@ class Artifacts(Stamps):
         """
         self._check_exemplars()
         return Artifact(
-            self._versioned("exemplars", f"{sequence}.joblib"),
+            self._trained(f"{sequence}.joblib"),
             partial(self._exemplars_stamp, sequence),
-            self._command("exemplar_selection.select_exemplars", "--sequence", sequence),
+            self.at_round(0)._command(
+                "exemplar_selection.select_exemplars", "--sequence", sequence
+            ),
             "exemplars",
         )
 
     def merged(self) -> Artifact:
-        """The model: the merged exemplars of all training sequences.
+        """The model: the merged exemplars of all training sequences, and those that were mined.
 
         Raises:
             UsageError: The version's detector has no exemplars.
@@ -106,16 +110,16 @@ class Artifacts(Stamps):
         )
 
     def divisors(self) -> Artifact:
-        """The divisors of the distances of a version's parts."""
+        """The divisors of the distances of a version's parts, which mining does not change."""
         return Artifact(
-            self._versioned("exemplars", "divisors.joblib"),
+            self._trained("divisors.joblib"),
             self._divisors_stamp,
-            self._command("exemplar_selection.merge_exemplars"),
+            self.at_round(0)._command("exemplar_selection.merge_exemplars"),
             "divisors",
         )
 
     def sightings(self) -> Artifact:
-        """What training video shows in each region, of a version of parts."""
+        """What training video, and what was mined, shows in each region, of a version of parts."""
         return Artifact(
             self._versioned("exemplars", "sightings.joblib"),
             self._sightings_stamp,
@@ -123,13 +127,44 @@ class Artifacts(Stamps):
             "sightings",
         )
 
-    def scores(self, sequence: str) -> Artifact:
-        """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``."""
-        return self._scores_file(sequence, "npy")
+    def scores(self, sequence: str, split: Split = "test") -> Artifact:
+        """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``.
 
-    def score_details(self, sequence: str) -> Artifact:
+        Args:
+            sequence: Name of the sequence.
+            split: ``mined`` for a sequence in which the next round mines; its scores lie in a
+                folder of their own if it is no test sequence of the model.
+        """
+        return self._scores_file(sequence, "npy", split)
+
+    def score_details(self, sequence: str, split: Split = "test") -> Artifact:
         """Details of a score map that it does not hold itself: cell size and frame size."""
-        return self._scores_file(sequence, "json")
+        return self._scores_file(sequence, "json", split)
+
+    def left_out(self, sequence: str) -> Artifact:
+        """Score map of one training sequence, as if nothing had been learnt from it."""
+        return Artifact(
+            self._versioned("left_out", f"{sequence}.npy"),
+            partial(self._left_out_stamp, sequence),
+            self._command("anomaly_detection.score_left_out", "--sequence", sequence),
+            "scores",
+        )
+
+    def mined_frames(self, sequence: str) -> Artifact:
+        """What was mined of one sequence; see `exemplar_selection.mine_normal`."""
+        return self._mined_file(f"{sequence}.joblib", "mined")
+
+    def mined_summary(self) -> Artifact:
+        """Thresholds and counts of what was mined in all sequences."""
+        return self._mined_file("mined.json", "mined_summary")
+
+    def mined_picture(self) -> Path:
+        """Picture of the scores over time and of what was kept."""
+        return self.mined_summary().path.with_name("mined.png")
+
+    def _mined_file(self, name: str, kind: str) -> Artifact:
+        command = self._command("exemplar_selection.mine_normal")
+        return Artifact(self._versioned("mined", name), self._mined_stamp, command, kind)
 
     def calibration(self, sequence: str) -> Artifact:
         """Number of false alarms of one training sequence, left out of the model, by threshold."""
@@ -214,15 +249,19 @@ class Artifacts(Stamps):
             unit: Name of the unit after the version, such as ``<version>/<sequence>``.
         """
         if command == EVALUATE:
-            unit = unit.replace(self.version, self.version + self._truth_suffix(), 1)
+            unit = unit.replace(self.label, self.label + self._truth_suffix(), 1)
         return self.folder / "reports" / command / f"{unit}.json"
 
     def _versioned(self, kind: str, name: str) -> Path:
-        return self.folder / kind / self.version / name
+        return self.folder / kind / self.label / name
+
+    def _trained(self, name: str) -> Path:
+        """A file of exemplars that mining does not change."""
+        return self.folder / "exemplars" / self.version / name
 
     def _by_truth(self, kind: str, name: str) -> Path:
         """The same as `_versioned`, for files that depend on the ground truth."""
-        return self.folder / kind / f"{self.version}{self._truth_suffix()}" / name
+        return self.folder / kind / f"{self.label}{self._truth_suffix()}" / name
 
     def _truth_suffix(self) -> str:
         """The suffix of the version in the names of folders that depend on the ground truth.
@@ -235,7 +274,7 @@ class Artifacts(Stamps):
         identity = self._truth_identity()
         if self.is_part():
             return f".part-{identity[:TRUTH_HASH]}"
-        claim = self.folder / "evaluation" / self.version / TRUTH_CLAIM
+        claim = self.folder / "evaluation" / self.label / TRUTH_CLAIM
         try:
             owner = storage.read_stamp(claim) if claim.is_file() else identity
         except storage.DamagedFileError:
@@ -257,18 +296,31 @@ class Artifacts(Stamps):
                 "learns no exemplars; there are none to select, merge or show"
             )
 
-    def _scores_file(self, sequence: str, suffix: str) -> Artifact:
+    def _scores_file(self, sequence: str, suffix: str, split: Split) -> Artifact:
+        file, options = f"{sequence}.{suffix}", ["--sequence", sequence]
+        if split == "mined" and self._mines_elsewhere():
+            assert self.mined is not None
+            file = f"{self.mined.place}/{file}"
+            options = ["--mining", *(self.mined.source_options if not self.round else []), *options]
         return Artifact(
-            self._versioned("scores", f"{sequence}.{suffix}"),
-            partial(self._scores_stamp, sequence),
-            self._command("anomaly_detection.score_anomalies", "--sequence", sequence),
+            self._versioned("scores", file),
+            partial(self._scores_stamp, sequence, split),
+            self._command("anomaly_detection.score_anomalies", *options),
             "scores" if suffix == "npy" else "score_details",
         )
 
+    def _mines_elsewhere(self) -> bool:
+        """Whether the sequences in which the next round mines are no test sequences."""
+        assert self.mined is not None
+        first_half = self.mined.protocol == "first_half" and self.round > 0
+        return self.mined.protocol == "split" or first_half
+
     def _command(self, module: str, *options: str) -> str:
         words = ["python", "-m", module, "--config", str(self.config.path), *options]
-        if self.version != self.config.version:
-            words += ["--version", self.version]
+        version = self.whole.version if self.whole else self.version
+        if version != self.config.version:
+            words += ["--version", version]
+        words += self.mined.options if self.mined else []
         if self.results != Path("results"):
             words += ["--results", str(self.results)]
         if self.datasets != Path("datasets"):

@@ -19,6 +19,7 @@ from pydantic_core import PydanticKnownError
 from vadloc.annotations import MODULES
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError, one_line
+from vadloc.mining import Mining
 from vadloc.versions import EXTRACTORS, VERSIONS, all_components
 
 
@@ -257,6 +258,7 @@ class Config(ConfigTable):
     evaluation: Evaluation = Evaluation()
     alarms: Alarms = Alarms()
     report: Report = Report()
+    mining: Mining = Mining()
 
     @model_validator(mode="after")
     def _known_version(self) -> "Config":

@@ -7,11 +7,15 @@ from typing import Any, Literal, Self, TypeVar
 
 from vadloc.config import Config, GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
+from vadloc.mining import MinedModel
 from vadloc.versions import VERSIONS, DetectorEntry, Part, components_of, detector_of
 from vadloc.video.frames import Sequence, list_sequences
 
 _T = TypeVar("_T")
-Split = Literal["train", "test"]
+Split = Literal["train", "test", "mined"]
+"""The sequences of a dataset; ``mined`` are those in which a model mines normal data."""
+_OF_DATA = frozenset({"frames", "learnt", "weights", "listed"})
+"""What is kept of these does not depend on the model."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class Inputs:
         version: Version of the method; ``None`` for the version of the config.
         alarm_options: Options of the command line that override the config's ``[alarms]``.
         part: The test sequences to evaluate; empty for all. Only the evaluation uses it.
+        mined: What the model has mined, or where it may mine; ``None`` if it does not.
+        whole: The version of which this one is a part, as it has mined; ``None`` for no part, and
+            for a part of a version that has not mined.
     """
 
     config: Config
@@ -33,6 +40,8 @@ class Inputs:
     version: str = ""
     alarm_options: tuple[str, ...] = ()
     part: tuple[str, ...] = ()
+    mined: MinedModel | None = None
+    whole: Self | None = field(default=None, compare=False, repr=False)
     _cache: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +67,31 @@ class Inputs:
         return components_of(self.version)
 
     @property
+    def round(self) -> int:
+        """How many rounds the model has learnt from mined data."""
+        return self.mined.round if self.mined else 0
+
+    @property
+    def label(self) -> str:
+        """The version in the names of folders, with what the model has mined."""
+        if self.whole is not None:
+            return f"{self.whole.label}/{self.version}"
+        return self.version + (self.mined.suffix if self.mined else "")
+
+    def at_round(self, number: int) -> Self:
+        """The same version after so many rounds of mining; 0 for the model as it was trained."""
+        if number == self.round:
+            return self
+        return self._once(("round", number), lambda: self._at_round(number))
+
+    def _at_round(self, number: int) -> Self:
+        assert self.mined is not None, "it is not said where the model mines"
+        whole = self.whole.at_round(number) if self.whole and number else None
+        kept = {key: value for key, value in self._cache.items() if key[0] in _OF_DATA}
+        mined = replace(self.mined, round=number)
+        return replace(self, mined=mined, whole=whole, part=(), _cache=kept)
+
+    @property
     def parts(self) -> tuple[Self, ...]:
         """The versions that have exemplars: this one, or its parts."""
         parts = VERSIONS[self.version].parts
@@ -69,7 +103,9 @@ class Inputs:
         """The same config and data for a part of the version."""
         scoring = self.config.scoring.model_copy(update={"neighbourhood": part.neighbourhood})
         config = self.config.model_copy(update={"scoring": scoring})
-        return replace(self, config=config, version=part.version, _cache={})
+        whole = self if self.round else None
+        kept = {key: value for key, value in self._cache.items() if key[0] == "frames"}
+        return replace(self, config=config, version=part.version, whole=whole, _cache=kept)
 
     @property
     def detector(self) -> DetectorEntry:
@@ -83,15 +119,47 @@ class Inputs:
         given = self.config.distance.weights
         return weights | {name: w for name, w in given.items() if name in weights}
 
+    def place(self, split: Split) -> str:
+        """The name of a split in results: where video of it was mined from, its own name."""
+        if split != "mined":
+            return split
+        assert self.mined is not None, "it is not said where the model mines"
+        return self.mined.place if self.mined.protocol == "split" else "test"
+
     def split_folder(self, split: Split) -> Path:
         """The folder of the sequences of a split."""
-        dataset = self.config.dataset
-        return self.datasets / (dataset.train if split == "train" else dataset.test)
+        dataset, place = self.config.dataset, self.place(split)
+        if place in ("train", "test"):
+            return self.datasets / (dataset.train if place == "train" else dataset.test)
+        assert self.mined is not None
+        return self.datasets / self.mined.folder
 
     def sequences(self, split: Split) -> list[Sequence]:
-        """The sequences of a split in natural order."""
+        """The sequences of a split in natural order.
+
+        The test sequences of a model that has mined in the first half of them are the others.
+
+        Raises:
+            VadlocError: The folder is missing or holds no sequence; or there is only one test
+                sequence, and the model mines in the first half of them.
+        """
+        found = self.every_sequence(split)
+        if split == "train" or not self.mined or self.mined.protocol != "first_half":
+            return found
+        half = len(found) // 2
+        if not half:
+            raise VadlocError(
+                f"{self.split_folder('test')}: a single test sequence has no first half; mine with "
+                "--mine-from transductive, or --mine-split with other video"
+            )
+        if split == "mined":
+            return found[:half]
+        return found[half:] if self.round else found
+
+    def every_sequence(self, split: Split) -> list[Sequence]:
+        """The sequences in the folder of a split, in natural order."""
         folder = self.split_folder(split)
-        return self._once(("sequences", split), lambda: list_sequences(folder))
+        return self._once(("sequences", self.place(split)), lambda: list_sequences(folder))
 
     def sequence(self, split: Split, name: str) -> Sequence:
         """The sequence with a name.
@@ -99,10 +167,10 @@ class Inputs:
         Raises:
             VadlocError: No sequence has this name; the message lists the names.
         """
-        for sequence in self.sequences(split):
+        for sequence in self.every_sequence(split):
             if sequence.name == name:
                 return sequence
-        names = ", ".join(s.name for s in self.sequences(split))
+        names = ", ".join(s.name for s in self.every_sequence(split))
         raise VadlocError(f"no {split} sequence {name!r}; there are {names}")
 
     @property
@@ -126,7 +194,7 @@ class Inputs:
             UsageError: Its table or ``part`` names a sequence that does not exist.
         """
         sequences = self.sequences("test")
-        names = [sequence.name for sequence in sequences]
+        names = [sequence.name for sequence in self.every_sequence("test")]
         for where, wanted in (
             (f"{self.config.path}: [[ground_truth]] sequences", source.sequences),
             ("--sequences", self.part),
@@ -140,8 +208,12 @@ class Inputs:
         return [sequence for sequence in sequences if sequence.name in within]
 
     def is_part(self) -> bool:
-        """Whether the user chose to evaluate only some of the test sequences."""
+        """Whether the user chose to evaluate only some of the model's test sequences."""
         return bool(self.part) and {s.name for s in self.sequences("test")} != set(self.part)
+
+    def evaluates_some(self) -> bool:
+        """Whether some of the test sequences are not evaluated, by choice or after mining there."""
+        return self.is_part() or len(self.sequences("test")) < len(self.every_sequence("test"))
 
     def truth_folder(self, source: GroundTruthSource) -> Path:
         """The folder of a ground truth."""

@@ -2,16 +2,28 @@
 
     python -m vadloc.run --config configs/ped2.toml
 
-does the same as the commands of all stages one after the other.
+does the same as the commands of all stages one after the other. With ``--rounds N`` the model then
+learns N times from what it mines in unlabelled video, see `vadloc.mining`. The results of each
+round lie beside those of the model as it was trained.
 """
 
 import importlib
 import logging
+from collections.abc import Iterator
+from dataclasses import replace
 
-from vadloc.arguments import add_shared_options, artifacts_of
+from vadloc.arguments import (
+    add_mining_options,
+    add_shared_options,
+    artifacts_of,
+    mined_model_of,
+    whole_number,
+)
 from vadloc.artifacts import Artifacts
 from vadloc.checks.unread import log_unread
 from vadloc.console import CommandParser
+from vadloc.errors import UsageError
+from vadloc.mining import MinedModel
 from vadloc.process import emit, exit_status
 from vadloc.stage import RunOptions, Stage, run_units
 
@@ -24,24 +36,85 @@ def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
     A detector that reads frames needs no features, and a detector without exemplars needs no
     selection. Without ground truth there is no evaluation.
     """
-    config, detector = artifacts.config, artifacts.detector
+    detector = artifacts.detector
     found: list[Stage] = []
     if detector.reads == "features":
         extract = importlib.import_module("feature_extraction.extract_features")
         found += [extract.stage(split, device=device) for split in ("train", "test")]
-    modules = ["anomaly_detection.score_anomalies"]
-    if detector.learns_exemplars:
-        modules = [
-            "exemplar_selection.select_exemplars",
-            "exemplar_selection.merge_exemplars",
-            *modules,
-        ]
+    modules = ["exemplar_selection.select_exemplars"] if detector.learns_exemplars else []
+    return [*found, *_named(modules), *_from_model(artifacts)]
+
+
+def _from_model(artifacts: Artifacts) -> list[Stage]:
+    """The stages from the model of the scene to the report."""
+    config, learns_exemplars = artifacts.config, artifacts.detector.learns_exemplars
+    modules = ["exemplar_selection.merge_exemplars"] if learns_exemplars else []
+    modules.append("anomaly_detection.score_anomalies")
     if config.ground_truths:
         modules.append("evaluation.evaluate_scores")
     if config.alarms.threshold is None:
         modules.append("anomaly_detection.calibration.calibrate_threshold")
     modules += ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
-    return found + [importlib.import_module(module).STAGE for module in modules]
+    return _named(modules)
+
+
+def _named(modules: list[str]) -> list[Stage]:
+    return [importlib.import_module(module).STAGE for module in modules]
+
+
+def mining_stages(
+    artifacts: Artifacts, *, device: str = "auto"
+) -> Iterator[tuple[Stage, Artifacts]]:
+    """The stages of one round of mining, each with the results that it is run on.
+
+    Args:
+        artifacts: The results after the round.
+        device: Where networks run.
+    """
+    before = artifacts.at_round(artifacts.round - 1)
+    extracts = artifacts.detector.reads == "features" and artifacts.place("mined") != "test"
+    if extracts and artifacts.round == 1:
+        extract = importlib.import_module("feature_extraction.extract_features")
+        yield extract.stage("mined", device=device), before
+    yield importlib.import_module("anomaly_detection.score_anomalies").MINING, before
+    if artifacts.config.mining.scale == "train_quantile":
+        yield from ((stage, before) for stage in _named(["anomaly_detection.score_left_out"]))
+    mine = _named(["exemplar_selection.mine_normal"])
+    yield from ((stage, artifacts) for stage in [*mine, *_from_model(artifacts)])
+
+
+def run_rounds(artifacts: Artifacts, rounds: int, options: RunOptions, *, device: str) -> None:
+    """Learn from mined video, and print what each round gives beside what was before it.
+
+    Args:
+        artifacts: The results of the model as it was trained.
+        rounds: Number of rounds, 1 or more.
+        options: How the stages are run.
+        device: Where networks run.
+    """
+    rest = [sequence.name for sequence in artifacts.at_round(1).sequences("test")]
+    if artifacts.config.ground_truths and len(rest) < len(artifacts.sequences("test")):
+        same = replace(artifacts, mined=None, part=tuple(rest))
+        for stage in _named(["evaluation.evaluate_scores"]):
+            run_units(stage, same, stage.units(same), options)
+        emit(f"before mining, on the same {len(rest)} test sequences:")
+        importlib.import_module("evaluation.evaluate_scores").print_summary(same)
+    for number in range(1, rounds + 1):
+        learnt = artifacts.at_round(number)
+        for stage, on in mining_stages(learnt, device=device):
+            run_units(stage, on, stage.units(on), options)
+        emit(importlib.import_module("exemplar_selection.mine_normal").describe(learnt, ""))
+        _print_results(learnt)
+
+
+def _print_results(artifacts: Artifacts) -> None:
+    """The evaluation, and where summary and report are."""
+    if artifacts.config.ground_truths:
+        importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
+        emit(f"summary: {artifacts.evaluation('summary.json').path}")
+    explain = importlib.import_module("anomaly_detection.explain_anomalies")
+    emit(explain.alarms_to_text(artifacts))
+    emit(f"report: {artifacts.report_page().path}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -50,21 +123,53 @@ def main(argv: list[str] | None = None) -> None:
         description="Run all stages of a dataset in order, each from where it stopped."
     )
     add_shared_options(parser)
+    add_mining_options(parser, rounds=False)
+    parser.add_argument(
+        "--rounds",
+        type=whole_number,
+        metavar="N",
+        default=0,
+        help="then learn N times from what is mined in unlabelled video; default: 0",
+    )
     args = parser.parse_args(argv)
     with exit_status(args.log_file, verbose=args.verbose):
         artifacts = artifacts_of(args)
+        if args.rounds:
+            mined = mined_model_of(args, round_=0) or MinedModel(
+                marks=args.marks, changes=tuple(args.mine_set)
+            )
+            artifacts = replace(artifacts, mined=mined)
+            _check_mining(artifacts)
+        elif args.marks or args.mine_set or artifacts.mined:
+            raise UsageError("--mine-from, --mine-split, --mine-set and --marks need --rounds")
         log_unread(artifacts, "train", "test")
         if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").check_test_set(artifacts)
         for stage in stages(artifacts, device=args.device):
             units = stage.units(artifacts)
             run_units(stage, artifacts, units, RunOptions.of(args))
-        if artifacts.config.ground_truths:
-            importlib.import_module("evaluation.evaluate_scores").print_summary(artifacts)
-            emit(f"summary: {artifacts.evaluation('summary.json').path}")
-        explain = importlib.import_module("anomaly_detection.explain_anomalies")
-        emit(explain.alarms_to_text(artifacts))
-        emit(f"report: {artifacts.report_page().path}")
+        _print_results(artifacts)
+        if args.rounds:
+            run_rounds(artifacts, args.rounds, RunOptions.of(args), device=args.device)
+
+
+def _check_mining(artifacts: Artifacts) -> None:
+    """Find, before any work, what prevents mining.
+
+    Raises:
+        UsageError: The detector cannot learn from what is mined, or the marks cannot be read.
+        VadlocError: There is no video to mine in.
+    """
+    if not artifacts.detector.learns_exemplars:
+        raise UsageError(
+            f"version {artifacts.version!r}: its detector has no exemplars, and cannot learn from "
+            "what is mined"
+        )
+    artifacts.sequences("mined")
+    path = artifacts.mined.marks if artifacts.mined else None
+    if path is not None:
+        read_marks = importlib.import_module("exemplar_selection.marks").read_marks
+        read_marks(path, dataset=artifacts.config.dataset.name, version=artifacts.label)
 
 
 if __name__ == "__main__":

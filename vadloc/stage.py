@@ -116,7 +116,7 @@ class Stage:
         """The names of the reports of a unit, in the order of its outputs."""
         if self.reports:
             return self.reports(artifacts, unit)
-        return [f"{artifacts.version}/{unit}"]
+        return [f"{artifacts.label}/{unit}"]
 
     def run(self, artifacts: Artifacts, unit: str, *, overwrite: bool = False) -> Path:
         """Make the outputs of a unit that are not done, and write their reports.

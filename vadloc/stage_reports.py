@@ -92,7 +92,7 @@ def write_report(artifacts: Artifacts, command: str, unit: str, measured: dict[s
     report = {
         "command": command,
         "unit": unit,
-        "version": artifacts.version,
+        "version": artifacts.label,
         **measured,
         "settings": artifacts.config.model_dump(mode="json"),
         "packages": {name: package_version(name) for name in ("vadloc", "numpy")},

@@ -20,10 +20,11 @@ from pydantic import BaseModel
 
 from vadloc.annotations.places import annotation_files
 from vadloc.config import GroundTruthSource
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.files import storage
 from vadloc.files.digests import digests_of
 from vadloc.inputs import Inputs, Split
+from vadloc.mining import FORGETTING
 from vadloc.versions import (
     EXEMPLARS,
     EXTRACTORS,
@@ -52,6 +53,8 @@ SCHEMAS = {
     "calibration": 2,
     "explanations": 2,
     "views": 1,
+    "mined": 1,
+    "left_out": 1,
 }
 """Schema number of each kind. Raise it whenever the content of the kind or its computation changes.
 That of ``video`` is raised when decoding changes; the features of pictures stay valid."""
@@ -93,12 +96,13 @@ class Stamps(Inputs):
         return self._once(("weights", network), lambda: weights_digest(weights, network))
 
     def _frames_stamp(self, split: Split, sequence: str) -> str:
-        return self._once(("frames", split, sequence), lambda: self._hash_frames(split, sequence))
+        key = "frames", self.place(split), sequence
+        return self._once(key, lambda: self._hash_frames(split, sequence))
 
     def _hash_frames(self, split: Split, sequence: str) -> str:
         found = self.sequence(split, sequence)
         files = {file.name: file for file in frame_files(found)}
-        digests = digests_of(files, self._input_record("frames", split, sequence))
+        digests = digests_of(files, self._input_record("frames", self.place(split), sequence))
         return _hash("video" if found.is_video else "frames", *digests.items())
 
     def check_frames(self, split: Split, sequence: str) -> None:
@@ -129,11 +133,12 @@ class Stamps(Inputs):
         return _hash("input", self._frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
-        """The stamp of the merged exemplars; without exemplars, of the training sequences."""
+        """The stamp of the merged exemplars; without exemplars, of what it learns from."""
         if self.detector.learns_exemplars:
             return self._model_stamp()
         train = self.sequences("train")
-        return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
+        trained = self._once("train", lambda: _hash("train", *self._train_inputs(train)))
+        return _hash("mined_model", trained, self._mined_stamp()) if self.round else trained
 
     def _train_inputs(self, train: list[Sequence]) -> list[str]:
         return [self._input_stamp("train", sequence.name) for sequence in train]
@@ -156,19 +161,73 @@ class Stamps(Inputs):
         inputs = features, self._scales_stamp(), self.weights
         return _hash("exemplars", *inputs, self.config.exemplars)
 
-    def _merged_stamp(self) -> str:
+    def _trained_stamp(self) -> str:
+        """The stamp of the merged exemplars of the training sequences."""
+
         def hashed() -> str:
             train = self.sequences("train")
             return _hash("merged", *(self._exemplars_stamp(s.name) for s in train))
 
+        return self._once("trained", hashed)
+
+    def _merged_stamp(self) -> str:
+        """The stamp of the merged exemplars, with those that were mined."""
+        if not self.round:
+            return self._trained_stamp()
+
+        def hashed() -> str:
+            mined = (self.whole or self)._mined_stamp()
+            before = self.at_round(self.round - 1)._merged_stamp()
+            forgetting = self.config.mining.model_dump(include={*FORGETTING})
+            return _hash("merged", before, mined, forgetting)
+
         return self._once("merged", hashed)
+
+    def _mined_stamp(self) -> str:
+        """The stamp of what was mined by the model of the round before."""
+
+        def hashed() -> str:
+            assert self.mined is not None
+            before, names = self.at_round(self.round - 1), self._mined_names()
+            scores = [before._scores_stamp(name, "mined") for name in names]
+            left_out = self.config.mining.scale == "train_quantile"
+            scale = [before._left_out_stamp(s.name) for s in self.sequences("train")]
+            settings = self.config.mining.model_dump(exclude={*FORGETTING})
+            where = self.mined.protocol, self.mined.folder, names
+            inputs = where, scores, scale if left_out else [], self._marks_stamps()
+            return _hash("mined", *inputs, settings)
+
+        return self._once("mined", hashed)
+
+    def _mined_names(self) -> list[str]:
+        return [sequence.name for sequence in self.sequences("mined")]
+
+    def _marks_stamps(self) -> list[str]:
+        """The digest of the marks, and the stamps of the explanations that were marked."""
+        assert self.mined is not None
+        if self.mined.marks is None:
+            return []
+        try:
+            digest = hashlib.sha256(self.mined.marks.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UsageError(
+                f"{self.mined.marks}: cannot read the marks ({error.strerror}); the report of "
+                f"{self.version} exports them"
+            ) from None
+        marked = self.at_round(0)
+        explained = [marked._explanations_stamp(s.name) for s in marked.sequences("test")]
+        return [digest, *explained]
+
+    def _left_out_stamp(self, sequence: str) -> str:
+        inputs = sequence, self._learned_stamp(), self.config.scoring
+        return _hash("left_out", *inputs, *self._detector_identity())
 
     def _divisors_stamp(self) -> str:
         """The stamp of the divisors of a version's parts."""
 
         def hashed() -> str:
             parts = [
-                (made.version, part.neighbourhood, made._merged_stamp(), part.least_divisor)
+                (made.version, part.neighbourhood, made._trained_stamp(), part.least_divisor)
                 for made, part in zip(self.parts, VERSIONS[self.version].parts, strict=True)
             ]
             return _hash("divisors", *parts)
@@ -181,16 +240,23 @@ class Stamps(Inputs):
         def hashed() -> str:
             train = [self._all_features_stamp("train", s.name) for s in self.sequences("train")]
             parts = [part.version for part in self.parts]
-            return _hash("sightings", parts, train, self.config.distance.stationary)
+            inputs = parts, train, self.config.distance.stationary
+            before = [self.at_round(number) for number in range(1, self.round + 1)]
+            return _hash("sightings", *inputs, *(model._mined_stamp() for model in before))
 
         return self._once("sightings", hashed)
 
     def _model_stamp(self) -> str:
         """The stamp of what comes last of exemplars: the model, or the divisors of the parts."""
-        return self._divisors_stamp() if VERSIONS[self.version].parts else self._merged_stamp()
+        if not VERSIONS[self.version].parts:
+            return self._merged_stamp()
+        if not self.round:
+            return self._divisors_stamp()
+        merged = [part._merged_stamp() for part in self.parts]
+        return _hash("mined_model", self._divisors_stamp(), *merged)
 
-    def _scores_stamp(self, sequence: str) -> str:
-        inputs = self._input_stamp("test", sequence), self._learned_stamp()
+    def _scores_stamp(self, sequence: str, split: Split = "test") -> str:
+        inputs = self._input_stamp(split, sequence), self._learned_stamp()
         return _hash("scores", *inputs, self.config.scoring, *self._detector_identity())
 
     def _calibration_stamp(self, sequence: str) -> str:

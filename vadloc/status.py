@@ -2,7 +2,8 @@
 
     python -m vadloc.status --config configs/ped2.toml
 
-compares the stamps; ``--verify`` also reads every file and compares its digest.
+compares the stamps; ``--verify`` also reads every file and compares its digest. With ``--mined`` it
+shows the stages of that round of mining.
 """
 
 import time
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
-from vadloc.arguments import add_shared_options, artifacts_of
+from vadloc.arguments import add_mining_options, add_shared_options, artifacts_of
 from vadloc.artifact import Artifact, State
 from vadloc.artifacts import Artifacts
 from vadloc.console import CommandParser
 from vadloc.process import emit, exit_status
-from vadloc.run import stages
+from vadloc.run import mining_stages, stages
 
 STATES: tuple[State, ...] = ("done", "missing", "stale", "damaged")
 
@@ -53,10 +54,10 @@ def unit_status(unit: str, files: list[Artifact], *, verify: bool) -> UnitStatus
 def status_table(artifacts: Artifacts, *, verify: bool) -> str:
     """One line for each stage, and below it a line for each unit that is not done."""
     lines = [f"{'stage':<46}" + "".join(f"{s:>9}" for s in STATES) + f"{'MiB':>9}  last written"]
-    for stage in stages(artifacts):
+    pairs = [(stage, artifacts) for stage in stages(artifacts)]
+    for stage, on in mining_stages(artifacts) if artifacts.round else pairs:
         units = [
-            unit_status(unit, stage.outputs(artifacts, unit), verify=verify)
-            for unit in stage.units(artifacts)
+            unit_status(unit, stage.outputs(on, unit), verify=verify) for unit in stage.units(on)
         ]
         lines.append(_stage_line(stage.label, units))
         for state in ("stale", "damaged"):
@@ -78,11 +79,12 @@ def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = CommandParser(description="Show what is done, missing, stale or damaged.")
     add_shared_options(parser, running=False)
+    add_mining_options(parser)
     parser.add_argument("--verify", action="store_true", help="read every file in full")
     args = parser.parse_args(argv)
     with exit_status(verbose=args.verbose):
         artifacts = artifacts_of(args)
-        emit(f"{Path(args.config)}, version {artifacts.version}, results in {artifacts.folder}")
+        emit(f"{Path(args.config)}, version {artifacts.label}, results in {artifacts.folder}")
         emit(status_table(artifacts, verify=args.verify))
 
 

@@ -138,7 +138,7 @@ def _log_moments(artifacts: Artifacts, threshold: Threshold) -> None:
         "unusual_moments": moments,
         "advice": ADVICE if moments else "",
     }
-    write_report(artifacts, COMMAND, artifacts.version, measured)
+    write_report(artifacts, COMMAND, artifacts.label, measured)
 
 
 def conclude(artifacts: Artifacts) -> None:

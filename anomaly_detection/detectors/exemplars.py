@@ -5,7 +5,7 @@ cell in a frame is the mean or the maximum over the volumes that cover it.
 """
 
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,8 @@ from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.explanation.detections import Detection
 from exemplar_selection.exemplars import Exemplars
 from exemplar_selection.left_out import leave_out
-from exemplar_selection.merge_exemplars import merge_exemplars
+from exemplar_selection.merging import merge_exemplars
+from exemplar_selection.mined_exemplars import mined_part
 from exemplar_selection.nearest import region_exemplars, volume_distances
 from vadloc.artifacts import Artifacts
 from vadloc.config import Config
@@ -84,9 +85,17 @@ class ExemplarDetector(Detector):
             yield features, features_to_scores(features, model, grid, config=config)
 
     def leave_out(self, features: SequenceFeatures) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
-        """A training sequence with the model of the others; see `left_out.leave_out`."""
+        """A training sequence with the model of the others; see `left_out.leave_out`.
+
+        Exemplars that were mined stay. But what was mined and is like the sequence itself has no
+        exemplar of its own, so that scores are rather too high than too low.
+        """
         threshold = self.artifacts.config.exemplars.threshold
-        merge = partial(merge_exemplars, threshold=threshold)
+        mined = mined_part(self.model) if self.artifacts.round else None
+
+        def merge(others: list[Exemplars]) -> Exemplars:
+            return merge_exemplars([*others, *([mined] if mined else [])], threshold=threshold)
+
         return leave_out(self.artifacts, features, join=merge)
 
     def explain(

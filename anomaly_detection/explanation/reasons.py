@@ -235,8 +235,10 @@ def _nearest(region: int, comparison: Comparison, scene: Scene) -> dict[str, Any
     model, exemplars, index = scene.model, scene.exemplars_of(region), comparison.nearest[0]
     row = int(exemplars.rows[index])
     length = scene.config.regions.frames_per_volume
+    sequence, round_ = model.source_of(row)
     return {
-        "sequence": model.sequences[model.sequence[row]],
+        "sequence": sequence,
+        **({"mined_round": round_} if round_ else {}),
         **volume_to_record(
             model.region_of(row), int(model.first_frame[row]), scene.grid, frames_per_volume=length
         ),

@@ -84,9 +84,10 @@ def comparison_to_words(record: dict[str, Any], *, floor_px_per_frame: float) ->
         floor_px_per_frame: Slower movement was not measured; 0 for no such limit.
     """
     near = record["nearest"]
+    mined = f"mined in round {near['mined_round']}, " if near.get("mined_round") else ""
     source = (
         f"nearest: {near['sequence']}, {frames(near['first_frame'], near['last_frame'])}, "
-        f"stands for {volumes(near['count'])}"
+        f"{mined}stands for {volumes(near['count'])}"
     )
     floor = floor_px_per_frame
     shown = volume_to_words(

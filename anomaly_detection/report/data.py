@@ -50,6 +50,7 @@ class Report:
         clip_side_px: Longest side of the frames in clips.
         top_score: The score that has the last colour; higher scores have it too.
         train: Names of the training sequences.
+        mined: Names of the sequences from which exemplars were mined.
     """
 
     height_px: int
@@ -61,6 +62,7 @@ class Report:
     clip_side_px: int
     top_score: float
     train: tuple[str, ...]
+    mined: tuple[str, ...] = ()
 
     @property
     def clip_size(self) -> tuple[int, int]:
@@ -72,9 +74,14 @@ class Report:
         """Number of columns, and of rows, of frames on one sheet of a clip."""
         return sheet_columns(*self.clip_size)
 
+    @property
+    def sources(self) -> list[tuple[str, bool]]:
+        """The sequences of which exemplars are shown, each with whether it was mined."""
+        return [*((name, False) for name in self.train), *((name, True) for name in self.mined)]
+
     def nearest_name(self, nearest: dict[str, Any]) -> str:
         """Name of the picture file of a nearest exemplar."""
-        number = self.train.index(nearest["sequence"])
+        number = self.sources.index((nearest["sequence"], bool(nearest.get("mined_round"))))
         return f"normal/{number:03d}-{nearest['first_frame']:06d}-{nearest['region']:04d}.jpg"
 
     def window(self, box: list[int]) -> Window:

@@ -83,19 +83,25 @@ class SceneReport:
         model, row = self.scene.model, exemplars.rows[index]
         attributes = exemplars.shown.record(index)
         first = int(model.first_frame[row])
+        sequence, round_ = model.source_of(int(row))
         keys = ("speed", "direction", "moving_share", "classes")
         return {key: attributes[key] for key in keys} | {
             "count": int(model.counts[row]),
-            "sequence": model.sequences[model.sequence[row]],
+            "sequence": sequence,
+            **({"mined_round": round_} if round_ else {}),
             "first_frame": first,
             "last_frame": first + self._frames_per_volume - 1,
         }
 
-    def strips(self, sequence: str) -> list[Strip]:
-        """The middle frame of each shown exemplar from one training sequence."""
-        source = self.scene.model.sequences.index(sequence)
+    def strips(self, source: tuple[str, bool]) -> list[Strip]:
+        """The middle frame of each shown exemplar from one sequence.
+
+        Args:
+            source: Name of the sequence, and whether exemplars were mined in it.
+        """
         rows = {row for region in self._regions for row in self._shown_rows(region)}
-        return [self._strip(row) for row in rows if self.scene.model.sequence[row] == source]
+        of = ((row, self.scene.model.source_of(row)) for row in rows)
+        return [self._strip(row) for row, (name, mined) in of if (name, mined > 0) == source]
 
     def _strip(self, row: int) -> Strip:
         region = self.scene.model.region_of(row)

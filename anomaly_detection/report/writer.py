@@ -74,12 +74,14 @@ class ReportWriter:
         if config.ground_truths:
             bands = artifacts.evaluation("frame_labels.json").load()["anomalous_frames"]
         model = None
+        train = tuple(sequence.name for sequence in artifacts.sequences("train"))
+        found = artifacts.sequences("mined") if artifacts.round else []
+        mined = tuple(sequence.name for sequence in found)
         if artifacts.detector.learns_exemplars:
             model = Exemplars.from_content(artifacts.parts[0].merged().load())
-            check_explained(explained, model)
+            check_explained(explained, model, sources={*train, *mined})
         check_alike(explained)
-        train = tuple(sequence.name for sequence in artifacts.sequences("train"))
-        report = explained_to_report(explained, config, train=model.sequences if model else train)
+        report = explained_to_report(explained, config, train=train, mined=mined)
         sequences = [SequenceReport(i, content, report) for i, content in enumerate(explained)]
         scene = None
         if model:
@@ -180,12 +182,15 @@ class ReportWriter:
         """Write the nearest exemplars, the exemplars of the scene, and the picture of the scene."""
         exemplars: dict[str, Image] = {}
         background: list[Image] = []
-        for name in self.report.train:
-            nearest = {strip.name: strip for strip in self._nearest_strips(name)}
-            cutter = StripCutter([*nearest.values(), *scene.strips(name)])
+        for source in self.report.sources:
+            name, is_mined = source
+            nearest = {strip.name: strip for strip in self._nearest_strips(source)}
+            cutter = StripCutter([*nearest.values(), *scene.strips(source)])
             needed = cutter.frames
-            kept = spread_evenly(needed, -(-BACKGROUND_FRAMES // len(self.report.train)))
-            frames = read_frames(self.artifacts.sequence("train", name), colour="rgb")
+            share = 0 if is_mined else -(-BACKGROUND_FRAMES // len(self.report.train))
+            kept = spread_evenly(needed, share)
+            sequence = self.artifacts.sequence("mined" if is_mined else "train", name)
+            frames = read_frames(sequence, colour="rgb")
             for index, frame in zip(range(max(needed, default=-1) + 1), frames, strict=False):
                 if index in kept:
                     background.append(frame)
@@ -198,11 +203,13 @@ class ReportWriter:
             sink.add_picture(file, to_jpeg(image))
         sink.add_picture("scene.jpg", to_jpeg(median_frame(background)))
 
-    def _nearest_strips(self, name: str) -> Iterator[Strip]:
+    def _nearest_strips(self, source: tuple[str, bool]) -> Iterator[Strip]:
         for sequence in self.sequences:
             for detection in sequence.detections:
                 nearest = detection.get("nearest")
-                if nearest and nearest["sequence"] == name:
+                if not nearest:
+                    continue
+                if (nearest["sequence"], bool(nearest.get("mined_round"))) == source:
                     yield self.report.strip(self.report.nearest_name(nearest), nearest)
 
 
@@ -222,8 +229,15 @@ def check_alike(explained: list[dict[str, Any]]) -> None:
             )
 
 
-def check_explained(explained: list[dict[str, Any]], model: Exemplars) -> None:
+def check_explained(
+    explained: list[dict[str, Any]], model: Exemplars, *, sources: set[str]
+) -> None:
     """Refuse explanations that do not fit the model.
+
+    Args:
+        explained: The explanations of each test sequence.
+        model: The exemplars of all regions.
+        sources: Names of the sequences from which exemplars come.
 
     Raises:
         VadlocError: Frame size, regions or training sequences differ from those of the model.
@@ -235,13 +249,13 @@ def check_explained(explained: list[dict[str, Any]], model: Exemplars) -> None:
             for name in ("peak", "nearest")
             if detection.get(name)
         ]
-        sources = {volume.get("sequence", model.sequences[0]) for volume in volumes}
+        named = {volume["sequence"] for volume in volumes if "sequence" in volume}
         size = content["height_px"], content["width_px"]
         highest = max((volume["region"] for volume in volumes), default=0)
         if (
             size != (model.height_px, model.width_px)
             or highest >= model.region_count
-            or not sources <= set(model.sequences)
+            or not named <= sources
         ):
             raise VadlocError(
                 f"{content['sequence']}: its explanations are of another model; make them again: "
@@ -250,7 +264,11 @@ def check_explained(explained: list[dict[str, Any]], model: Exemplars) -> None:
 
 
 def explained_to_report(
-    explained: list[dict[str, Any]], config: Config, *, train: tuple[str, ...]
+    explained: list[dict[str, Any]],
+    config: Config,
+    *,
+    train: tuple[str, ...],
+    mined: tuple[str, ...] = (),
 ) -> Report:
     """What all sequences of the report have in common.
 
@@ -258,6 +276,7 @@ def explained_to_report(
         explained: Content of the explanations of each test sequence; all have one frame size.
         config: The config.
         train: Names of the training sequences.
+        mined: Names of the sequences from which exemplars were mined.
     """
     sizes = (explained[0][key] for key in ("height_px", "width_px", "region_px", "cell_px"))
     grid = RegionGrid(*sizes)
@@ -271,6 +290,7 @@ def explained_to_report(
         clip_side_px=config.report.clip_side_px,
         top_score=max(max(content["frame_scores"]) for content in explained),
         train=train,
+        mined=mined,
     )
 
 

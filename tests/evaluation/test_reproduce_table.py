@@ -14,14 +14,8 @@ from evaluation.preparation import LAYOUTS
 from evaluation.preparation.layout import Census
 from evaluation.preparation.scenes import write_scene_configs
 from evaluation.prepare_dataset import _files_below
-from evaluation.reproduce_table import (
-    METRICS,
-    Outcome,
-    evaluate_dataset,
-    list_tables,
-    read_table,
-    table_to_text,
-)
+from evaluation.published import METRICS, list_tables, read_table
+from evaluation.reproduce_table import Outcome, evaluate_dataset, table_to_text
 from vadloc.config import AreaRule
 from vadloc.errors import UsageError
 
@@ -167,7 +161,7 @@ def test_shipped_tables(name: str) -> None:
     for value in table.values:
         assert value.dataset in LAYOUTS
         assert value.source.startswith("https://") or value.read == "quoted"
-    assert len({(v.dataset, v.metric) for v in table.values}) == len(table.values)
+    assert len({(v.dataset, v.row, v.metric) for v in table.values}) == len(table.values)
 
 
 def test_shipped_tables_are_part_of_the_package() -> None:
@@ -196,3 +190,76 @@ def test_a_table_with_a_slip_is_refused(
 def test_unknown_table() -> None:
     line = one_line(run("evaluation.reproduce_table", "nothing"), status=2)
     assert "expected one of ai_vad, eval" in line
+
+
+MINED = """
+[[values]]
+dataset = "tiny"
+row = "alpha"
+metric = "{metric}"
+{unit} = 10
+rounds = 1
+source = "a paper"
+read = "source"
+{more}
+"""
+
+
+@pytest.fixture(scope="module")
+def mined(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a round of transductive mining; the ground truth names frames 8 to 15."""
+    folder = tmp_path_factory.mktemp("mined") / "tiny"
+    shutil.copytree(tiny, folder)
+    text = (folder / "tiny.toml").read_text()
+    (folder / "tiny.toml").write_text(text + "[mining]\nleast_run = 2\n")
+    words = "--rounds", 1, "--mine-from", "transductive"
+    done = run("vadloc.run", *scene_options(folder, folder / "results"), *words)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_rows_of_mining_stand_beside_mined_results(mined: Path, tmp_path: Path) -> None:
+    units = {"selected_frames": "published_frames", "frame_roc_auc": "published_percent"}
+    units |= {"selected_normal_frames": "published_frames"}
+    path = tmp_path / "table.toml"
+    rows = [MINED.format(metric=metric, unit=unit, more="") for metric, unit in units.items()]
+    rows.append(MINED.format(metric="frame_eer", unit="published_percent", more='not_run = "why"'))
+    text = table_text() + "".join(rows)
+    path.write_text(text.replace("published_percent = 10", "published_percent = 10.0"))
+    options = "--datasets", mined, "--configs", mined, "--results", mined / "results"
+    done = run("evaluation.reproduce_table", path, *options)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if "|" in line]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+    assert [row[0] for row in cells] == ["tiny, alpha"] * 4
+    kept, auc, normal, not_run = cells
+    results = mined / "results" / "tiny"
+    name = "momentum+mined1-transductive"
+    summary = json.loads((results / "mined" / name / "mined.json").read_text())
+    assert int(kept[3]) == summary["kept_normal_frames"]
+    assert int(kept[4]) == summary["kept_normal_frames"] - 10
+    assert 0 < int(normal[3]) <= int(kept[3])
+    curve = json.loads((results / "evaluation" / name / "summary.json").read_text())
+    assert auc[3] == f"{100 * curve['frame_roc_auc']:.2f}"
+    assert not_run[3:] == ["not run", "", ""]
+    assert "tiny, alpha: not run: why." in done.stdout
+
+
+def test_rows_of_settings_that_were_not_run_say_how(mined: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.toml"
+    more = 'changes = ["alpha=3.5"]'
+    row = MINED.format(metric="selected_frames", unit="published_frames", more=more)
+    path.write_text(table_text() + row)
+    options = "--datasets", mined, "--configs", mined, "--results", mined / "results"
+    done = run("evaluation.reproduce_table", path, *options)
+    assert "scores of 2 sequences are missing" in done.stdout
+    assert "--rounds 1 --mine-from transductive --mine-set alpha=3.5" in done.stdout
+
+
+@pytest.mark.parametrize("metric", ["selected_frames", "frame_roc_auc"])
+def test_a_number_has_the_unit_of_its_metric(tmp_path: Path, metric: str) -> None:
+    path = tmp_path / "table.toml"
+    unit = "published_percent" if metric == "selected_frames" else "published_frames"
+    path.write_text(table_text() + MINED.format(metric=metric, unit=unit, more=""))
+    with pytest.raises(UsageError, match="not a table of published values"):
+        read_table(path)

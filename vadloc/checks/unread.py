@@ -30,7 +30,7 @@ def unread_lines(artifacts: Artifacts, *splits: Split) -> list[str]:
     return [
         line
         for split in splits
-        if (line := _line(artifacts.split_folder(split), artifacts.sequences(split)))
+        if (line := _line(artifacts.split_folder(split), artifacts.every_sequence(split)))
     ]
 
 

@@ -23,11 +23,17 @@ from vadloc.files.content_fields import (
     Count,
     Index,
     Moment,
-    Names,
     NotNegative,
     Number,
     Share,
     Side,
+)
+from vadloc.files.exemplar_contents import (
+    Divisors,
+    ExemplarFile,
+    MinedFrames,
+    MinedSummary,
+    Sightings,
 )
 from vadloc.files.storage import DamagedFileError
 
@@ -91,72 +97,6 @@ class Scales(Content):
     scales: Annotated[list[NotNegative], Field(min_length=1)]
     height_px: Side
     width_px: Side
-
-
-class ExemplarFile(Content):
-    """Exemplars of one sequence, or the merged exemplars of all sequences."""
-
-    components: Names
-    widths: list[Count]
-    scales: list[NotNegative]
-    weights: list[NotNegative]
-    gated: list[bool]
-    height_px: Side
-    width_px: Side
-    sequences: Names
-    features: Annotated[Any, Array("float32", "exemplars columns")]
-    counts: Annotated[Any, Array("int64", "exemplars", least=1)]
-    sequence: Annotated[Any, Array("int64", "exemplars", least=0)]
-    first_frame: Annotated[Any, Array("int64", "exemplars", least=0)]
-    descriptors: dict[str, Annotated[Any, Array("float32", "exemplars _")]]
-    offsets: Annotated[Any, Array("int64", "_")]
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        parts = {len(part) for part in (self.components, self.widths, self.scales, self.weights)}
-        if len(parts) > 1 or len(self.gated) not in (0, *parts):
-            raise ValueError("components, widths, scales, weights and gated differ in number")
-        if sum(self.widths) != self.features.shape[1]:
-            raise ValueError("the widths do not add up to the columns of features")
-        steps = np.diff(self.offsets)
-        if self.offsets[0] != 0 or self.offsets[-1] != len(self.features) or (steps < 1).any():
-            raise ValueError("the offsets do not rise from 0 to the number of exemplars")
-        if self.sequence.max() >= len(self.sequences):
-            raise ValueError("an exemplar of none of the sequences")
-        return self
-
-
-class Divisors(Content):
-    """Divisors of the distances of a version's parts, see ``exemplar_selection.divisors``."""
-
-    parts: Names
-    divisors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
-    sources: list[str]
-    by_row: Annotated[Any, Array("float64", "parts rows", least=1e-9)]
-    left_out: Names
-    volumes: Annotated[Any, Array("int64", "left_out", least=1)]
-    quantiles: Annotated[Any, Array("float64", "parts left_out", least=0)]
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        sizes = {len(of) for of in (self.divisors, self.sources, self.by_row, self.quantiles)}
-        if sizes != {len(self.parts)} or len(self.left_out) != len(self.volumes):
-            raise ValueError("parts and what is known of each differ in number")
-        return self
-
-
-class Sightings(Content):
-    """What training video shows in each region, see ``exemplar_selection.sightings``."""
-
-    regions: Count
-    keys: Annotated[Any, Array("int64", "rows", least=0)]
-    counts: Annotated[Any, Array("int64", "rows", least=1)]
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if (np.diff(self.keys) < 1).any():
-            raise ValueError("the keys do not rise")
-        return self
 
 
 class ScoreDetails(Content):
@@ -366,6 +306,8 @@ CONTENTS: dict[str, Any] = {
     "explanations": Explanations,
     "frame_labels": FrameLabels,
     "summary": Summary,
+    "mined": MinedFrames,
+    "mined_summary": MinedSummary,
 }
 """Description of each kind of file that a command reads again."""
 

@@ -50,6 +50,7 @@ function showPair(peak, nearest) {
 const nearestWords = (peak, nearest) =>
   [
     `Nearest normal: ${nearest.sequence}, ${frames(nearest.first_frame, nearest.last_frame)}`,
+    ...(nearest.mined_round ? [`mined in round ${nearest.mined_round}`] : []),
     `stands for ${many(nearest.count, "volume")}`,
     `distance ${number(peak.distance, 3)}`,
   ].join("; ");

@@ -118,7 +118,9 @@ const scene = {
     normal.shown.forEach((exemplar, place) => {
       const item = element("li"),
         picture = element("div", "exemplar");
-      const where = `${exemplar.sequence}, ${frames(exemplar.first_frame, exemplar.last_frame)}`;
+      const mined = exemplar.mined_round ? `, mined in round ${exemplar.mined_round}` : "";
+      const where =
+        `${exemplar.sequence}, ${frames(exemplar.first_frame, exemplar.last_frame)}` + mined;
       const [x0, y0, x1, y1] = normal.region_in_tile.map((share) => `${100 * share}%`),
         inner = element("i");
       Object.assign(inner.style, {

@@ -16,11 +16,12 @@ from tiny_scene import CONFIG, anomaly, film, save_frames
 from anomaly_detection import (
     explain_anomalies,
     score_anomalies,
+    score_left_out,
     write_report,
 )
 from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation.results import MAIN_NUMBERS
-from exemplar_selection import merge_exemplars, select_exemplars
+from exemplar_selection import merge_exemplars, mine_normal, select_exemplars
 from feature_extraction import extract_features
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
@@ -30,6 +31,7 @@ from vadloc.files.contents import (
     CONTENTS,
     Summary,
 )
+from vadloc.mining import MinedModel
 from vadloc.run import stages
 from vadloc.versions import FUSION, VERSIONS, Part, Version
 
@@ -49,6 +51,8 @@ FILES: dict[str, Find] = {
     "explanations": lambda a: a.explanations("Test0"),
     "frame_labels": lambda a: a.evaluation("frame_labels.json"),
     "summary": lambda a: a.evaluation("summary.json"),
+    "mined": lambda a: mined(a).mined_frames("Test0"),
+    "mined_summary": lambda a: mined(a).mined_summary(),
 }
 KEYS = [(kind, key) for kind in FILES if kind != "scores" for key in CONTENTS[kind].model_fields]
 NEEDED = [(kind, key) for kind, key in KEYS if CONTENTS[kind].model_fields[key].is_required()]
@@ -60,6 +64,11 @@ FUSED = "two_momenta"
 def fused(artifacts: Artifacts) -> Artifacts:
     """The same results, of a version of parts."""
     return replace(artifacts, version=FUSED, _cache={})
+
+
+def mined(artifacts: Artifacts) -> Artifacts:
+    """The same results, after a round of mining."""
+    return replace(artifacts, mined=MinedModel("transductive", round=1), _cache={})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,7 +88,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, _version_of_parts: None)
     save_frames(folder / "Test" / "Test0", film(seed=10, anomaly_column=10))
     rows = [f"{f + 1:03d}.png 0 {x} {y} 10 10\n" for f, x, y in anomaly(10)]
     (folder / "Test" / "Test0" / "Test0_gt.txt").write_text("".join(rows))
-    (folder / "a.toml").write_text(f"{CONFIG}[alarms]\nthreshold = 0.3\n")
+    (folder / "a.toml").write_text(f"{CONFIG}[alarms]\nthreshold = 0.3\n[mining]\nleast_run = 2\n")
     config = load_config(folder / "a.toml")
     made = Artifacts(config, folder / "results", folder)
     for stage in [*stages(made), calibration.STAGE]:
@@ -89,6 +98,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, _version_of_parts: None)
     for stage in (extract_features.stage("train"), select_exemplars.STAGE, merge_exemplars.STAGE):
         for unit in stage.units(made):
             stage.run(fused(made), unit)
+    for name in ("Train0", "Train1"):
+        score_left_out.STAGE.run(made, name)
+    mine_normal.STAGE.run(mined(made), "tiny")
     return made
 
 
