@@ -45,6 +45,9 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
             "frame_width_px": sequence.width_px,
             "cell_height_px": regions.stride_px,
             "cell_width_px": regions.stride_px,
+            "detector": work.artifacts.detector_name,
+            "localizes": detector.localizes,
+            **({"indicators": detector.weights} if detector.weights else {}),
         },
     )
     yield scores, score_map

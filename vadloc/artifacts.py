@@ -123,6 +123,24 @@ class Artifacts(Stamps):
             "sightings",
         )
 
+    def model(self) -> Artifact:
+        """The record of the training of networks; it lists the files of their weights.
+
+        Raises:
+            UsageError: The version's detector trains no networks.
+        """
+        if not self.detector.training:
+            raise UsageError(
+                f"version {self.version!r}: its detector {VERSIONS[self.version].detector!r} "
+                "trains no networks"
+            )
+        return Artifact(
+            self._versioned("models", "training.json"),
+            self._trained_stamp,
+            self._command("anomaly_detection.train_detector"),
+            "model",
+        )
+
     def scores(self, sequence: str) -> Artifact:
         """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``."""
         return self._scores_file(sequence, "npy")

@@ -77,6 +77,16 @@ class Inputs:
         return detector_of(self.version)
 
     @property
+    def detector_name(self) -> str:
+        """The name of the version's detector in ``DETECTORS``."""
+        return VERSIONS[self.version].detector
+
+    @property
+    def detector_settings(self) -> Any:
+        """The table of the version's detector; only for detectors that are trained."""
+        return self.config.detectors[self.detector_name]
+
+    @property
     def weights(self) -> dict[str, float]:
         """w_k of each component."""
         weights = dict.fromkeys(self.components, 1.0) | dict(VERSIONS[self.version].weights)

@@ -36,6 +36,8 @@ def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
             "exemplar_selection.merge_exemplars",
             *modules,
         ]
+    if detector.training:
+        modules = ["anomaly_detection.train_detector", *modules]
     if config.ground_truths:
         modules.append("evaluation.evaluate_scores")
     if config.alarms.threshold is None:

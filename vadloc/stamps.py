@@ -45,6 +45,7 @@ SCHEMAS = {
     "merged": 2,
     "divisors": 1,
     "sightings": 1,
+    "model": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
@@ -129,19 +130,34 @@ class Stamps(Inputs):
         return _hash("input", self._frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
-        """The stamp of the merged exemplars; without exemplars, of the training sequences."""
+        """The stamp of exemplars or trained networks; without them, of the training sequences."""
         if self.detector.learns_exemplars:
             return self._model_stamp()
+        if self.detector.training:
+            return self._trained_stamp()
         train = self.sequences("train")
         return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
+
+    def _trained_stamp(self) -> str:
+        """The stamp of the networks of a version whose detector is trained."""
+
+        def hashed() -> str:
+            train = self._train_inputs(self.sequences("train"))
+            name, revision, *_ = self._detector_identity()
+            settings = self.detector_settings
+            used = settings.model_dump(exclude=settings.SCORING)
+            return _hash("model", *train, name, revision, used)
+
+        return self._once("trained", hashed)
 
     def _train_inputs(self, train: list[Sequence]) -> list[str]:
         return [self._input_stamp("train", sequence.name) for sequence in train]
 
     def _detector_identity(self) -> list[Any]:
-        """Name and revision of the detector; empty for ``exemplars``, so that old results fit."""
+        """Name, revision and settings; empty for ``exemplars``, so that old results fit."""
         name = VERSIONS[self.version].detector
-        return [] if name == EXEMPLARS else [name, self.detector.revision]
+        settings = [self.detector_settings.model_dump()] if self.detector.settings else []
+        return [] if name == EXEMPLARS else [name, self.detector.revision, *settings]
 
     def _scales_stamp(self) -> str:
         def hashed() -> str:

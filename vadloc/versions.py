@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vadloc.config_table import ConfigTable
+from vadloc.detector_settings import Mlad, PseudoAnomalies, TrainedDetector
 from vadloc.errors import UsageError
 from vadloc.feature_settings import (
     AppearanceFeatures,
@@ -136,12 +137,17 @@ class DetectorEntry:
         revision: Raise it whenever the detector's scores change, so that stored scores count as
             stale. It has no effect for ``exemplars``, which uses the numbers of ``SCHEMAS`` in
             ``vadloc.stamps``.
+        training: The module that trains its networks before anything is scored; see
+            ``anomaly_detection.training.tasks``. Without it, no networks are trained.
+        settings: The model of its table ``[detectors.<name>]``; only with ``training``.
     """
 
     module: str
     reads: Literal["features", "frames"]
     learns_exemplars: bool = False
     revision: int = 1
+    training: str = ""
+    settings: type[TrainedDetector] | None = None
 
 
 EXEMPLARS: Final = "exemplars"
@@ -156,6 +162,18 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
     ),
     FUSION: DetectorEntry(
         "anomaly_detection.detectors.fusion", reads="features", learns_exemplars=True
+    ),
+    "pseudo_anomalies": DetectorEntry(
+        "anomaly_detection.detectors.pseudo_anomalies",
+        reads="frames",
+        training="anomaly_detection.training.pseudo_anomalies",
+        settings=PseudoAnomalies,
+    ),
+    "mlad": DetectorEntry(
+        "anomaly_detection.detectors.mlad",
+        reads="frames",
+        training="anomaly_detection.training.mlad",
+        settings=Mlad,
     ),
 }
 """The detectors by name."""
@@ -218,6 +236,8 @@ VERSIONS: Final[dict[str, Version]] = {
             Part("still", least_divisor=0.2),
         ),
     ),
+    "pseudo_anomalies": Version(detector="pseudo_anomalies"),
+    "mlad": Version(detector="mlad"),
 }
 """The versions by name; ``appearance_motion`` is EVAL."""
 

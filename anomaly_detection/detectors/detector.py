@@ -99,6 +99,16 @@ class Detector(Protocol):
     A class that derives from this one inherits all methods but ``start_stream``.
     """
 
+    @property
+    def localizes(self) -> bool:
+        """Whether cells of a frame may have different scores; if not, only frames are evaluated."""
+        return True
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the indicators whose sum the score is; empty if there are none."""
+        return {}
+
     def start_stream(self, grid: RegionGrid) -> ScoreStream:
         """Begin to score a sequence step by step.
 

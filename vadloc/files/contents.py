@@ -158,8 +158,36 @@ class Sightings(Content):
         return self
 
 
+class TrainedNetwork(Content):
+    """The training of one network."""
+
+    parameters: Count
+    steps: Count
+    best_step: Count
+    held_out_loss: NotNegative
+    curve: list[dict[str, Number]]
+
+
+class TrainedModel(Content):
+    """The record of a training, see ``anomaly_detection.train_detector``."""
+
+    detector: str
+    held_out: Names
+    described: dict[str, Any]
+    networks: Annotated[dict[str, TrainedNetwork], Field(min_length=1)]
+    scales: dict[str, dict[str, NotNegative]]
+    files: dict[str, str]
+
+
 class ScoreDetails(Content):
-    """Frame size, cell size and duration of a score map."""
+    """Frame size, cell size and duration of a score map, and what made it.
+
+    ``localizes`` is false if all cells of a frame have the same score.
+    """
+
+    detector: str | None = None
+    localizes: bool = True
+    indicators: dict[str, NotNegative] | None = None
 
     frame_height_px: Side
     frame_width_px: Side
@@ -359,6 +387,7 @@ CONTENTS: dict[str, Any] = {
     "merged": ExemplarFile,
     "divisors": Divisors,
     "sightings": Sightings,
+    "model": TrainedModel,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,

@@ -1,0 +1,1 @@
+"""The training of detectors whose networks learn normal video; ``tasks`` says what one consists of."""
