@@ -141,6 +141,24 @@ class Artifacts(Stamps):
             "model",
         )
 
+    def pseudo_anomalies(self, sequence: str) -> Artifact:
+        """Pseudo-anomalies in one training sequence, the same for all versions."""
+        return Artifact(
+            self.folder / "pseudo_anomalies" / f"{sequence}.joblib",
+            partial(self._pseudo_anomalies_stamp, sequence),
+            self._command("feature_extraction.make_pseudo_anomalies", "--sequence", sequence),
+            "pseudo_anomalies",
+        )
+
+    def quality(self) -> Artifact:
+        """Which pseudo-anomalies the version finds at its alarm threshold."""
+        return Artifact(
+            self._versioned("quality", "quality.json"),
+            self._quality_stamp,
+            self._command("anomaly_detection.estimate_quality", *self.alarm_options),
+            "quality",
+        )
+
     def scores(self, sequence: str) -> Artifact:
         """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``."""
         return self._scores_file(sequence, "npy")
@@ -276,10 +294,11 @@ class Artifacts(Stamps):
             )
 
     def _scores_file(self, sequence: str, suffix: str) -> Artifact:
+        name = "combine_scores" if self.members else "score_anomalies"
         return Artifact(
             self._versioned("scores", f"{sequence}.{suffix}"),
             partial(self._scores_stamp, sequence),
-            self._command("anomaly_detection.score_anomalies", "--sequence", sequence),
+            self._command(f"anomaly_detection.{name}", "--sequence", sequence),
             "scores" if suffix == "npy" else "score_details",
         )
 

@@ -19,6 +19,7 @@ from pydantic_core import PydanticKnownError
 from vadloc.annotations import MODULES
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError, one_line
+from vadloc.pseudo_settings import PseudoAnomalyVideo
 from vadloc.versions import DETECTORS, EXTRACTORS, VERSIONS, all_components
 
 
@@ -274,6 +275,7 @@ class Config(ConfigTable):
     regions: Regions
     features: Features = Field(default_factory=lambda: Features.model_validate({}))
     detectors: DetectorTables = Field(default_factory=lambda: DetectorTables.model_validate({}))
+    pseudo_anomalies: PseudoAnomalyVideo = PseudoAnomalyVideo()
     distance: Distance = Distance()
     exemplars: Exemplars = Exemplars()
     scoring: Scoring = Scoring()

@@ -65,6 +65,16 @@ class Inputs:
             return (self,)
         return self._once("parts", lambda: tuple(self._part(part) for part in parts))
 
+    @property
+    def members(self) -> tuple[Self, ...]:
+        """The versions whose scores this one adds; none for most versions."""
+
+        def made() -> tuple[Self, ...]:
+            names = VERSIONS[self.version].members
+            return tuple(replace(self, version=name, _cache={}) for name in names)
+
+        return self._once("members", made)
+
     def _part(self, part: Part) -> Self:
         """The same config and data for a part of the version."""
         scoring = self.config.scoring.model_copy(update={"neighbourhood": part.neighbourhood})

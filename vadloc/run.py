@@ -12,6 +12,7 @@ from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifacts
 from vadloc.checks.unread import log_unread
 from vadloc.console import CommandParser
+from vadloc.member_stages import of_member
 from vadloc.process import emit, exit_status
 from vadloc.stage import RunOptions, Stage, run_units
 
@@ -22,27 +23,47 @@ def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
     """The stages of a version on a dataset, in the order of the data.
 
     A detector that reads frames needs no features, and a detector without exemplars needs no
-    selection. Without ground truth there is no evaluation.
+    selection. Without ground truth there is no evaluation. The members of a combined version come
+    first, with all stages up to their scores and their calibration.
     """
-    config, detector = artifacts.config, artifacts.detector
+    found = [
+        of_member(stage, number)
+        for number, member in enumerate(artifacts.members)
+        for stage in [*_to_scores(member, device), _calibration()]
+    ]
+    found += _to_scores(artifacts, device)
+    modules = []
+    if artifacts.config.ground_truths:
+        modules.append("evaluation.evaluate_scores")
+    found += [importlib.import_module(module).STAGE for module in modules]
+    if artifacts.config.alarms.threshold is None:
+        found.append(_calibration())
+    modules = ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
+    return found + [importlib.import_module(module).STAGE for module in modules]
+
+
+def _calibration() -> Stage:
+    stage: Stage = importlib.import_module(
+        "anomaly_detection.calibration.calibrate_threshold"
+    ).STAGE
+    return stage
+
+
+def _to_scores(artifacts: Artifacts, device: str) -> list[Stage]:
+    """The stages of a version up to its scores."""
+    detector = artifacts.detector
     found: list[Stage] = []
     if detector.reads == "features":
         extract = importlib.import_module("feature_extraction.extract_features")
         found += [extract.stage(split, device=device) for split in ("train", "test")]
-    modules = ["anomaly_detection.score_anomalies"]
+    modules = []
     if detector.learns_exemplars:
-        modules = [
-            "exemplar_selection.select_exemplars",
-            "exemplar_selection.merge_exemplars",
-            *modules,
-        ]
+        modules = ["exemplar_selection.select_exemplars", "exemplar_selection.merge_exemplars"]
     if detector.training:
-        modules = ["anomaly_detection.train_detector", *modules]
-    if config.ground_truths:
-        modules.append("evaluation.evaluate_scores")
-    if config.alarms.threshold is None:
-        modules.append("anomaly_detection.calibration.calibrate_threshold")
-    modules += ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
+        train = importlib.import_module("anomaly_detection.train_detector")
+        found.append(train.stage(device))
+    combines = "combine_scores" if artifacts.members else "score_anomalies"
+    modules.append(f"anomaly_detection.{combines}")
     return found + [importlib.import_module(module).STAGE for module in modules]
 
 

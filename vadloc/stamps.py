@@ -46,6 +46,8 @@ SCHEMAS = {
     "divisors": 1,
     "sightings": 1,
     "model": 1,
+    "pseudo_anomalies": 1,
+    "quality": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
@@ -124,6 +126,8 @@ class Stamps(Inputs):
 
     def _input_stamp(self, split: Split, sequence: str) -> str:
         """The stamp of the detector's input for a sequence."""
+        if self.detector.reads == "versions":
+            return _hash("input", *(m._input_stamp(split, sequence) for m in self.members))
         if self.detector.reads == "features":
             return self._all_features_stamp(split, sequence)
         tables = self.config.camera, self.config.regions
@@ -135,6 +139,8 @@ class Stamps(Inputs):
             return self._model_stamp()
         if self.detector.training:
             return self._trained_stamp()
+        if self.members:
+            return self._members_stamp()
         train = self.sequences("train")
         return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
 
@@ -149,6 +155,23 @@ class Stamps(Inputs):
             return _hash("model", *train, name, revision, used)
 
         return self._once("trained", hashed)
+
+    def _members_stamp(self) -> str:
+        """The stamp of the divisors of a combined version, which come from calibrations."""
+        connectivity = self.config.evaluation.connectivity
+        learned = [(m._learned_stamp(), m._detector_identity()) for m in self.members]
+        return _hash("combined", learned, connectivity, self.config.scoring)
+
+    def _pseudo_anomalies_stamp(self, sequence: str) -> str:
+        tables = self.config.camera, self.config.regions, self.config.pseudo_anomalies
+        return _hash("pseudo_anomalies", self._frames_stamp("train", sequence), *tables)
+
+    def _quality_stamp(self) -> str:
+        inputs = self._learned_stamp(), self.config.scoring, self.config.alarms
+        identity = self._detector_identity()
+        pseudo = [self._pseudo_anomalies_stamp(s.name) for s in self.sequences("train")]
+        connectivity = self.config.evaluation.connectivity
+        return _hash("quality", *inputs, *identity, *pseudo, connectivity)
 
     def _train_inputs(self, train: list[Sequence]) -> list[str]:
         return [self._input_stamp("train", sequence.name) for sequence in train]

@@ -130,8 +130,8 @@ class DetectorEntry:
 
     Attributes:
         module: The module of the detector, imported when the detector is first used.
-        reads: The input of the detector: the ``features`` of the version's components, or the
-            ``frames``.
+        reads: The input of the detector: the ``features`` of the version's components, the
+            ``frames``, or the scores of other ``versions``.
         learns_exemplars: Whether it uses the exemplars of the training sequences. Then these are
             selected and merged before anything is scored, and scores depend on them.
         revision: Raise it whenever the detector's scores change, so that stored scores count as
@@ -143,7 +143,7 @@ class DetectorEntry:
     """
 
     module: str
-    reads: Literal["features", "frames"]
+    reads: Literal["features", "frames", "versions"]
     learns_exemplars: bool = False
     revision: int = 1
     training: str = ""
@@ -155,6 +155,9 @@ EXEMPLARS: Final = "exemplars"
 
 FUSION: Final = "fusion"
 """The detector that adds the distances of several versions."""
+
+COMBINED: Final = "combined"
+"""The detector that adds the scores of several versions."""
 
 DETECTORS: Final[dict[str, DetectorEntry]] = {
     EXEMPLARS: DetectorEntry(
@@ -175,6 +178,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         training="anomaly_detection.training.mlad",
         settings=Mlad,
     ),
+    COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions"),
 }
 """The detectors by name."""
 
@@ -211,12 +215,14 @@ class Version:
         weights: w_k of the components for which it is not 1; benchmarks/DECISIONS.md says how they
             were chosen.
         parts: The versions whose distances the detector ``fusion`` adds.
+        members: The versions whose scores the detector ``combined`` adds; none is itself combined.
     """
 
     components: tuple[str, ...] = ()
     detector: str = EXEMPLARS
     weights: Mapping[str, float] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 VERSIONS: Final[dict[str, Version]] = {
@@ -238,6 +244,9 @@ VERSIONS: Final[dict[str, Version]] = {
     ),
     "pseudo_anomalies": Version(detector="pseudo_anomalies"),
     "mlad": Version(detector="mlad"),
+    "fused_pseudo": Version(detector=COMBINED, members=("fused", "pseudo_anomalies")),
+    "fused_mlad": Version(detector=COMBINED, members=("fused", "mlad")),
+    "fused_networks": Version(detector=COMBINED, members=("fused", "pseudo_anomalies", "mlad")),
 }
 """The versions by name; ``appearance_motion`` is EVAL."""
 

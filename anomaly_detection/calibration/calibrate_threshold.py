@@ -96,6 +96,9 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
 
 def calibration_sequences(artifacts: Artifacts) -> list[str]:
     """The training sequences whose false alarms are counted: those that can be left out."""
+    if artifacts.members:
+        of_members = [calibration_sequences(member) for member in artifacts.members]
+        return [name for name in of_members[0] if all(name in names for names in of_members)]
     if artifacts.detector.training:
         from anomaly_detection.detectors.held_out import held_out_names
 
@@ -103,9 +106,15 @@ def calibration_sequences(artifacts: Artifacts) -> list[str]:
     return [sequence.name for sequence in artifacts.sequences("train")]
 
 
-def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
-    """Count the false alarms of all training sequences, unless the config has a threshold."""
-    if artifacts.config.alarms.threshold is None:
+def calibrate(artifacts: Artifacts, *, overwrite: bool = False, always: bool = False) -> None:
+    """Count the false alarms of all training sequences, unless the config has a threshold.
+
+    Args:
+        artifacts: The results.
+        overwrite: Replace stale counts.
+        always: Count them even if the config has a threshold.
+    """
+    if artifacts.config.alarms.threshold is None or always:
         for sequence in calibration_sequences(artifacts):
             STAGE.run(artifacts, sequence, overwrite=overwrite)
 

@@ -179,6 +179,37 @@ class TrainedModel(Content):
     files: dict[str, str]
 
 
+class PseudoAnomaly(Content):
+    """A pseudo-anomaly in a training sequence."""
+
+    kind: str
+    step: Count
+    first_frame: Index
+    frames: Count
+    is_moving: bool
+    redrawn: Annotated[int, Field(ge=0)]
+    area_px: NotNegative
+    size: str
+    mask_shape: list[Count]
+    mask_bits: Annotated[Any, Array("uint8", "_")]
+
+
+class PseudoAnomalyFile(Content):
+    """The pseudo-anomalies of a training sequence."""
+
+    sequence: str
+    made: list[PseudoAnomaly]
+
+
+class Quality(Content):
+    """Which pseudo-anomalies a version finds, see ``anomaly_detection.estimate_quality``."""
+
+    threshold: Number
+    tried: list[dict[str, Any]]
+    found: dict[str, dict[str, Index]]
+    auc: Share | None
+
+
 class ScoreDetails(Content):
     """Frame size, cell size and duration of a score map, and what made it.
 
@@ -388,6 +419,8 @@ CONTENTS: dict[str, Any] = {
     "divisors": Divisors,
     "sightings": Sightings,
     "model": TrainedModel,
+    "pseudo_anomalies": PseudoAnomalyFile,
+    "quality": Quality,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,
