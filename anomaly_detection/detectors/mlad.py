@@ -9,22 +9,12 @@ What differs from the paper: the flow is OpenCV's DIS and leads to the frame, no
 errors are divided by what held-out training video reaches, not by the maximum of the test video.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.detectors.error_cells import block_means, pixels_to_cells
+from anomaly_detection.detectors.error_cells import block_means, flows_to_cells, pixels_to_cells
 from anomaly_detection.detectors.event_filter import EventFilter
-from anomaly_detection.detectors.pseudo_anomalies import flows_to_expectation
-from anomaly_detection.detectors.trained import (
-    Expectation,
-    Maps,
-    Model,
-    NetworkDetector,
-    Place,
-    load_model,
-)
+from anomaly_detection.detectors.trained import MOTION, Maps, Model, NetworkDetector, load_model
 from feature_extraction.footage import Reducer, Seen, flow_to_input, frames_to_input
 from feature_extraction.translation_graph import Translate, translation
 from vadloc.artifacts import Artifacts
@@ -32,6 +22,7 @@ from vadloc.detector_settings import Mlad
 from vadloc.regions import RegionGrid
 
 FORMS = ("maps",)
+Pictures = dict[str, NDArray[np.float32]]
 NETWORKS = "flow", "frame"
 """What each network predicts; the other one is its input."""
 
@@ -67,10 +58,12 @@ class MladDetector(NetworkDetector):
         total = 1 + self.settings.flow_weight
         return {"flow": self.settings.flow_weight / total, "frame": 1 / total}
 
-    def start_indicators(self, grid: RegionGrid, form: str) -> "PictureStream":
+    def start_indicators(
+        self, grid: RegionGrid, form: str, *, motion: bool = False
+    ) -> "PictureStream":
         """See `NetworkDetector.start_indicators`."""
         del form
-        return PictureStream(self, grid)
+        return PictureStream(self, grid, motion=motion)
 
     def finishing(self, grid: RegionGrid) -> EventFilter:
         """See `NetworkDetector.finishing`."""
@@ -97,7 +90,7 @@ class MladDetector(NetworkDetector):
             }
         return self._functions[size]
 
-    def predict(self, seen: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
+    def predict(self, seen: Seen) -> tuple[Pictures, Pictures]:
         """What was seen, and what the networks predict.
 
         Returns:
@@ -117,24 +110,6 @@ class MladDetector(NetworkDetector):
         made = {n: functions[n](padded[other[n]][None])[0, :, :height, :width] for n in NETWORKS}
         return target, made
 
-    def errors(self, seen: Seen) -> NDArray[np.float32]:
-        """Absolute errors of both predictions, ``(2, height, width)``; 0 where nothing moves."""
-        target, made = self.predict(seen)
-        errors = np.stack([np.abs(made[n] - target[n]).mean(axis=0) for n in NETWORKS])
-        speed = np.sqrt((seen.flow.astype(np.float32) ** 2).sum(axis=0))
-        return np.where(speed > self.settings.still_px_per_frame, errors, np.float32(0))
-
-    def expectation(self, frames: list[NDArray[np.uint8]], place: Place) -> Expectation:
-        """See `NetworkDetector.expectation`."""
-        reducer = Reducer(place.grid, self.settings)
-        seen = [one for rgb in frames for one in reducer.push(rgb)] + reducer.finish()
-        target, made = self.predict(seen[place.frame])
-        rows, columns = place.slices(*seen[0].frame.shape)
-        limit_px = self.model.described["flow_limit_px"]
-        return flows_to_expectation(
-            target["flow"][:2, rows, columns] * limit_px, made["flow"][:2, rows, columns] * limit_px
-        )
-
 
 class PictureStream:
     """Indicators of frames, one after the other.
@@ -142,10 +117,11 @@ class PictureStream:
     Args:
         detector: With its networks.
         grid: Regions and cells of the frames.
+        motion: As in `NetworkDetector.start_indicators`.
     """
 
-    def __init__(self, detector: MladDetector, grid: RegionGrid) -> None:
-        self._detector, self._grid = detector, grid
+    def __init__(self, detector: MladDetector, grid: RegionGrid, *, motion: bool) -> None:
+        self._detector, self._grid, self._motion = detector, grid, motion
         self._reducer = Reducer(grid, detector.settings)
 
     def push(self, rgb: NDArray[np.uint8]) -> Maps:
@@ -157,9 +133,21 @@ class PictureStream:
         return self._maps(self._reducer.finish())
 
     def _maps(self, seen: list[Seen]) -> Maps:
-        block_px = self._detector.settings.block_px
-        maps = np.zeros((len(NETWORKS), len(seen), *self._grid.cells), np.float32)
+        rows = len(NETWORKS) + (MOTION if self._motion else 0)
+        maps = np.zeros((rows, len(seen), *self._grid.cells), np.float32)
         for i, one in enumerate(seen):
-            blocks = block_means(self._detector.errors(one), block_px)
-            maps[:, i] = pixels_to_cells(blocks, self._grid)
+            target, made = self._detector.predict(one)
+            maps[: len(NETWORKS), i] = self._errors(one, target, made)
+            if self._motion:
+                limit_px = self._detector.model.described["flow_limit_px"]
+                flows = [of["flow"][:2, None] * limit_px for of in (target, made)]
+                maps[len(NETWORKS) :, i] = flows_to_cells(flows[0], flows[1], self._grid)[:, 0]
         return maps
+
+    def _errors(self, seen: Seen, target: Pictures, made: Pictures) -> NDArray[np.float32]:
+        """Absolute errors of both predictions in cells; pixels where nothing moves have none."""
+        settings = self._detector.settings
+        errors = np.stack([np.abs(made[n] - target[n]).mean(axis=0) for n in NETWORKS])
+        speed = np.sqrt((seen.flow.astype(np.float32) ** 2).sum(axis=0))
+        errors = np.where(speed > settings.still_px_per_frame, errors, np.float32(0))
+        return pixels_to_cells(block_means(errors, settings.block_px), self._grid)

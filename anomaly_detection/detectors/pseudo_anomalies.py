@@ -12,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.detectors.detector import Scores
-from anomaly_detection.detectors.error_cells import block_means, frames_to_cells, pixels_to_cells
+from anomaly_detection.detectors.error_cells import (
+    block_means,
+    flows_to_cells,
+    frames_to_cells,
+    pixels_to_cells,
+)
 from anomaly_detection.detectors.trained import (
-    Expectation,
+    MOTION,
     Finishing,
     Maps,
     Model,
     NetworkDetector,
-    Place,
     load_model,
 )
 from feature_extraction.autoencoder3d_graph import Apply, autoencoder
@@ -73,11 +77,6 @@ class PseudoAnomalyDetector(NetworkDetector):
         return self.settings.form == "maps"
 
     @property
-    def context_frames(self) -> int:
-        """See `NetworkDetector.context_frames`."""
-        return self.settings.clip_frames
-
-    @property
     def form(self) -> str:
         """See `NetworkDetector.form`."""
         return self.settings.form
@@ -89,9 +88,11 @@ class PseudoAnomalyDetector(NetworkDetector):
             return dict.fromkeys(NETWORKS, 1 / len(NETWORKS))
         return dict(zip(NETWORKS, PUBLISHED_WEIGHTS[self.settings.weights], strict=False))
 
-    def start_indicators(self, grid: RegionGrid, form: str) -> "ClipStream":
+    def start_indicators(
+        self, grid: RegionGrid, form: str, *, motion: bool = False
+    ) -> "ClipStream":
         """See `NetworkDetector.start_indicators`."""
-        return ClipStream(self, grid, form)
+        return ClipStream(self, grid, form, motion=motion)
 
     def combine(self, maps: Maps) -> Scores:
         """See `NetworkDetector.combine`; with min-max, `VideoMinMax` makes the scores later."""
@@ -145,34 +146,6 @@ class PseudoAnomalyDetector(NetworkDetector):
         made = {n: functions[n](clip[None])[0, ..., :height, :width] for n, clip in padded.items()}
         return given, made
 
-    def expectation(self, frames: list[NDArray[np.uint8]], place: Place) -> Expectation:
-        """See `NetworkDetector.expectation`."""
-        reducer = Reducer(place.grid, self.settings)
-        seen = [one for rgb in frames for one in reducer.push(rgb)] + reducer.finish()
-        index = extend(len(seen), self.settings.clip_frames)
-        given, made = self.reconstruct([seen[i] for i in index])
-        rows, columns = place.slices(*seen[0].frame.shape)
-        limit_px = self.model.described["flow_limit_px"]
-        return flows_to_expectation(
-            given["motion"][:2, place.frame, rows, columns] * limit_px,
-            made["motion"][:2, place.frame, rows, columns] * limit_px,
-        )
-
-
-def flows_to_expectation(
-    seen: NDArray[np.float32], expected: NDArray[np.float32]
-) -> Expectation:
-    """The mean flow of a place, where pixels count by their seen speed.
-
-    Args:
-        seen: ``(2, height, width)`` in px/frame.
-        expected: The same in a network's output.
-    """
-    weight = np.sqrt((seen**2).sum(axis=0)) + 1e-3
-    means = [(flow * weight).sum(axis=(1, 2)) / weight.sum() for flow in (seen, expected)]
-    pairs = [(float(mean[0]), float(mean[1])) for mean in means]
-    return Expectation(pairs[0], pairs[1])
-
 
 class ClipStream:
     """Indicators of frames: the mean of the errors in all clips that hold a frame.
@@ -184,9 +157,12 @@ class ClipStream:
         detector: With its networks.
         grid: Regions and cells of the frames.
         form: ``maps`` or ``published``.
+        motion: As in `NetworkDetector.start_indicators`.
     """
 
-    def __init__(self, detector: PseudoAnomalyDetector, grid: RegionGrid, form: str) -> None:
+    def __init__(
+        self, detector: PseudoAnomalyDetector, grid: RegionGrid, form: str, *, motion: bool
+    ) -> None:
         self._detector, self._grid, self._form = detector, grid, form
         self._reducer = Reducer(grid, detector.settings)
         self._length, self._stride = detector.settings.clip_frames, detector.settings.clip_stride
@@ -194,7 +170,9 @@ class ClipStream:
         self._end = 0  # frames that have come
         self._next = 0  # first frame of the next clip
         self._final = 0  # frames whose maps were returned
-        self._sums = np.zeros((len(NETWORKS), 0, *grid.cells), np.float64)
+        self._motion = motion
+        self._rows = len(NETWORKS) + (MOTION if motion else 0)
+        self._sums = np.zeros((self._rows, 0, *grid.cells), np.float64)
         self._counts = np.zeros(0, np.int64)
 
     def push(self, rgb: NDArray[np.uint8]) -> Maps:
@@ -216,7 +194,7 @@ class ClipStream:
     def _take(self, seen: list[Seen]) -> None:
         self._seen = (self._seen + seen)[-2 * self._length :]
         self._end += len(seen)
-        more = np.zeros((len(NETWORKS), len(seen), *self._grid.cells))
+        more = np.zeros((self._rows, len(seen), *self._grid.cells))
         self._sums = np.concatenate([self._sums, more], axis=1)
         self._counts = np.concatenate([self._counts, np.zeros(len(seen), np.int64)])
 
@@ -231,6 +209,10 @@ class ClipStream:
         for number, name in enumerate(NETWORKS):
             errors = ((made[name] - given[name]) ** 2).mean(axis=0)
             self._sums[number, rows] += self._cells(errors[new])
+        if self._motion:
+            limit_px = self._detector.model.described["flow_limit_px"]
+            flows = [clip["motion"][:2, new] * limit_px for clip in (given, made)]
+            self._sums[len(NETWORKS) :, rows] += flows_to_cells(flows[0], flows[1], self._grid)
         self._counts[rows] += 1
 
     def _cells(self, errors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -49,17 +49,9 @@ class Model:
     networks: Mapping[str, NetworkWeights]
 
 
-@dataclass(frozen=True)
-class Expectation:
-    """Motion at a place, as it was and as a network expected it.
-
-    Attributes:
-        seen_px_per_frame: Mean flow of the place, to the right and down, in px/frame.
-        expected_px_per_frame: The same in the network's output.
-    """
-
-    seen_px_per_frame: tuple[float, float]
-    expected_px_per_frame: tuple[float, float]
+MOTION = 4
+"""Rows of motion that a stream may add: seen to the right and down, expected to the right and down,
+each in px/frame of the video."""
 
 
 class IndicatorStream(Protocol):
@@ -88,7 +80,7 @@ class NetworkDetector(Detector, ABC):
         self.settings = artifacts.detector_settings
         self.model = model
         self.device = device_of("auto")
-        self._maps: tuple[str, Maps] | None = None
+        self._maps: tuple[str, Maps, Maps] | None = None
 
     @property
     def localizes(self) -> bool:
@@ -101,22 +93,21 @@ class NetworkDetector(Detector, ABC):
         """The weight of each indicator in the score."""
 
     @property
-    def context_frames(self) -> int:
-        """Frames around a frame that its indicators depend on."""
-        return 2
-
-    @property
     def form(self) -> str:
         """The form of scores, a key of the model's scales."""
         return "maps"
 
     @abstractmethod
-    def start_indicators(self, grid: RegionGrid, form: str) -> IndicatorStream:
-        """Begin with the indicators of a sequence, not divided by any scale."""
+    def start_indicators(
+        self, grid: RegionGrid, form: str, *, motion: bool = False
+    ) -> IndicatorStream:
+        """Begin with the indicators of a sequence, not divided by any scale.
 
-    @abstractmethod
-    def expectation(self, frames: list[NDArray[np.uint8]], place: "Place") -> Expectation:
-        """What the network of motion expected at a place, from the frames around it."""
+        Args:
+            grid: Regions and cells of the frames.
+            form: The form of scores.
+            motion: Add the ``MOTION`` rows to the maps.
+        """
 
     def combine(self, maps: Maps) -> Scores:
         """The scores of cells: the weighted sum of the indicators, each in units of its scale."""
@@ -152,14 +143,19 @@ class NetworkDetector(Detector, ABC):
                 finished = [stream.push(frame) for frame in frames]
                 yield cut_input(sequence, part), np.concatenate([*finished, stream.finish()])
 
-    def maps(self, sequence: SequenceInput, grid: RegionGrid) -> Maps:
-        """The indicators of a whole sequence in units of their scales; the last one is kept."""
+    def explained_maps(self, sequence: SequenceInput, grid: RegionGrid) -> tuple[Maps, Maps]:
+        """What explains the scores of a whole sequence; the last sequence is kept.
+
+        Returns:
+            The indicators in units of their scales, and the ``MOTION`` rows.
+        """
         if self._maps is None or self._maps[0] != sequence.sequence:
-            stream = self.start_indicators(grid, self.form)
+            stream = self.start_indicators(grid, self.form, motion=True)
             finished = [stream.push(frame) for frame in sequence.steps()]
             maps = np.concatenate([*finished, stream.finish()], axis=1)
-            self._maps = sequence.sequence, self.relative(maps)
-        return self._maps[1]
+            count = len(self.indicators)
+            self._maps = sequence.sequence, self.relative(maps[:count]), maps[count:]
+        return self._maps[1], self._maps[2]
 
     def explain(
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
@@ -168,32 +164,6 @@ class NetworkDetector(Detector, ABC):
         from anomaly_detection.detectors.network_reason import peak_to_reason
 
         return peak_to_reason(self, detection, sequence, grid)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A cell in one of some consecutive frames.
-
-    Attributes:
-        frame: Number of the frame among them.
-        box_xyxy_px: The cell, in pixels of the video.
-        grid: Cells of the frames.
-    """
-
-    frame: int
-    box_xyxy_px: tuple[int, int, int, int]
-    grid: RegionGrid
-
-    def slices(self, height: int, width: int) -> tuple[slice, slice]:
-        """Rows and columns of the cell in reduced frames of this size, with a margin of a cell."""
-        x0, y0, x1, y1 = self.box_xyxy_px
-        spans = (y0, y1, self.grid.height_px, height), (x0, x1, self.grid.width_px, width)
-        margin = self.grid.stride_px / 2
-        found = []
-        for low, high, length, count in spans:
-            first = max(0, int((low - margin) * count / length))
-            found.append(slice(first, max(first + 1, int(np.ceil((high + margin) * count / length)))))
-        return found[0], found[1]
 
 
 class Finishing:
