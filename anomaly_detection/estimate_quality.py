@@ -172,7 +172,9 @@ def describe(artifacts: Artifacts, _dataset: str) -> str:
     lines = [f"  {'pseudo-anomaly':<18} {'tried':>5} {'found':>5}"]
     for name, counts in content["found"].items():
         lines.append(f"  {name:<18} {counts['tried']:5d} {counts['found']:5d}")
-    lines.append(f"  threshold {content['threshold']:.3f}; AUC with against without {content['auc']:.3f}")
+    lines.append(
+        f"  threshold {content['threshold']:.3f}; AUC with against without {content['auc']:.3f}"
+    )
     return "\n".join(lines)
 
 

@@ -32,13 +32,24 @@ from vadloc.versions import VERSIONS
 METRICS = {
     "frame_roc_auc": "frame-level AUC, all frames together (micro)",
     "frame_macro_roc_auc": "frame-level AUC, mean over sequences (macro)",
+    "frame_eer": "frame-level equal error rate",
+    "pixel_roc_auc": "pixel-level AUC",
+    "dual_pixel_roc_auc": "dual pixel-level AUC",
     "region_roc_auc": "region-based detection criterion (RBDC)",
     "track_roc_auc": "track-based detection criterion (TBDC)",
 }
 """Full names of the numbers in tables, by their names in ``summary.json``."""
 PLACES = ("region_roc_auc", "track_roc_auc")
 HEADER = ("dataset", "metric", "published", "ours", "difference", "frames")
-Metric = Literal["frame_roc_auc", "frame_macro_roc_auc", "region_roc_auc", "track_roc_auc"]
+Metric = Literal[
+    "frame_roc_auc",
+    "frame_macro_roc_auc",
+    "frame_eer",
+    "pixel_roc_auc",
+    "dual_pixel_roc_auc",
+    "region_roc_auc",
+    "track_roc_auc",
+]
 
 
 class _Strict(BaseModel):
@@ -73,6 +84,7 @@ class PublishedTable(_Strict):
         title: Title of the publication.
         citation: Authors, venue and year of the publication.
         rule: The area rule that is closest to that of the publication.
+        version: Our version beside it, unless ``--version`` names one; empty for the config's.
         note: What a reader must know before comparing.
         values: The numbers of the table.
     """
@@ -80,6 +92,7 @@ class PublishedTable(_Strict):
     title: str
     citation: str
     rule: AreaRule
+    version: str = ""
     note: str = ""
     values: list[PublishedValue]
 
@@ -230,13 +243,18 @@ def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
     ours, difference, frames = "not run", "", ""
     if outcome.summary is not None:
         number = outcome.summary[value.metric]
-        basis = outcome.summary["stands_on"][value.metric.split("_")[0]]
+        basis = outcome.summary["stands_on"][_criterion(value.metric)]
         frames = "" if basis is None else str(basis["frames"])
         ours = "undefined" if number is None else f"{100 * number:.2f}"
         difference = "" if number is None else f"{100 * number - value.published_percent:+.2f}"
         if number is not None and _why_not_comparable(value, outcome):
             difference = "not comparable"
     return (value.dataset, METRICS[value.metric], published, ours, difference, frames)
+
+
+def _criterion(metric: str) -> str:
+    """The criterion that a number is of."""
+    return metric.removeprefix("dual_").split("_")[0]
 
 
 def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:
@@ -273,7 +291,7 @@ def main(argv: list[str] | None = None) -> None:
                 configs=args.configs,
                 datasets=args.datasets,
                 results=args.results,
-                version=args.version or "",
+                version=args.version or table.version,
                 jobs=args.jobs,
             )
             for name in dict.fromkeys(value.dataset for value in table.values)
@@ -300,7 +318,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("table", help="name of a table, or a .toml file of that form")
-    add("--version", choices=sorted(VERSIONS), help="default: the config's")
+    add("--version", choices=sorted(VERSIONS), help="default: the table's or the config's")
     add("--results", type=Path, default=Path("results"), help="default: %(default)s")
     add("--datasets", type=Path, default=Path("datasets"),
         help="folder in which the data of the configs lies; default: %(default)s")  # fmt: skip

@@ -6,6 +6,7 @@ space. The row is in the network that the paper builds on (Astrid et al., BMVC 2
 runs as the graph of ``feature_extraction.autoencoder3d_graph``.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,7 +34,7 @@ class Autoencoder3d(nn.Module):
         widths = [pictures, first, second, third, last]
         self.encoder = nn.ModuleList(
             nn.Conv3d(before, after, 3, stride=(1 if i == 0 else 2, 2, 2), padding=1)
-            for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False))
+            for i, (before, after) in enumerate(itertools.pairwise(widths))
         )
         widths = [last, third, second, first, pictures]
         self.decoder = nn.ModuleList(
@@ -45,7 +46,7 @@ class Autoencoder3d(nn.Module):
                 padding=1,
                 output_padding=(0 if i == 3 else 1, 1, 1),
             )
-            for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False))
+            for i, (before, after) in enumerate(itertools.pairwise(widths))
         )
         self.encoder_norms = nn.ModuleList(nn.BatchNorm3d(n) for n in channels)
         self.decoder_norms = nn.ModuleList(nn.BatchNorm3d(n) for n in (third, second, first))

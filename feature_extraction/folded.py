@@ -19,7 +19,9 @@ def folded(layer: Layer, norm: Any = None) -> tuple[NDArray[np.float32], NDArray
     """
     with torch.no_grad():
         weight = layer.weight.double()
-        bias = layer.bias.double() if layer.bias is not None else weight.new_zeros(layer.out_channels)
+        bias = (
+            layer.bias.double() if layer.bias is not None else weight.new_zeros(layer.out_channels)
+        )
         if norm is not None:
             gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
             shape = [1] * weight.ndim

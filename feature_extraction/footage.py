@@ -82,7 +82,9 @@ class Reducer:
     def _resized(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         import cv2
 
-        return np.asarray(cv2.resize(grey, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        return np.asarray(
+            cv2.resize(grey, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8
+        )
 
     def _resized_flow(self, flow: NDArray[np.float32]) -> NDArray[np.float16]:
         import cv2
@@ -159,7 +161,8 @@ def flow_to_input(flow: NDArray[np.floating], limit_px: float) -> NDArray[np.flo
     """
     scaled = flow.astype(np.float32) / limit_px
     speed = np.sqrt((scaled**2).sum(axis=-3, keepdims=True))
-    return np.clip(np.concatenate([scaled, 2 * speed - 1], axis=-3), -1, 1)
+    channels = np.concatenate([scaled, 2 * speed - 1], axis=-3)
+    return np.asarray(np.clip(channels, -1, 1), np.float32)
 
 
 def flow_limit_px(footage: Iterable[Footage], *, still_px: float = 0.3) -> float:

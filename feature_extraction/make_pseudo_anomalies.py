@@ -108,7 +108,9 @@ def preview_row(changed: "Changed") -> Any:
     tiles = [changed.clean[middle], changed.frames[middle]]
     tiles.append(np.repeat(mask[..., None].astype(np.uint8) * 255, 3, axis=2))
     pair = slice(max(0, middle - 1), middle + 1)
-    tiles += [_flow_picture(small_flow(video[pair])[-1]) for video in (changed.clean, changed.frames)]
+    tiles += [
+        _flow_picture(small_flow(video[pair])[-1]) for video in (changed.clean, changed.frames)
+    ]
     height, width = mask.shape
     scale = PREVIEW_SIDE_PX / max(height, width)
     size = round(width * scale), round(height * scale)
@@ -116,7 +118,7 @@ def preview_row(changed: "Changed") -> Any:
 
 
 def _flow_picture(flow: Any) -> Any:
-    """Optical flow ``(2, height, width)`` as a picture: hue is the direction, 8 px/frame is full."""
+    """Flow ``(2, height, width)`` as a picture: hue is the direction, 8 px/frame is brightest."""
     import cv2
     import numpy as np
 

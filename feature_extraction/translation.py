@@ -60,7 +60,9 @@ class UNet(nn.Module):
         """
         maps = [self.encoder[0](pictures)]
         for layer, norm in zip(self.encoder[1:], self.encoder_norms, strict=True):
-            maps.append(norm(layer(nn.functional.leaky_relu(maps[-1], SLOPE))))
+            node = layer(nn.functional.leaky_relu(maps[-1], SLOPE))
+            # A single value cannot be normalised; there pix2pix has no normalisation either.
+            maps.append(node if node[:, 0].numel() == 1 else norm(node))
         node = maps.pop()
         for i, (layer, norm) in enumerate(zip(self.decoder, self.decoder_norms, strict=False)):
             node = norm(layer(nn.functional.relu(node)))
@@ -110,9 +112,7 @@ class PatchDiscriminator(nn.Module):
         return logits
 
 
-def masked_l1(
-    made: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None
-) -> torch.Tensor:
+def masked_l1(made: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Mean absolute error where something is to be learnt (equation 5 of the mining paper).
 
     Args:

@@ -4,7 +4,6 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
-from vadloc.config_table import ConfigTable
 from vadloc.feature_settings import FlowFeatures
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -98,7 +97,7 @@ class PseudoAnomalies(TrainedDetector):
     clip_frames: int = Field(default=16, ge=8, le=64, multiple_of=8)
     clip_stride: int = Field(default=8, ge=1, le=64)
     block_px: int = Field(default=8, ge=1, le=256)
-    steps: int = Field(default=6000, ge=1)
+    steps: int = Field(default=4000, ge=1)
     batch_size: int = Field(default=4, ge=1, le=1024)
     learning_rate: Positive = 1e-3
     appearance_probability: Probability = 0.4

@@ -54,5 +54,3 @@ def of_member(stage: Stage, number: int) -> Stage:
         describe=None,
         conclude=None,
     )
-
-

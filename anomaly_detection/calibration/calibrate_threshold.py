@@ -195,9 +195,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     )
 
 
-STAGE = Stage(
-    COMMAND, outputs, compute, "train", conclude=conclude, chosen=calibration_sequences
-)
+STAGE = Stage(COMMAND, outputs, compute, "train", conclude=conclude, chosen=calibration_sequences)
 
 
 def main(argv: list[str] | None = None) -> None:

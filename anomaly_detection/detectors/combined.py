@@ -41,13 +41,13 @@ def add_scores(scores: Sequence[Scores], divisors: Sequence[float]) -> Scores:
     Raises:
         VadlocError: The shapes differ.
     """
-    if len({of_member.shape for of_member in scores}) > 1:
+    shapes = [of_member.shape for of_member in scores]
+    if len(set(shapes)) > 1:
         raise VadlocError(
-            f"scores of shapes {[of_member.shape for of_member in scores]} cannot be combined; make "
-            "them again with one config"
+            f"scores of shapes {shapes} cannot be combined; make them again with one config"
         )
     squares = [(s.astype(np.float64) / d) ** 2 for s, d in zip(scores, divisors, strict=True)]
-    return np.sqrt(np.sum(squares, axis=0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.sum(squares, axis=0)), np.float32)
 
 
 def highest_to_divisor(highest: Sequence[float]) -> float:

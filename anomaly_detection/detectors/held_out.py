@@ -93,9 +93,7 @@ def held_out_names(artifacts: Artifacts) -> list[str]:
     return [part.sequence for part in training_video(artifacts).held_out]
 
 
-def read_footage(
-    artifacts: Artifacts, parts: list[Part], *, most_frames: int
-) -> Iterator[Footage]:
+def read_footage(artifacts: Artifacts, parts: list[Part], *, most_frames: int) -> Iterator[Footage]:
     """Reduced frames of training video, in stretches.
 
     Args:

@@ -150,8 +150,8 @@ class PseudoAnomalyDetector(NetworkDetector):
 class ClipStream:
     """Indicators of frames: the mean of the errors in all clips that hold a frame.
 
-    Clips begin every ``clip_stride`` frames; the last one ends with the sequence. A sequence that is
-    shorter than a clip runs backwards at its end.
+    Clips begin every ``clip_stride`` frames; the last one ends with the sequence. A sequence that
+    is shorter than a clip runs backwards at its end.
 
     Args:
         detector: With its networks.
@@ -256,9 +256,7 @@ class VideoMinMax(Finishing):
         return np.broadcast_to(scores[:, None, None], (len(scores), *self._grid.cells)).copy()
 
 
-def errors_to_published(
-    errors: NDArray[np.float32], weights: list[float]
-) -> NDArray[np.float32]:
+def errors_to_published(errors: NDArray[np.float32], weights: list[float]) -> NDArray[np.float32]:
     """The aggregate of equation 4 of one video.
 
     Args:
@@ -268,9 +266,9 @@ def errors_to_published(
     Returns:
         ``(frames,)``.
     """
-    errors = errors.astype(np.float64)
-    psnr = 10 * np.log10(PEAK_SQUARED / np.maximum(errors[:, 0], 1e-12))
-    indicators = 1 - _min_max(psnr), _min_max(errors[:, 1])
+    of_frame, of_flow = errors.astype(np.float64).T
+    psnr = 10 * np.log10(PEAK_SQUARED / np.maximum(of_frame, 1e-12))
+    indicators = 1 - _min_max(psnr), _min_max(of_flow)
     total = sum(weight * of for weight, of in zip(weights, indicators, strict=True))
     return np.asarray(total, np.float32)
 
@@ -278,5 +276,3 @@ def errors_to_published(
 def _min_max(values: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
-
-

@@ -1,1 +1,1 @@
-"""The training of detectors whose networks learn normal video; ``tasks`` says what one consists of."""
+"""The training of networks that learn normal video; ``tasks`` says what a training consists of."""

@@ -18,7 +18,7 @@ from vadloc.errors import VadlocError
 logger = logging.getLogger(__name__)
 CURVE_POINTS = 200
 LEAST_VARIANCE = 0.01
-"""Variance of the outputs, as a share of that of the inputs, below which a network has collapsed."""
+"""Variance of the outputs, as a share of the inputs', below which a network has collapsed."""
 PATIENCE = 1.0
 """Share of the steps after which a constant output is an error."""
 

@@ -207,4 +207,5 @@ def _other(name: str) -> str:
 def _first_weights(module: torch.nn.Module) -> None:
     if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
         torch.nn.init.normal_(module.weight, 0, WEIGHT_SPREAD)
-        torch.nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)

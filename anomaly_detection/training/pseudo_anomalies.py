@@ -26,9 +26,7 @@ WARM_UP = 0.05
 LARGEST_GRADIENT = 1.0
 
 
-def make_tasks(
-    data: TrainingData, settings: PseudoAnomalies, *, device: str
-) -> list[NetworkTask]:
+def make_tasks(data: TrainingData, settings: PseudoAnomalies, *, device: str) -> list[NetworkTask]:
     """The autoencoder of frames, then that of optical flow."""
     return [AutoencoderTask(name, data, settings, device=device) for name in NETWORKS]
 
@@ -74,7 +72,9 @@ class AutoencoderTask(NetworkTask):
     def _generator(self, footage: list[Footage], region_px: int) -> Generator:
         settings = self._settings
         source = ClipSource(footage, settings.clip_frames, settings.crop_px)
-        return Generator(source, region_px, inpainter(settings.inpainter, settings.diffusion_folder))
+        return Generator(
+            source, region_px, inpainter(settings.inpainter, settings.diffusion_folder)
+        )
 
     def advance(self) -> dict[str, float]:
         """See `NetworkTask.advance`."""
@@ -85,7 +85,7 @@ class AutoencoderTask(NetworkTask):
             output = self.network(given)
         errors = ((output.float() - target) ** 2).flatten(1).mean(dim=1)
         loss = errors.mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self._optimiser.step()
         self._schedule.step()

@@ -1,4 +1,4 @@
-"""Draws pseudo-anomalies: spatial ones in frames, temporal ones in optical flow or by skipped frames.
+"""Draws pseudo-anomalies: spatial ones in frames, temporal ones in flow or by skipped frames.
 
 Spatial: a mask, at random or of what moves, is filled by an inpainter. Temporal: inside a mask, the
 flow is mixed with flow of another place that is turned and sped up; or frames are skipped, so that
@@ -104,7 +104,9 @@ class Generator:
         other = self.source.cut(self.source.draw(rng)).frames
         if rng.random() < 0.5:
             other = other[:, ::-1] if rng.random() < 0.5 else other[:, :, ::-1]
-        inpaint: Inpaint = (lambda _clip, _mask, foreign: foreign) if kind == "patch" else self.inpaint
+        inpaint: Inpaint = (
+            (lambda _clip, _mask, foreign: foreign) if kind == "patch" else self.inpaint
+        )
         frames = fill(clean.frames, mask, other, inpaint)
         parameters = {"is_moving": float(is_moving)}
         return PseudoAnomaly(kind, clean, Clip(frames, clean.flow), mask, parameters)

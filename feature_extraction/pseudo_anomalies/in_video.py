@@ -5,6 +5,7 @@ every second to fifth frame for a while. What was drawn depends on the seed, the
 number alone.
 """
 
+import itertools
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -159,17 +160,15 @@ def _change(
     part = slice(start, start + window.count)
     flow = small_flow(video[part])
     use: Inpaint = (lambda _clip, _mask, other: other) if window.kind == "patch" else inpaint
-    for redrawn in range(DRAWS):
-        mask = moving_mask(rng, flow, region_px) if rng.random() < 0.5 else None
-        is_moving = mask is not None
-        if mask is None:
-            mask = random_mask(rng, video[part].shape[:3], region_px)
+    for redrawn in range(DRAWS):  # noqa: B007
+        moving = moving_mask(rng, flow, region_px) if rng.random() < 0.5 else None
+        mask = random_mask(rng, video[part].shape[:3], region_px) if moving is None else moving
         filled = video.copy()
         filled[part] = _filled(rng, video[part], mask, region_px, use)
         difference = np.abs(filled[part].astype(np.int16) - video[part])[mask]
         if difference.mean() >= LEAST_CHANGE:
             break
-    return Changed(window, video, filled, mask, is_moving, redrawn)
+    return Changed(window, video, filled, mask, moving is not None, redrawn)
 
 
 def _filled(
@@ -215,7 +214,7 @@ def small_flow(video: Video) -> NDArray[np.float32]:
     engine = flow_engine("balanced")
     greys = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size) for f in video]
     fields = []
-    for before, after in zip(greys, greys[1:], strict=False):
+    for before, after in itertools.pairwise(greys):
         field = cv2.resize(engine.calc(before, after, None), (width, height))
         fields.append(np.moveaxis(field, -1, 0) * np.float32(width / size[0]))
     fields = fields or [np.zeros((2, height, width), np.float32)]

@@ -10,6 +10,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -60,13 +61,15 @@ def _telea(clip: Frames, mask: Mask, _other: Frames) -> Frames:
     import cv2
 
     pairs = zip(clip, mask.astype(np.uint8), strict=True)
-    return np.stack([cv2.inpaint(frame, of_frame, 3, cv2.INPAINT_TELEA) for frame, of_frame in pairs])
+    return np.stack(
+        [cv2.inpaint(frame, of_frame, 3, cv2.INPAINT_TELEA) for frame, of_frame in pairs]
+    )
 
 
 def _check_diffusion(folder: str) -> None:
     if find_spec("diffusers") is None or find_spec("torch") is None:
         raise UsageError(
-            'inpainter = "diffusion" needs diffusers: pip install \'vadloc[diffusion]\' (from the '
+            "inpainter = \"diffusion\" needs diffusers: pip install 'vadloc[diffusion]' (from the "
             "source: pip install '.[diffusion]')"
         )
     if not Path(folder).is_dir():
@@ -78,10 +81,10 @@ def _check_diffusion(folder: str) -> None:
 
 @lru_cache(maxsize=1)
 def _pipeline(folder: str) -> Any:
-    from diffusers import AutoPipelineForInpainting
+    diffusers = import_module("diffusers")  # an optional extra
 
     try:
-        return AutoPipelineForInpainting.from_pretrained(folder, local_files_only=True)
+        return diffusers.AutoPipelineForInpainting.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise VadlocError(
             f"{folder}: no inpainting model that diffusers can read ({one_line(error)})"

@@ -1,6 +1,6 @@
 """Masks of pseudo-anomalies: boxes and strokes at random, or what moves.
 
-All masks are bool ``(frames, height, width)`` of a clip, and cover at least one pixel of each frame.
+All masks are bool ``(frames, height, width)`` of a clip, and cover a pixel of each frame at least.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def random_mask(
     picture = draw(rng, height, width, region_px)
     drift = rng.uniform(-drift_px, drift_px, 2)
     shifts = np.outer(np.arange(count) - count // 2, drift)
-    masks = [_moved(picture, int(round(down)), int(round(right))) for down, right in shifts]
+    masks = [_moved(picture, round(down), round(right)) for down, right in shifts.tolist()]
     return np.stack([mask if mask.any() else picture for mask in masks])
 
 
@@ -93,7 +93,9 @@ def _stroke(rng: np.random.Generator, height: int, width: int, region_px: int) -
     steps = rng.uniform(-0.7, 0.7, (STROKE_CORNERS, 2)) * region_px
     corners = np.concatenate([start[None], start + np.cumsum(steps, axis=0)])
     thick = max(1, round(rng.uniform(0.2, 0.6) * region_px))
-    cv2.polylines(mask, [np.round(corners).astype(np.int32)], isClosed=False, color=1, thickness=thick)
+    cv2.polylines(
+        mask, [np.round(corners).astype(np.int32)], isClosed=False, color=1, thickness=thick
+    )
     mask[round(float(start[1])), round(float(start[0]))] = 1
     return mask.astype(np.bool_)
 

@@ -406,6 +406,7 @@ class Summary(Content):
     areas_by_rule: dict[str, dict[str, float | None]]
     counts: Counts
     part_of: int | None
+    localizes: bool = True
     stands_on: dict[Criterion, Basis | None]
 
 
