@@ -268,7 +268,7 @@ def errors_to_published(errors: NDArray[np.float32], weights: list[float]) -> ND
     """
     of_frame, of_flow = errors.astype(np.float64).T
     psnr = 10 * np.log10(PEAK_SQUARED / np.maximum(of_frame, 1e-12))
-    indicators = 1 - _min_max(psnr), _min_max(of_flow)
+    indicators = _min_max(-psnr), _min_max(of_flow)  # 1 - minmax(P) is minmax(-P)
     total = sum(weight * of for weight, of in zip(weights, indicators, strict=True))
     return np.asarray(total, np.float32)
 
