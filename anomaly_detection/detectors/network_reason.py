@@ -1,12 +1,11 @@
 """The reason of a detection of networks: shares of the indicators, expected and seen motion."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomaly_detection.detectors.detector import Reason
-from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.explanation.detections import Detection
 from vadloc.regions import RegionGrid
-from vadloc.sequence_input import SequenceInput
 
 DIRECTIONS = (
     *("right", "down and right", "down", "down and left"),
@@ -19,27 +18,32 @@ WORDS = {"appearance": "appearance", "motion": "motion", "frame": "appearance", 
 
 
 def peak_to_reason(
-    detector: NetworkDetector, detection: Detection, sequence: SequenceInput, grid: RegionGrid
+    detection: Detection,
+    grid: RegionGrid,
+    *,
+    indicators: dict[str, float],
+    motion: NDArray[np.float32],
+    frames_per_volume: int,
+    frame_count: int,
 ) -> Reason:
     """The reason of a detection.
 
     Args:
-        detector: With its networks.
         detection: A connected part of the score map.
-        sequence: The frames of the sequence.
         grid: Regions and cells of the frames.
+        indicators: Weighted value of each indicator at the peak.
+        motion: Seen to the right and down, expected to the right and down, at the peak, in
+            px/frame.
+        frames_per_volume: T.
+        frame_count: Number of frames of the sequence.
     """
     frame, row, column = detection.peak
-    maps, motion = detector.explained_maps(sequence, grid)
-    names = detector.indicators
-    values = dict(zip(names, maps[:, frame, row, column].tolist(), strict=True))
-    weighted = {name: value * detector.weights[name] for name, value in values.items()}
-    total = sum(weighted.values()) or 1.0
-    shares = {name: round(value / total, 4) for name, value in weighted.items()}
-    right, down, expected_right, expected_down = motion[:, frame, row, column].tolist()
+    total = sum(indicators.values()) or 1.0
+    shares = {name: round(value / total, 4) for name, value in indicators.items()}
+    right, down, expected_right, expected_down = motion.tolist()
     regions = grid.regions_over(row, column)
-    length = min(detector.artifacts.config.regions.frames_per_volume, sequence.frame_count)
-    first = min(max(0, frame - length // 2), sequence.frame_count - length)
+    length = min(frames_per_volume, frame_count)
+    first = min(max(0, frame - length // 2), frame_count - length)
     words = (
         f"{shares_to_words(shares)}; the network that knows normal motion here expects "
         f"{motion_to_words(expected_right, expected_down)}, seen: {motion_to_words(right, down)}"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.detectors.held_out import cut_input, training_video
+from anomaly_detection.detectors.network_reason import peak_to_reason
 from anomaly_detection.explanation.detections import Detection
 from feature_extraction.devices import device_of
 from vadloc.artifacts import Artifacts
@@ -161,9 +162,17 @@ class NetworkDetector(Detector, ABC):
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid
     ) -> Reason | None:
         """By the shares of the indicators at the peak, and expected against seen motion."""
-        from anomaly_detection.detectors.network_reason import peak_to_reason
-
-        return peak_to_reason(self, detection, sequence, grid)
+        maps, motion = self.explained_maps(sequence, grid)
+        at_peak = (slice(None), *detection.peak)
+        values = zip(self.indicators, maps[at_peak].tolist(), strict=True)
+        return peak_to_reason(
+            detection,
+            grid,
+            indicators={name: value * self.weights[name] for name, value in values},
+            motion=motion[at_peak],
+            frames_per_volume=self.artifacts.config.regions.frames_per_volume,
+            frame_count=sequence.frame_count,
+        )
 
 
 class Finishing:

@@ -29,6 +29,12 @@ from vadloc.files.content_fields import (
     Share,
     Side,
 )
+from vadloc.files.model_contents import (
+    PseudoAnomalyFile,
+    Quality,
+    ScoreDetails,
+    TrainedModel,
+)
 from vadloc.files.storage import DamagedFileError
 
 LONGEST_VOLUME = 1000
@@ -156,77 +162,6 @@ class Sightings(Content):
         if (np.diff(self.keys) < 1).any():
             raise ValueError("the keys do not rise")
         return self
-
-
-class TrainedNetwork(Content):
-    """The training of one network."""
-
-    parameters: Count
-    steps: Count
-    best_step: Count
-    held_out_loss: NotNegative
-    curve: list[dict[str, Number]]
-
-
-class TrainedModel(Content):
-    """The record of a training, see ``anomaly_detection.train_detector``."""
-
-    detector: str
-    held_out: Names
-    described: dict[str, Any]
-    networks: Annotated[dict[str, TrainedNetwork], Field(min_length=1)]
-    scales: dict[str, dict[str, NotNegative]]
-    files: dict[str, str]
-
-
-class PseudoAnomaly(Content):
-    """A pseudo-anomaly in a training sequence."""
-
-    kind: str
-    step: Count
-    first_frame: Index
-    frames: Count
-    is_moving: bool
-    redrawn: Annotated[int, Field(ge=0)]
-    area_px: NotNegative
-    size: str
-    mask_shape: list[Count]
-    mask_bits: Annotated[Any, Array("uint8", "_")]
-
-
-class PseudoAnomalyFile(Content):
-    """The pseudo-anomalies of a training sequence."""
-
-    sequence: str
-    made: list[PseudoAnomaly]
-
-
-class Quality(Content):
-    """Which pseudo-anomalies a version finds, see ``anomaly_detection.estimate_quality``."""
-
-    threshold: Number
-    tried: list[dict[str, Any]]
-    found: dict[str, dict[str, Index]]
-    auc: Share | None
-
-
-class ScoreDetails(Content):
-    """Frame size, cell size and duration of a score map, and what made it.
-
-    ``localizes`` is false if all cells of a frame have the same score.
-    """
-
-    detector: str | None = None
-    localizes: bool = True
-    indicators: dict[str, NotNegative] | None = None
-
-    frame_height_px: Side
-    frame_width_px: Side
-    cell_height_px: Side
-    cell_width_px: Side
-    frame_count: Count
-    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
-    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
 class Calibration(Content):
