@@ -186,6 +186,14 @@ class Artifacts(Stamps):
             "explanations",
         )
 
+    def expectations(self, sequence: str) -> Artifact:
+        """The alarms of a test sequence whose expectations are drawn in the picture beside it."""
+        return Artifact(
+            self._versioned("expectations", f"{sequence}.json"),
+            partial(self._explanations_stamp, sequence),
+            self._command("anomaly_detection.show_expectations", "--sequence", sequence),
+        )
+
     def views(self, sequence: str, form: Literal["video", "frames"] = "video") -> Artifact:
         """A test sequence with its scores, detections and sentences drawn on the frames.
 

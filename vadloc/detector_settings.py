@@ -80,9 +80,8 @@ class PseudoAnomalies(TrainedDetector):
         motion_kinds: The pseudo-anomalies of flow.
         inpainter: How masks are filled; see ``feature_extraction.pseudo_anomalies.inpainting``.
         diffusion_folder: Local folder of a diffusion model, for ``inpainter = "diffusion"``.
-        semantic_steps: Steps of the training of the discriminator; 0 for none.
-        weights: Weights of appearance, motion and semantics: ``equal``, or those that the paper
-            gives for a dataset.
+        weights: Weights of appearance and motion: ``equal``, or those that the paper gives for a
+            dataset. Its third weight is that of a discriminator, which is left out here.
         form: ``maps`` scores cells. ``published`` scores whole frames as the paper does.
         normalise: ``train`` divides errors by what held-out video reaches. ``video_minmax`` takes
             smallest and largest score of the test video, as the paper does; it uses the future, and
@@ -108,7 +107,6 @@ class PseudoAnomalies(TrainedDetector):
     motion_kinds: list[Literal["mix", "skip"]] = Field(default=["mix", "skip"], min_length=1)
     inpainter: Inpainter = "patch"
     diffusion_folder: str = ""
-    semantic_steps: int = Field(default=0, ge=0)
     weights: Literal["equal", "ped2", "avenue", "shanghaitech", "ubnormal"] = "equal"
     form: Literal["maps", "published"] = "maps"
     normalise: Literal["train", "video_minmax"] = "train"

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.error_cells import block_means, flows_to_cells, pixels_to_cells
 from anomaly_detection.detectors.event_filter import EventFilter
 from anomaly_detection.detectors.trained import MOTION, Maps, Model, NetworkDetector, load_model
-from feature_extraction.footage import Reducer, Seen, flow_to_input, frames_to_input
+from anomaly_detection.training.tasks import Example, to_examples
+from feature_extraction.footage import Reducer, Seen, flow_to_input, frames_to_input, reduce_frames
 from feature_extraction.translation_graph import Translate, translation
 from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import Mlad
 from vadloc.regions import RegionGrid
+from vadloc.sequence_input import SequenceInput
 
 FORMS = ("maps",)
 Pictures = dict[str, NDArray[np.float32]]
@@ -75,6 +77,16 @@ class MladDetector(NetworkDetector):
             least_lifespan=settings.least_lifespan,
             cap=2 * settings.event_threshold if settings.cap_events else None,
         )
+
+    def pictures(
+        self, sequence: SequenceInput, grid: RegionGrid, frames: list[int]
+    ) -> dict[int, dict[str, Example]]:
+        """See `NetworkDetector.pictures`."""
+        wanted, shown = set(frames), {}
+        for number, seen in enumerate(reduce_frames(sequence.steps(), grid, self.settings)):
+            if number in wanted:
+                shown[number] = to_examples(*self.predict(seen))
+        return shown
 
     def functions(self, height: int, width: int) -> dict[str, Translate]:
         """The generators for frames of a size."""

@@ -8,6 +8,8 @@ The paper scores whole frames (equations 1 to 4 of its supplement, ``form = "pub
 default errors are averaged over blocks instead, so that cells have scores of their own.
 """
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,7 @@ from anomaly_detection.detectors.trained import (
     NetworkDetector,
     load_model,
 )
+from anomaly_detection.training.tasks import Example, to_examples
 from feature_extraction.autoencoder3d_graph import Apply, autoencoder
 from feature_extraction.footage import (
     Reducer,
@@ -33,10 +36,12 @@ from feature_extraction.footage import (
     extend,
     flow_to_input,
     frames_to_input,
+    reduce_frames,
 )
 from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import PUBLISHED_WEIGHTS, PseudoAnomalies
 from vadloc.regions import RegionGrid
+from vadloc.sequence_input import SequenceInput
 
 FORMS = "maps", "published"
 NETWORKS = "appearance", "motion"
@@ -120,6 +125,26 @@ class PseudoAnomalyDetector(NetworkDetector):
                 for name in NETWORKS
             }
         return self._functions[size]
+
+    def pictures(
+        self, sequence: SequenceInput, grid: RegionGrid, frames: list[int]
+    ) -> dict[int, dict[str, Example]]:
+        """See `NetworkDetector.pictures`: the middle of a clip, nearer to its ends at both ends."""
+        length = self.settings.clip_frames
+        firsts = {f: min(max(0, f - length // 2), sequence.frame_count - length) for f in frames}
+        waiting = deque((frame, max(0, first)) for frame, first in firsts.items())
+        clip: deque[Seen] = deque(maxlen=length)
+        shown = {}
+        for number, seen in enumerate(reduce_frames(sequence.steps(), grid, self.settings)):
+            clip.append(seen)
+            is_last = number + 1 == sequence.frame_count
+            while waiting and (number + 1 >= waiting[0][1] + length or is_last):
+                frame, first = waiting.popleft()
+                index = extend(len(clip), length)
+                pair = self.reconstruct([clip[i] for i in index])
+                given, made = ({n: c[:, frame - first] for n, c in of.items()} for of in pair)
+                shown[frame] = to_examples(given, made)
+        return shown
 
     def reconstruct(
         self, seen: list[Seen]

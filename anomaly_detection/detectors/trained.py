@@ -20,6 +20,7 @@ from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.detectors.held_out import cut_input, training_video
 from anomaly_detection.detectors.network_reason import peak_to_reason
 from anomaly_detection.explanation.detections import Detection
+from anomaly_detection.training.tasks import Example
 from feature_extraction.devices import device_of
 from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError
@@ -108,6 +109,21 @@ class NetworkDetector(Detector, ABC):
             grid: Regions and cells of the frames.
             form: The form of scores.
             motion: Add the ``MOTION`` rows to the maps.
+        """
+
+    @abstractmethod
+    def pictures(
+        self, sequence: SequenceInput, grid: RegionGrid, frames: list[int]
+    ) -> dict[int, dict[str, Example]]:
+        """What the networks saw and put out in some frames.
+
+        Args:
+            sequence: The frames of the sequence.
+            grid: Regions and cells of the frames.
+            frames: 0-based frames, ascending.
+
+        Returns:
+            For each frame and network an example of reduced pictures; of flow the speed.
         """
 
     def combine(self, maps: Maps) -> Scores:

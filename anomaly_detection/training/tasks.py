@@ -50,6 +50,18 @@ class Example(NamedTuple):
     error: NDArray[np.float32]
 
 
+def to_examples(
+    given: dict[str, NDArray[np.float32]], made: dict[str, NDArray[np.float32]]
+) -> dict[str, Example]:
+    """Examples of pictures ``(channels, height, width)``, by network; the last channel is shown."""
+    return {
+        name: Example(
+            given[name][-1], made[name][-1], np.abs(made[name] - given[name]).mean(axis=0)
+        )
+        for name in given
+    }
+
+
 class NetworkTask(ABC):
     """The training of one network.
 

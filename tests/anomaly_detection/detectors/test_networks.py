@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_scene import CONFIG, copy_scene, film, save_frames, scene_options
 
 pytest.importorskip("torch")
@@ -18,11 +19,13 @@ from anomaly_detection import (
     combine_scores,
     estimate_quality,
     explain_anomalies,
+    show_expectations,
     train_detector,
 )
 from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.frame_stream import FrameStream
+from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop
 from anomaly_detection.training.pseudo_anomalies import AutoencoderTask
 from anomaly_detection.training.tasks import Example
@@ -160,6 +163,27 @@ def test_reasons_have_shares_and_expected_motion(folder: Path, version: str) -> 
     for detection in content["detections"]:
         assert sum(detection["peak"]["shares"].values()) == pytest.approx(1, abs=1e-3)
         assert "the network that knows normal motion here expects" in detection["sentence"]
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_expectations_are_drawn(folder: Path, version: str) -> None:
+    words = [*options(folder), "--version", version, "--jobs", "1"]
+    show_expectations.main([*words, "--sequence", "Test0"])
+    found = artifacts(folder, version)
+    detections = found.explanations("Test0").load()["detections"]
+    assert found.expectations("Test0").load()["alarms"] == list(range(len(detections)))
+    with Image.open(found.expectations("Test0").path.with_suffix(".png")) as picture:
+        width, height = 3 * (128 + 4) + 4, 96 + 4  # three tiles, and a gap after each network
+        assert picture.size == (2 * width, len(detections) * height)
+    detector = load_detector(found)
+    assert isinstance(detector, NetworkDetector)
+    given = load_input(found, "test", "Test0")
+    shown = detector.pictures(given, given.grid(found.config.regions), [0, 11, 23])
+    assert list(shown) == [0, 11, 23]
+    name = {"mlad": "frame", "pseudo_anomalies": "appearance"}[version]
+    for frame, examples in shown.items():
+        seen = film(seed=10, anomaly_column=10)[frame] / 127.5 - 1
+        np.testing.assert_allclose(examples[name].given, seen, atol=1e-5)
 
 
 @pytest.mark.parametrize("version", NETWORKS)
