@@ -54,12 +54,8 @@ def to_examples(
     given: dict[str, NDArray[np.float32]], made: dict[str, NDArray[np.float32]]
 ) -> dict[str, Example]:
     """Examples of pictures ``(channels, height, width)``, by network; the last channel is shown."""
-    return {
-        name: Example(
-            given[name][-1], made[name][-1], np.abs(made[name] - given[name]).mean(axis=0)
-        )
-        for name in given
-    }
+    errors = {name: np.abs(made[name] - given[name]).mean(axis=0) for name in given}
+    return {name: Example(given[name][-1], made[name][-1], errors[name]) for name in given}
 
 
 class NetworkTask(ABC):
