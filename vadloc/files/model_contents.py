@@ -32,10 +32,9 @@ class TrainedModel(Content):
 
     detector: str
     held_out: Names
-    described: dict[str, Any]
+    described: dict[str, Number | list[Count]]
     networks: Annotated[dict[str, TrainedNetwork], Field(min_length=1)]
     scales: dict[str, dict[str, NotNegative]]
-    files: dict[str, str]
 
 
 class PseudoAnomaly(Content):

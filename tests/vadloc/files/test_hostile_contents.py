@@ -14,6 +14,7 @@ import pytest
 from tiny_scene import CONFIG, anomaly, film, save_frames
 
 from anomaly_detection import (
+    estimate_quality,
     explain_anomalies,
     score_anomalies,
     write_report,
@@ -21,7 +22,7 @@ from anomaly_detection import (
 from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation.results import MAIN_NUMBERS
 from exemplar_selection import merge_exemplars, select_exemplars
-from feature_extraction import extract_features
+from feature_extraction import extract_features, make_pseudo_anomalies
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
@@ -43,6 +44,9 @@ FILES: dict[str, Find] = {
     "merged": lambda a: a.merged(),
     "divisors": lambda a: fused(a).divisors(),
     "sightings": lambda a: fused(a).sightings(),
+    "model": lambda a: trained(a).model(),
+    "pseudo_anomalies": lambda a: a.pseudo_anomalies("Train0"),
+    "quality": lambda a: a.quality(),
     "scores": lambda a: a.scores("Test0"),
     "score_details": lambda a: a.score_details("Test0"),
     "calibration": lambda a: a.calibration("Train0"),
@@ -54,12 +58,37 @@ KEYS = [(kind, key) for kind in FILES if kind != "scores" for key in CONTENTS[ki
 NEEDED = [(kind, key) for kind, key in KEYS if CONTENTS[kind].model_fields[key].is_required()]
 
 
+FLAGS = {"localizes"}
 FUSED = "two_momenta"
 
 
 def fused(artifacts: Artifacts) -> Artifacts:
     """The same results, of a version of parts."""
     return replace(artifacts, version=FUSED, _cache={})
+
+
+def trained(artifacts: Artifacts) -> Artifacts:
+    """The same results, of a version with trained networks."""
+    return replace(artifacts, version="mlad", _cache={})
+
+
+MODEL = {
+    "schema": 1,
+    "detector": "mlad",
+    "held_out": ["Train0"],
+    "described": {"flow_limit_px": 3.0, "layers": 3},
+    "networks": {
+        "flow": {
+            "parameters": 9,
+            "steps": 2,
+            "best_step": 2,
+            "held_out_loss": 0.5,
+            "curve": [{"step": 2, "absolute": 0.5, "held_out": 0.5}],
+        }
+    },
+    "scales": {"maps": {"flow": 0.1, "frame": 0.2}},
+    "files": {},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,6 +118,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, _version_of_parts: None)
     for stage in (extract_features.stage("train"), select_exemplars.STAGE, merge_exemplars.STAGE):
         for unit in stage.units(made):
             stage.run(fused(made), unit)
+    make_pseudo_anomalies.STAGE.run(made, "Train0")
+    estimate_quality.STAGE.run(made, "tiny")
+    trained(made).model().save(MODEL)
     return made
 
 
@@ -142,7 +174,8 @@ def test_a_value_of_another_type_is_named(
     artifacts: Artifacts, replaced: Callable[[str, Any], Artifact], kind: str, key: str
 ) -> None:
     content = content_of(artifacts, kind)
-    for value in (True, [[[1]]], {"a": [1, {"\x1b[2J": 2}]}):
+    of_another_type = "yes" if key in FLAGS else True
+    for value in (of_another_type, [[[1]]], {"a": [1, {"\x1b[2J": 2}]}):
         refused(replaced(kind, {**content, key: value}), key)
 
 
