@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from anomaly_detection import score_anomalies
-from anomaly_detection.calibration.calibrate_threshold import calibrate
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError
 from vadloc.stage import Stage, Work, stage_main
+from vadloc.stamps import SCHEMAS
 from vadloc.versions import VERSIONS
 
 COMMAND = "anomaly_detection.combine_scores"
@@ -38,9 +38,13 @@ def outputs(artifacts: Artifacts, sequence: str) -> list[Artifact]:
 
 
 def prepare(artifacts: Artifacts, *, overwrite: bool) -> None:
-    """Calibrate all members, once for all sequences."""
-    for member in artifacts.members:
-        calibrate(member, overwrite=overwrite, always=True)
+    """Measure, once for all sequences, what each member reaches on normal video."""
+    from anomaly_detection.detectors.combined import CombinedDetector  # --help needs no NumPy
+
+    file = artifacts.member_divisors()
+    if not file.is_done(overwrite=overwrite):
+        measured = CombinedDetector(artifacts).measure_divisors()
+        file.save({"schema": SCHEMAS["member_divisors"], **measured})
 
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:

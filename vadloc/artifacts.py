@@ -141,6 +141,15 @@ class Artifacts(Stamps):
             "model",
         )
 
+    def member_divisors(self) -> Artifact:
+        """What the scores of each member of a combined version reach on normal video."""
+        return Artifact(
+            self._versioned("models", "divisors.json"),
+            self._members_stamp,
+            self._command("anomaly_detection.combine_scores"),
+            "member_divisors",
+        )
+
     def pseudo_anomalies(self, sequence: str) -> Artifact:
         """Pseudo-anomalies in one training sequence, the same for all versions."""
         return Artifact(

@@ -24,12 +24,12 @@ def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
 
     A detector that reads frames needs no features, and a detector without exemplars needs no
     selection. Without ground truth there is no evaluation. The members of a combined version come
-    first, with all stages up to their scores and their calibration.
+    first, with all stages up to their scores.
     """
     found = [
         of_member(stage, number)
         for number, member in enumerate(artifacts.members)
-        for stage in [*_to_scores(member, device), _calibration()]
+        for stage in _to_scores(member, device)
     ]
     found += _to_scores(artifacts, device)
     modules = []

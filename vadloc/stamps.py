@@ -48,6 +48,7 @@ SCHEMAS = {
     "model": 1,
     "pseudo_anomalies": 1,
     "quality": 1,
+    "member_divisors": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
@@ -157,10 +158,9 @@ class Stamps(Inputs):
         return self._once("trained", hashed)
 
     def _members_stamp(self) -> str:
-        """The stamp of the divisors of a combined version, which come from calibrations."""
-        connectivity = self.config.evaluation.connectivity
+        """The stamp of the divisors of a combined version."""
         learned = [(m._learned_stamp(), m._detector_identity()) for m in self.members]
-        return _hash("combined", learned, connectivity, self.config.scoring)
+        return _hash("member_divisors", learned, self.config.scoring)
 
     def _pseudo_anomalies_stamp(self, sequence: str) -> str:
         tables = self.config.camera, self.config.regions, self.config.pseudo_anomalies

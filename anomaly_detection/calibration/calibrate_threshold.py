@@ -106,15 +106,9 @@ def calibration_sequences(artifacts: Artifacts) -> list[str]:
     return [sequence.name for sequence in artifacts.sequences("train")]
 
 
-def calibrate(artifacts: Artifacts, *, overwrite: bool = False, always: bool = False) -> None:
-    """Count the false alarms of all training sequences, unless the config has a threshold.
-
-    Args:
-        artifacts: The results.
-        overwrite: Replace stale counts.
-        always: Count them even if the config has a threshold.
-    """
-    if artifacts.config.alarms.threshold is None or always:
+def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
+    """Count the false alarms of all training sequences, unless the config has a threshold."""
+    if artifacts.config.alarms.threshold is None:
         for sequence in calibration_sequences(artifacts):
             STAGE.run(artifacts, sequence, overwrite=overwrite)
 

@@ -1,8 +1,9 @@
 """The detector of combined versions: adds the scores of several versions.
 
-The score s_m of each member is divided by what normal video reaches, D_m: the median, over the
-training sequences that all members can leave out, of the highest score of a sequence. As in
-``fusion``, they are added as if they were at right angles:
+The score s_m of each member is divided by what normal video reaches, D_m. As for the parts of a
+version, this is the mean of a high quantile of the scores of each training sequence that is left
+out; here of those that all members can leave out. The scores are added as if they were at right
+angles:
 
     s = sqrt(sum over members m of (s_m / D_m)^2)
 
@@ -12,6 +13,7 @@ training sequences that all members can leave out, of the highest score of a seq
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ from vadloc.errors import UsageError, VadlocError
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import CombinedInput, SequenceInput
 
+QUANTILE = 0.999
+"""As in ``exemplar_selection.divisors``."""
 LEAST_DIVISOR = 1e-6
 
 
@@ -50,9 +54,10 @@ def add_scores(scores: Sequence[Scores], divisors: Sequence[float]) -> Scores:
     return np.asarray(np.sqrt(np.sum(squares, axis=0)), np.float32)
 
 
-def highest_to_divisor(highest: Sequence[float]) -> float:
-    """D of a version, from the highest score of each left-out training sequence."""
-    return max(float(np.median(highest)), LEAST_DIVISOR)
+def scores_to_divisor(scores: Sequence[Scores]) -> float:
+    """D of a version, from its score maps of left-out training sequences."""
+    quantiles = [np.quantile(of_sequence, QUANTILE) for of_sequence in scores]
+    return max(float(np.mean(quantiles)), LEAST_DIVISOR)
 
 
 class CombinedDetector(Detector):
@@ -67,13 +72,18 @@ class CombinedDetector(Detector):
 
     @cached_property
     def divisors(self) -> list[float]:
-        """D of each member, from its calibration.
+        """D of each member, from the file in which ``combine_scores`` has stored them."""
+        divisors: list[float] = self.artifacts.member_divisors().load()["divisors"]
+        return divisors
+
+    def measure_divisors(self) -> dict[str, Any]:
+        """D of each member, from the training sequences that all of them can leave out.
 
         Raises:
-            VadlocError: A member is not calibrated yet, or no training sequence can be left out by
-                all members.
+            VadlocError: No training sequence can be left out by all members.
         """
         from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
+        from anomaly_detection.detectors import load_input
 
         names = calibration_sequences(self.artifacts)
         if not names:
@@ -81,10 +91,22 @@ class CombinedDetector(Detector):
                 f"version {self.artifacts.version!r}: no training sequence can be left out by all "
                 "of its members"
             )
-        return [
-            highest_to_divisor([float(member.calibration(n).load()["scores"][0]) for n in names])
-            for member in self.artifacts.members
+        of_sequences = []
+        for name in names:
+            given = load_input(self.artifacts, "train", name)
+            of_sequences.append(self._left_out(given, given.grid(self.artifacts.config.regions)))
+        divisors = [scores_to_divisor(of_member) for of_member in zip(*of_sequences, strict=True)]
+        members = [member.version for member in self.artifacts.members]
+        return {"members": members, "sequences": names, "divisors": divisors}
+
+    def _left_out(self, sequence: SequenceInput, grid: RegionGrid) -> list[Scores]:
+        """Scores of a training sequence by all members: of its end, if some hold out no more."""
+        scores = [
+            np.concatenate([found for _, found in detector.score_training(given, grid)])
+            for detector, given in zip(self.detectors, _members(sequence), strict=True)
         ]
+        count = min(len(of_member) for of_member in scores)
+        return [of_member[-count:] for of_member in scores]
 
     @cached_property
     def detectors(self) -> list[Detector]:
@@ -126,17 +148,13 @@ class CombinedDetector(Detector):
 
         If it is the only sequence, these are the scores of its end, which trained members hold out.
         """
-        inputs = _members(sequence)
-        scores = [
-            np.concatenate([found for _, found in detector.score_training(given, grid)])
-            for detector, given in zip(self.detectors, inputs, strict=True)
-        ]
-        count = min(len(of_member) for of_member in scores)
+        scores = self._left_out(sequence, grid)
+        count = len(scores[0])
         times_s = sequence.times_s
         if times_s is not None:
             times_s = times_s[-count:] - times_s[-count]
         part = replace(sequence, frame_count=count, times_s=times_s)
-        yield part, add_scores([of_member[-count:] for of_member in scores], self.divisors)
+        yield part, add_scores(scores, self.divisors)
 
     def explain(
         self, detection: Detection, sequence: SequenceInput, grid: RegionGrid

@@ -30,6 +30,7 @@ from vadloc.files.content_fields import (
     Side,
 )
 from vadloc.files.model_contents import (
+    MemberDivisors,
     PseudoAnomalyFile,
     Quality,
     ScoreDetails,
@@ -357,6 +358,7 @@ CONTENTS: dict[str, Any] = {
     "model": TrainedModel,
     "pseudo_anomalies": PseudoAnomalyFile,
     "quality": Quality,
+    "member_divisors": MemberDivisors,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,

@@ -1,8 +1,8 @@
 """The content of result files about networks, pseudo-anomalies and scores; see ``contents``."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vadloc.files.array_fields import Array
 from vadloc.files.content_fields import (
@@ -57,6 +57,20 @@ class PseudoAnomalyFile(Content):
 
     sequence: str
     made: list[PseudoAnomaly]
+
+
+class MemberDivisors(Content):
+    """What each member of a combined version reaches on normal video."""
+
+    members: Names
+    sequences: Names
+    divisors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.members) != len(self.divisors):
+            raise ValueError("expected a divisor for each member")
+        return self
 
 
 class Quality(Content):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from anomaly_detection.detectors.combined import add_scores, highest_to_divisor
+from anomaly_detection.detectors.combined import add_scores, scores_to_divisor
 from anomaly_detection.detectors.held_out import Part, split_training
 from anomaly_detection.detectors.network_reason import motion_to_words, shares_to_words
 from anomaly_detection.detectors.pseudo_anomalies import errors_to_published
@@ -33,9 +33,14 @@ def test_published_weights_add_up_to_one() -> None:
 def test_scores_of_versions_are_added_at_right_angles() -> None:
     first, second = np.full((1, 1, 2), 3, np.float32), np.full((1, 1, 2), 8, np.float32)
     np.testing.assert_allclose(add_scores([first, second], [1.0, 2.0]), 5)
-    assert highest_to_divisor([1.0, 9.0, 2.0]) == 2
     with pytest.raises(VadlocError, match="cannot be combined"):
         add_scores([first, second[..., :1]], [1, 1])
+
+
+def test_a_divisor_is_the_mean_of_high_quantiles() -> None:
+    maps = [np.arange(1001, dtype=np.float32).reshape(7, 11, 13) * factor for factor in (1, 3)]
+    assert scores_to_divisor(maps) == pytest.approx(2 * 999)
+    assert scores_to_divisor([np.zeros((2, 1, 1), np.float32)]) > 0
 
 
 def test_held_out_sequences_are_chosen_by_the_seed() -> None:

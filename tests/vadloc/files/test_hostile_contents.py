@@ -47,6 +47,7 @@ FILES: dict[str, Find] = {
     "model": lambda a: trained(a).model(),
     "pseudo_anomalies": lambda a: a.pseudo_anomalies("Train0"),
     "quality": lambda a: a.quality(),
+    "member_divisors": lambda a: combined(a).member_divisors(),
     "scores": lambda a: a.scores("Test0"),
     "score_details": lambda a: a.score_details("Test0"),
     "calibration": lambda a: a.calibration("Train0"),
@@ -70,6 +71,11 @@ def fused(artifacts: Artifacts) -> Artifacts:
 def trained(artifacts: Artifacts) -> Artifacts:
     """The same results, of a version with trained networks."""
     return replace(artifacts, version="mlad", _cache={})
+
+
+def combined(artifacts: Artifacts) -> Artifacts:
+    """The same results, of a combined version."""
+    return replace(artifacts, version="fused_mlad", _cache={})
 
 
 MODEL = {
@@ -121,6 +127,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, _version_of_parts: None)
     make_pseudo_anomalies.STAGE.run(made, "Train0")
     estimate_quality.STAGE.run(made, "tiny")
     trained(made).model().save(MODEL)
+    divisors = {"members": ["fused", "mlad"], "sequences": ["Train0"], "divisors": [0.5, 2.0]}
+    combined(made).member_divisors().save({"schema": 1, **divisors})
     return made
 
 
