@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny_scene import CONFIG, copy_scene, film, save_frames, scene_options
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 import vadloc.run
@@ -27,10 +27,14 @@ from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.frame_stream import FrameStream
 from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop
+from anomaly_detection.training.mlad import TranslationTask
 from anomaly_detection.training.pseudo_anomalies import AutoencoderTask
-from anomaly_detection.training.tasks import Example
+from anomaly_detection.training.tasks import Example, TrainingData
+from feature_extraction.footage import Footage
+from feature_extraction.pseudo_anomalies.clips import Place
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
+from vadloc.detector_settings import Mlad
 from vadloc.errors import UsageError
 from vadloc.versions import VERSIONS, Version
 
@@ -366,6 +370,22 @@ def test_quality_is_estimated_without_labels(
     for one in content["tried"]:
         assert one["is_found"] == (one["score"] >= content["threshold"])
     assert "AUC with against without" in capsys.readouterr().out
+
+
+def test_masks_reach_the_loss_where_the_picture_was_cut() -> None:
+    part, other = (
+        Footage("A", np.zeros((6, 40, 48), np.uint8), np.zeros((6, 2, 40, 48), np.float16))
+        for _ in range(2)
+    )
+    mask = np.random.default_rng(0).random((6, 40, 48)) < 0.5
+    data = TrainingData([part, other], [part], 16, 1.0, masks={0: mask})
+    settings = Mlad(channels=2, layers=2, discriminator_channels=2, crop_px=32, batch_size=2)
+    task = TranslationTask("flow", data, settings, device="cpu")
+    places = [Place(part, 3, 5, 7), Place(other, 0, 0, 0)]
+    found = task._masks(places, torch.zeros(2, 1, 32, 32))
+    assert found is not None
+    np.testing.assert_array_equal(found[0, 0].numpy(), mask[3, 5:37, 7:39])
+    assert found[1].min() == 1
 
 
 def test_explanations_name_the_member_with_the_largest_share(folder: Path) -> None:
