@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 from tiny_scene import CONFIG, copy_scene, film, save_frames, scene_options
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("openvino")
+
+import torch
 
 import vadloc.run
 import vadloc.status
