@@ -4,6 +4,7 @@ Each reconstructs clips of normal video. Some clips have a pseudo-anomaly; the l
 squared error to the clip without it, so that the autoencoder learns not to reconstruct anomalies.
 """
 
+import logging
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +19,9 @@ from feature_extraction.pseudo_anomalies.clips import Clip, ClipSource
 from feature_extraction.pseudo_anomalies.generator import Generator, Kind
 from feature_extraction.pseudo_anomalies.inpainting import inpainter
 from vadloc.detector_settings import PseudoAnomalies
+from vadloc.errors import some_of
 
+logger = logging.getLogger(__name__)
 HELD_OUT_BATCHES = 8
 """Batches of held-out clips on which the error is measured, always the same."""
 WARM_UP = 0.05
@@ -28,6 +31,15 @@ LARGEST_GRADIENT = 1.0
 
 def make_tasks(data: TrainingData, settings: PseudoAnomalies, *, device: str) -> list[NetworkTask]:
     """The autoencoder of frames, then that of optical flow."""
+    parts = [*data.trained, *data.held_out]
+    short = dict.fromkeys(p.sequence for p in parts if len(p) < settings.clip_frames)
+    if short:
+        logger.warning(
+            "%s: shorter than a clip of %d frames, and run backwards at the end; a smaller "
+            "clip_frames avoids this",
+            some_of(list(short)),
+            settings.clip_frames,
+        )
     return [AutoencoderTask(name, data, settings, device=device) for name in NETWORKS]
 
 

@@ -30,13 +30,13 @@ from anomaly_detection.detectors.frame_stream import FrameStream
 from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop
 from anomaly_detection.training.mlad import TranslationTask
-from anomaly_detection.training.pseudo_anomalies import AutoencoderTask
+from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
 from anomaly_detection.training.tasks import Example, TrainingData
 from feature_extraction.footage import Footage
 from feature_extraction.pseudo_anomalies.clips import Place
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
-from vadloc.detector_settings import Mlad
+from vadloc.detector_settings import Mlad, PseudoAnomalies
 from vadloc.errors import UsageError
 from vadloc.versions import VERSIONS, Version
 
@@ -372,6 +372,15 @@ def test_quality_is_estimated_without_labels(
     for one in content["tried"]:
         assert one["is_found"] == (one["score"] >= content["threshold"])
     assert "AUC with against without" in capsys.readouterr().out
+
+
+def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    frames, flow = np.zeros((6, 32, 32), np.uint8), np.zeros((6, 2, 32, 32), np.float16)
+    part = Footage("Brief", frames, flow)
+    settings = PseudoAnomalies(channels=[1, 1, 1, 1], clip_frames=8, clip_stride=8, crop_px=32)
+    tasks = make_tasks(TrainingData([part], [part], 16, 1.0), settings, device="cpu")
+    assert "Brief: shorter than a clip of 8 frames" in caplog.text
+    assert np.isfinite(tasks[0].advance()["loss"])
 
 
 def test_masks_reach_the_loss_where_the_picture_was_cut() -> None:
