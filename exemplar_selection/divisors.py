@@ -8,9 +8,16 @@ sequences. The only training sequence is halved, and each half is compared with 
 D is never below the least divisor of the part (``vadloc.versions.Part``): where left-out volumes
 are nearer than that, as in video without movement, the smallest difference would count beyond
 measure.
+
+Things near the camera fill more of a region than those far away, and their distances are larger. By
+perspective the size of a thing is a straight line over the rows of the picture. So D has a value
+for each row of regions, the geometric mean of D and of the straight line through the quantiles of
+the rows: half of the way, since what is rare in training video makes these quantiles uncertain. A
+camera that looks from above, or across a street, has a line that is nearly level.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -24,6 +31,8 @@ from vadloc.artifacts import Artifacts
 from vadloc.features import load_features
 
 QUANTILE = 0.999
+LEAST_OF_A_ROW = 0.5
+"""Least value of the line over the rows, as a share of D."""
 
 
 def quantiles_to_divisor(quantiles: NDArray[np.float64], least: float) -> tuple[float, bool]:
@@ -37,6 +46,20 @@ def quantiles_to_divisor(quantiles: NDArray[np.float64], least: float) -> tuple[
     return max(mean, least), mean >= least
 
 
+def rows_to_factors(quantiles: NDArray[np.float64], divisor: float) -> NDArray[np.float64]:
+    """How D changes over the rows of regions; the geometric mean of the factors is 1.
+
+    Args:
+        quantiles: ``(region rows,)``: of the distances of left-out volumes in each row.
+        divisor: D of the part.
+    """
+    rows = np.arange(len(quantiles))
+    slope = np.polyfit(rows, quantiles, 1)[0] if len(rows) > 1 else 0.0
+    line = quantiles.mean() + slope * (rows - rows.mean())
+    heights = np.log(np.maximum(line, LEAST_OF_A_ROW * divisor))
+    return np.asarray(np.exp((heights - heights.mean()) / 2))
+
+
 def measure_divisors(parts: Sequence[Artifacts], least: Sequence[float]) -> dict[str, Any]:
     """The divisors of all parts of a version.
 
@@ -46,33 +69,54 @@ def measure_divisors(parts: Sequence[Artifacts], least: Sequence[float]) -> dict
 
     Returns:
         A dict with, for each part, its name in ``parts``, its D in ``divisors``, and in
-        ``sources`` where it comes from: ``sequences``, ``halves`` or ``least``; the names of the
-        sequences in ``left_out``, once for each half; ``quantiles`` ``(parts, left out)`` float64;
-        and ``volumes`` ``(left out,)`` int64, of how many distances each is the quantile.
+        ``sources`` where it comes from: ``sequences``, ``halves`` or ``least``; ``by_row``
+        ``(parts, region rows)`` float64: D of each row; the names of the sequences in ``left_out``,
+        once for each half; ``quantiles`` ``(parts, left out)`` float64; and ``volumes``
+        ``(left out,)`` int64, of how many distances each is the quantile.
 
     Raises:
         VadlocError: The only training sequence is too short to be halved.
     """
     measured = [_left_out_quantiles(part) for part in parts]
-    names, volumes = measured[0][1:]
-    quantiles = np.array([values for values, _, _ in measured])
+    quantiles = np.array([left_out.quantiles for left_out in measured])
     divisors = [quantiles_to_divisor(*pair) for pair in zip(quantiles, least, strict=True)]
+    by_row = [
+        divisor * rows_to_factors(left_out.of_rows, divisor)
+        for left_out, (divisor, _) in zip(measured, divisors, strict=True)
+    ]
     source = "sequences" if len(parts[0].sequences("train")) > 1 else "halves"
     return {
         "parts": [part.version for part in parts],
         "divisors": [divisor for divisor, _ in divisors],
         "sources": [source if is_measured else "least" for _, is_measured in divisors],
-        "left_out": names,
-        "volumes": np.array(volumes, np.int64),
+        "by_row": np.array(by_row),
+        "left_out": measured[0].names,
+        "volumes": np.array(measured[0].volumes, np.int64),
         "quantiles": quantiles,
     }
 
 
-def _left_out_quantiles(artifacts: Artifacts) -> tuple[list[float], list[str], list[int]]:
-    """The quantile, the name and the number of volumes of everything that is left out in turn."""
+@dataclass(frozen=True)
+class _LeftOut:
+    """What is known of everything that was left out in turn.
+
+    Attributes:
+        names: Its sequences.
+        volumes: Their numbers of distances.
+        quantiles: Of the distances of each.
+        of_rows: ``(region rows,)``: quantiles of all distances in each row of regions.
+    """
+
+    names: list[str]
+    volumes: list[int]
+    quantiles: list[float]
+    of_rows: NDArray[np.float64]
+
+
+def _left_out_quantiles(artifacts: Artifacts) -> _LeftOut:
     neighbourhood = artifacts.config.scoring.neighbourhood
     read = cache(partial(read_exemplars, artifacts))
-    quantiles, names, volumes = [], [], []
+    quantiles, names, volumes, by_row = [], [], [], []
     for sequence in artifacts.sequences("train"):
         whole = load_features(artifacts, "train", sequence.name)
         for features, model in leave_out(artifacts, whole, join=join_exemplars, read=read):
@@ -81,4 +125,7 @@ def _left_out_quantiles(artifacts: Artifacts) -> tuple[list[float], list[str], l
             quantiles.append(float(np.quantile(distances, QUANTILE)))
             names.append(sequence.name)
             volumes.append(distances.size)
-    return quantiles, names, volumes
+            rows = distances.astype(np.float32).reshape(len(distances), *grid.regions)
+            by_row.append(rows.swapaxes(0, 1).reshape(grid.regions[0], -1))
+    of_rows = np.quantile(np.concatenate(by_row, axis=1), QUANTILE, axis=1)
+    return _LeftOut(names, volumes, quantiles, of_rows.astype(np.float64))

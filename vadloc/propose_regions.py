@@ -22,7 +22,7 @@ from vadloc.camera_setup.moving_objects import (
     LEAST_BLOBS,
     Blobs,
     Proposal,
-    fragment_area_px,
+    are_objects,
     moving_blobs,
     moving_pixels,
     propose,
@@ -86,26 +86,27 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
     from vadloc.camera_setup.frame_samples import sample_windows
 
     logger.info("looking for what moves in a few hundred frames of training video")
-    blobs, speeds, noise, examples, first = [], [], [], [], None
+    blobs: list[Blobs] = []
+    speeds, noise, busiest, first = [], [], [], None
     for window in sample_windows(sequences, frames_per_second):
         first = first or window
         _check_size(first, window)
         moving = moving_pixels(window.frames)
         found = [moving_blobs(mask) for mask in moving]
-        busiest = int(np.argmax([boxes[:, 4].sum() for boxes in found]))
+        number = int(np.argmax([boxes[:, 4].sum() for boxes in found]))
+        busiest.append((window.frames[number], len(blobs) + number))
         blobs += found
-        examples.append((window.frames[busiest], found[busiest]))
         of_blobs, of_rest = _speeds(window, moving, found)
         speeds += of_blobs
         noise += of_rest
     if first is None:
         raise VadlocError("no frames to look at; training video is empty")
     everything = np.concatenate(blobs)
-    limit = fragment_area_px(everything)
-    is_object = everything[:, 4] >= limit
+    is_object = are_objects(everything)
     objects = _in_video_px(everything[is_object], first.scale)
-    example, in_example = max(examples, key=lambda pair: int((pair[1][:, 4] >= limit).sum()))
-    in_example = _in_video_px(in_example[in_example[:, 4] >= limit], first.scale)
+    of_frames = np.split(is_object, np.cumsum([len(found) for found in blobs])[:-1])
+    example, frame = max(busiest, key=lambda pair: int(of_frames[pair[1]].sum()))
+    in_example = _in_video_px(blobs[frame][of_frames[frame]], first.scale)
     height, width = first.size_px
     proposal = propose(objects, height_px=height, width_px=width)
     return Findings(
@@ -170,7 +171,8 @@ def describe(findings: Findings) -> list[str]:
             "is proposed; look at the scene, and set size_px to the height of one person"
         )
     else:
-        lines.append(f"an object alone is about {proposal.object_px:.0f} px high")
+        found = f"{proposal.object_px:.0f} px high"
+        lines.append(f"an object alone, half-way into the depth of the scene, is about {found}")
     if proposal.limit:
         lines.append(proposal.limit)
     lines.append(

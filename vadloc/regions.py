@@ -94,6 +94,12 @@ class RegionGrid:
             out[k, y : y + region_rows, x : x + region_columns] = regions
         return out[:, :rows, :columns]
 
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """The share of the usual number of regions that cover each cell, of the shape ``cells``."""
+        covered = np.isfinite(self.spread(np.ones(self.regions))).sum(axis=0)
+        return np.asarray(covered / covered.max())
+
     def box_xyxy_px(self, region: int) -> tuple[int, int, int, int]:
         """Box of a region, cut at the edge of the frame: x0, y0, x1, y1, the last two exclusive."""
         row, column = divmod(region, self.regions[1])

@@ -43,7 +43,7 @@ SCHEMAS = {
     "scales": 2,
     "exemplars": 2,
     "merged": 2,
-    "divisors": 1,
+    "divisors": 3,
     "sightings": 1,
     "model": 1,
     "pseudo_anomalies": 1,

@@ -97,7 +97,7 @@ class ExemplarDetector(Detector):
 
         features = _features(sequence)
         check_fits(features, self.model, grid)
-        divisors = {self.artifacts.version: 1.0}
+        divisors = {self.artifacts.version: np.ones(grid.region_count)}
         return detection_to_reason(detection, [features], [self.scene], self.reader, divisors)
 
     @cached_property
@@ -182,11 +182,17 @@ class FrameScores:
         grid: Regions and cells of the frames.
         frames_per_volume: T.
         combine: ``mean`` or ``max``.
+        even_edges: Whether the mean over n regions is multiplied by (n / N)^(1/4), where N cover a
+            cell that is not at the edge.
     """
 
-    def __init__(self, grid: RegionGrid, *, frames_per_volume: int, combine: str) -> None:
+    def __init__(
+        self, grid: RegionGrid, *, frames_per_volume: int, combine: str, even_edges: bool = False
+    ) -> None:
         self._grid, self._length = grid, frames_per_volume
         self._over = COMBINE[combine]
+        evens = even_edges and combine == "mean"
+        self._weights = grid.coverage**0.25 if evens else np.ones(grid.cells)
         self._volumes: list[tuple[int, NDArray[np.floating]]] = []
         self._next = 0
 
@@ -203,7 +209,7 @@ class FrameScores:
         """
         before = [self._score(frame) for frame in range(self._next, first_frame)]
         cells = self._over(self._grid.spread(distances.reshape(self._grid.regions)), axis=0)
-        self._volumes.append((first_frame, cells))
+        self._volumes.append((first_frame, cells * self._weights))
         self._next = first_frame + 1
         return self._stacked([*before, self._score(first_frame)])
 
@@ -268,6 +274,7 @@ def distances_to_scores(
     *,
     frames_per_volume: int,
     combine: str,
+    even_edges: bool = False,
 ) -> Scores:
     """Scores of the frames that volumes cover, without a gap; see `FrameScores`.
 
@@ -277,11 +284,14 @@ def distances_to_scores(
         grid: Regions and cells of the frames.
         frames_per_volume: T.
         combine: ``mean`` or ``max``.
+        even_edges: As in `FrameScores`.
 
     Returns:
         ``(frames, cell rows, cell columns)`` float32.
     """
-    frames = FrameScores(grid, frames_per_volume=frames_per_volume, combine=combine)
+    frames = FrameScores(
+        grid, frames_per_volume=frames_per_volume, combine=combine, even_edges=even_edges
+    )
     steps = zip(first_frame.tolist(), distances, strict=True)
     finished = [frames.push(first, row) for first, row in steps]
     return np.concatenate([*finished, frames.finish()])

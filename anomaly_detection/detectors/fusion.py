@@ -1,13 +1,17 @@
 """The detector of a version of parts: how far a volume is from normal in all parts together.
 
 Each part is a version with exemplars of its own, and says how far a volume is from the nearest of
-them. These distances d_p are divided by what normal video reaches, D_p (see
-``exemplar_selection.divisors``), and added as if they were at right angles:
+them. These distances d_p are divided by what normal video reaches in the row of the region, D_p
+(see ``exemplar_selection.divisors``), and added as if they were at right angles:
 
     d = sqrt(sum over parts p of (d_p / D_p)^2)
 
-Cells and frames take their scores from d as those of the detector ``exemplars`` do. A part's share
-of the distance is (d_p / D_p)^2 / d^2.
+Cells and frames take their scores from d as those of the detector ``exemplars`` do, but the mean
+over n regions is multiplied by (n / N)^(1/4), where N regions cover a cell that is not at the edge
+of the frame. The mean of fewer distances scatters more: by sqrt(N / n) if they had nothing to do
+with each other, and by about the root of this if a third of what they see is the same. Otherwise
+whoever enters the picture would be an anomaly. A part's share of the distance is
+(d_p / D_p)^2 / d^2.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,16 +47,16 @@ def load(artifacts: Artifacts) -> "FusionDetector":
 
 
 def fuse(
-    distances: Sequence[NDArray[np.float64]], divisors: Sequence[float]
+    distances: Sequence[NDArray[np.float64]], divisors: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """The distance in all parts together.
 
     Args:
-        distances: Those of each part, of one shape.
-        divisors: D of each part, above 0.
+        distances: Those of each part, ``(..., regions)``.
+        divisors: D of each part in each region, ``(regions,)``, above 0.
 
     Returns:
-        The same shape; 1 where a single part is as far as left-out normal video reaches, and no
+        ``(..., regions)``; 1 where a single part is as far as left-out normal video reaches, and no
         other part differs at all.
     """
     squares = [(d / divisor) ** 2 for d, divisor in zip(distances, divisors, strict=True)]
@@ -71,10 +75,11 @@ class FusionDetector(Detector):
         self.parts = [ExemplarDetector(part) for part in artifacts.parts]
 
     @cached_property
-    def divisors(self) -> list[float]:
-        """D of each part."""
-        divisors: list[float] = self.artifacts.divisors().load()["divisors"]
-        return divisors
+    def divisors(self) -> list[NDArray[np.float64]]:
+        """D of each part in each region, ``(regions,)``."""
+        by_row: NDArray[np.float64] = self.artifacts.divisors().load()["by_row"]
+        columns = self.parts[0].model.region_count // by_row.shape[1]
+        return list(np.repeat(by_row, columns, axis=1))
 
     def start_stream(self, grid: RegionGrid) -> "FusionStream":
         """See `Detector.start_stream`."""
@@ -87,6 +92,7 @@ class FusionDetector(Detector):
             grid,
             frames_per_volume=config.regions.frames_per_volume,
             combine=config.scoring.combine,
+            even_edges=True,
         )
         return FusionStream(compared, self.divisors, frames)
 
@@ -108,6 +114,7 @@ class FusionDetector(Detector):
             grid,
             frames_per_volume=config.regions.frames_per_volume,
             combine=config.scoring.combine,
+            even_edges=True,
         )
 
     def score_training(
@@ -170,12 +177,15 @@ class FusionStream:
 
     Args:
         compared: The exemplars of each part.
-        divisors: D of each part.
+        divisors: D of each part in each region.
         frames: Turns distances into scores.
     """
 
     def __init__(
-        self, compared: list[RegionExemplars], divisors: list[float], frames: FrameScores
+        self,
+        compared: list[RegionExemplars],
+        divisors: list[NDArray[np.float64]],
+        frames: FrameScores,
     ) -> None:
         self._compared, self._divisors, self._frames = compared, divisors, frames
 

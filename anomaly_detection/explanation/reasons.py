@@ -40,7 +40,7 @@ class Compared:
         step: Its time step.
         region: Its region.
         comparisons: With the exemplars of each part.
-        divisors: D of each part.
+        divisors: D of each part in the region.
         scene: The exemplars of the first part, with what is normal.
         shown: The record of what the volume shows.
         others: Component, speed and normal speeds of other parts that measure motion.
@@ -107,7 +107,7 @@ def detection_to_reason(
     features: Sequence[SequenceFeatures],
     scenes: Sequence[Scene],
     read: PartsReader,
-    divisors: Mapping[str, float],
+    divisors: Mapping[str, NDArray[np.float64]],
 ) -> Reason:
     """Why something was detected.
 
@@ -116,7 +116,7 @@ def detection_to_reason(
         features: The features of the sequence, of each part.
         scenes: The exemplars of all regions, of each part.
         read: Reads what volumes show from the features of all parts.
-        divisors: Name of each part to the divisor of its distance.
+        divisors: Name of each part to the divisor of its distance in each region, ``(regions,)``.
     """
 
     def compared(step: int, region: int) -> Compared:
@@ -128,7 +128,7 @@ def detection_to_reason(
             for number in read.other_motions
             for other in other_speed(step, region, features[number], scenes[number])
         ]
-        over, first = list(divisors.values()), scenes[0]
+        over, first = [float(of_part[region]) for of_part in divisors.values()], scenes[0]
         return Compared(step, region, comparisons, over, first, shown.record(0), others)
 
     volume = most_telling(detection, features[0], scenes[0], compared)

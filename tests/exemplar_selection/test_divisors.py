@@ -8,7 +8,7 @@ import pytest
 
 from exemplar_selection import divisors
 from exemplar_selection.distance import FeatureDistance
-from exemplar_selection.divisors import measure_divisors, quantiles_to_divisor
+from exemplar_selection.divisors import measure_divisors, quantiles_to_divisor, rows_to_factors
 from exemplar_selection.exemplars import Exemplars, join_exemplars
 from exemplar_selection.select_exemplars import features_to_exemplars
 from vadloc.errors import VadlocError
@@ -99,6 +99,24 @@ def test_parts_in_which_normal_video_never_differs() -> None:
 def test_the_divisor_is_a_mean_with_a_least_value() -> None:
     assert quantiles_to_divisor(np.array([1.0, 2.0, 6.0]), 0.2) == (3.0, True)
     assert quantiles_to_divisor(np.full(2, 0.1), 0.2) == (0.2, False)
+
+
+def test_a_line_over_the_rows() -> None:
+    """The line 1, 3 and 5 has the geometric mean 15 ** (1 / 3), and is followed half-way."""
+    factors = rows_to_factors(np.array([1.0, 3.0, 5.0]), 2.0)
+    assert factors == pytest.approx(np.sqrt(np.array([1, 3, 5]) / 15 ** (1 / 3)))
+    assert rows_to_factors(np.array([2.0, 1.0, 6.0]), 2.0) == pytest.approx(factors)
+
+
+def test_rows_that_have_no_slope_or_no_distances() -> None:
+    assert rows_to_factors(np.array([1.0, 9.0, 1.0]), 3.0) == pytest.approx(np.ones(3))
+    assert rows_to_factors(np.zeros(4), 0.2) == pytest.approx(np.ones(4))
+    assert rows_to_factors(np.array([7.0]), 5.0) == pytest.approx(np.ones(1))
+
+
+def test_the_line_is_cut_at_half_the_divisor() -> None:
+    """The line 0, 1 and 2 with D = 1 becomes 1/2, 1 and 2."""
+    assert rows_to_factors(np.array([0.0, 1.0, 2.0]), 1.0) == pytest.approx([0.5**0.5, 1, 2**0.5])
 
 
 def test_joined_exemplars_are_sorted_by_region() -> None:

@@ -117,3 +117,16 @@ def test_neighbours_are_those_at_most_so_many_steps_away(
         and abs(other % columns - region % columns) <= steps
     ]
     assert grid.neighbours(region, steps).tolist() == expected
+
+
+def test_coverage_is_the_share_of_the_regions_over_a_cell() -> None:
+    coverage = RegionGrid(12, 16, 8, 4).coverage
+    assert coverage.tolist() == [[0.25, 0.5, 0.5, 0.25], [0.5, 1, 1, 0.5], [0.25, 0.5, 0.5, 0.25]]
+
+
+@given(grids())
+def test_coverage_by_counting(grid: RegionGrid) -> None:
+    counted = np.zeros(grid.cells)
+    for row, column in np.ndindex(*grid.cells):
+        counted[row, column] = len(grid.regions_over(row, column))
+    assert grid.coverage == pytest.approx(counted / counted.max())

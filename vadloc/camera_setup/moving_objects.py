@@ -5,6 +5,12 @@ objects. The connected parts in which a frame differs from it are *blobs*. Few o
 one object: some are fragments, others several objects side by side or an object with its shadow.
 Therefore the smallest blobs, which together have a fifth of the moving area, are left out, and the
 lower quartile of the remaining heights is taken: it belongs to objects that stand alone.
+
+Both is done in groups from the top of the picture to the bottom, since a person far away is no
+larger than a fragment of one near the camera. All groups have the same sum of square roots of
+areas: numbers would count the specks of compression and noise as much as people, and areas only
+those near the camera. The height of an object is the geometric mean over the groups: that half-way
+into the depth of the scene.
 """
 
 import math
@@ -28,6 +34,8 @@ LIGHT_SHARE = 0.4
 LEAST_HEIGHT_PX = 4
 FRAGMENT_SHARE = 0.2
 HEIGHT_QUANTILE = 0.25
+GROUPS = 8
+"""Number of groups of blobs from the top to the bottom; fewer if there are few blobs."""
 LEAST_BLOBS = 10
 """Least number of blobs from which a height is computed."""
 
@@ -86,6 +94,35 @@ def fragment_area_px(blobs: Blobs) -> int:
     return int(area[np.searchsorted(share, FRAGMENT_SHARE)]) if area.size else 0
 
 
+def row_groups(blobs: Blobs) -> list[NDArray[np.intp]]:
+    """Groups of blobs by the row of their lower edge, from the top to the bottom.
+
+    Returns:
+        The rows of ``blobs`` in each group: ``GROUPS`` of them or fewer, one for each
+        ``LEAST_BLOBS`` blobs.
+    """
+    order = np.argsort(blobs[:, 3], kind="stable")
+    sides = np.sqrt(blobs[order, 4])
+    middles = np.cumsum(sides) - sides / 2
+    count = min(GROUPS, max(1, len(blobs) // LEAST_BLOBS))
+    ends = np.searchsorted(middles, sides.sum() * np.arange(1, count) / count)
+    return [group for group in np.split(order, ends) if group.size]
+
+
+def are_objects(blobs: Blobs) -> NDArray[np.bool_]:
+    """Which blobs are no fragments: not the smallest of their group, `fragment_area_px`."""
+    area, found = blobs[:, 4], np.zeros(len(blobs), np.bool_)
+    for group in row_groups(blobs):
+        found[group] = area[group] >= fragment_area_px(blobs[group])
+    return found
+
+
+def group_heights_px(objects: Blobs) -> NDArray[np.float64]:
+    """The height of objects that stand alone in each group, ``(groups,)``: the lower quartile."""
+    heights = heights_px(objects)
+    return np.array([np.quantile(heights[g], HEIGHT_QUANTILE) for g in row_groups(objects)])
+
+
 def heights_px(blobs: Blobs) -> NDArray[np.int64]:
     """Height of each blob."""
     heights: NDArray[np.int64] = blobs[:, 3] - blobs[:, 1]
@@ -98,7 +135,8 @@ class Proposal:
 
     Attributes:
         size_px: Side of a region, a multiple of 4.
-        object_px: Height of a moving object; ``None`` if too little has moved to measure it.
+        object_px: Height of a moving object half-way into the depth of the scene; ``None`` if too
+            little has moved to measure it.
         regions: Number of regions in a frame.
         limit: Why the regions are larger than the objects; empty if they are not.
     """
@@ -123,7 +161,7 @@ def propose(objects: Blobs, *, height_px: int, width_px: int) -> Proposal:
         width_px: Frame width.
     """
     enough = len(objects) >= LEAST_BLOBS
-    found = float(np.quantile(heights_px(objects), HEIGHT_QUANTILE)) if enough else None
+    found = float(np.exp(np.log(group_heights_px(objects)).mean())) if enough else None
     wanted = min(height_px, width_px) * DEFAULT_SHARE if found is None else found
     size = round_down(min(wanted, height_px, width_px))
     limit = ""

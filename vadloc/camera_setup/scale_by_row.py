@@ -13,13 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.camera_setup.moving_objects import HEIGHT_QUANTILE, Blobs, heights_px
+from vadloc.camera_setup.moving_objects import (
+    GROUPS,
+    LEAST_BLOBS,
+    Blobs,
+    group_heights_px,
+    heights_px,
+    row_groups,
+)
 
 LEAST_SIDE_PX = 32
 """OpenCV's DIS flow fails on smaller frames."""
-PARTS = 8
-"""Number of heights through which the line of perspective is drawn."""
-LEAST_OBJECTS = 10 * PARTS
+LEAST_OBJECTS = LEAST_BLOBS * GROUPS
 """Least number of objects from which perspective is computed."""
 LEAST_GROWTH = 1.25
 """Perspective is clear if near objects are at least so many times as high as far ones."""
@@ -141,9 +146,8 @@ def perspective_of(blobs: Blobs) -> Perspective | None:
     """
     if len(blobs) < LEAST_OBJECTS:
         return None
-    parts = np.array_split(blobs[np.argsort(blobs[:, 3], kind="stable")], PARTS)
-    feet = np.array([np.median(part[:, 3]) for part in parts])
-    heights = np.array([np.quantile(heights_px(part), HEIGHT_QUANTILE) for part in parts])
+    feet = np.array([np.median(blobs[group, 3]) for group in row_groups(blobs)])
+    heights = group_heights_px(blobs)
     if not feet.std() or not heights.std():
         return None
     growth, start_px = np.polyfit(feet, heights, 1).tolist()

@@ -139,15 +139,16 @@ class Divisors(Content):
     parts: Names
     divisors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
     sources: list[str]
+    by_row: Annotated[Any, Array("float64", "parts rows", least=1e-9)]
     left_out: Names
     volumes: Annotated[Any, Array("int64", "left_out", least=1)]
     quantiles: Annotated[Any, Array("float64", "parts left_out", least=0)]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        sizes = {len(self.divisors), len(self.sources), len(self.quantiles)}
+        sizes = {len(of) for of in (self.divisors, self.sources, self.by_row, self.quantiles)}
         if sizes != {len(self.parts)} or len(self.left_out) != len(self.volumes):
-            raise ValueError("parts, divisors, sources, quantiles and left_out differ in number")
+            raise ValueError("parts and what is known of each differ in number")
         return self
 
 

@@ -106,7 +106,8 @@ def detector_of(models: list[Exemplars], combine: str) -> FusionDetector:
         SimpleNamespace(config=config(number), merged=merged(model), version=str(number))
         for number, model in enumerate(models)
     ]
-    divisors = SimpleNamespace(load=lambda: {"divisors": [0.7, 1.3]})
+    by_row = np.array([np.linspace(0.7, 1.4, GRID.regions[0]), np.full(GRID.regions[0], 1.3)])
+    divisors = SimpleNamespace(load=lambda: {"by_row": by_row})
     artifacts: Any = SimpleNamespace(config=config(9), parts=parts, divisors=lambda: divisors)
     return FusionDetector(artifacts)
 
@@ -175,7 +176,7 @@ def test_exemplars_are_those_of_the_parts_own_versions(folder: Path) -> None:
 def test_scores_are_those_of_the_parts_together(folder: Path) -> None:
     """The score of a cell is the mean over regions and volumes of the fused distance."""
     artifacts = artifacts_of(folder)
-    divisors = artifacts.divisors().load()["divisors"]
+    divisors = artifacts.divisors().load()["by_row"][:, 1]
     first, second = (load_features(part, "test", "Test0") for part in artifacts.parts)
     models = [Exemplars.from_content(part.merged().load()) for part in artifacts.parts]
     region = 9  # row 1, column 2 of 5 x 7
@@ -308,7 +309,7 @@ def test_training_video_without_movement(tmp_path: Path) -> None:
     assert scores.max() > 1
 
 
-def test_a_single_part_scores_as_its_version_divided(folder: Path) -> None:
+def test_a_single_part_scores_as_its_version_divided_and_less_at_the_edges(folder: Path) -> None:
     artifacts = artifacts_of(folder)
     part = artifacts.parts[0]
     features = load_features(part, "test", "Test0")
@@ -316,6 +317,12 @@ def test_a_single_part_scores_as_its_version_divided(folder: Path) -> None:
     model = Exemplars.from_content(part.merged().load())
     plain = features_to_scores(features, model, grid, config=part.config)
     detector = FusionDetector(artifacts)
-    detector.parts, vars(detector)["divisors"] = detector.parts[:1], [0.5]
+    detector.parts, vars(detector)["divisors"] = (
+        detector.parts[:1],
+        [np.full(grid.region_count, 0.5)],
+    )
     found = detector.score_sequence(FusedFeatures.of((features,)), grid)
-    assert found == pytest.approx(2 * plain, rel=1e-6)
+    few = np.ones(grid.cells)  # half of the regions at an edge, a quarter in a corner
+    few[[0, -1]] *= 0.5
+    few[:, [0, -1]] *= 0.5
+    assert found == pytest.approx(2 * plain * few**0.25, rel=1e-6)

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from vadloc.camera_setup.moving_objects import (
     Blobs,
+    are_objects,
     fragment_area_px,
+    group_heights_px,
     heights_px,
     moving_blobs,
     moving_pixels,
@@ -22,7 +24,7 @@ def blobs_of(frames: NDArray[np.uint8]) -> list[Blobs]:
 
 def objects_of(frames: NDArray[np.uint8]) -> Blobs:
     blobs = np.concatenate(blobs_of(frames))
-    return blobs[blobs[:, 4] >= fragment_area_px(blobs)]
+    return blobs[are_objects(blobs)]
 
 
 @pytest.mark.parametrize("height_px", [16, 24, 40])
@@ -74,6 +76,42 @@ def test_fragments_hold_a_fifth_of_the_area() -> None:
     blobs = np.array([[0, 0, 1, 1, area] for area in (9, 9, 41, 41)])
     assert fragment_area_px(blobs) == 41
     assert fragment_area_px(blobs[:0]) == 0
+
+
+def deep_scene() -> Blobs:
+    """Squares of 8 px in rows 0 to 99, five times as large and a fifth as many below.
+
+    For each of them there is a fragment of 2 px.
+    """
+    random = np.random.default_rng(0)
+    rows = [
+        (0, foot - side, side, foot, side**2)
+        for low, side, count in ((0, 8, 200), (0, 2, 200), (100, 40, 40), (100, 2, 40))
+        for foot in random.uniform(low, low + 100, count).astype(int)
+    ]
+    return np.array(rows)
+
+
+def test_what_is_far_away_is_no_fragment_of_what_is_near() -> None:
+    blobs = deep_scene()
+    sides = blobs[:, 2]
+    assert sorted(set(sides[blobs[:, 4] >= fragment_area_px(blobs)])) == [40]
+    assert sorted(set(sides[are_objects(blobs)])) == [8, 40]
+
+
+def test_the_height_half_way_is_the_geometric_mean() -> None:
+    """Half of the groups are of 8 px, half of 40: both have 1600 px side by side."""
+    blobs = deep_scene()
+    objects = blobs[are_objects(blobs)]
+    assert group_heights_px(objects).tolist() == [8] * 4 + [40] * 4
+    assert propose(objects, height_px=300, width_px=400).object_px == pytest.approx(320**0.5)
+
+
+def test_few_blobs_are_one_group() -> None:
+    blobs = deep_scene()
+    assert len(group_heights_px(blobs[::25])) == 2
+    assert len(group_heights_px(blobs[::50])) == 1
+    assert not are_objects(blobs[:0]).size
 
 
 def test_not_more_regions_than_can_be_handled() -> None:
