@@ -46,8 +46,8 @@ def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
     if artifacts.members:
         names = " or ".join(member.version for member in artifacts.members)
         raise UsageError(
-            f"version {artifacts.version!r} combines stored scores and cannot score changed frames; "
-            f"give --version {names}"
+            f"version {artifacts.version!r} combines stored scores and cannot score changed "
+            f"frames; give --version {names}"
         )
     return [artifacts.quality()]
 
