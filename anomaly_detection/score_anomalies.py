@@ -48,6 +48,9 @@ def compute(work: Work, *, split: Split = "test") -> Iterator[tuple[Artifact, An
             "frame_width_px": sequence.width_px,
             "cell_height_px": regions.stride_px,
             "cell_width_px": regions.stride_px,
+            "detector": work.artifacts.detector_name,
+            "localizes": detector.localizes,
+            **({"indicators": detector.weights} if detector.weights else {}),
         },
     )
     yield scores, score_map

@@ -74,6 +74,11 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
     yield artifacts.evaluation(TRUTH_CLAIM), {"schema": SCHEMAS["ground_truth"]}
     evaluated = [(s, evaluate_each(part, options=options, jobs=jobs)) for s, part in loads]
     content = summarize(evaluated, options=options, plots=summary.path.parent / "plots")
+    content["localizes"] = all(
+        artifacts.score_details(s.name).load().get("localizes", True)
+        for source in artifacts.ground_truths
+        for s in artifacts.covered(source)
+    )
     if artifacts.is_part():
         content["part_of"] = len(artifacts.sequences("test"))
     if artifacts.mined and artifacts.round:
@@ -228,11 +233,16 @@ def load_pair(
         frame_counts: As in `load_scores`.
         pooled_name: The name of the sequence in the evaluated test set.
     """
+    import numpy as np
+
     from vadloc.annotations.ssvad_prediction import Prediction
 
     scores, truth = load_scores(artifacts, source, sequence, frame_counts=frame_counts)
     scores = replace(scores, sequence=pooled_name)
     truth = replace(truth, sequence=pooled_name)
+    if not artifacts.score_details(sequence).load().get("localizes", True):
+        frame_scores = np.array([scores.frame_scores(f).max() for f in range(scores.frame_count)])
+        return Prediction(pooled_name, scores.frame_count, None, frame_scores), truth
     return Prediction(pooled_name, scores.frame_count, scores, None), truth
 
 

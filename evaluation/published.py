@@ -120,6 +120,7 @@ class PublishedTable(_Strict):
         title: Title of the publication.
         citation: Authors, venue and year of the publication.
         rule: The area rule that is closest to that of the publication.
+        version: Our version beside it, unless ``--version`` names one; empty for the config's.
         note: What a reader must know before comparing.
         values: The numbers of the table.
     """
@@ -127,6 +128,7 @@ class PublishedTable(_Strict):
     title: str
     citation: str
     rule: AreaRule
+    version: str = ""
     note: str = ""
     values: list[PublishedValue]
 

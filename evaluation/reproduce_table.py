@@ -231,6 +231,11 @@ def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
     return (named, metric, form.format(value.published), ours, difference, frames)
 
 
+def _criterion(metric: str) -> str:
+    """The criterion that a number is of."""
+    return metric.removeprefix("dual_").split("_")[0]
+
+
 def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:
     if value.not_comparable or outcome.summary is None:
         return value.not_comparable
@@ -267,7 +272,7 @@ def main(argv: list[str] | None = None) -> None:
                 configs=args.configs,
                 datasets=args.datasets,
                 results=args.results,
-                version=args.version or "",
+                version=args.version or table.version,
                 mined=value.mined,
                 jobs=args.jobs,
             )
@@ -295,7 +300,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("table", help="name of a table, or a .toml file of that form")
-    add("--version", choices=sorted(VERSIONS), help="default: the config's")
+    add("--version", choices=sorted(VERSIONS), help="default: the table's or the config's")
     add("--results", type=Path, default=Path("results"), help="default: %(default)s")
     add("--datasets", type=Path, default=Path("datasets"),
         help="folder in which the data of the configs lies; default: %(default)s")  # fmt: skip

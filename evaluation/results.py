@@ -170,7 +170,7 @@ def result_to_curves(result: CriteriaResult) -> dict[str, NDArray[np.float64]]:
 
 def summary_to_text(summary: dict[str, Any]) -> str:
     """The main numbers as a small table for the terminal."""
-    lines = [f"{label:<20}{_text(summary[name], digits=3)}" for label, name in MAIN_NUMBERS.items()]
+    lines = [f"{label:<20}{_shown(summary, name)}" for label, name in MAIN_NUMBERS.items()]
     counts, bases = summary["counts"], _bases(summary)
     things = [counted(counts[f"{noun}s"], noun) for noun in ("frame", "region", "track")]
     where = f", from {_place(bases[0][1])}" if _stands_on_one(summary) else ""
@@ -179,6 +179,14 @@ def summary_to_text(summary: dict[str, Any]) -> str:
         f"{counted(counts['sequences'], 'sequence')}{where}"
     )
     return "\n".join([*lines, *basis_lines(summary)])
+
+
+def _shown(summary: dict[str, Any], name: str) -> str:
+    """A main number; those of places say so if all cells of a frame have one score."""
+    is_of_frames = name.startswith("frame")
+    if not is_of_frames and not summary.get("localizes", True):
+        return "does not localize"
+    return _text(summary[name], digits=3)
 
 
 def basis_lines(summary: dict[str, Any]) -> list[str]:

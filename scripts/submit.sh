@@ -42,7 +42,12 @@ if detector.reads == "features":
 if detector.learns_exemplars:
     missing("select", "exemplar_selection.select_exemplars")
     missing("merge", "exemplar_selection.merge_exemplars")
-missing("score", "anomaly_detection.score_anomalies")
+if detector.training:
+    missing("train", "anomaly_detection.train_detector")
+if artifacts.members:
+    missing("combine", "anomaly_detection.combine_scores")
+else:
+    missing("score", "anomaly_detection.score_anomalies")
 if artifacts.config.ground_truths:
     missing("evaluate", "evaluation.evaluate_scores")
 if artifacts.config.alarms.threshold is None:
@@ -170,8 +175,10 @@ submit extract_train '' extract_features.sbatch --split train
 submit extract_test '' extract_features.sbatch --split test
 submit select extract_train select_exemplars.sbatch
 submit merge select merge_exemplars.sbatch
-submit score 'extract_test merge' score_anomalies.sbatch
-submit evaluate score evaluate_scores.sbatch
-submit calibrate select calibration.sbatch
-submit explain 'score calibrate' explain_anomalies.sbatch
+submit train '' train_detector.sbatch
+submit score 'extract_test merge train' score_anomalies.sbatch
+submit combine '' combine_scores.sbatch # of versions that were submitted before
+submit evaluate 'score combine' evaluate_scores.sbatch
+submit calibrate 'select train' calibration.sbatch
+submit explain 'score combine calibrate' explain_anomalies.sbatch
 submit report 'explain evaluate' write_report.sbatch

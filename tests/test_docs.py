@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from repository import ROOT
 from test_structure import PACKAGES, own_commands
 
-from vadloc.config import Config, Features
+from vadloc.config import Config, DetectorTables, Features
 
 README_BYTES = 9000
 FOREIGN_OPTIONS = {"--partition", "--gres", "--array", "--constraint", "--editable"}
@@ -255,8 +255,8 @@ def test_files_that_pages_and_sources_name_exist() -> None:
 
 def config_keys(model: type[BaseModel] = Config) -> Iterator[str]:
     """Every key of a config that is no table."""
-    if model is Features:  # whose tables are those of the extractors
-        model = Features.table()
+    if model in (Features, DetectorTables):  # whose tables are those of the entries
+        model = model.table()  # type: ignore[attr-defined]
     for name, field in model.model_fields.items():
         types = (field.annotation, *get_args(field.annotation))
         tables = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]

@@ -63,7 +63,7 @@ def add_shared_options(parser: argparse.ArgumentParser, *, running: bool = True)
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",
-        help="where networks run (feature extraction only); default: a GPU if there is one",
+        help="where networks are trained and extract features; default: a GPU if there is one",
     )
     parser.add_argument(
         "--log-file",

@@ -127,6 +127,51 @@ class Artifacts(Stamps):
             "sightings",
         )
 
+    def model(self) -> Artifact:
+        """The record of the training of networks; it lists the files of their weights.
+
+        Raises:
+            UsageError: The version's detector trains no networks.
+        """
+        if not self.detector.training:
+            raise UsageError(
+                f"version {self.version!r}: its detector {VERSIONS[self.version].detector!r} "
+                "trains no networks"
+            )
+        return Artifact(
+            self._versioned("models", "training.json"),
+            self._networks_stamp,
+            self._command("anomaly_detection.train_detector"),
+            "model",
+        )
+
+    def member_divisors(self) -> Artifact:
+        """What the scores of each member of a combined version reach on normal video."""
+        return Artifact(
+            self._versioned("models", "divisors.json"),
+            self._members_stamp,
+            self._command("anomaly_detection.combine_scores"),
+            "member_divisors",
+        )
+
+    def pseudo_anomalies(self, sequence: str) -> Artifact:
+        """Pseudo-anomalies in one training sequence, the same for all versions."""
+        return Artifact(
+            self.folder / "pseudo_anomalies" / f"{sequence}.joblib",
+            partial(self._pseudo_anomalies_stamp, sequence),
+            self._command("feature_extraction.make_pseudo_anomalies", "--sequence", sequence),
+            "pseudo_anomalies",
+        )
+
+    def quality(self) -> Artifact:
+        """Which pseudo-anomalies the version finds at its alarm threshold."""
+        return Artifact(
+            self._versioned("quality", "quality.json"),
+            self._quality_stamp,
+            self._command("anomaly_detection.estimate_quality", *self.alarm_options),
+            "quality",
+        )
+
     def scores(self, sequence: str, split: Split = "test") -> Artifact:
         """Score map of one test sequence, float32 ``(frames, cell rows, cell columns)``.
 
@@ -183,6 +228,14 @@ class Artifacts(Stamps):
             partial(self._explanations_stamp, sequence),
             self._command("anomaly_detection.explain_anomalies", *options),
             "explanations",
+        )
+
+    def expectations(self, sequence: str) -> Artifact:
+        """The alarms of a test sequence whose expectations are drawn in the picture beside it."""
+        return Artifact(
+            self._versioned("expectations", f"{sequence}.json"),
+            partial(self._explanations_stamp, sequence),
+            self._command("anomaly_detection.show_expectations", "--sequence", sequence),
         )
 
     def views(self, sequence: str, form: Literal["video", "frames"] = "video") -> Artifact:
@@ -297,6 +350,7 @@ class Artifacts(Stamps):
             )
 
     def _scores_file(self, sequence: str, suffix: str, split: Split) -> Artifact:
+        name = "combine_scores" if self.members else "score_anomalies"
         file, options = f"{sequence}.{suffix}", ["--sequence", sequence]
         if split == "mined" and self._mines_elsewhere():
             assert self.mined is not None
@@ -305,7 +359,7 @@ class Artifacts(Stamps):
         return Artifact(
             self._versioned("scores", file),
             partial(self._scores_stamp, sequence, split),
-            self._command("anomaly_detection.score_anomalies", *options),
+            self._command(f"anomaly_detection.{name}", *options),
             "scores" if suffix == "npy" else "score_details",
         )
 

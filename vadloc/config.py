@@ -20,7 +20,8 @@ from vadloc.annotations import MODULES
 from vadloc.config_table import ConfigTable
 from vadloc.errors import UsageError, one_line
 from vadloc.mining import Mining
-from vadloc.versions import EXTRACTORS, VERSIONS, all_components
+from vadloc.pseudo_settings import PseudoAnomalyVideo
+from vadloc.versions import DETECTORS, EXTRACTORS, VERSIONS, all_components
 
 
 def _inside(path: str) -> str:
@@ -140,29 +141,51 @@ class Regions(ConfigTable):
         return self
 
 
-class Features(RootModel[dict[str, SerializeAsAny[ConfigTable]]]):
-    """Settings of the feature extractors: one table for each of ``vadloc.versions.EXTRACTORS``."""
+class _Tables(RootModel[dict[str, SerializeAsAny[ConfigTable]]]):
+    """Tables of settings, one for each entry that has settings."""
 
     model_config = ConfigDict(frozen=True)
 
-    def __getitem__(self, extractor: str) -> Any:
-        """The settings of an extractor, an instance of ``ExtractorEntry.settings``."""
-        return self.root[extractor]
+    def __getitem__(self, name: str) -> Any:
+        """The settings of an entry, an instance of its model."""
+        return self.root[name]
 
-    @staticmethod
-    def table() -> type[ConfigTable]:
-        """A model with all tables that ``[features]`` may have; each of them has defaults."""
-        settings = {name: entry.settings for name, entry in EXTRACTORS.items()}
-        tables: Any = {name: (model, model()) for name, model in settings.items()}
-        return create_model("Features", __base__=ConfigTable, **tables)
+    @classmethod
+    def models(cls) -> dict[str, type[ConfigTable]]:
+        """The model of each table; every key of a model has a default."""
+        raise NotImplementedError
+
+    @classmethod
+    def table(cls) -> type[ConfigTable]:
+        """A model with all tables that there may be; each of them has defaults."""
+        tables: Any = {name: (model, model()) for name, model in cls.models().items()}
+        return create_model(cls.__name__, __base__=ConfigTable, **tables)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _of_extractors(cls, value: Any, _handler: Any) -> "Features":
+    def _of_entries(cls, value: Any, _handler: Any) -> Any:
         if isinstance(value, cls):
             return value
         checked = cls.table().model_validate(value)
-        return cls.model_construct({name: getattr(checked, name) for name in EXTRACTORS})
+        return cls.model_construct({name: getattr(checked, name) for name in cls.models()})
+
+
+class Features(_Tables):
+    """Settings of the feature extractors: one table for each of ``vadloc.versions.EXTRACTORS``."""
+
+    @classmethod
+    def models(cls) -> dict[str, type[ConfigTable]]:
+        """The model of the table of each extractor."""
+        return {name: entry.settings for name, entry in EXTRACTORS.items()}
+
+
+class DetectorTables(_Tables):
+    """Settings of the detectors that are trained: one table for each in ``DETECTORS``."""
+
+    @classmethod
+    def models(cls) -> dict[str, type[ConfigTable]]:
+        """The model of the table of each detector that has settings."""
+        return {name: entry.settings for name, entry in DETECTORS.items() if entry.settings}
 
 
 class Distance(ConfigTable):
@@ -252,6 +275,8 @@ class Config(ConfigTable):
     camera: Camera = Camera()
     regions: Regions
     features: Features = Field(default_factory=lambda: Features.model_validate({}))
+    detectors: DetectorTables = Field(default_factory=lambda: DetectorTables.model_validate({}))
+    pseudo_anomalies: PseudoAnomalyVideo = PseudoAnomalyVideo()
     distance: Distance = Distance()
     exemplars: Exemplars = Exemplars()
     scoring: Scoring = Scoring()
@@ -355,7 +380,7 @@ def _known_keys(table: tuple[str, ...]) -> str:
     model: Any = Config
     for key in (key for key in table if not key.isdecimal()):
         annotation = model.model_fields[key].annotation
-        if annotation is Features:
-            annotation = Features.table()
+        if annotation in (Features, DetectorTables):
+            annotation = annotation.table()
         model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
     return ", ".join(key for key in model.model_fields if (*table, key) != ("path",))

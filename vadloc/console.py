@@ -136,12 +136,19 @@ class Progress:
         self._level = logging.DEBUG if on_terminal() else logging.INFO
         self._short_label = short_label
         self._bar: tqdm[Any] | None = None
+        self._note = ""
 
     def step(self) -> None:
         """Count one more unit as done."""
         self._now += 1
         if self._bar is not None:
             self._bar.update()
+
+    def note(self, text: str) -> None:
+        """Show a text, such as the present loss, after the bar and in the lines of the log."""
+        self._note = text
+        if self._bar is not None:
+            self._bar.bar_format = f"{RUNNING}  {text}"
 
     def begin(self) -> None:
         """Log what is to be done, and draw the bar."""
@@ -173,6 +180,7 @@ class Progress:
         if self._now:
             left = seconds / self._now * (self._total - self._earlier - self._now)
             text += f", about {duration(left)} left"
+        text += f", {self._note}" if self._note else ""
         self._say("%s: %s", self._label, text)
 
     def redraw(self) -> None:
@@ -205,10 +213,28 @@ class Progress:
 
 @contextmanager
 def progress(
-    label: str, short_label: str, *, total: int, done: int = 0, noun: str = "sequence"
+    label: str,
+    short_label: str,
+    *,
+    total: int,
+    done: int = 0,
+    noun: str = "sequence",
+    quiet: bool = False,
 ) -> Iterator[Progress]:
-    """Show the progress of a stage while the block runs; see `Progress`."""
+    """Show the progress of a stage while the block runs; see `Progress`.
+
+    Args:
+        label: As in `Progress`.
+        short_label: As in `Progress`.
+        total: As in `Progress`.
+        done: As in `Progress`.
+        noun: As in `Progress`.
+        quiet: Show nothing, because the block shows a progress of its own.
+    """
     shown = Progress(label, short_label, total=total, done=done, noun=noun)
+    if quiet:
+        yield shown
+        return
     shown.begin()
     stop = Event()
     ticker = Thread(target=_tick, args=(shown, stop), daemon=True)

@@ -99,6 +99,16 @@ class Inputs:
             return (self,)
         return self._once("parts", lambda: tuple(self._part(part) for part in parts))
 
+    @property
+    def members(self) -> tuple[Self, ...]:
+        """The versions whose scores this one adds; none for most versions."""
+
+        def made() -> tuple[Self, ...]:
+            names = VERSIONS[self.version].members
+            return tuple(replace(self, version=name, _cache={}) for name in names)
+
+        return self._once("members", made)
+
     def _part(self, part: Part) -> Self:
         """The same config and data for a part of the version."""
         scoring = self.config.scoring.model_copy(update={"neighbourhood": part.neighbourhood})
@@ -111,6 +121,16 @@ class Inputs:
     def detector(self) -> DetectorEntry:
         """The entry of the version's detector."""
         return detector_of(self.version)
+
+    @property
+    def detector_name(self) -> str:
+        """The name of the version's detector in ``DETECTORS``."""
+        return VERSIONS[self.version].detector
+
+    @property
+    def detector_settings(self) -> Any:
+        """The table of the version's detector; only for detectors that are trained."""
+        return self.config.detectors[self.detector_name]
 
     @property
     def weights(self) -> dict[str, float]:

@@ -23,6 +23,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.checks.unread import log_unread
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
+from vadloc.member_stages import of_member
 from vadloc.mining import MinedModel
 from vadloc.process import emit, exit_status
 from vadloc.stage import RunOptions, Stage, run_units
@@ -34,28 +35,49 @@ def stages(artifacts: Artifacts, *, device: str = "auto") -> list[Stage]:
     """The stages of a version on a dataset, in the order of the data.
 
     A detector that reads frames needs no features, and a detector without exemplars needs no
-    selection. Without ground truth there is no evaluation.
+    selection. Without ground truth there is no evaluation. The members of a combined version come
+    first, with all stages up to their scores.
     """
+    found = [
+        of_member(stage, number)
+        for number, member in enumerate(artifacts.members)
+        for stage in _to_scores(member, device)
+    ]
+    return [*found, *_to_scores(artifacts, device), *_from_scores(artifacts)]
+
+
+def _to_scores(artifacts: Artifacts, device: str) -> list[Stage]:
+    """The stages of a version up to its scores."""
     detector = artifacts.detector
     found: list[Stage] = []
     if detector.reads == "features":
         extract = importlib.import_module("feature_extraction.extract_features")
         found += [extract.stage(split, device=device) for split in ("train", "test")]
-    modules = ["exemplar_selection.select_exemplars"] if detector.learns_exemplars else []
-    return [*found, *_named(modules), *_from_model(artifacts)]
+    if detector.learns_exemplars:
+        found += _named(["exemplar_selection.select_exemplars"])
+    if detector.training:
+        train = importlib.import_module("anomaly_detection.train_detector")
+        found.append(train.stage(device))
+    return [*found, *_model_to_scores(artifacts)]
 
 
-def _from_model(artifacts: Artifacts) -> list[Stage]:
-    """The stages from the model of the scene to the report."""
-    config, learns_exemplars = artifacts.config, artifacts.detector.learns_exemplars
+def _model_to_scores(artifacts: Artifacts) -> list[Stage]:
+    """The stages from what was learnt of each sequence to the scores."""
+    learns_exemplars = artifacts.detector.learns_exemplars
     modules = ["exemplar_selection.merge_exemplars"] if learns_exemplars else []
-    modules.append("anomaly_detection.score_anomalies")
-    if config.ground_truths:
-        modules.append("evaluation.evaluate_scores")
+    combines = "combine_scores" if artifacts.members else "score_anomalies"
+    return _named([*modules, f"anomaly_detection.{combines}"])
+
+
+def _from_scores(artifacts: Artifacts) -> list[Stage]:
+    """The stages from the scores to the report."""
+    config = artifacts.config
+    modules = ["evaluation.evaluate_scores"] if config.ground_truths else []
     if config.alarms.threshold is None:
         modules.append("anomaly_detection.calibration.calibrate_threshold")
-    modules += ["anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
-    return _named(modules)
+    return _named(
+        [*modules, "anomaly_detection.explain_anomalies", "anomaly_detection.write_report"]
+    )
 
 
 def _named(modules: list[str]) -> list[Stage]:
@@ -80,7 +102,8 @@ def mining_stages(
     if artifacts.config.mining.scale == "train_quantile":
         yield from ((stage, before) for stage in _named(["anomaly_detection.score_left_out"]))
     mine = _named(["exemplar_selection.mine_normal"])
-    yield from ((stage, artifacts) for stage in [*mine, *_from_model(artifacts)])
+    later = [*mine, *_model_to_scores(artifacts), *_from_scores(artifacts)]
+    yield from ((stage, artifacts) for stage in later)
 
 
 def run_rounds(artifacts: Artifacts, rounds: int, options: RunOptions, *, device: str) -> None:

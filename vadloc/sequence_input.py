@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vadloc.artifacts import Artifacts
 from vadloc.config import Regions
+from vadloc.errors import VadlocError
 from vadloc.inputs import Split
 from vadloc.regions import RegionGrid
 from vadloc.video.camera_motion import CameraMotion
@@ -86,6 +87,52 @@ class SequenceFrames(SequenceInput):
         camera = CameraMotion(undo=self.undo_shake)
         for grey, rgb in read_frames_as(self.source, ("grey", "rgb")):
             yield camera.follow(grey).undo(rgb)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinedInput(SequenceInput):
+    """The inputs of the members of a combined version, for one sequence.
+
+    Attributes:
+        members: The input of each.
+    """
+
+    members: tuple[SequenceInput, ...]
+
+    @classmethod
+    def of(cls, members: tuple[SequenceInput, ...]) -> "CombinedInput":
+        """The input of a sequence, from those of all members.
+
+        Raises:
+            VadlocError: They differ in the number or the size of frames.
+        """
+        first = members[0]
+        shapes = {(m.frame_count, m.height_px, m.width_px) for m in members}
+        if len(shapes) > 1:
+            raise VadlocError(
+                f"{first.sequence}: the versions that are combined have read frames of different "
+                f"number or size ({sorted(shapes)}); make their results again with --overwrite"
+            )
+        return cls(
+            sequence=first.sequence,
+            frame_count=first.frame_count,
+            height_px=first.height_px,
+            width_px=first.width_px,
+            times_s=first.times_s,
+            camera=next((m.camera for m in members if m.camera), None),
+            members=members,
+        )
+
+    def steps(self) -> Iterator[Any]:
+        """A combined version is scored from the scores of its members, not step by step.
+
+        Raises:
+            VadlocError: Always.
+        """
+        raise VadlocError(
+            f"{self.sequence}: a combined version has no steps; its scores are combined from those "
+            "of its members"
+        )
 
 
 def load_frames(artifacts: Artifacts, split: Split, sequence: str) -> SequenceFrames:

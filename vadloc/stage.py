@@ -80,6 +80,8 @@ class Stage:
         variant: Distinguishes stages of the same command.
         reports: Gives the names of the reports of a unit, one for each of its first outputs;
             default: one report in a folder of the version.
+        chosen: Gives the names of the units, if not all sequences of the split are.
+        shows_progress: Whether ``compute`` shows the progress within a unit itself.
     """
 
     command: str
@@ -91,6 +93,8 @@ class Stage:
     conclude: Callable[[Artifacts], None] | None = None
     variant: str = ""
     reports: Callable[[Artifacts, str], list[str]] | None = None
+    chosen: Callable[[Artifacts], list[str]] | None = None
+    shows_progress: bool = False
 
     @property
     def label(self) -> str:
@@ -106,6 +110,8 @@ class Stage:
         """Names of all units in order."""
         if self.split is None:
             return [artifacts.config.dataset.name]
+        if self.chosen:
+            return self.chosen(artifacts)
         return [sequence.name for sequence in artifacts.sequences(self.split)]
 
     def is_done(self, artifacts: Artifacts, unit: str, *, overwrite: bool) -> bool:
@@ -244,7 +250,8 @@ def run_units(
         _compute_shared_stamps(stage, artifacts, todo[0])
     errors: dict[str, str] = {}
     words = stage.label, stage.label.rpartition(".")[2]
-    with progress(*words, total=len(units), done=done, noun=stage.noun) as shown:
+    quiet = stage.shows_progress and bool(todo)
+    with progress(*words, total=len(units), done=done, noun=stage.noun, quiet=quiet) as shown:
         if stage.prepare and todo:
             stage.prepare(artifacts, overwrite=options.overwrite)
         for unit, error in _results(stage, artifacts, todo, options):

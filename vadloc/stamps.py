@@ -46,6 +46,10 @@ SCHEMAS = {
     "merged": 2,
     "divisors": 3,
     "sightings": 1,
+    "model": 1,
+    "pseudo_anomalies": 1,
+    "quality": 1,
+    "member_divisors": 1,
     "scores": 1,
     "evaluation": 2,
     "ground_truth": 1,
@@ -127,26 +131,62 @@ class Stamps(Inputs):
 
     def _input_stamp(self, split: Split, sequence: str) -> str:
         """The stamp of the detector's input for a sequence."""
+        if self.detector.reads == "versions":
+            return _hash("input", *(m._input_stamp(split, sequence) for m in self.members))
         if self.detector.reads == "features":
             return self._all_features_stamp(split, sequence)
         tables = self.config.camera, self.config.regions
         return _hash("input", self._frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
-        """The stamp of the merged exemplars; without exemplars, of what it learns from."""
+        """The stamp of exemplars or trained networks; without them, of the training sequences."""
         if self.detector.learns_exemplars:
             return self._model_stamp()
-        train = self.sequences("train")
-        trained = self._once("train", lambda: _hash("train", *self._train_inputs(train)))
-        return _hash("mined_model", trained, self._mined_stamp()) if self.round else trained
+        if self.members:
+            return self._members_stamp()
+        if self.detector.training:
+            learnt = self._networks_stamp()
+        else:
+            train = self.sequences("train")
+            learnt = self._once("train", lambda: _hash("train", *self._train_inputs(train)))
+        return _hash("mined_model", learnt, self._mined_stamp()) if self.round else learnt
+
+    def _networks_stamp(self) -> str:
+        """The stamp of the networks of a version whose detector is trained."""
+
+        def hashed() -> str:
+            train = self._train_inputs(self.sequences("train"))
+            name, revision, *_ = self._detector_identity()
+            settings = self.detector_settings
+            used = settings.model_dump(exclude=settings.SCORING)
+            return _hash("model", *train, name, revision, used)
+
+        return self._once("networks", hashed)
+
+    def _members_stamp(self) -> str:
+        """The stamp of the divisors of a combined version."""
+        learned = [(m._learned_stamp(), m._detector_identity()) for m in self.members]
+        return _hash("member_divisors", learned, self.config.scoring)
+
+    def _pseudo_anomalies_stamp(self, sequence: str) -> str:
+        tables = self.config.camera, self.config.regions, self.config.pseudo_anomalies
+        return _hash("pseudo_anomalies", self._frames_stamp("train", sequence), *tables)
+
+    def _quality_stamp(self) -> str:
+        inputs = self._learned_stamp(), self.config.scoring, self.config.alarms
+        identity = self._detector_identity()
+        pseudo = [self._pseudo_anomalies_stamp(s.name) for s in self.sequences("train")]
+        connectivity = self.config.evaluation.connectivity
+        return _hash("quality", *inputs, *identity, *pseudo, connectivity)
 
     def _train_inputs(self, train: list[Sequence]) -> list[str]:
         return [self._input_stamp("train", sequence.name) for sequence in train]
 
     def _detector_identity(self) -> list[Any]:
-        """Name and revision of the detector; empty for ``exemplars``, so that old results fit."""
+        """Name, revision and settings; empty for ``exemplars``, so that old results fit."""
         name = VERSIONS[self.version].detector
-        return [] if name == EXEMPLARS else [name, self.detector.revision]
+        settings = [self.detector_settings.model_dump()] if self.detector.settings else []
+        return [] if name == EXEMPLARS else [name, self.detector.revision, *settings]
 
     def _scales_stamp(self) -> str:
         def hashed() -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vadloc.config_table import ConfigTable
+from vadloc.detector_settings import Mlad, PseudoAnomalies, TrainedDetector
 from vadloc.errors import UsageError
 from vadloc.feature_settings import (
     AppearanceFeatures,
@@ -129,19 +130,24 @@ class DetectorEntry:
 
     Attributes:
         module: The module of the detector, imported when the detector is first used.
-        reads: The input of the detector: the ``features`` of the version's components, or the
-            ``frames``.
+        reads: The input of the detector: the ``features`` of the version's components, the
+            ``frames``, or the scores of other ``versions``.
         learns_exemplars: Whether it uses the exemplars of the training sequences. Then these are
             selected and merged before anything is scored, and scores depend on them.
         revision: Raise it whenever the detector's scores change, so that stored scores count as
             stale. It has no effect for ``exemplars``, which uses the numbers of ``SCHEMAS`` in
             ``vadloc.stamps``.
+        training: The module that trains its networks before anything is scored; see
+            ``anomaly_detection.training.tasks``. Without it, no networks are trained.
+        settings: The model of its table ``[detectors.<name>]``; only with ``training``.
     """
 
     module: str
-    reads: Literal["features", "frames"]
+    reads: Literal["features", "frames", "versions"]
     learns_exemplars: bool = False
     revision: int = 1
+    training: str = ""
+    settings: type[TrainedDetector] | None = None
 
 
 EXEMPLARS: Final = "exemplars"
@@ -150,6 +156,9 @@ EXEMPLARS: Final = "exemplars"
 FUSION: Final = "fusion"
 """The detector that adds the distances of several versions."""
 
+COMBINED: Final = "combined"
+"""The detector that adds the scores of several versions."""
+
 DETECTORS: Final[dict[str, DetectorEntry]] = {
     EXEMPLARS: DetectorEntry(
         "anomaly_detection.detectors.exemplars", reads="features", learns_exemplars=True
@@ -157,6 +166,19 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
     FUSION: DetectorEntry(
         "anomaly_detection.detectors.fusion", reads="features", learns_exemplars=True
     ),
+    "pseudo_anomalies": DetectorEntry(
+        "anomaly_detection.detectors.pseudo_anomalies",
+        reads="frames",
+        training="anomaly_detection.training.pseudo_anomalies",
+        settings=PseudoAnomalies,
+    ),
+    "mlad": DetectorEntry(
+        "anomaly_detection.detectors.mlad",
+        reads="frames",
+        training="anomaly_detection.training.mlad",
+        settings=Mlad,
+    ),
+    COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions"),
 }
 """The detectors by name."""
 
@@ -193,12 +215,14 @@ class Version:
         weights: w_k of the components for which it is not 1; benchmarks/DECISIONS.md says how they
             were chosen.
         parts: The versions whose distances the detector ``fusion`` adds.
+        members: The versions whose scores the detector ``combined`` adds; none is itself combined.
     """
 
     components: tuple[str, ...] = ()
     detector: str = EXEMPLARS
     weights: Mapping[str, float] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 VERSIONS: Final[dict[str, Version]] = {
@@ -218,6 +242,11 @@ VERSIONS: Final[dict[str, Version]] = {
             Part("still", least_divisor=0.2),
         ),
     ),
+    "pseudo_anomalies": Version(detector="pseudo_anomalies"),
+    "mlad": Version(detector="mlad"),
+    "fused_pseudo": Version(detector=COMBINED, members=("fused", "pseudo_anomalies")),
+    "fused_mlad": Version(detector=COMBINED, members=("fused", "mlad")),
+    "fused_networks": Version(detector=COMBINED, members=("fused", "pseudo_anomalies", "mlad")),
 }
 """The versions by name; ``appearance_motion`` is EVAL."""
 

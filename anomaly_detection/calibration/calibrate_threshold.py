@@ -94,11 +94,23 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     work.count(frames=frames, highest_score=float(curve.scores[0]))
 
 
+def calibration_sequences(artifacts: Artifacts) -> list[str]:
+    """The training sequences whose false alarms are counted: those that can be left out."""
+    if artifacts.members:
+        of_members = [calibration_sequences(member) for member in artifacts.members]
+        return [name for name in of_members[0] if all(name in names for names in of_members)]
+    if artifacts.detector.training:
+        from anomaly_detection.detectors.held_out import held_out_names
+
+        return held_out_names(artifacts)
+    return [sequence.name for sequence in artifacts.sequences("train")]
+
+
 def calibrate(artifacts: Artifacts, *, overwrite: bool = False) -> None:
     """Count the false alarms of all training sequences, unless the config has a threshold."""
     if artifacts.config.alarms.threshold is None:
-        for sequence in artifacts.sequences("train"):
-            STAGE.run(artifacts, sequence.name, overwrite=overwrite)
+        for sequence in calibration_sequences(artifacts):
+            STAGE.run(artifacts, sequence, overwrite=overwrite)
 
 
 def log_threshold(config: Config, artifacts: Artifacts) -> None:
@@ -125,7 +137,7 @@ def _log_moments(artifacts: Artifacts, threshold: Threshold) -> None:
     """Name the most unusual moments of the training video, and write them into a report."""
     from anomaly_detection.calibration.unusual_moments import ADVICE, moment_to_line, name_moments
 
-    contents = [artifacts.calibration(s.name).load() for s in artifacts.sequences("train")]
+    contents = [artifacts.calibration(name).load() for name in calibration_sequences(artifacts)]
     is_resolved = threshold.origin.get("is_resolved", True)
     moments = name_moments(contents, threshold.value, is_resolved=is_resolved)
     for moment in moments:
@@ -156,7 +168,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
 
     if config.alarms.threshold is not None:
         return Threshold(config.alarms.threshold, {"kind": "fixed"})
-    contents = [artifacts.calibration(s.name).load() for s in artifacts.sequences("train")]
+    contents = [artifacts.calibration(name).load() for name in calibration_sequences(artifacts)]
     rate = config.dataset.frames_per_second
     seconds = sum(c.get("duration_s", c["frame_count"] / rate) for c in contents)
     hours = seconds / SECONDS_PER_HOUR
@@ -177,7 +189,7 @@ def alarm_threshold(config: Config, artifacts: Artifacts) -> Threshold:
     )
 
 
-STAGE = Stage(COMMAND, outputs, compute, "train", conclude=conclude)
+STAGE = Stage(COMMAND, outputs, compute, "train", conclude=conclude, chosen=calibration_sequences)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from anomaly_detection.detectors.detector import Detector
 from vadloc.artifacts import Artifacts
 from vadloc.features import load_features, load_fused_features
 from vadloc.inputs import Split
-from vadloc.sequence_input import SequenceInput, load_frames
+from vadloc.sequence_input import CombinedInput, SequenceInput, load_frames
 from vadloc.versions import VERSIONS
 
 
@@ -24,6 +24,9 @@ def load_input(artifacts: Artifacts, split: Split, sequence: str) -> SequenceInp
         VadlocError: Features are missing, damaged or made from another config; or frames cannot be
             read.
     """
+    if artifacts.detector.reads == "versions":
+        inputs = tuple(load_input(member, split, sequence) for member in artifacts.members)
+        return CombinedInput.of(inputs)
     if artifacts.detector.reads == "features":
         load = load_fused_features if VERSIONS[artifacts.version].parts else load_features
         return load(artifacts, split, sequence)

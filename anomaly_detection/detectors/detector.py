@@ -10,13 +10,17 @@ A detector is a module of this folder with a function ``load(artifacts) -> Detec
   `vadloc.features.FusedFeatures`, and for each time step a tuple with the volumes of each part.
 * ``frames``: the detector gets a `vadloc.sequence_input.SequenceFrames` for each sequence. Its
   stream gets frames, uint8 RGB ``(height, width, 3)``.
+* ``versions``: the detector gets a `vadloc.sequence_input.CombinedInput`, with the inputs of other
+  versions, whose stored scores it combines; only ``combined`` does this.
 
 ``load`` is called for each sequence that is scored or explained, perhaps in several processes at a
 time. The detector may read, through ``artifacts``, the training sequences and what was learnt from
 them, and nothing else. ``artifacts.sequences("train")`` lists the training sequences;
-`vadloc.sequence_input.load_frames` and `vadloc.features.load_features` read one. There is no file
-yet for what a detector learns without exemplars: it learns in ``load``, which must be quick. The
-config is ``artifacts.config``.
+`vadloc.sequence_input.load_frames` and `vadloc.features.load_features` read one. The config is
+``artifacts.config``. What takes longer to learn than ``load`` may take is learnt by
+``anomaly_detection.train_detector``: the entry's ``training`` names a module that says which
+networks are trained (``anomaly_detection.training.tasks``), and its ``settings`` the model of its
+table in a config. `anomaly_detection.detectors.trained.NetworkDetector` is such a detector.
 
 Scores are float32 ``(frames, cell rows, cell columns)``, finite, 0 or above, and higher for what is
 more anomalous. Each detector chooses their unit. It is the same in all sequences, so that one
@@ -98,6 +102,16 @@ class Detector(Protocol):
 
     A class that derives from this one inherits all methods but ``start_stream``.
     """
+
+    @property
+    def localizes(self) -> bool:
+        """Whether cells of a frame may have different scores; if not, only frames are evaluated."""
+        return True
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the indicators whose sum the score is; empty if there are none."""
+        return {}
 
     def start_stream(self, grid: RegionGrid) -> ScoreStream:
         """Begin to score a sequence step by step.

@@ -35,6 +35,13 @@ from vadloc.files.exemplar_contents import (
     MinedSummary,
     Sightings,
 )
+from vadloc.files.model_contents import (
+    MemberDivisors,
+    PseudoAnomalyFile,
+    Quality,
+    ScoreDetails,
+    TrainedModel,
+)
 from vadloc.files.storage import DamagedFileError
 
 LONGEST_VOLUME = 1000
@@ -97,18 +104,6 @@ class Scales(Content):
     scales: Annotated[list[NotNegative], Field(min_length=1)]
     height_px: Side
     width_px: Side
-
-
-class ScoreDetails(Content):
-    """Frame size, cell size and duration of a score map."""
-
-    frame_height_px: Side
-    frame_width_px: Side
-    cell_height_px: Side
-    cell_width_px: Side
-    frame_count: Count
-    duration_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
-    frames_per_second: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
 
 
 class Calibration(Content):
@@ -288,6 +283,7 @@ class Summary(Content):
     areas_by_rule: dict[str, dict[str, float | None]]
     counts: Counts
     part_of: int | None
+    localizes: bool = True
     stands_on: dict[Criterion, Basis | None]
 
 
@@ -300,6 +296,10 @@ CONTENTS: dict[str, Any] = {
     "merged": ExemplarFile,
     "divisors": Divisors,
     "sightings": Sightings,
+    "model": TrainedModel,
+    "pseudo_anomalies": PseudoAnomalyFile,
+    "quality": Quality,
+    "member_divisors": MemberDivisors,
     "scores": Annotated[Any, Array("float32", "frames rows columns")],
     "score_details": ScoreDetails,
     "calibration": Calibration,

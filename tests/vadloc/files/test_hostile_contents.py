@@ -14,6 +14,7 @@ import pytest
 from tiny_scene import CONFIG, anomaly, film, save_frames
 
 from anomaly_detection import (
+    estimate_quality,
     explain_anomalies,
     score_anomalies,
     score_left_out,
@@ -22,7 +23,7 @@ from anomaly_detection import (
 from anomaly_detection.calibration import calibrate_threshold as calibration
 from evaluation.results import MAIN_NUMBERS
 from exemplar_selection import merge_exemplars, mine_normal, select_exemplars
-from feature_extraction import extract_features
+from feature_extraction import extract_features, make_pseudo_anomalies
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
@@ -45,6 +46,10 @@ FILES: dict[str, Find] = {
     "merged": lambda a: a.merged(),
     "divisors": lambda a: fused(a).divisors(),
     "sightings": lambda a: fused(a).sightings(),
+    "model": lambda a: trained(a).model(),
+    "pseudo_anomalies": lambda a: a.pseudo_anomalies("Train0"),
+    "quality": lambda a: a.quality(),
+    "member_divisors": lambda a: combined(a).member_divisors(),
     "scores": lambda a: a.scores("Test0"),
     "score_details": lambda a: a.score_details("Test0"),
     "calibration": lambda a: a.calibration("Train0"),
@@ -58,6 +63,7 @@ KEYS = [(kind, key) for kind in FILES if kind != "scores" for key in CONTENTS[ki
 NEEDED = [(kind, key) for kind, key in KEYS if CONTENTS[kind].model_fields[key].is_required()]
 
 
+FLAGS = {"localizes"}
 FUSED = "two_momenta"
 
 
@@ -69,6 +75,35 @@ def fused(artifacts: Artifacts) -> Artifacts:
 def mined(artifacts: Artifacts) -> Artifacts:
     """The same results, after a round of mining."""
     return replace(artifacts, mined=MinedModel("transductive", round=1), _cache={})
+
+
+def trained(artifacts: Artifacts) -> Artifacts:
+    """The same results, of a version with trained networks."""
+    return replace(artifacts, version="mlad", _cache={})
+
+
+def combined(artifacts: Artifacts) -> Artifacts:
+    """The same results, of a combined version."""
+    return replace(artifacts, version="fused_mlad", _cache={})
+
+
+MODEL = {
+    "schema": 1,
+    "detector": "mlad",
+    "held_out": ["Train0"],
+    "described": {"flow_limit_px": 3.0, "layers": 3},
+    "networks": {
+        "flow": {
+            "parameters": 9,
+            "steps": 2,
+            "best_step": 2,
+            "held_out_loss": 0.5,
+            "curve": [{"step": 2, "absolute": 0.5, "held_out": 0.5}],
+        }
+    },
+    "scales": {"maps": {"flow": 0.1, "frame": 0.2}},
+    "files": {},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,6 +136,11 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, _version_of_parts: None)
     for name in ("Train0", "Train1"):
         score_left_out.STAGE.run(made, name)
     mine_normal.STAGE.run(mined(made), "tiny")
+    make_pseudo_anomalies.STAGE.run(made, "Train0")
+    estimate_quality.STAGE.run(made, "tiny")
+    trained(made).model().save(MODEL)
+    divisors = {"members": ["fused", "mlad"], "sequences": ["Train0"], "divisors": [0.5, 2.0]}
+    combined(made).member_divisors().save({"schema": 1, **divisors})
     return made
 
 
@@ -154,7 +194,8 @@ def test_a_value_of_another_type_is_named(
     artifacts: Artifacts, replaced: Callable[[str, Any], Artifact], kind: str, key: str
 ) -> None:
     content = content_of(artifacts, kind)
-    for value in (True, [[[1]]], {"a": [1, {"\x1b[2J": 2}]}):
+    of_another_type = "yes" if key in FLAGS else True
+    for value in (of_another_type, [[[1]]], {"a": [1, {"\x1b[2J": 2}]}):
         refused(replaced(kind, {**content, key: value}), key)
 
 

@@ -1,0 +1,69 @@
+"""The reason of a detection of networks: shares of the indicators, expected and seen motion."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_detection.detectors.detector import Reason
+from anomaly_detection.explanation.detections import Detection
+from vadloc.regions import RegionGrid
+
+DIRECTIONS = (
+    *("right", "down and right", "down", "down and left"),
+    *("left", "up and left", "up", "up and right"),
+)
+LEAST_PX_PER_FRAME = 0.2
+"""Slower motion has no direction."""
+WORDS = {"appearance": "appearance", "motion": "motion", "frame": "appearance", "flow": "motion"}
+"""What the indicators show."""
+
+
+def peak_to_reason(
+    detection: Detection,
+    grid: RegionGrid,
+    *,
+    indicators: dict[str, float],
+    motion: NDArray[np.float32],
+    frames_per_volume: int,
+    frame_count: int,
+) -> Reason:
+    """The reason of a detection.
+
+    Args:
+        detection: A connected part of the score map.
+        grid: Regions and cells of the frames.
+        indicators: Weighted value of each indicator at the peak.
+        motion: Seen to the right and down, expected to the right and down, at the peak, in
+            px/frame.
+        frames_per_volume: T.
+        frame_count: Number of frames of the sequence.
+    """
+    frame, row, column = detection.peak
+    total = sum(indicators.values()) or 1.0
+    shares = {name: round(value / total, 4) for name, value in indicators.items()}
+    right, down, expected_right, expected_down = motion.tolist()
+    regions = grid.regions_over(row, column)
+    length = min(frames_per_volume, frame_count)
+    first = min(max(0, frame - length // 2), frame_count - length)
+    words = (
+        f"{shares_to_words(shares)}; the network that knows normal motion here expects "
+        f"{motion_to_words(expected_right, expected_down)}, seen: {motion_to_words(right, down)}"
+    )
+    return Reason(regions[len(regions) // 2], first, words, peak={"shares": shares})
+
+
+def shares_to_words(shares: dict[str, float]) -> str:
+    """Which indicators were unusual: "unusual motion (81 %) and appearance (19 %)"."""
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    named = [f"{WORDS[name]} ({share:.0%})".replace("%)", " %)") for name, share in ordered]
+    return "unusual " + " and ".join(named)
+
+
+def motion_to_words(right_px: float, down_px: float) -> str:
+    """Speed and direction of a flow in px/frame: "2.4 px/frame to the left"."""
+    speed = float(np.hypot(right_px, down_px))
+    if speed < LEAST_PX_PER_FRAME:
+        return "no motion"
+    sector = round(float(np.arctan2(down_px, right_px)) / (np.pi / 4)) % 8
+    direction = DIRECTIONS[sector]
+    where = f"to the {direction}" if direction in ("right", "left") else direction
+    return f"{speed:.1f} px/frame {where}"

@@ -1,0 +1,211 @@
+"""Trains the generators of the detector ``mlad``, each against a discriminator of its own.
+
+The discriminator minimises -(log D(x, y) + log(1 - D(x, G(x)))), the generator
+-log D(x, G(x)) + ``l1_weight`` times the mean absolute error. Where footage has a mask, the
+absolute error counts only inside it; the adversarial loss sees the whole picture (equation 5 of
+*Mining normal data*).
+"""
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anomaly_detection.training.tasks import PICTURES, Example, NetworkTask, TrainingData
+from feature_extraction.checkpoints import mixed_precision
+from feature_extraction.footage import flow_to_input, frames_to_input
+from feature_extraction.pseudo_anomalies.clips import ClipSource, Place
+from feature_extraction.translation import PatchDiscriminator, UNet, masked_l1
+from vadloc.detector_settings import Mlad
+
+logger = logging.getLogger(__name__)
+NETWORKS = "flow", "frame"
+"""What each generator makes; the other one is its input."""
+CHANNELS = {"frame": 1, "flow": 3}
+HELD_OUT_BATCHES = 8
+BETAS = 0.5, 0.999
+WEIGHT_SPREAD = 0.02
+"""Standard deviation of the first weights, as in pix2pix."""
+DEAD_LOSS = 1e-3
+DEAD_STEPS = 200
+
+
+def make_tasks(data: TrainingData, settings: Mlad, *, device: str) -> list[NetworkTask]:
+    """The generator of flow from frames, then that of frames from flow."""
+    return [TranslationTask(name, data, settings, device=device) for name in NETWORKS]
+
+
+def describe(data: TrainingData, settings: Mlad) -> dict[str, Any]:
+    """What the detector needs beside the weights."""
+    return {"flow_limit_px": data.flow_limit_px, "layers": settings.layers}
+
+
+class TranslationTask(NetworkTask):
+    """The training of one generator.
+
+    Args:
+        name: What it makes: ``flow`` or ``frame``.
+        data: The training video.
+        settings: The settings.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, name: str, data: TrainingData, settings: Mlad, *, device: str) -> None:
+        self.name, self.steps, self.step = name, settings.steps, 0
+        self._settings, self._device, self._data = settings, device, data
+        number = NETWORKS.index(name)
+        self._seed = settings.seed, number
+        torch.manual_seed(settings.seed * len(NETWORKS) + number)
+        given, made = CHANNELS[_other(name)], CHANNELS[name]
+        shape = settings.channels, settings.layers
+        self.network = UNet(given, made, *shape, dropout=settings.dropout)
+        self._judge = PatchDiscriminator(given + made, settings.discriminator_channels)
+        self._modules = torch.nn.ModuleList([self.network, self._judge])
+        self._modules.apply(_first_weights).to(device).train()
+        self.parameters = sum(p.numel() for p in self.network.parameters())
+        self._optimisers = [
+            torch.optim.Adam(module.parameters(), lr=settings.learning_rate, betas=BETAS)
+            for module in (self.network, self._judge)
+        ]
+        self._sources = [
+            ClipSource(footage, 1, settings.crop_px) for footage in (data.trained, data.held_out)
+        ]
+        self._index = {id(footage): i for i, footage in enumerate(data.trained)}
+        self._dead_steps = 0
+
+    def advance(self) -> dict[str, float]:
+        """See `NetworkTask.advance`."""
+        seed, number = self._seed
+        torch.manual_seed((seed * len(NETWORKS) + number) * self.steps + self.step)  # dropout
+        rng = np.random.default_rng((*self._seed, 0, self.step))
+        given, target, mask = self._batch(self._sources[0], rng)
+        with mixed_precision(self._device):
+            made = self.network(given)
+        judged = self._advance_judge(given, target, made.float().detach())
+        with mixed_precision(self._device):
+            logits = self._judge(torch.cat([given, made.float()], dim=1))
+        adversarial = torch.nn.functional.softplus(-logits.float()).mean()
+        absolute = masked_l1(made.float(), target, mask)
+        self._step(0, adversarial + self._settings.l1_weight * absolute)
+        self.step += 1
+        losses = {"absolute": absolute.item(), "adversarial": adversarial.item()}
+        return {**losses, "discriminator": judged}
+
+    def _advance_judge(
+        self, given: torch.Tensor, target: torch.Tensor, made: torch.Tensor
+    ) -> float:
+        """One step of the discriminator; its loss."""
+        with mixed_precision(self._device):
+            true = self._judge(torch.cat([given, target], dim=1)).float()
+            false = self._judge(torch.cat([given, made], dim=1)).float()
+        softplus = torch.nn.functional.softplus
+        loss = softplus(-true).mean() + softplus(false).mean()
+        self._step(1, loss)
+        self._warn_if_dead(loss.item())
+        return loss.item()
+
+    def _step(self, number: int, loss: torch.Tensor) -> None:
+        self._optimisers[number].zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimisers[number].step()
+
+    def _warn_if_dead(self, loss: float) -> None:
+        self._dead_steps = self._dead_steps + 1 if loss < DEAD_LOSS else 0
+        if self._dead_steps == DEAD_STEPS:
+            logger.warning(
+                "%s: the loss of the discriminator has been below %g for %d steps: it tells all "
+                "pictures apart and teaches nothing any more; a lower learning_rate or fewer "
+                "discriminator_channels may help",
+                self.name,
+                DEAD_LOSS,
+                DEAD_STEPS,
+            )
+
+    def measure(self) -> float:
+        """The mean absolute error on held-out pictures, always the same."""
+        self.network.eval()
+        losses = []
+        with torch.inference_mode(), mixed_precision(self._device):
+            for number in range(HELD_OUT_BATCHES):
+                rng = np.random.default_rng((*self._seed, 1, number))
+                given, target, _ = self._batch(self._sources[1], rng)
+                losses.append(masked_l1(self.network(given).float(), target, None).item())
+        self.network.train()
+        return float(np.mean(losses))
+
+    def _batch(
+        self, source: ClipSource, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Inputs, targets, and where the absolute error counts."""
+        places = [source.draw(rng) for _ in range(self._settings.batch_size)]
+        pictures = [self._pictures(source, place) for place in places]
+        stacked = {n: torch.from_numpy(np.stack([p[n] for p in pictures])) for n in CHANNELS}
+        given, target = (stacked[n].to(self._device) for n in (_other(self.name), self.name))
+        return given, target, self._masks(places, given)
+
+    def _pictures(self, source: ClipSource, place: Place) -> dict[str, NDArray[np.float32]]:
+        clip = source.cut(place)
+        flow = flow_to_input(clip.flow[0], self._data.flow_limit_px)
+        return {"frame": frames_to_input(clip.frames), "flow": flow}
+
+    def _masks(self, places: list[Place], given: torch.Tensor) -> torch.Tensor | None:
+        """The masks at some places, 1 where there is none; ``None`` if no footage has any."""
+        if not self._data.masks:
+            return None
+        height, width = given.shape[2:]
+        found = np.ones((len(places), 1, height, width), np.float32)
+        for number, place in enumerate(places):
+            mask = self._data.masks.get(self._index.get(id(place.footage), -1))
+            if mask is not None:
+                rows = slice(place.top, place.top + height)
+                part = mask[place.first_frame, rows, place.left : place.left + width]
+                found[number, 0, : part.shape[0], : part.shape[1]] = part
+        return torch.from_numpy(found).to(self._device)
+
+    def state(self) -> dict[str, Any]:
+        """See `NetworkTask.state`."""
+        return {
+            "step": self.step,
+            "modules": self._modules.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """See `NetworkTask.resume`."""
+        self._modules.load_state_dict(state["modules"])
+        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step = state["step"]
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """See `NetworkTask.tensors`."""
+        return self.network.tensors()
+
+    def examples(self) -> list[Example]:
+        """Held-out pictures and their predictions."""
+        self.network.eval()
+        found = []
+        for number in range(PICTURES):
+            rng = np.random.default_rng((*self._seed, 2, number))
+            source = self._sources[1]
+            pictures = self._pictures(source, source.draw(rng))
+            given, target = pictures[_other(self.name)], pictures[self.name]
+            with torch.inference_mode():
+                output = self.network(torch.from_numpy(given[None]).to(self._device))[0]
+            made = output.float().cpu().numpy()
+            found.append(Example(target[-1], made[-1], np.abs(made - target).mean(axis=0)))
+        self.network.train()
+        return found
+
+
+def _other(name: str) -> str:
+    return {"frame": "flow", "flow": "frame"}[name]
+
+
+def _first_weights(module: torch.nn.Module) -> None:
+    if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+        torch.nn.init.normal_(module.weight, 0, WEIGHT_SPREAD)
+        if module.bias is not None:
+            torch.nn.init.zeros_(module.bias)

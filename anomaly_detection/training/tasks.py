@@ -1,0 +1,98 @@
+"""What a training consists of: tasks, each of which trains one network of a detector.
+
+The module that ``DetectorEntry.training`` names has two functions:
+
+* ``make_tasks(data, settings, device=...) -> list[NetworkTask]``: the tasks in their order.
+* ``describe(data, settings) -> dict``: what the detector needs beside weights, as JSON holds it.
+
+What is drawn in a step depends on the seed and the step alone, so that a training that was stopped
+goes on as if it had not been.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_extraction.footage import Footage
+
+PICTURES = 8
+"""Rows of the sheet of examples."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What networks learn from.
+
+    Attributes:
+        trained: Footage to train on.
+        held_out: Footage that is only measured.
+        region_px: Side of a region in reduced frames.
+        flow_limit_px: Speed that counts as 1; see ``feature_extraction.footage.flow_to_input``.
+        masks: For footage in ``trained``, by its place in the list: ``(n, height, width)`` bool,
+            ``False`` where nothing is to be learnt. Only losses that support it use it.
+    """
+
+    trained: list[Footage]
+    held_out: list[Footage]
+    region_px: int
+    flow_limit_px: float
+    masks: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
+
+
+class Example(NamedTuple):
+    """Input, output and absolute error of a network, pictures in [-1, 1], errors from 0 on."""
+
+    given: NDArray[np.float32]
+    output: NDArray[np.float32]
+    error: NDArray[np.float32]
+
+
+def to_examples(
+    given: dict[str, NDArray[np.float32]], made: dict[str, NDArray[np.float32]]
+) -> dict[str, Example]:
+    """Examples of pictures ``(channels, height, width)``, by network; the last channel is shown."""
+    errors = {name: np.abs(made[name] - given[name]).mean(axis=0) for name in given}
+    return {name: Example(given[name][-1], made[name][-1], errors[name]) for name in given}
+
+
+class NetworkTask(ABC):
+    """The training of one network.
+
+    Attributes:
+        name: Name of the network, and of its file of weights.
+        steps: Number of steps.
+        step: Number of steps that are done.
+        parameters: Number of parameters of the network that is kept.
+    """
+
+    name: str
+    steps: int
+    step: int
+    parameters: int
+
+    @abstractmethod
+    def advance(self) -> dict[str, float]:
+        """Make one step; the losses by part."""
+
+    @abstractmethod
+    def measure(self) -> float:
+        """The error on held-out video; the checkpoint with the lowest one is kept."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """All that ``resume`` needs, as `feature_extraction.checkpoints` writes it."""
+
+    @abstractmethod
+    def resume(self, state: dict[str, Any]) -> None:
+        """Continue from a state."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """The tensors of the network that is applied."""
+
+    @abstractmethod
+    def examples(self) -> list[Example]:
+        """At most ``PICTURES`` examples of held-out video."""

@@ -1,0 +1,420 @@
+"""Detectors that are trained: from video to the report, and what can go wrong on the way."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_scene import CONFIG, copy_scene, film, save_frames, scene_options
+
+pytest.importorskip("torch")
+pytest.importorskip("openvino")
+
+import torch
+
+import vadloc.run
+import vadloc.status
+from anomaly_detection import (
+    combine_scores,
+    estimate_quality,
+    explain_anomalies,
+    show_expectations,
+    train_detector,
+)
+from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
+from anomaly_detection.detectors import load_detector, load_input
+from anomaly_detection.detectors.frame_stream import FrameStream
+from anomaly_detection.detectors.trained import NetworkDetector
+from anomaly_detection.training import loop
+from anomaly_detection.training.mlad import TranslationTask
+from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
+from anomaly_detection.training.tasks import Example, TrainingData
+from feature_extraction.footage import Footage
+from feature_extraction.pseudo_anomalies.clips import Place
+from vadloc.artifacts import Artifacts
+from vadloc.config import load_config
+from vadloc.detector_settings import Mlad, PseudoAnomalies
+from vadloc.errors import UsageError
+from vadloc.versions import VERSIONS, Version
+
+TABLES = """
+[detectors.pseudo_anomalies]
+channels = [4, 4, 8, 8]
+steps = 60
+learning_rate = 0.01
+batch_size = 2
+crop_px = 32
+clip_frames = 8
+clip_stride = 4
+held_out = 1
+checks = 3
+
+[detectors.mlad]
+channels = 4
+layers = 3
+discriminator_channels = 2
+steps = 20
+batch_size = 4
+crop_px = 32
+held_out = 1
+checks = 2
+
+[pseudo_anomalies]
+per_sequence = 3
+frames = 6
+"""
+NETWORKS = ["pseudo_anomalies", "mlad"]
+FIXED = "[alarms]\nthreshold = 0.1\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patched() -> Any:
+    """Noise cannot be learnt in a few steps: a nearly constant output is no error here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "LEAST_VARIANCE", 0.0)
+        pair = Version(detector="combined", members=("momentum", "mlad"))
+        patch.setitem(VERSIONS, "pair", pair)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scene and results of whole runs of all three versions."""
+    folder = tmp_path_factory.mktemp("networks")
+    config = copy_scene(scene, folder / "scene") / "tiny.toml"
+    config.write_text(CONFIG + TABLES + FIXED)
+    for version in [*NETWORKS, "pair"]:
+        vadloc.run.main([*options(folder), "--version", version, "--jobs", "1"])
+    return folder
+
+
+def options(folder: Path) -> list[str]:
+    return [str(word) for word in scene_options(folder / "scene", folder / "results")]
+
+
+def artifacts(folder: Path, version: str, results: str = "results") -> Artifacts:
+    scene = folder / "scene"
+    return Artifacts(load_config(scene / "tiny.toml"), folder / results, scene, version)
+
+
+def copied(folder: Path, target: Path, *, models: bool = True) -> Path:
+    """A copy of scene, and of the results if they are wanted."""
+    copy_scene(folder / "scene", target / "scene")
+    shutil.copy(folder / "scene" / "tiny.toml", target / "scene")
+    if models:
+        shutil.copytree(folder / "results", target / "results")
+    return target
+
+
+@pytest.mark.parametrize("version", [*NETWORKS, "pair"])
+def test_all_stages_have_run(folder: Path, version: str) -> None:
+    made = folder / "results" / "tiny"
+    for kind in ("scores", "evaluation", "explanations", "report"):
+        assert (made / kind / version).is_dir()
+    details = artifacts(folder, version).score_details("Test0").load()
+    assert details["localizes"]
+    expected = {
+        "pseudo_anomalies": ("pseudo_anomalies", {"appearance", "motion"}),
+        "mlad": ("mlad", {"flow", "frame"}),
+        "pair": ("combined", {"momentum", "mlad"}),
+    }
+    assert (details["detector"], set(details["indicators"])) == expected[version]
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_the_training_leaves_weights_curves_and_pictures(folder: Path, version: str) -> None:
+    model = artifacts(folder, version).model()
+    record = model.load()
+    names = {path.name for path in model.path.parent.iterdir()}
+    weights = {f"{network}.safetensors" for network in record["networks"]}
+    assert names == {*weights, "training.json", "training.png", "examples.png"}
+    for network in record["networks"].values():
+        points = [point["step"] for point in network["curve"]]
+        assert points == sorted(points)
+        assert points[-1] == network["steps"]
+        measured = {p["step"]: p["held_out"] for p in network["curve"] if "held_out" in p}
+        assert min(measured.values()) == network["held_out_loss"] == measured[network["best_step"]]
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_only_held_out_video_calibrates(folder: Path, version: str) -> None:
+    found = artifacts(folder, version)
+    [held_out] = found.model().load()["held_out"]
+    assert calibration_sequences(found) == [held_out]
+    detector = load_detector(found)
+    regions = found.config.regions
+    for sequence in found.sequences("train"):
+        given = load_input(found, "train", sequence.name)
+        parts = list(detector.score_training(given, given.grid(regions)))
+        assert [len(scores) for _, scores in parts] == [24] * (sequence.name == held_out)
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_a_camera_gets_the_stored_scores(folder: Path, version: str) -> None:
+    found = artifacts(folder, version)
+    frames = film(seed=10, anomaly_column=10)
+    with FrameStream(found, 48, 64) as stream:
+        parts = [stream.push(f, np.repeat(f[..., None], 3, axis=2)) for f in frames]
+        scores = np.concatenate([*parts, stream.finish()])
+    np.testing.assert_array_equal(scores, found.scores("Test0").load())
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_reasons_have_shares_and_expected_motion(folder: Path, version: str) -> None:
+    content = artifacts(folder, version).explanations("Test0").load()
+    assert content["detections"]
+    for detection in content["detections"]:
+        assert sum(detection["peak"]["shares"].values()) == pytest.approx(1, abs=1e-3)
+        assert "the network that knows normal motion here expects" in detection["sentence"]
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_expectations_are_drawn(folder: Path, version: str) -> None:
+    words = [*options(folder), "--version", version, "--jobs", "1"]
+    show_expectations.main([*words, "--sequence", "Test0"])
+    found = artifacts(folder, version)
+    detections = found.explanations("Test0").load()["detections"]
+    assert found.expectations("Test0").load()["alarms"] == list(range(len(detections)))
+    with Image.open(found.expectations("Test0").path.with_suffix(".png")) as picture:
+        width, height = 3 * (128 + 4) + 4, 96 + 4  # three tiles, and a gap after each network
+        assert picture.size == (2 * width, len(detections) * height)
+    detector = load_detector(found)
+    assert isinstance(detector, NetworkDetector)
+    given = load_input(found, "test", "Test0")
+    shown = detector.pictures(given, given.grid(found.config.regions), [0, 11, 23])
+    assert list(shown) == [0, 11, 23]
+    name = {"mlad": "frame", "pseudo_anomalies": "appearance"}[version]
+    for frame, examples in shown.items():
+        seen = film(seed=10, anomaly_column=10)[frame] / 127.5 - 1
+        np.testing.assert_allclose(examples[name].given, seen, atol=1e-5)
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_the_same_bytes_again_also_after_a_stop(
+    folder: Path, tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    words = [*options(scene), "--version", version]
+    with monkeypatch.context() as patch:
+        save = loop.save_checkpoint
+
+        def stop(path: Path, state: Any) -> None:
+            save(path, state)
+            raise KeyboardInterrupt
+
+        patch.setattr(loop, "save_checkpoint", stop)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            train_detector.main(words)
+    train_detector.main(words)
+    again, before = (artifacts(place, version).model() for place in (scene, folder))
+    for name in before.load()["files"]:
+        first = before.path.with_name(name).read_bytes()
+        assert again.path.with_name(name).read_bytes() == first
+    assert again.load()["scales"] == before.load()["scales"]
+
+
+def test_other_settings_are_refused_and_begin_anew_with_overwrite(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path)
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("steps = 60", "steps = 40"))
+    words = [*options(scene), "--version", "pseudo_anomalies"]
+    with pytest.raises(SystemExit):
+        train_detector.main(words)
+    assert "made from another config" in caplog.text
+    train_detector.main([*words, "--overwrite"])
+    networks = artifacts(scene, "pseudo_anomalies").model().load()["networks"]
+    assert {network["steps"] for network in networks.values()} == {40}
+
+
+def test_a_checkpoint_of_other_settings_is_kept(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    found = artifacts(scene, "pseudo_anomalies").model().path
+    checkpoint = found.with_name("appearance.checkpoint.pt")
+    loop.save_checkpoint(checkpoint, {"stamp": "another"})
+    with pytest.raises(SystemExit):
+        train_detector.main([*options(scene), "--version", "pseudo_anomalies"])
+    assert "of a training with other settings or other video; it is kept" in caplog.text
+    assert checkpoint.is_file()
+
+
+def test_weights_of_another_network_are_refused(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path)
+    found = artifacts(scene, "mlad").model().path
+    shutil.copy(found.with_name("flow.safetensors"), found.with_name("frame.safetensors"))
+    shutil.rmtree(scene / "results" / "tiny" / "scores")
+    with pytest.raises(SystemExit):
+        vadloc.run.main([*options(scene), "--version", "mlad", "--jobs", "1"])
+    assert "weights of 'flow', expected 'frame'" in caplog.text
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_checkpoint(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    advance = AutoencoderTask.advance
+
+    def broken(task: AutoencoderTask) -> dict[str, float]:
+        losses = advance(task)
+        return losses if task.step < 25 else {"loss": float("nan")}
+
+    monkeypatch.setattr(AutoencoderTask, "advance", broken)
+    with pytest.raises(SystemExit):
+        train_detector.main([*options(scene), "--version", "pseudo_anomalies"])
+    assert "appearance: at step 25 the loss 'loss' is nan; the last good checkpoint" in caplog.text
+    kept = artifacts(scene, "pseudo_anomalies").model().path.parent / "appearance.checkpoint.pt"
+    state = loop.load_checkpoint(kept)
+    assert state is not None
+    assert state["task"]["step"] == 20
+
+
+def test_a_constant_output_is_an_error(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    picture = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
+    constant = Example(picture, np.full((8, 8), 0.1, np.float32), np.abs(picture - 0.1))
+    monkeypatch.setattr(AutoencoderTask, "examples", lambda _: [constant])
+    monkeypatch.setattr(loop, "LEAST_VARIANCE", 0.01)
+    with pytest.raises(SystemExit):
+        train_detector.main([*options(scene), "--version", "pseudo_anomalies"])
+    assert "appearance: at step 60 its output is nearly constant" in caplog.text
+    assert "the last good checkpoint" in caplog.text
+
+
+def test_scores_of_whole_frames_do_not_localize(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = copied(folder, tmp_path)
+    config = scene / "scene" / "tiny.toml"
+    text = config.read_text().replace("checks = 3", 'checks = 3\nform = "published"')
+    config.write_text(text)
+    model = artifacts(scene, "pseudo_anomalies").model()
+    assert model.state() == ("done", "")  # the form changes scores, not networks
+    shutil.rmtree(scene / "results" / "tiny" / "scores" / "pseudo_anomalies")
+    words = [*options(scene), "--version", "pseudo_anomalies", "--jobs", "1", "--overwrite"]
+    vadloc.run.main(words)
+    found = artifacts(scene, "pseudo_anomalies")
+    scores = found.scores("Test0").load()
+    assert (scores == scores[:, :1, :1]).all()
+    assert np.ptp(scores[:, 0, 0]) > 0
+    assert found.score_details("Test0").load()["localizes"] is False
+    printed = capsys.readouterr().out
+    assert printed.count("does not localize") == 4
+    assert "frame AUC (micro)   0." in printed
+
+
+def test_the_only_sequence_holds_out_its_end(folder: Path, tmp_path: Path) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    shutil.rmtree(scene / "scene" / "Train")
+    save_frames(scene / "scene" / "Train" / "Train0", film(seed=0))
+    train_detector.main([*options(scene), "--version", "mlad"])
+    found = artifacts(scene, "mlad")
+    assert calibration_sequences(found) == ["Train0"]
+    given = load_input(found, "train", "Train0")
+    [(part, scores)] = load_detector(found).score_training(given, given.grid(found.config.regions))
+    assert part.frame_count == len(scores) == 6
+
+
+def test_a_combined_score_is_the_root_of_the_squares(folder: Path) -> None:
+    found = artifacts(folder, "pair")
+    [held_out] = calibration_sequences(found)
+    total = np.zeros(found.scores("Test0").load().shape)
+    for member in found.members:
+        given = load_input(member, "train", held_out)
+        grid = given.grid(found.config.regions)
+        [(_, normal)] = load_detector(member).score_training(given, grid)
+        divisor = np.quantile(normal, 0.999)
+        total += (member.scores("Test0").load().astype(float) / divisor) ** 2
+    np.testing.assert_allclose(found.scores("Test0").load(), np.sqrt(total), rtol=1e-5)
+
+
+def test_a_combined_version_cannot_score_a_camera(folder: Path) -> None:
+    with pytest.raises(UsageError, match="give --version momentum or mlad"):
+        FrameStream(artifacts(folder, "pair"), 48, 64)
+
+
+def test_a_combined_version_cannot_score_changed_frames(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        estimate_quality.main([*options(folder), "--version", "pair"])
+    assert exit_info.value.code == 2
+    assert "cannot score changed frames; give --version momentum or mlad" in caplog.text
+
+
+def test_only_combined_versions_are_combined(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        combine_scores.main([*options(folder), "--version", "mlad"])
+    assert "version 'mlad' combines nothing; expected one of" in caplog.text
+
+
+def test_status_lists_the_stages_of_members(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vadloc.status.main([*options(folder), "--version", "pair"])
+    printed = capsys.readouterr().out
+    names = ["extract_features", "train_detector", "score_anomalies", "combine_scores"]
+    assert all(name in printed for name in names)
+
+
+@pytest.mark.parametrize("version", ["momentum", "mlad"])
+def test_quality_is_estimated_without_labels(
+    folder: Path, tmp_path: Path, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = copied(folder, tmp_path)
+    estimate_quality.main([*options(scene), "--version", version])
+    content = artifacts(scene, version).quality().load()
+    sequences = {"momentum": 3, "mlad": 1}[version]
+    assert 0 < len(content["tried"]) <= 3 * sequences
+    assert sum(counts["tried"] for counts in content["found"].values()) == len(content["tried"])
+    for one in content["tried"]:
+        assert one["is_found"] == (one["score"] >= content["threshold"])
+    assert "AUC with against without" in capsys.readouterr().out
+
+
+def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    frames, flow = np.zeros((6, 32, 32), np.uint8), np.zeros((6, 2, 32, 32), np.float16)
+    part = Footage("Brief", frames, flow)
+    settings = PseudoAnomalies(channels=[1, 1, 1, 1], clip_frames=8, clip_stride=8, crop_px=32)
+    tasks = make_tasks(TrainingData([part], [part], 16, 1.0), settings, device="cpu")
+    assert "Brief: shorter than a clip of 8 frames" in caplog.text
+    assert np.isfinite(tasks[0].advance()["loss"])
+
+
+def test_masks_reach_the_loss_where_the_picture_was_cut() -> None:
+    part, other = (
+        Footage("A", np.zeros((6, 40, 48), np.uint8), np.zeros((6, 2, 40, 48), np.float16))
+        for _ in range(2)
+    )
+    mask = np.random.default_rng(0).random((6, 40, 48)) < 0.5
+    data = TrainingData([part, other], [part], 16, 1.0, masks={0: mask})
+    settings = Mlad(channels=2, layers=2, discriminator_channels=2, crop_px=32, batch_size=2)
+    task = TranslationTask("flow", data, settings, device="cpu")
+    places = [Place(part, 3, 5, 7), Place(other, 0, 0, 0)]
+    found = task._masks(places, torch.zeros(2, 1, 32, 32))
+    assert found is not None
+    np.testing.assert_array_equal(found[0, 0].numpy(), mask[3, 5:37, 7:39])
+    assert found[1].min() == 1
+
+
+def test_explanations_name_the_member_with_the_largest_share(folder: Path) -> None:
+    words = [*options(folder), "--version", "pair", "--threshold", "0.5", "--overwrite"]
+    explain_anomalies.main([*words, "--jobs", "1"])
+    path = folder / "results" / "tiny" / "explanations" / "pair" / "Test0.json"
+    detections = json.loads(path.read_text())["detections"]
+    assert detections
+    for detection in detections:
+        shares = detection["peak"]["shares"]
+        largest = max(shares, key=shares.get)
+        assert f"(version {largest}, {shares[largest]:.0%} of the score)" in detection["sentence"]
