@@ -39,7 +39,8 @@ GROUPS = 8
 LEAST_BLOBS = 10
 """Least number of blobs from which a height is computed."""
 
-SMALLEST_PX = 8
+SMALLEST_PX = 16
+"""Smallest size of a region: optical flow compares patches of 8 px, and needs two side by side."""
 MAX_REGIONS = 4000
 DEFAULT_SHARE = 1 / 8
 """Size of regions where nothing has moved, as a share of the frame's shorter side."""
@@ -178,7 +179,7 @@ def _region_count(size_px: int, height_px: int, width_px: int) -> int:
 def round_down(length_px: float) -> int:
     """The largest size of a region that is at most this length.
 
-    Sizes are multiples of 4, from 32 on in steps of about a fifth: 8, 12 ... 28, 32, 40, 48, 56,
+    Sizes are multiples of 4, from 32 on in steps of about a fifth: 16, 20 ... 28, 32, 40, 48, 56,
     64, 80, 96, 112, 128, 160 ... Lengths are rounded down since blobs include shadows.
     """
     step = _step_px(length_px)

@@ -126,7 +126,17 @@ def test_not_more_regions_than_can_be_handled() -> None:
 
 @pytest.mark.parametrize(
     ("length_px", "size_px"),
-    [(3, 8), (11.9, 8), (31, 28), (36, 32), (47, 40), (63.9, 56), (78, 64), (130, 128), (500, 448)],
+    [
+        (3, 16),
+        (19.9, 16),
+        (31, 28),
+        (36, 32),
+        (47, 40),
+        (63.9, 56),
+        (78, 64),
+        (130, 128),
+        (500, 448),
+    ],
 )
 def test_sizes_are_even_halves(length_px: float, size_px: int) -> None:
     assert round_down(length_px) == size_px
