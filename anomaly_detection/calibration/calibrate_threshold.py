@@ -67,10 +67,12 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     times: dict[str, float] = {}
     whole = load_input(work.artifacts, "train", work.unit)
     detector = load_detector(work.artifacts)
-    for part, scores in detector.score_training(whole, whole.grid(config.regions)):
+    parts = list(detector.score_training(whole, whole.grid(config.regions)))
+    for number, (part, scores) in enumerate(parts):
         grid = part.grid(config.regions)
         check_contract(detector, part, grid, scores)
-        first_frame = whole.frame_count - part.frame_count if frames else 0  # of a second half
+        is_first_half = len(parts) > 1 and number == 0  # other parts end with the sequence
+        first_frame = 0 if is_first_half else whole.frame_count - part.frame_count
         moments += scores_to_moments(
             scores, grid, connectivity=connectivity, first_frame=first_frame
         )

@@ -1,6 +1,7 @@
 """An anomaly in the training video is named; what is named is read off drawn score maps."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from anomaly_detection.calibration.unusual_moments import (
     name_moments,
     scores_to_moments,
 )
+from anomaly_detection.detectors.detector import Detector
 from exemplar_selection import merge_exemplars, select_exemplars
 from feature_extraction import extract_features
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
+from vadloc.features import load_features
 from vadloc.regions import RegionGrid
 
 GRID = RegionGrid(48, 64, 16, 8)
@@ -125,3 +128,27 @@ def test_a_threshold_of_zero_has_no_multiples() -> None:
     named = name_moments(contents(), 0.0, is_resolved=True)
     assert named[0]["relative_score"] is None
     assert moment_to_line(named[0]).endswith(": score 4.000")
+
+
+def test_moments_of_a_held_out_end_are_those_of_the_sequence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A detector that yields only the last 8 frames, in whose third frame one cell has a score."""
+    made = Artifacts(load_config(make_scene(tmp_path) / "tiny.toml"), tmp_path / "r", tmp_path)
+    for unit in extract_features.stage("train").units(made):
+        extract_features.stage("train").run(made, unit)
+
+    class OnlyTheEnd(Detector):
+        def score_training(self, sequence: Any, grid: RegionGrid) -> Any:
+            scores = np.zeros((8, *grid.cells), np.float32)
+            scores[2, 1, 1] = 5
+            yield replace(sequence, frame_count=8), scores
+
+    monkeypatch.setattr(calibration, "load_detector", lambda _artifacts: OnlyTheEnd())
+    monkeypatch.setattr(type(made), "_learned_stamp", lambda _self: "stamp")
+    calibration.STAGE.run(made, "Train0")
+    content = made.calibration("Train0").load()
+    [moment] = content["moments"]
+    whole = load_features(made, "train", "Train0").frame_count
+    assert moment["first_frame"] == moment["last_frame"] == whole - 8 + 2
+    assert content["frame_count"] == 8
