@@ -65,7 +65,7 @@ from vadloc.versions import VERSIONS, extractors_of
 
 FULL: dict[str, Any] = {
     "sizes": ("360x240", "640x360", "1280x720"),
-    "versions": ("momentum", "appearance_momentum", "appearance_motion"),
+    "versions": ("momentum", "appearance_motion", "fused"),
     "frames": 120,
     "volumes": (1000, 10_000, 100_000, 1_000_000),
 }
