@@ -138,7 +138,7 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = stage_parser("Compute the features of every video volume.", sequences=True)
-    parser.add_argument("--split", choices=["train", "test"], required=True)
+    parser.add_argument("--split", choices=["train", "anomalous", "test"], required=True)
     args = parser.parse_args(argv)
     stage_main(stage(args.split, device=args.device), args)
 

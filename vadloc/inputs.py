@@ -11,7 +11,8 @@ from vadloc.versions import VERSIONS, DetectorEntry, Part, components_of, detect
 from vadloc.video.frames import Sequence, list_sequences
 
 _T = TypeVar("_T")
-Split = Literal["train", "test"]
+Split = Literal["train", "anomalous", "test"]
+"""``anomalous`` are training videos each of which holds an anomaly somewhere."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,26 @@ class Inputs:
         return weights | {name: w for name, w in given.items() if name in weights}
 
     def split_folder(self, split: Split) -> Path:
-        """The folder of the sequences of a split."""
+        """The folder of the sequences of a split.
+
+        Raises:
+            UsageError: The config names no videos that are known to hold an anomaly.
+        """
         dataset = self.config.dataset
+        if split == "anomalous":
+            if dataset.anomalous is None:
+                raise UsageError(
+                    f"{self.config.path}: [dataset] anomalous is not set; version "
+                    f"{self.version!r} needs a folder of videos that hold an anomaly somewhere, "
+                    "beside the normal ones of [dataset] train"
+                )
+            return self.datasets / dataset.anomalous
         return self.datasets / (dataset.train if split == "train" else dataset.test)
+
+    @property
+    def training_splits(self) -> tuple[Split, ...]:
+        """The splits that the version learns from."""
+        return ("train", "anomalous") if self.detector.learns_anomalies else ("train",)
 
     def sequences(self, split: Split) -> list[Sequence]:
         """The sequences of a split in natural order."""

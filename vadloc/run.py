@@ -55,7 +55,8 @@ def _to_scores(artifacts: Artifacts, device: str) -> list[Stage]:
     found: list[Stage] = []
     if detector.reads == "features":
         extract = importlib.import_module("feature_extraction.extract_features")
-        found += [extract.stage(split, device=device) for split in ("train", "test")]
+        splits = *artifacts.training_splits, "test"
+        found += [extract.stage(split, device=device) for split in splits]
     modules = []
     if detector.learns_exemplars:
         modules = ["exemplar_selection.select_exemplars", "exemplar_selection.merge_exemplars"]

@@ -150,6 +150,11 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             train = self._train_inputs(self.sequences("train"))
+            if self.detector.learns_anomalies:
+                found = self.sequences("anomalous")
+                train.append(
+                    _hash("anomalous", [self._input_stamp("anomalous", s.name) for s in found])
+                )
             name, revision, *_ = self._detector_identity()
             settings = self.detector_settings
             used = settings.model_dump(exclude=settings.SCORING)
