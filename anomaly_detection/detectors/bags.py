@@ -106,7 +106,11 @@ def split_bags(artifacts: Artifacts) -> BagNames:
                 f"{folder}: {len(names)} video; expected {LEAST_BAGS} or more of each class, since "
                 "one of them is held out of the training"
             )
-    settings = artifacts.detector_settings
+    return hold_out(normal, anomalous, artifacts.detector_settings)
+
+
+def hold_out(normal: list[str], anomalous: list[str], settings: MultipleInstance) -> BagNames:
+    """Choose the held-out videos of each class by the seed, at least one of each."""
     rng = np.random.default_rng(settings.seed)
     chosen = [_choose(names, settings.held_out, rng) for names in (normal, anomalous)]
     return BagNames(

@@ -73,7 +73,7 @@ class MultipleInstanceDetector(Detector):
     @property
     def is_memoryless(self) -> bool:
         """Whether the score of a volume depends on no other time step."""
-        return self.settings.head == "sultani" and self.settings.smoothing == 1
+        return bool(self.settings.head == "sultani" and self.settings.smoothing == 1)
 
     def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:
         """The scores of a whole sequence, the same as those of a stream."""
@@ -104,14 +104,14 @@ class MultipleInstanceDetector(Detector):
         first = features.first_frame
         length = self.artifacts.config.regions.frames_per_volume
         steps = np.flatnonzero((first <= frame) & (frame < first + length))
-        regions = grid.regions_over(row, column)
+        regions = np.array(grid.regions_over(row, column))
         scores = self.score_volumes(features)[np.ix_(steps, regions)]
         step, region = np.unravel_index(scores.argmax(), scores.shape)
         words = (
             "this resembles what the training videos with anomalies show and the normal ones do "
             f"not ({scores.max():.2f} of 1)"
         )
-        return Reason(regions[int(region)], int(first[steps[step]]), words)
+        return Reason(int(regions[region]), int(first[steps[step]]), words)
 
 
 def _features(sequence: SequenceInput) -> SequenceFeatures:

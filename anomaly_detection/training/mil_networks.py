@@ -1,7 +1,5 @@
 """The heads of ``anomaly_detection.detectors.mil_heads`` as networks that can be trained."""
 
-from typing import cast
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -67,7 +65,7 @@ class Head(nn.Module):
             return hidden
         near = torch.from_numpy(proximity(given.shape[1])).to(hidden)
         similar = torch.relu(self.similar(_similarity(hidden) @ hidden))
-        return cast(torch.Tensor, hidden + similar + torch.relu(self.near(near @ hidden)))
+        return hidden + similar + torch.relu(self.near(near @ hidden))
 
     def forward(self, instances: torch.Tensor) -> torch.Tensor:
         """The scores of instances, ``(series, steps)``."""

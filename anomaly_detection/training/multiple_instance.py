@@ -145,7 +145,8 @@ class HeadTask(NetworkTask):
         )
         losses = bag_losses(anomalous, normal, settings)
         self._optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.step += 1
         return {name: loss.item() for name, loss in losses.items()}
