@@ -153,7 +153,10 @@ class Stamps(Inputs):
             if self.detector.learns_anomalies:
                 found = self.sequences("anomalous")
                 train.append(
-                    _hash("anomalous", [self._input_stamp("anomalous", s.name) for s in found])
+                    _hash(
+                        "anomalous",
+                        [[s.name, self._input_stamp("anomalous", s.name)] for s in found],
+                    )
                 )
             name, revision, *_ = self._detector_identity()
             settings = self.detector_settings

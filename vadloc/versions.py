@@ -245,7 +245,7 @@ class Version:
     members: tuple[str, ...] = ()
 
 
-WEAK_COMPONENTS: Final = ("appearance", "angle", "speed", "relative_momentum")
+WEAK_COMPONENTS: Final = ("appearance", "angle", "speed", "relative_momentum", "still")
 """What versions that learn from labels of whole videos see."""
 
 VERSIONS: Final[dict[str, Version]] = {

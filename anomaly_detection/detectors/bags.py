@@ -1,8 +1,9 @@
 """Bags of instances, made of the features of a video, and which of them are held out.
 
-The instances of a region bag are the volumes of all regions, in one series for each region. Those
-of a snippet bag are its time steps, in a single series: the mean and the maximum of each feature
-over all regions.
+The instances of a region bag are the volumes of all regions, in one series for each region. The
+place of a region counts among its features: the camera is fixed, and what is normal here is an
+anomaly there. Those of a snippet bag are its time steps, in a single series: the mean and the
+maximum of each feature over all regions.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError, VadlocError
 from vadloc.features import SequenceFeatures, load_features
+from vadloc.regions import RegionGrid
 from vadloc.weak_settings import MultipleInstance, RegionBags
 
 LEAST_BAGS = 2
@@ -53,19 +55,31 @@ class BagNames:
     held_out: tuple[list[str], list[str]]
 
 
-def to_instances(values: NDArray[np.float32], settings: MultipleInstance) -> NDArray[np.float32]:
+def to_instances(
+    values: NDArray[np.float32], grid: RegionGrid, settings: MultipleInstance
+) -> NDArray[np.float32]:
     """The instances of a bag.
 
     Args:
         values: Features ``(steps, regions, width)``.
+        grid: The regions.
         settings: With the kind of bag.
 
     Returns:
-        ``(series, steps, width)``: a series for each region, or one of twice the width.
+        ``(series, steps, width)``: a series for each region, with row and column of the region from
+        -1 to 1 after its features; or one of twice the width.
     """
     if isinstance(settings, RegionBags):
-        return values.transpose(1, 0, 2)
+        places = np.broadcast_to(region_places(grid)[:, None], (*values.shape[1::-1], 2))
+        return np.concatenate([values.transpose(1, 0, 2), places], axis=2)
     return np.concatenate([values.mean(axis=1), values.max(axis=1)], axis=1)[None]
+
+
+def region_places(grid: RegionGrid) -> NDArray[np.float32]:
+    """Row and column of each region, from -1 to 1, ``(regions, 2)``."""
+    axes = [np.linspace(-1, 1, count) if count > 1 else np.zeros(1) for count in grid.regions]
+    rows, columns = np.meshgrid(*axes, indexing="ij")
+    return np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
 
 
 def load_bag(artifacts: Artifacts, sequence: str, *, is_anomalous: bool) -> Bag:
@@ -75,7 +89,8 @@ def load_bag(artifacts: Artifacts, sequence: str, *, is_anomalous: bool) -> Bag:
         VadlocError: Its features are missing, damaged or made from another config.
     """
     found = load_features(artifacts, "anomalous" if is_anomalous else "train", sequence)
-    instances = to_instances(found.values, artifacts.detector_settings).astype(np.float16)
+    grid = found.grid(artifacts.config.regions)
+    instances = to_instances(found.values, grid, artifacts.detector_settings).astype(np.float16)
     if not np.isfinite(instances).all():
         raise VadlocError(
             f"{sequence}: its features have values that half precision cannot hold; they do not "

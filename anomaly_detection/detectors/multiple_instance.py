@@ -60,7 +60,8 @@ class MultipleInstanceDetector(Detector):
         Raises:
             VadlocError: The features are not those that the head was trained on.
         """
-        instances = to_instances(features.values, self.settings)
+        grid = features.grid(self.artifacts.config.regions)
+        instances = to_instances(features.values, grid, self.settings)
         check_width(features, instances, len(self._tensors["center"]))
         scores = self.score_series(instances)
         return np.broadcast_to(scores.T, features.values.shape[:2])
@@ -153,7 +154,7 @@ class BagStream:
         if not steps:
             return np.zeros((0, *self._grid.cells), np.float32)
         values = np.stack([step.values for step in steps])
-        instances = to_instances(values, self._detector.settings)
+        instances = to_instances(values, self._grid, self._detector.settings)
         scores = np.broadcast_to(self._detector.score_series(instances).T, values.shape[:2])
         rows = zip(steps, scores.astype(np.float64), strict=True)
         return np.concatenate([self._frames.push(s.first_frame, row) for s, row in rows])

@@ -1,11 +1,19 @@
 """The heads of ``anomaly_detection.detectors.mil_heads`` as networks that can be trained."""
 
+from typing import Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from anomaly_detection.detectors.mil_heads import CONVOLUTIONS, SIMILAR_FROM, proximity
+
+LAST_SPREAD: Final = 0.01
+LAST_BIAS: Final = -2.0
+"""First values of the last layer: few instances are anomalous, and no score is near 0 or 1, where
+a sigmoid hardly learns. With Glorot's, the highest of the thousands of scores of a region bag is
+near 1 before any training."""
 
 
 class Head(nn.Module):
@@ -45,6 +53,8 @@ class Head(nn.Module):
         self.second, self.last = nn.Linear(wide, narrow), nn.Linear(narrow, 1)
         self.drop = nn.Dropout(dropout)
         self.apply(_first_weights)
+        nn.init.normal_(self.last.weight, std=LAST_SPREAD)
+        nn.init.constant_(self.last.bias, LAST_BIAS)
 
     def hidden(self, instances: torch.Tensor) -> torch.Tensor:
         """The values after the first layers.
@@ -83,7 +93,7 @@ def _similarity(hidden: torch.Tensor) -> torch.Tensor:
 
 
 def _first_weights(module: nn.Module) -> None:
-    """Glorot normal, as Sultani et al."""
+    """Glorot normal, as Sultani et al.; the last layer gets others after that."""
     if isinstance(module, nn.Linear | nn.Conv1d):
         nn.init.xavier_normal_(module.weight)
         if module.bias is not None:
