@@ -69,8 +69,10 @@ class RegionBags(MultipleInstance):
     """A bag holds the volumes of all regions of a video, so that regions get scores of their own.
 
     Attributes:
+        loss: As above. The hinge sees one volume of a bag, which is one of thousands here.
         top: As above; more than with snippets, since an anomaly fills several volumes.
     """
 
     bag: Literal["region"] = "region"
+    loss: Literal["sultani", "topk", "bce"] = "bce"
     top: int = Field(default=8, ge=1, le=10_000)
