@@ -33,6 +33,7 @@ METRICS = {
     "frame_roc_auc": "frame-level AUC, all frames together (micro)",
     "frame_macro_roc_auc": "frame-level AUC, mean over sequences (macro)",
     "frame_eer": "frame-level equal error rate",
+    "frame_average_precision": "frame-level average precision",
     "pixel_roc_auc": "pixel-level AUC",
     "dual_pixel_roc_auc": "dual pixel-level AUC",
     "region_roc_auc": "region-based detection criterion (RBDC)",
@@ -45,6 +46,7 @@ Metric = Literal[
     "frame_roc_auc",
     "frame_macro_roc_auc",
     "frame_eer",
+    "frame_average_precision",
     "pixel_roc_auc",
     "dual_pixel_roc_auc",
     "region_roc_auc",
@@ -86,6 +88,8 @@ class PublishedTable(_Strict):
         rule: The area rule that is closest to that of the publication.
         version: Our version beside it, unless ``--version`` names one; empty for the config's.
         note: What a reader must know before comparing.
+        command: The command that makes rows whose datasets have no config, since they are features
+            that only the reader has; such rows are "not run".
         values: The numbers of the table.
     """
 
@@ -94,6 +98,7 @@ class PublishedTable(_Strict):
     rule: AreaRule
     version: str = ""
     note: str = ""
+    command: str = ""
     values: list[PublishedValue]
 
 
@@ -228,7 +233,7 @@ def table_to_text(table: PublishedTable, outcomes: dict[str, Outcome]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    commands = [f"    {outcome.command}" for outcome in outcomes.values()]
+    commands = dict.fromkeys(f"    {outcome.command}" for outcome in outcomes.values())
     notes = _notes(table, outcomes)
     return "\n".join([table.title, table.citation, "", *lines, "", *notes, "", *commands])
 
@@ -284,8 +289,11 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     with exit_status(verbose=args.verbose):
         table = read_table(_path_of(args.table))
+        names = dict.fromkeys(value.dataset for value in table.values)
         outcomes = {
-            name: evaluate_dataset(
+            name: Outcome(table.command, reason="it needs features of the videos, of your own")
+            if table.command
+            else evaluate_dataset(
                 name,
                 table.rule,
                 configs=args.configs,
@@ -294,7 +302,7 @@ def main(argv: list[str] | None = None) -> None:
                 version=args.version or table.version,
                 jobs=args.jobs,
             )
-            for name in dict.fromkeys(value.dataset for value in table.values)
+            for name in names
         }
         emit(table_to_text(table, outcomes))
         if any(outcome.failed for outcome in outcomes.values()):
