@@ -26,7 +26,7 @@ from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.console import progress
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 
@@ -38,7 +38,17 @@ SIZES = "small", "medium", "large"
 
 
 def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
-    """The estimate of the version."""
+    """The estimate of the version.
+
+    Raises:
+        UsageError: The version is a combined one, which cannot score changed frames.
+    """
+    if artifacts.members:
+        names = " or ".join(member.version for member in artifacts.members)
+        raise UsageError(
+            f"version {artifacts.version!r} combines stored scores and cannot score changed "
+            f"frames; give --version {names}"
+        )
     return [artifacts.quality()]
 
 

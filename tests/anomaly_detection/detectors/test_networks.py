@@ -342,6 +342,15 @@ def test_a_combined_version_cannot_score_a_camera(folder: Path) -> None:
         FrameStream(artifacts(folder, "pair"), 48, 64)
 
 
+def test_a_combined_version_cannot_score_changed_frames(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        estimate_quality.main([*options(folder), "--version", "pair"])
+    assert exit_info.value.code == 2
+    assert "cannot score changed frames; give --version momentum or mlad" in caplog.text
+
+
 def test_only_combined_versions_are_combined(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
