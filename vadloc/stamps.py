@@ -50,7 +50,7 @@ SCHEMAS = {
     "quality": 1,
     "member_divisors": 1,
     "scores": 1,
-    "evaluation": 2,
+    "evaluation": 3,
     "ground_truth": 1,
     "report": 3,
     "calibration": 2,
