@@ -48,13 +48,13 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     from feature_extraction.devices import require
 
     require("torch")
-    from anomaly_detection.detectors.trained import measure_scales
     from feature_extraction.checkpoints import choose_device
 
     artifacts, settings = work.artifacts, work.artifacts.detector_settings
     model = artifacts.model()
-    data = read_data(artifacts)
     module = import_module(artifacts.detector.training)
+    of_bags = artifacts.detector.learns_anomalies
+    data = module.read_data(artifacts) if of_bags else read_data(artifacts)
     tasks: list[NetworkTask] = module.make_tasks(data, settings, device=choose_device(device))
     folder = model.path.parent
     trained = [_train(task, folder, work, settings.checks) for task in tasks]
@@ -68,12 +68,18 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
         },
     }
     _write_files(folder, tasks, trained, record)
-    record["scales"] = measure_scales(artifacts, record, folder)
+    record["scales"] = {} if of_bags else _measure_scales(artifacts, record, folder)
     record["files"] = _digests(folder, [f"{t.name}.safetensors" for t in tasks])
     yield model, record
     for task in tasks:
         (folder / f"{task.name}.checkpoint.pt").unlink(missing_ok=True)
     work.count(frames=sum(len(footage) for footage in data.trained))
+
+
+def _measure_scales(artifacts: Artifacts, record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    from anomaly_detection.detectors.trained import measure_scales
+
+    return measure_scales(artifacts, record, folder)
 
 
 def read_data(artifacts: Artifacts) -> "TrainingData":

@@ -14,6 +14,7 @@ METRICS = {
     "frame_roc_auc": "frame-level AUC, all frames together (micro)",
     "frame_macro_roc_auc": "frame-level AUC, mean over sequences (macro)",
     "frame_eer": "frame-level EER",
+    "frame_average_precision": "frame-level average precision",
     "region_roc_auc": "region-based detection criterion (RBDC)",
     "track_roc_auc": "track-based detection criterion (TBDC)",
     "pixel_roc_auc": "pixel-level AUC",
@@ -33,6 +34,7 @@ Metric = Literal[
     "frame_roc_auc",
     "frame_macro_roc_auc",
     "frame_eer",
+    "frame_average_precision",
     "region_roc_auc",
     "track_roc_auc",
     "pixel_roc_auc",
@@ -122,6 +124,8 @@ class PublishedTable(_Strict):
         rule: The area rule that is closest to that of the publication.
         version: Our version beside it, unless ``--version`` names one; empty for the config's.
         note: What a reader must know before comparing.
+        command: The command that makes rows whose datasets have no config, since they are features
+            that only the reader has; such rows are "not run".
         values: The numbers of the table.
     """
 
@@ -130,6 +134,7 @@ class PublishedTable(_Strict):
     rule: AreaRule
     version: str = ""
     note: str = ""
+    command: str = ""
     values: list[PublishedValue]
 
 

@@ -200,7 +200,7 @@ def table_to_text(table: PublishedTable, outcomes: dict[str, Outcome]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    commands = [f"    {outcome.command}" for outcome in outcomes.values()]
+    commands = dict.fromkeys(f"    {outcome.command}" for outcome in outcomes.values())
     notes = _notes(table, outcomes)
     return "\n".join([table.title, table.citation, "", *lines, "", *notes, "", *commands])
 
@@ -266,7 +266,9 @@ def main(argv: list[str] | None = None) -> None:
     with exit_status(verbose=args.verbose):
         table = read_table(_path_of(args.table))
         outcomes = {
-            key: evaluate_dataset(
+            key: Outcome(table.command, reason="it needs features of the videos, of your own")
+            if table.command
+            else evaluate_dataset(
                 value.dataset,
                 table.rule,
                 configs=args.configs,

@@ -145,16 +145,17 @@ def main(argv: list[str] | None = None) -> None:
         "--split",
         metavar="NAME",
         required=True,
-        help="train, test, or a folder of further video below the datasets folder, to mine in",
+        help="train, anomalous, test, or a folder of further video below the datasets folder, to "
+        "mine in",
     )
     parser.set_defaults(marks=None, mine_split=None)
     args = parser.parse_args(argv)
     split = args.split
-    if split not in ("train", "test"):
+    if split not in ("train", "anomalous", "test"):
         if not (args.datasets / split).is_dir():
             parser.error(
-                f"argument --split: {split!r}: expected train, test, or a folder of further video "
-                f"in {args.datasets}"
+                f"argument --split: {split!r}: expected train, anomalous, test, or a folder of "
+                f"further video in {args.datasets}"
             )
         args.mine_split, split = split, "mined"
     stage_main(stage(split, device=args.device), args)

@@ -94,6 +94,8 @@ class Dataset(ConfigTable):
     """Where the video and its annotation lie, relative to the datasets folder.
 
     Attributes:
+        anomalous: Folder of training videos each of which holds an anomaly somewhere, for versions
+            that learn from labels of whole videos; those of ``train`` are normal.
         ground_truth: Folder of the annotation. This key and the three after it are the short form
             of a single ``[[ground_truth]]`` table for all criteria.
     """
@@ -101,6 +103,7 @@ class Dataset(ConfigTable):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     train: InsidePath
     test: InsidePath
+    anomalous: InsidePath | None = None
     ground_truth: InsidePath | None = None
     ground_truth_format: GroundTruthFormat = "street_scene"
     ground_truth_derived: bool = False

@@ -31,12 +31,15 @@ from vadloc.versions import extractors_of
 from vadloc.video.frames import Sequence
 from vadloc.weights import weights_digest
 
-SPLITS: tuple[Split, ...] = ("train", "test")
+
+def splits_of(artifacts: Artifacts) -> tuple[Split, ...]:
+    """The splits that the version reads."""
+    return (*artifacts.training_splits, "test")
 
 
 def _same_folder(artifacts: Artifacts) -> list[str]:
     """One finding if both splits are the same folder, instead of a finding for each sequence."""
-    train, test = (artifacts.split_folder(split) for split in SPLITS)
+    train, test = artifacts.split_folder("train"), artifacts.split_folder("test")
     if not train.samefile(test):
         return []
     return [f"{train}: both train and test of the config; test video must be new"]
@@ -90,12 +93,12 @@ def try_extraction(
 def chosen_sequences(
     artifacts: Artifacts, names: Collection[str] | None = None
 ) -> list[tuple[Sequence, Split]]:
-    """The sequences of both splits, or those with the given names.
+    """The sequences of all splits, or those with the given names.
 
     Raises:
         UsageError: No sequence has one of the names.
     """
-    every = [(s, split) for split in SPLITS for s in artifacts.sequences(split)]
+    every = [(s, split) for split in splits_of(artifacts) for s in artifacts.sequences(split)]
     known = [sequence.name for sequence, _ in every]
     unknown = [name for name in names or () if name not in known]
     if unknown:
@@ -154,7 +157,7 @@ def bytes_of_results(artifacts: Artifacts, examinations: list[Examination]) -> i
 def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]:
     """All findings, one line each."""
     return [
-        *unread_lines(artifacts, *SPLITS),
+        *unread_lines(artifacts, *splits_of(artifacts)),
         *(finding for examination in examinations for finding in examination.findings),
         *compare_sizes(examinations),
         *compare_rates(examinations, artifacts.config.dataset.frames_per_second),
@@ -166,7 +169,7 @@ def diagnose(artifacts: Artifacts, examinations: list[Examination]) -> list[str]
 
 def _overview(artifacts: Artifacts, examinations: list[Examination], device: str) -> str:
     parts = []
-    for split in SPLITS:
+    for split in splits_of(artifacts):
         counts = [len(e.digests) for e in examinations if e.split == split]
         every = len(artifacts.sequences(split))
         shown = counted(len(counts), "sequence")

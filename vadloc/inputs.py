@@ -12,8 +12,9 @@ from vadloc.versions import VERSIONS, DetectorEntry, Part, components_of, detect
 from vadloc.video.frames import Sequence, list_sequences
 
 _T = TypeVar("_T")
-Split = Literal["train", "test", "mined"]
-"""The sequences of a dataset; ``mined`` are those in which a model mines normal data."""
+Split = Literal["train", "anomalous", "test", "mined"]
+"""The sequences of a dataset. ``anomalous`` are training videos each of which holds an anomaly
+somewhere; ``mined`` are those in which a model mines normal data."""
 _OF_DATA = frozenset({"frames", "learnt", "weights", "listed"})
 """What is kept of these does not depend on the model."""
 
@@ -147,12 +148,29 @@ class Inputs:
         return self.mined.place if self.mined.protocol == "split" else "test"
 
     def split_folder(self, split: Split) -> Path:
-        """The folder of the sequences of a split."""
+        """The folder of the sequences of a split.
+
+        Raises:
+            UsageError: The config names no videos that are known to hold an anomaly.
+        """
         dataset, place = self.config.dataset, self.place(split)
+        if place == "anomalous":
+            if dataset.anomalous is None:
+                raise UsageError(
+                    f"{self.config.path}: [dataset] anomalous is not set; version "
+                    f"{self.version!r} needs a folder of videos that hold an anomaly somewhere, "
+                    "beside the normal ones of [dataset] train"
+                )
+            return self.datasets / dataset.anomalous
         if place in ("train", "test"):
             return self.datasets / (dataset.train if place == "train" else dataset.test)
         assert self.mined is not None
         return self.datasets / self.mined.folder
+
+    @property
+    def training_splits(self) -> tuple[Split, ...]:
+        """The splits that the version learns from."""
+        return ("train", "anomalous") if self.detector.learns_anomalies else ("train",)
 
     def sequences(self, split: Split) -> list[Sequence]:
         """The sequences of a split in natural order.
@@ -164,7 +182,8 @@ class Inputs:
                 sequence, and the model mines in the first half of them.
         """
         found = self.every_sequence(split)
-        if split == "train" or not self.mined or self.mined.protocol != "first_half":
+        halved = split in ("test", "mined") and self.mined and self.mined.protocol == "first_half"
+        if not halved:
             return found
         half = len(found) // 2
         if not half:

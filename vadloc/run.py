@@ -52,7 +52,8 @@ def _to_scores(artifacts: Artifacts, device: str) -> list[Stage]:
     found: list[Stage] = []
     if detector.reads == "features":
         extract = importlib.import_module("feature_extraction.extract_features")
-        found += [extract.stage(split, device=device) for split in ("train", "test")]
+        splits = *artifacts.training_splits, "test"
+        found += [extract.stage(split, device=device) for split in splits]
     if detector.learns_exemplars:
         found += _named(["exemplar_selection.select_exemplars"])
     if detector.training:

@@ -51,7 +51,7 @@ SCHEMAS = {
     "quality": 1,
     "member_divisors": 1,
     "scores": 1,
-    "evaluation": 2,
+    "evaluation": 3,
     "ground_truth": 1,
     "report": 3,
     "calibration": 2,
@@ -156,6 +156,14 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             train = self._train_inputs(self.sequences("train"))
+            if self.detector.learns_anomalies:
+                found = self.sequences("anomalous")
+                train.append(
+                    _hash(
+                        "anomalous",
+                        [[s.name, self._input_stamp("anomalous", s.name)] for s in found],
+                    )
+                )
             name, revision, *_ = self._detector_identity()
             settings = self.detector_settings
             used = settings.model_dump(exclude=settings.SCORING)

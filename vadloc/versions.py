@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vadloc.config_table import ConfigTable
-from vadloc.detector_settings import Mlad, PseudoAnomalies, TrainedDetector
+from vadloc.detector_settings import Mlad, PseudoAnomalies
 from vadloc.errors import UsageError
 from vadloc.feature_settings import (
     AppearanceFeatures,
@@ -20,6 +20,7 @@ from vadloc.feature_settings import (
     RelativeMomentumFeatures,
     StillFeatures,
 )
+from vadloc.weak_settings import RegionBags, SnippetBags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,6 +141,8 @@ class DetectorEntry:
         training: The module that trains its networks before anything is scored; see
             ``anomaly_detection.training.tasks``. Without it, no networks are trained.
         settings: The model of its table ``[detectors.<name>]``; only with ``training``.
+        learns_anomalies: Whether it also learns from the videos of ``[dataset] anomalous``, which
+            hold an anomaly somewhere.
     """
 
     module: str
@@ -147,7 +150,8 @@ class DetectorEntry:
     learns_exemplars: bool = False
     revision: int = 1
     training: str = ""
-    settings: type[TrainedDetector] | None = None
+    settings: type[ConfigTable] | None = None
+    learns_anomalies: bool = False
 
 
 EXEMPLARS: Final = "exemplars"
@@ -158,6 +162,8 @@ FUSION: Final = "fusion"
 
 COMBINED: Final = "combined"
 """The detector that adds the scores of several versions."""
+
+MULTIPLE_INSTANCE: Final = "anomaly_detection.detectors.multiple_instance"
 
 DETECTORS: Final[dict[str, DetectorEntry]] = {
     EXEMPLARS: DetectorEntry(
@@ -177,6 +183,20 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         reads="frames",
         training="anomaly_detection.training.mlad",
         settings=Mlad,
+    ),
+    "snippet_bags": DetectorEntry(
+        MULTIPLE_INSTANCE,
+        reads="features",
+        training="anomaly_detection.training.multiple_instance",
+        settings=SnippetBags,
+        learns_anomalies=True,
+    ),
+    "region_bags": DetectorEntry(
+        MULTIPLE_INSTANCE,
+        reads="features",
+        training="anomaly_detection.training.multiple_instance",
+        settings=RegionBags,
+        learns_anomalies=True,
     ),
     COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions"),
 }
@@ -225,6 +245,9 @@ class Version:
     members: tuple[str, ...] = ()
 
 
+WEAK_COMPONENTS: Final = ("appearance", "angle", "speed", "relative_momentum", "still")
+"""What versions that learn from labels of whole videos see."""
+
 VERSIONS: Final[dict[str, Version]] = {
     "momentum": Version(("momentum",)),
     "relative_momentum": Version(("relative_momentum",)),
@@ -244,6 +267,9 @@ VERSIONS: Final[dict[str, Version]] = {
     ),
     "pseudo_anomalies": Version(detector="pseudo_anomalies"),
     "mlad": Version(detector="mlad"),
+    "weak_snippets": Version(WEAK_COMPONENTS, detector="snippet_bags"),
+    "weak_regions": Version(WEAK_COMPONENTS, detector="region_bags"),
+    "fused_weak": Version(detector=COMBINED, members=("fused", "weak_regions")),
     "fused_pseudo": Version(detector=COMBINED, members=("fused", "pseudo_anomalies")),
     "fused_mlad": Version(detector=COMBINED, members=("fused", "mlad")),
     "fused_networks": Version(detector=COMBINED, members=("fused", "pseudo_anomalies", "mlad")),

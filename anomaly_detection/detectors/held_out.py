@@ -89,7 +89,11 @@ def training_video(artifacts: Artifacts) -> TrainingVideo:
 
 
 def held_out_names(artifacts: Artifacts) -> list[str]:
-    """The training sequences of which something is held out."""
+    """The normal training sequences of which something is held out."""
+    if artifacts.detector.learns_anomalies:
+        from anomaly_detection.detectors.bags import split_bags
+
+        return split_bags(artifacts).held_out[0]
     return [part.sequence for part in training_video(artifacts).held_out]
 
 

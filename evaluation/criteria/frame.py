@@ -60,6 +60,7 @@ def combine(statistics: Mapping[str, RankedFrames], options: CriteriaOptions) ->
     """Rank all frames together (micro), and average over sequences with both classes (macro)."""
     frames = join_frames(statistics.values())
     by_sequence = {name: roc_result(ranked) for name, ranked in statistics.items()}
+    normal = [ranked for ranked in statistics.values() if not ranked.anomalous_count]
     return CriterionResult(
         curves={"frame": roc_result(frames)},
         numbers={
@@ -67,6 +68,7 @@ def combine(statistics: Mapping[str, RankedFrames], options: CriteriaOptions) ->
             "frame_macro_eer": _mean(roc.eer for roc in by_sequence.values()),
             "frame_average_precision": average_precision(frames),
             "false_alarm_rate": false_alarm_rate(frames, threshold=options.alarm_threshold),
+            "normal_video_false_alarm_rate": _of_normal(normal, options),
         },
         auc_by_sequence={name: roc.auc for name, roc in by_sequence.items()},
         counts={
@@ -74,6 +76,13 @@ def combine(statistics: Mapping[str, RankedFrames], options: CriteriaOptions) ->
             "anomalous_frames": frames.anomalous_count,
         },
     )
+
+
+def _of_normal(sequences: list[RankedFrames], options: CriteriaOptions) -> Value:
+    """Share of the frames of sequences without any anomaly that score at least the threshold."""
+    if not sequences:
+        return Value.undefined("no sequence is without anomalies")
+    return false_alarm_rate(join_frames(sequences), threshold=options.alarm_threshold)
 
 
 def _mean(values: Iterable[Value | None]) -> Value:

@@ -123,7 +123,7 @@ def compare_rates(examinations: list[Examination], frames_per_second: float) -> 
 def find_overlap(examinations: list[Examination]) -> Iterator[str]:
     """A finding for each test sequence that shares frames with a training sequence."""
     seen: dict[bytes, str] = {}
-    for train in (e for e in examinations if e.split == "train"):
+    for train in (e for e in examinations if e.split != "test"):
         seen.update(dict.fromkeys(train.digests, train.sequence.name))
     for test in (e for e in examinations if e.split == "test"):
         shared = [seen[digest] for digest in test.digests if digest in seen]

@@ -5,7 +5,7 @@
 
 Without options the scene is a small street: three training sequences with normal traffic, and two
 test sequences in which somebody crosses the road, a bicycle is on the pavement, a car drives in the
-wrong direction, and somebody runs.
+wrong direction, and somebody runs. With ``--weak`` there are also training videos with anomalies.
 """
 
 import argparse
@@ -90,6 +90,8 @@ def main(argv: list[str] | None = None) -> None:
         )
         config = config_path(options, args.datasets)
         command = ["python", "-m", "vadloc.run", "--config", str(config)]
+        if options.weak:
+            command += ["--version", "weak_regions"]
         if args.datasets != Path("datasets"):
             command += ["--datasets", str(args.datasets)]
         emit(f"{scene}\nconfig: {config}\nnext: {shlex.join(command)}")
@@ -104,6 +106,8 @@ def _options_of(args: argparse.Namespace) -> Options:
         if name in Options.__dataclass_fields__ and value is not None
     }
     options = replace(usual, **given)
+    if args.name is None and options.weak:
+        return replace(options, name=f"{options.scene}_weak")
     if args.name is None and options.is_small and options != usual:
         return replace(options, name="street")
     return options
@@ -140,5 +144,7 @@ def _parser() -> CommandParser:
     add("--density", type=float, metavar="X", help="factor of the amount of traffic")
     add("--mp4", type=int, dest="kbit_per_s", metavar="KBIT",
         help="write videos of this bit rate instead of pictures")  # fmt: skip
+    add("--weak", type=int, metavar="N", help="N normal training videos, and N that hold an "
+        "anomaly somewhere, for versions that learn from labels of whole videos")  # fmt: skip
     add_verbose_option(parser)
     return parser

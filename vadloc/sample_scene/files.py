@@ -28,7 +28,7 @@ _SCHEMA: Final = 1
 """Number that is raised whenever the pictures change."""
 
 _FRAMES_PER_JOB: Final = 50
-SPLITS: Final = ("Train", "Test")
+SPLITS: Final = ("Train", "Anomalous", "Test")
 _STAMP: Final = "sample.json"
 CAUSES: Final = "causes.json"
 SEQUENCES: Final = {
@@ -47,7 +47,7 @@ _CONFIG: Final = """\
 [dataset]
 name = "{name}"
 train = "{name}/Train"
-test = "{name}/Test"
+{anomalous}test = "{name}/Test"
 ground_truth = "{name}/Test"
 ground_truth_format = "street_scene"
 frames_per_second = {rate:g}
@@ -98,7 +98,8 @@ def config_path(options: Options, datasets: Path) -> Path:
 def _config_text(options: Options, origin: str) -> str:
     size = options.region_px
     settings = {"rate": options.frames_per_second, "size": size, "stride": size // 2}
-    return _CONFIG.format(name=options.name, origin=origin, **settings)
+    anomalous = f'anomalous = "{options.name}/Anomalous"\n' if options.weak else ""
+    return _CONFIG.format(name=options.name, origin=origin, anomalous=anomalous, **settings)
 
 
 def _stamp(options: Options) -> dict[str, Any]:
@@ -115,9 +116,20 @@ def _is_complete(scene: Path, stamp: dict[str, Any], options: Options) -> bool:
     pattern = "*.mp4" if options.kbit_per_s else "*/*.jpg"
     frames = sum(1 for split in SPLITS for _ in (scene / split).glob(pattern))
     truths = sum(1 for _ in (scene / "Test").rglob("*_gt.txt"))
-    sequences, tests = SEQUENCES[options.name if options.is_small else options.scene]
+    sequences, tests = _counts(options)
     wanted = sequences * (1 if options.kbit_per_s else options.frame_count)
     return bool(found == stamp and (frames, truths) == (wanted, tests))
+
+
+def _counts(options: Options) -> tuple[int, int]:
+    """Number of sequences, and of test sequences among them."""
+    sequences, tests = SEQUENCES[options.name if options.is_small else options.scene]
+    if not options.weak:
+        return sequences, tests
+    from vadloc.sample_scene.weak import weak_counts
+
+    counts = weak_counts(options.weak, tests)
+    return sum(counts.values()), counts["Test"]
 
 
 def _refuse_existing(scene: Path, seed: int) -> None:
@@ -148,7 +160,8 @@ def _move_into_place(folder: Path, scene: Path) -> None:
     for split in SPLITS:
         if (scene / split).exists():
             (scene / split).rename(folder / f"old {split}")
-        (folder / split).rename(scene / split)
+        if (folder / split).exists():
+            (folder / split).rename(scene / split)
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for file in sorted(files, key=lambda path: path.name == _STAMP):
         file.replace(scene / file.name)
@@ -183,14 +196,23 @@ def _render_sequences(folder: Path, options: Options, *, jobs: int) -> None:
 def _scripts(options: Options) -> "list[Script]":
     from vadloc.sample_scene.routes import Clock
     from vadloc.sample_scene.scenes import scene_named
+    from vadloc.sample_scene.weak import write_weak_scripts
 
     clock = Clock(options.frame_count, options.frames_per_second)
-    scripts = scene_named(options.scene).write_scripts(options.seed, clock, options.density)
+    scene = scene_named(options.scene)
+    if options.weak:
+        return write_weak_scripts(
+            lambda seed: scene.write_scripts(seed, clock, options.density),
+            seed=options.seed,
+            each_class=options.weak,
+            tests=SEQUENCES[options.scene][1],
+        )
+    scripts = scene.write_scripts(options.seed, clock, options.density)
     return scripts[: SEQUENCES[SMALL_NAME][0]] if options.is_small else scripts
 
 
 def split_of(script: "Script") -> str:
-    """``Train`` or ``Test``."""
+    """``Train``, ``Anomalous`` or ``Test``."""
     return script.name.rstrip("0123456789")
 
 

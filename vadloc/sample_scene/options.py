@@ -13,6 +13,8 @@ Light = Literal["steady", "sudden", "gain"]
 LIGHTS: Final = get_args(Light)
 LEAST_SIDE_PX: Final = 64
 LARGEST_SIDE_PX: Final = 4096
+LEAST_WEAK: Final = 2
+LARGEST_WEAK: Final = 500
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Options:
         light: One of ``LIGHTS``.
         density: Factor of the amount of traffic; 1 is the usual amount.
         kbit_per_s: Bit rate of the videos that are written instead of pictures; 0 for pictures.
+        weak: Training videos of each class, normal and with anomalies, for versions that learn
+            from labels of whole videos; 0 for the usual scene, with normal training videos only.
         seed: Seed of everything that is random.
     """
 
@@ -72,6 +76,7 @@ class Options:
     light: Light = "steady"
     density: float = 1.0
     kbit_per_s: int = 0
+    weak: int = 0
     seed: int = field(default=0, kw_only=True)
 
     @property
@@ -95,7 +100,10 @@ class Options:
 
     def stamp(self) -> dict[str, Any]:
         """The options that affect the pictures."""
-        return {**asdict(self), "size_px": list(self.size_px)}
+        found = {**asdict(self), "size_px": list(self.size_px)}
+        if not self.weak:  # so that scenes of older versions count as complete
+            del found["weak"]
+        return found
 
 
 def usual_options(scene: str, seed: int = 0) -> Options:
@@ -125,6 +133,10 @@ def checked(options: Options) -> Options:
     _check_sizes(options)
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: expected 0 or more")
+    if options.weak and not LEAST_WEAK <= options.weak <= LARGEST_WEAK:
+        raise UsageError(
+            f"--weak {options.weak}: expected {LEAST_WEAK} to {LARGEST_WEAK} videos of each class"
+        )
     for name, value, least, largest in (
         ("frames-per-second", options.frames_per_second, 1, 120),
         ("seconds", options.seconds, 1, 600),

@@ -392,6 +392,19 @@ def test_false_alarm_rate_counts_scores_at_the_threshold() -> None:
     assert false_alarm_rate(frames, threshold=0.6).value == 0.25
 
 
+def test_false_alarms_of_normal_videos_leave_out_normal_frames_of_others() -> None:
+    quiet = truth_of([], frame_count=4, name="quiet")
+    truths = [*TWO_SEQUENCES, quiet]
+    scores = [perfect_map(t) for t in truths]
+    scores[2].scores[1, 0, 0] = 0.5
+    result = evaluate_maps(scores, truths)
+    assert result.numbers["normal_video_false_alarm_rate"].value == 1 / 4
+    normal = result.counts["normal_frames"]
+    assert result.numbers["false_alarm_rate"].value == 1 / normal < 1 / 4
+    without = evaluate_maps(scores[:2], truths[:2]).numbers["normal_video_false_alarm_rate"]
+    assert without.reason == "no sequence is without anomalies"
+
+
 def test_macro_leaves_out_sequences_with_one_class_and_names_them() -> None:
     truths = [*TWO_SEQUENCES, truth_of([], frame_count=2, name="quiet")]
     scores = [perfect_map(t) for t in truths]

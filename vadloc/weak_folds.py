@@ -1,0 +1,137 @@
+"""Turn a dataset with labelled test video into data with labels of whole videos, in folds.
+
+    python -m vadloc.weak_folds --config configs/ped2.toml --folds 2
+
+makes a dataset for each fold, ``<datasets>/<name>_fold<k>``, with a config of the same name in it.
+Every k-th test sequence is the test video of fold k. The other test sequences become training
+videos that hold an anomaly somewhere; the training sequences stay normal. Nothing is copied: the
+folders hold links. Each fold is evaluated on its own.
+
+Results of folds are not those of the dataset's usual protocol: weak labels come from its test half.
+"""
+
+import argparse
+from pathlib import Path
+
+from vadloc.arguments import add_shared_options, artifacts_of
+from vadloc.artifacts import Artifacts
+from vadloc.camera_setup.linked_dataset import place
+from vadloc.console import CommandParser
+from vadloc.errors import UsageError
+from vadloc.process import emit, exit_status
+from vadloc.video.frames import Sequence
+
+REPLACED = ("dataset", "ground_truth")
+"""Tables of the config that are written anew."""
+
+
+def split_folds(names: list[str], folds: int) -> list[list[str]]:
+    """The test sequences of each fold: every ``folds``-th one.
+
+    Raises:
+        UsageError: There are fewer than two folds, or a fold would have fewer than two videos with
+            anomalies to train on.
+    """
+    if folds < 2 or len(names) - -(-len(names) // folds) < 2:
+        raise UsageError(
+            f"--folds {folds}: expected 2 or more, and at least 2 of the {len(names)} test "
+            "sequences to train on in each"
+        )
+    return [names[k::folds] for k in range(folds)]
+
+
+def make_fold(artifacts: Artifacts, number: int, tested: list[str]) -> Path:
+    """Write the dataset of a fold.
+
+    Args:
+        artifacts: The data that is divided.
+        number: Number of the fold, from 1.
+        tested: Names of its test sequences.
+
+    Returns:
+        Its config.
+
+    Raises:
+        UsageError: The folder exists already.
+    """
+    name = f"{artifacts.config.dataset.name}_fold{number}"
+    folder = artifacts.datasets / name
+    if folder.exists():
+        raise UsageError(f"{folder}: exists already; remove it to make the folds anew")
+    test = artifacts.sequences("test")
+    parts: dict[str, list[Sequence]] = {
+        "Train": artifacts.sequences("train"),
+        "Anomalous": [s for s in test if s.name not in tested],
+        "Test": [s for s in test if s.name in tested],
+    }
+    for split, sequences in parts.items():
+        (folder / split).mkdir(parents=True)
+        for sequence in sequences:
+            place(_absolute(sequence), folder / split)
+    config = folder / f"{name}.toml"
+    config.write_text(fold_config(artifacts, name, tested), encoding="utf-8")
+    return config
+
+
+def _absolute(sequence: Sequence) -> Sequence:
+    return Sequence(sequence.name, sequence.path.resolve())
+
+
+def fold_config(artifacts: Artifacts, name: str, tested: list[str]) -> str:
+    """The text of the config of a fold: other tables are those of the config that is divided."""
+    config = artifacts.config
+    lines = [
+        f"# A fold of {config.path.name}: weak labels from its test half. Made by",
+        "# python -m vadloc.weak_folds",
+        'version = "weak_regions"',
+        "[dataset]",
+        f'name = "{name}"',
+        f'train = "{name}/Train"',
+        f'anomalous = "{name}/Anomalous"',
+        f'test = "{name}/Test"',
+        f"frames_per_second = {config.dataset.frames_per_second:g}",
+    ]
+    for source in config.ground_truths:
+        lines += [
+            "[[ground_truth]]",
+            f'path = "{source.path}"',
+            f'format = "{source.format}"',
+            f"derived = {str(source.derived).lower()}",
+            f"criteria = {_strings(source.criteria)}",
+            f"sequences = {_strings([n for n in tested if n in (source.sequences or tested)])}",
+        ]
+        if source.mask_threshold is not None:
+            lines.append(f"mask_threshold = {source.mask_threshold:g}")
+    return "\n".join([*lines, "", *other_tables(config.path.read_text(encoding="utf-8-sig"))])
+
+
+def _strings(words: list[str]) -> str:
+    return "[" + ", ".join(f'"{word}"' for word in words) + "]"
+
+
+def other_tables(text: str) -> list[str]:
+    """The lines of all tables of a config but those that are written anew."""
+    kept, table = [], ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            table = line.strip("[] \t").split("]")[0]
+        if table and table.split(".")[0] not in REPLACED:
+            kept.append(line)
+    return [*kept, ""]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    parser = CommandParser(description="Divide test video into folds with weak labels.")
+    add_shared_options(parser)
+    parser.add_argument("--folds", type=int, default=2, metavar="K", help="default: 2")
+    args: argparse.Namespace = parser.parse_args(argv)
+    with exit_status(args.log_file, verbose=args.verbose):
+        artifacts = artifacts_of(args)
+        names = [sequence.name for sequence in artifacts.sequences("test")]
+        for number, tested in enumerate(split_folds(names, args.folds), start=1):
+            emit(f"config: {make_fold(artifacts, number, tested)}")
+
+
+if __name__ == "__main__":
+    main()
