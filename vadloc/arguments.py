@@ -133,7 +133,7 @@ def mined_model_of(args: argparse.Namespace, *, round_: int | None = None) -> Mi
         round_: Its round; by default that of ``--mined``.
 
     Raises:
-        UsageError: The folder of video is not below the datasets folder.
+        UsageError: The folder of video is not below the datasets folder, or marks are given for it.
     """
     round_ = getattr(args, "mined", 0) if round_ is None else round_
     protocol, folder = getattr(args, "mine_from", None), getattr(args, "mine_split", None)
@@ -148,7 +148,13 @@ def mined_model_of(args: argparse.Namespace, *, round_: int | None = None) -> Mi
             f"--mine-split {folder}: expected a folder below the datasets folder; move that with "
             "--datasets"
         )
-    return MinedModel("split", str(parts), round_, args.marks, changes)
+    if args.marks is not None:
+        raise UsageError(
+            f"--marks {args.marks}: the alarms of a report are of the test sequences, and say "
+            f"nothing about the video of --mine-split {folder}; leave --marks out, or mine with "
+            "--mine-from"
+        )
+    return MinedModel("split", str(parts), round_, None, changes)
 
 
 def stage_parser(
