@@ -145,11 +145,9 @@ class Stamps(Inputs):
         if self.members:
             return self._members_stamp()
         if self.detector.training:
-            learnt = self._networks_stamp()
-        else:
-            train = self.sequences("train")
-            learnt = self._once("train", lambda: _hash("train", *self._train_inputs(train)))
-        return _hash("mined_model", learnt, self._mined_stamp()) if self.round else learnt
+            return self._networks_stamp()
+        train = self.sequences("train")
+        return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
 
     def _networks_stamp(self) -> str:
         """The stamp of the networks of a version whose detector is trained."""
