@@ -21,6 +21,7 @@ from anomaly_detection import (
     combine_scores,
     estimate_quality,
     explain_anomalies,
+    score_left_out,
     show_expectations,
     train_detector,
 )
@@ -150,6 +151,19 @@ def test_only_held_out_video_calibrates(folder: Path, version: str) -> None:
         given = load_input(found, "train", sequence.name)
         parts = list(detector.score_training(given, given.grid(regions)))
         assert [len(scores) for _, scores in parts] == [24] * (sequence.name == held_out)
+
+
+@pytest.mark.parametrize("version", [*NETWORKS, "pair"])
+def test_only_held_out_video_is_scored_as_left_out(folder: Path, version: str) -> None:
+    score_left_out.main([*options(folder), "--version", version, "--jobs", "1"])
+    found = artifacts(folder, version)
+    [held_out] = calibration_sequences(found)
+    made = {s.name for s in found.sequences("train") if found.left_out(s.name).is_done()}
+    assert made == {held_out}
+    given = load_input(found, "train", held_out)
+    parts = load_detector(found).score_training(given, given.grid(found.config.regions))
+    expected = np.concatenate([scores for _, scores in parts])
+    np.testing.assert_array_equal(found.left_out(held_out).load(), expected)
 
 
 @pytest.mark.parametrize("version", NETWORKS)
