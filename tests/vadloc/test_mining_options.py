@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_scene import CONFIG
 
-from anomaly_detection import score_anomalies, train_detector
+from anomaly_detection import explain_anomalies, score_anomalies, train_detector
 from exemplar_selection import merge_exemplars, mine_normal
 from feature_extraction import extract_features
 from vadloc import run, status
@@ -110,3 +110,32 @@ def test_a_run_refuses_rounds_of_networks_before_any_work(
     line = refused(caplog, run.main, words(folder, "--version", "mlad", "--rounds", 1))
     assert "cannot learn from what is mined" in line
     assert not (folder / "r").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--mine-from", "transductive"],
+        ["--mine-split", "New"],
+        ["--mine-set", "alpha=1"],
+        ["--marks", "marks.json"],
+    ],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize("main", [score_anomalies.main, explain_anomalies.main, status.main])
+def test_options_of_mining_need_a_round(
+    folder: Path, caplog: pytest.LogCaptureFixture, main: object, options: list[str]
+) -> None:
+    line = refused(caplog, main, words(folder, *options))
+    assert line == (
+        "--mine-from, --mine-split, --mine-set and --marks choose a model that has mined; "
+        "give --mined ROUND with them"
+    )
+
+
+def test_scores_to_mine_in_need_no_round(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    options = "--mining", "--mine-from", "transductive", "--mine-set", "alpha=1"
+    with pytest.raises(SystemExit) as end:
+        score_anomalies.main(words(folder, *options))
+    assert end.value.code == 1
+    assert "a sequence without frames" in caplog.text  # the folders are empty
