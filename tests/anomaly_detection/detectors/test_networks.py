@@ -36,7 +36,7 @@ from anomaly_detection.training.tasks import Example, TrainingData
 from feature_extraction.footage import Footage
 from feature_extraction.pseudo_anomalies.clips import Place
 from vadloc.artifacts import Artifacts
-from vadloc.config import load_config
+from vadloc.config import Alarms, load_config
 from vadloc.detector_settings import Mlad, PseudoAnomalies
 from vadloc.errors import UsageError
 from vadloc.versions import VERSIONS, Version
@@ -204,6 +204,31 @@ def test_expectations_are_drawn(folder: Path, version: str) -> None:
     for frame, examples in shown.items():
         seen = film(seed=10, anomaly_column=10)[frame] / 127.5 - 1
         np.testing.assert_allclose(examples[name].given, seen, atol=1e-5)
+
+
+def test_expectations_of_alarms_with_a_threshold_of_their_own(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path)
+    words = [*options(scene), "--version", "mlad", "--sequence", "Test0"]
+    given = ["--threshold", "0.15"]
+    explain_anomalies.main([*words, *given, "--overwrite"])
+    with pytest.raises(SystemExit):
+        show_expectations.main(words)
+    assert "made from another config" in caplog.text
+    show_expectations.main([*words, *given])
+    config = load_config(scene / "scene" / "tiny.toml")
+    alarms = Alarms(threshold=0.15)
+    found = Artifacts(
+        config.model_copy(update={"alarms": alarms}),
+        scene / "results",
+        scene / "scene",
+        "mlad",
+        alarm_options=("--threshold", "0.15"),
+    )
+    count = len(found.explanations("Test0").load()["detections"])
+    assert found.expectations("Test0").load()["alarms"] == list(range(count))
+    assert "--threshold 0.15" in found.expectations("Test0").command
 
 
 @pytest.mark.parametrize("version", NETWORKS)
