@@ -213,6 +213,7 @@ def test_expectations_of_alarms_with_a_threshold_of_their_own(
     words = [*options(scene), "--version", "mlad", "--sequence", "Test0"]
     given = ["--threshold", "0.15"]
     explain_anomalies.main([*words, *given, "--overwrite"])
+    shutil.rmtree(scene / "results" / "tiny" / "expectations", ignore_errors=True)
     with pytest.raises(SystemExit):
         show_expectations.main(words)
     assert "made from another config" in caplog.text
