@@ -5,12 +5,14 @@
 writes the score map ``left_out/<version>/<sequence>.npy``. The scores say what normal video
 reaches, which gives the scale on which ``exemplar_selection.mine_normal`` judges other video. A
 sequence of which each half is left out in turn has the frames of both halves; those in the middle,
-which belong to neither, are missing.
+which belong to neither, are missing. Of versions with trained networks only the sequences are
+scored that their training has held out.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
 from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
@@ -42,7 +44,7 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     work.count(frames=sum(map(len, maps)))
 
 
-STAGE = Stage(COMMAND, outputs, compute, "train")
+STAGE = Stage(COMMAND, outputs, compute, "train", chosen=calibration_sequences)
 
 
 def main(argv: list[str] | None = None) -> None:

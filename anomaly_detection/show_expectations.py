@@ -4,14 +4,15 @@
 
 draws for each test sequence ``expectations/<version>/<sequence>.png``: a row for each alarm, in the
 order of its explanations, with a group of three pictures for each network: what it saw, what it put
-out, and the error. The first has the box of the alarm. Of optical flow the speed is shown.
+out, and the error. The first has the box of the alarm. Of optical flow the speed is shown. If the
+alarms were explained with a threshold of their own, give it here too.
 """
 
 import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from vadloc.arguments import stage_parser
+from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError
@@ -91,6 +92,7 @@ STAGE = Stage(COMMAND, outputs, compute, "test")
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = stage_parser("Show what networks expected where they raised alarms.", sequences=True)
+    add_alarm_options(parser)
     stage_main(STAGE, parser.parse_args(argv))
 
 

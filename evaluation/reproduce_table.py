@@ -146,6 +146,7 @@ def _selected(
     The ground truth is only counted here; mining has not seen it.
     """
     from evaluation.each_sequence import FRAME_FIRST, truths_by_sequence
+    from exemplar_selection.mining import MinedSequence, kept_frames
 
     if len(scenes) > 1 or not scenes[0].round:
         return {}
@@ -153,7 +154,7 @@ def _selected(
     chosen = normal = 0
     for sequence in scenes[0].sequences("mined"):
         content = scenes[0].mined_frames(sequence.name).load()
-        kept = (content["fate"] == 0).any(axis=(1, 2)) & ~content["is_abnormal"]
+        kept = kept_frames(MinedSequence.from_content(content), abnormal=False)
         chosen += int(kept.sum())
         normal += int((kept & ~truths[sequence.name].anomalous).sum())
     share = normal / chosen if chosen else None
@@ -229,11 +230,6 @@ def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
     named = f"{value.dataset}, {value.row}" if value.row else value.dataset
     metric = {**METRICS, **MINED_METRICS}[value.metric]
     return (named, metric, form.format(value.published), ours, difference, frames)
-
-
-def _criterion(metric: str) -> str:
-    """The criterion that a number is of."""
-    return metric.removeprefix("dual_").split("_")[0]
 
 
 def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:

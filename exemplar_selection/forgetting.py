@@ -2,9 +2,9 @@
 
 Only mined exemplars are forgotten. Those of training sequences were chosen by a person, and stay.
 The number of volumes that a mined exemplar stands for decays with time, by half in ``keep_days``,
-and each round adds the volumes that it has stood for in it. One that falls below a volume after so
-many days without any has been seen too rarely or too long ago, and is dropped. With
-``max_per_region``, each region keeps those that stand for most.
+and each round adds the volumes that it has stood for in it. One that falls to half a volume or less
+has been seen too rarely or too long ago, and is dropped. With ``max_per_region``, each region keeps
+those that stand for most.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from exemplar_selection.exemplars import Exemplars
 from vadloc.mining import Mining
 
 LEAST_VOLUMES = 0.5
-"""An exemplar is forgotten below this; one that was seen once reaches it after ``keep_days``."""
+"""At this or less an exemplar is forgotten; what was seen once reaches it after ``keep_days``."""
 
 
 def forget(model: Exemplars, settings: Mining, *, days: float | None = None) -> Exemplars:

@@ -9,7 +9,8 @@ of each sequence to ``mined/<version>+mined<round>-<where>/<sequence>.joblib``, 
 counts to ``mined.json`` and a picture to ``mined.png`` beside it. No ground truth is read. See
 `exemplar_selection.mining` for how it is chosen. Round 1 mines in the scores of the model as it was
 trained, round 2 in those of the model that has learnt from round 1, and so on. ``merge_exemplars
---mined`` learns from it.
+--mined`` learns from it. With ``--marks``, give the threshold with which the marked alarms were
+explained, if it is not the config's.
 """
 
 import logging
@@ -32,7 +33,7 @@ from exemplar_selection.mining import (
     scales_of_left_out,
     scales_of_range,
 )
-from vadloc.arguments import stage_parser
+from vadloc.arguments import add_alarm_options, stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError, counted
@@ -248,7 +249,14 @@ def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = stage_parser("Mine normal data in unlabelled video.", sequences=False, mining=True)
     parser.set_defaults(mined=1)
-    stage_main(STAGE, parser.parse_args(argv))
+    add_alarm_options(parser)
+    args = parser.parse_args(argv)
+    if args.marks is None and (args.threshold, args.false_alarms_per_hour) != (None, None):
+        parser.error(
+            "--threshold and --false-alarms-per-hour are those of the report that was marked, and "
+            "need --marks"
+        )
+    stage_main(STAGE, args)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ The frames of all sequences together give RS, FS and T; no order matters but tha
 sequence, for runs. Where the paper leaves something open, see `vadloc.mining.Mining`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +168,11 @@ class MinedSequence:
     fine: NDArray[np.float64]
     is_abnormal: NDArray[np.bool_]
     fate: NDArray[np.uint8]
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> Self:
+        """What was mined of a sequence, from its file of results."""
+        return cls(**{field.name: content[field.name] for field in fields(cls)})
 
 
 def mine(maps: Maps, scales: Scales, settings: Mining) -> tuple[Thresholds, list[MinedSequence]]:

@@ -426,3 +426,40 @@ def test_all_parts_of_a_version_learn_the_same_volumes(scene: Path, tmp_path: Pa
     assert seen[1] - seen[0] == learnt[0]
     for sequence in ("Test0", "Test1"):
         assert (after.scores(sequence).load() <= before.scores(sequence).load() + 1e-6).all()
+
+
+def test_marks_of_a_report_with_a_threshold_of_its_own(
+    base: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, before = base
+    results = tmp_path / "results"
+    shutil.copytree(before, results)
+    words = "--threshold", 0.1
+    run_scene("anomaly_detection.explain_anomalies", folder, results, *words, "--overwrite")
+    path = tmp_path / "marks.json"
+    path.write_text(exported_marks(results, {("Test0", 0): "false"}))
+    run_scene("anomaly_detection.score_left_out", folder, results)
+    mined = "--mine-from", "transductive", "--marks", path
+    done = run("exemplar_selection.mine_normal", *scene_options(folder, results), *mined)
+    assert "made from another config" in one_line(done, status=1)  # its alarms are of another one
+    printed = run_scene("exemplar_selection.mine_normal", folder, results, *mined, *words)
+    assert "confirmed by marks" in printed
+    for module in ("exemplar_selection.merge_exemplars", "anomaly_detection.score_anomalies"):
+        run_scene(module, folder, results, "--mined", *mined)  # no alarms are read here
+    model = MinedModel("transductive", round=1, marks=path)
+    made = Artifacts(load_config(folder / "tiny.toml"), results, folder, mined=model)
+    assert made.mined_summary().state()[0] == made.scores("Test0").state()[0] == "done"
+    of_report = replace(made, alarm_options=("--threshold", "0.1"))
+    assert "--threshold 0.1" in of_report.mined_summary().command
+    unmarked = replace(of_report, mined=replace(model, marks=None))
+    assert "--threshold" not in unmarked.mined_summary().command
+    run_scene("anomaly_detection.explain_anomalies", folder, results, "--overwrite")
+    again = Artifacts(made.config, results, folder, mined=model)
+    assert again.mined_summary().state()[0] == "stale"  # other alarms lie there now
+
+
+def test_a_threshold_without_marks_mines_nothing(base: tuple[Path, Path], tmp_path: Path) -> None:
+    options = scene_options(base[0], tmp_path / "r")
+    done = run("exemplar_selection.mine_normal", *options, "--threshold", 0.1)
+    assert "--threshold and --false-alarms-per-hour are those of the report" in done.stderr
+    assert done.returncode == 2

@@ -133,13 +133,20 @@ def mined_model_of(args: argparse.Namespace, *, round_: int | None = None) -> Mi
         round_: Its round; by default that of ``--mined``.
 
     Raises:
-        UsageError: The folder of video is not below the datasets folder.
+        UsageError: The folder of video is not below the datasets folder, marks are given for it,
+            or nothing is of a model that has mined.
     """
     round_ = getattr(args, "mined", 0) if round_ is None else round_
     protocol, folder = getattr(args, "mine_from", None), getattr(args, "mine_split", None)
+    changes = tuple(getattr(args, "mine_set", ()))
+    given = protocol or folder is not None or changes or getattr(args, "marks", None)
+    if given and hasattr(args, "mined") and not (round_ or getattr(args, "mining", False)):
+        raise UsageError(
+            "--mine-from, --mine-split, --mine-set and --marks choose a model that has mined; "
+            "give --mined ROUND with them"
+        )
     if not round_ and not protocol and folder is None:
         return None
-    changes = tuple(getattr(args, "mine_set", ()))
     if folder is None:
         return MinedModel(protocol or DEFAULT_PROTOCOL, "", round_, args.marks, changes)
     parts = PurePosixPath(folder)
@@ -148,7 +155,13 @@ def mined_model_of(args: argparse.Namespace, *, round_: int | None = None) -> Mi
             f"--mine-split {folder}: expected a folder below the datasets folder; move that with "
             "--datasets"
         )
-    return MinedModel("split", str(parts), round_, args.marks, changes)
+    if args.marks is not None:
+        raise UsageError(
+            f"--marks {args.marks}: the alarms of a report are of the test sequences, and say "
+            f"nothing about the video of --mine-split {folder}; leave --marks out, or mine with "
+            "--mine-from"
+        )
+    return MinedModel("split", str(parts), round_, None, changes)
 
 
 def stage_parser(

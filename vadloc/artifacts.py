@@ -208,7 +208,8 @@ class Artifacts(Stamps):
         return self.mined_summary().path.with_name("mined.png")
 
     def _mined_file(self, name: str, kind: str) -> Artifact:
-        command = self._command("exemplar_selection.mine_normal")
+        marked = self.alarm_options if self.mined and self.mined.marks else ()
+        command = self._command("exemplar_selection.mine_normal", *marked)
         return Artifact(self._versioned("mined", name), self._mined_stamp, command, kind)
 
     def calibration(self, sequence: str) -> Artifact:
@@ -230,12 +231,20 @@ class Artifacts(Stamps):
             "explanations",
         )
 
+    def _marked_stamp(self, sequence: str) -> str:
+        file = self.explanations(sequence)
+        try:
+            return storage.read_stamp(file.path) if file.path.is_file() else file.stamp
+        except storage.DamagedFileError:
+            return file.stamp
+
     def expectations(self, sequence: str) -> Artifact:
         """The alarms of a test sequence whose expectations are drawn in the picture beside it."""
+        options = "--sequence", sequence, *self.alarm_options
         return Artifact(
             self._versioned("expectations", f"{sequence}.json"),
             partial(self._explanations_stamp, sequence),
-            self._command("anomaly_detection.show_expectations", "--sequence", sequence),
+            self._command("anomaly_detection.show_expectations", *options),
         )
 
     def views(self, sequence: str, form: Literal["video", "frames"] = "video") -> Artifact:

@@ -51,6 +51,33 @@ class Inputs:
         if self.version not in VERSIONS:
             raise UsageError(f"version {self.version!r}: expected one of {sorted(VERSIONS)}")
         detector_of(self.version)
+        if self.mined is not None:
+            self._check_mining()
+
+    def _check_mining(self) -> None:
+        """Refuse a version that cannot learn from mined video, and further video that is none."""
+        if not self.detector.learns_exemplars:
+            raise UsageError(
+                f"version {self.version!r}: its detector has no exemplars, and cannot learn from "
+                "what is mined"
+            )
+        if self.place("mined") != "test":
+            self._check_further(self.split_folder("mined"))
+
+    def _check_further(self, path: Path) -> None:
+        """Refuse further video that shares a folder with training or test video."""
+        found = path.resolve()
+        advice = {
+            "test": "to mine in what is evaluated, say so: --mine-from transductive",
+            "train": "which is learnt already; give a folder of other video",
+        }
+        for split in ("test", "train"):
+            known = self.split_folder(split).resolve()
+            if found == known or found in known.parents or known in found.parents:
+                raise UsageError(
+                    f"{path}: expected further video to mine in, but this is or holds video of "
+                    f"[dataset] {split} ({self.split_folder(split)}); {advice[split]}"
+                )
 
     @property
     def folder(self) -> Path:
@@ -196,9 +223,21 @@ class Inputs:
         return found[half:] if self.round else found
 
     def every_sequence(self, split: Split) -> list[Sequence]:
-        """The sequences in the folder of a split, in natural order."""
-        folder = self.split_folder(split)
-        return self._once(("sequences", self.place(split)), lambda: list_sequences(folder))
+        """The sequences in the folder of a split, in natural order.
+
+        Raises:
+            UsageError: A sequence of further video is a link to training or test video.
+            VadlocError: The folder is missing or holds no sequence.
+        """
+
+        def listed() -> list[Sequence]:
+            found = list_sequences(self.split_folder(split))
+            if self.place(split) not in ("train", "test"):
+                for sequence in found:
+                    self._check_further(sequence.path)
+            return found
+
+        return self._once(("sequences", self.place(split)), listed)
 
     def sequence(self, split: Split, name: str) -> Sequence:
         """The sequence with a name.

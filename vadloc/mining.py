@@ -46,8 +46,9 @@ class Mining(ConfigTable):
         most_kept: If a larger share of all frames is trusted and kept, T has separated nothing, and
             nothing is learnt. Abnormal frames do not count here, since masks hold back their cells.
         days_per_round: Days of video that a round stands for; only forgetting uses it.
-        keep_days: The counts of mined exemplars halve in so many days, and one that stands for less
-            than one volume is forgotten. ``None`` forgets nothing.
+        keep_days: The counts of mined exemplars halve in so many days, and one that stands for half
+            a volume or less is forgotten: of what was seen once, this is after so many days.
+            ``None`` forgets nothing.
         max_per_region: Largest number of mined exemplars of a region; those that stand for the
             fewest volumes are forgotten.
     """

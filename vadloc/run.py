@@ -181,14 +181,8 @@ def _check_mining(artifacts: Artifacts) -> None:
     """Find, before any work, what prevents mining.
 
     Raises:
-        UsageError: The detector cannot learn from what is mined, or the marks cannot be read.
-        VadlocError: There is no video to mine in.
+        VadlocError: There is no video to mine in, or the marks cannot be read.
     """
-    if not artifacts.detector.learns_exemplars:
-        raise UsageError(
-            f"version {artifacts.version!r}: its detector has no exemplars, and cannot learn from "
-            "what is mined"
-        )
     artifacts.sequences("mined")
     path = artifacts.mined.marks if artifacts.mined else None
     if path is not None:

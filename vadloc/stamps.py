@@ -2,8 +2,9 @@
 
 A stamp covers the schema of the file's kind, the config tables that its stage reads, and the stamps
 of its inputs, down to the names and the content of the files of frames, annotation and weights. It
-is computed from the config and the dataset alone. So every stage can tell whether a file is the one
-that it would make.
+is computed from the config and the dataset alone, so that every stage can tell whether a file is
+the one that it would make. Only marks are of explanations as they lie in the results: their
+threshold may have been an option, which the commands that learn from them need not know.
 
 The digests of the dataset's files are kept under ``inputs/``, see `vadloc.files.digests`. A stamp
 is computed only when a file is compared with it. So missing files can be listed without reading any
@@ -145,11 +146,9 @@ class Stamps(Inputs):
         if self.members:
             return self._members_stamp()
         if self.detector.training:
-            learnt = self._networks_stamp()
-        else:
-            train = self.sequences("train")
-            learnt = self._once("train", lambda: _hash("train", *self._train_inputs(train)))
-        return _hash("mined_model", learnt, self._mined_stamp()) if self.round else learnt
+            return self._networks_stamp()
+        train = self.sequences("train")
+        return self._once("train", lambda: _hash("train", *self._train_inputs(train)))
 
     def _networks_stamp(self) -> str:
         """The stamp of the networks of a version whose detector is trained."""
@@ -263,8 +262,12 @@ class Stamps(Inputs):
                 f"{self.version} exports them"
             ) from None
         marked = self.at_round(0)
-        explained = [marked._explanations_stamp(s.name) for s in marked.sequences("test")]
+        explained = [marked._marked_stamp(s.name) for s in marked.sequences("test")]
         return [digest, *explained]
+
+    def _marked_stamp(self, sequence: str) -> str:
+        """The stamp of the explanations of a sequence that has marks."""
+        return self._explanations_stamp(sequence)
 
     def _left_out_stamp(self, sequence: str) -> str:
         inputs = sequence, self._learned_stamp(), self.config.scoring

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from exemplar_selection.mining import (
     Fate,
+    MinedSequence,
     MiningError,
     Scales,
     in_runs,
@@ -65,6 +66,18 @@ def test_only_frames_below_t_are_trusted() -> None:
     assert kept_frames(mined, abnormal=False).tolist() == [True, False, False, False, False]
     _, [more] = mine([by_hand()], PLAIN, hand_settings(alpha=3.0))  # T = .738
     assert kept_frames(more, abnormal=False).tolist() == [True, True, True, False, False]
+
+
+def test_frames_of_which_nothing_is_learnt_are_not_kept_whatever_holds_them_back() -> None:
+    others = sorted({*Fate} - {Fate.LEARNT})
+    fate = np.array([[[Fate.LEARNT, other]] for other in others] + [[[f, f]] for f in others])
+    of_frames = {name: np.zeros(len(fate)) for name in ("frame_error", "coarse", "fine")}
+    is_abnormal = np.zeros(len(fate), bool)
+    is_abnormal[0] = True
+    content = {"sequence": "Test0", **of_frames, "is_abnormal": is_abnormal, "fate": fate}
+    stored = MinedSequence.from_content(content)
+    assert np.flatnonzero(kept_frames(stored, abnormal=True)).tolist() == [0]
+    assert np.flatnonzero(kept_frames(stored, abnormal=False)).tolist() == [1, 2, 3, 4]
 
 
 def test_cells_at_or_above_eta_a_are_masked_in_frames_of_both_kinds() -> None:

@@ -21,6 +21,7 @@ from anomaly_detection import (
     combine_scores,
     estimate_quality,
     explain_anomalies,
+    score_left_out,
     show_expectations,
     train_detector,
 )
@@ -35,7 +36,7 @@ from anomaly_detection.training.tasks import Example, TrainingData
 from feature_extraction.footage import Footage
 from feature_extraction.pseudo_anomalies.clips import Place
 from vadloc.artifacts import Artifacts
-from vadloc.config import load_config
+from vadloc.config import Alarms, load_config
 from vadloc.detector_settings import Mlad, PseudoAnomalies
 from vadloc.errors import UsageError
 from vadloc.versions import VERSIONS, Version
@@ -152,6 +153,19 @@ def test_only_held_out_video_calibrates(folder: Path, version: str) -> None:
         assert [len(scores) for _, scores in parts] == [24] * (sequence.name == held_out)
 
 
+@pytest.mark.parametrize("version", [*NETWORKS, "pair"])
+def test_only_held_out_video_is_scored_as_left_out(folder: Path, version: str) -> None:
+    score_left_out.main([*options(folder), "--version", version, "--jobs", "1"])
+    found = artifacts(folder, version)
+    [held_out] = calibration_sequences(found)
+    made = {s.name for s in found.sequences("train") if found.left_out(s.name).is_done()}
+    assert made == {held_out}
+    given = load_input(found, "train", held_out)
+    parts = load_detector(found).score_training(given, given.grid(found.config.regions))
+    expected = np.concatenate([scores for _, scores in parts])
+    np.testing.assert_array_equal(found.left_out(held_out).load(), expected)
+
+
 @pytest.mark.parametrize("version", NETWORKS)
 def test_a_camera_gets_the_stored_scores(folder: Path, version: str) -> None:
     found = artifacts(folder, version)
@@ -190,6 +204,32 @@ def test_expectations_are_drawn(folder: Path, version: str) -> None:
     for frame, examples in shown.items():
         seen = film(seed=10, anomaly_column=10)[frame] / 127.5 - 1
         np.testing.assert_allclose(examples[name].given, seen, atol=1e-5)
+
+
+def test_expectations_of_alarms_with_a_threshold_of_their_own(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = copied(folder, tmp_path)
+    words = [*options(scene), "--version", "mlad", "--sequence", "Test0"]
+    given = ["--threshold", "0.15"]
+    explain_anomalies.main([*words, *given, "--overwrite"])
+    shutil.rmtree(scene / "results" / "tiny" / "expectations", ignore_errors=True)
+    with pytest.raises(SystemExit):
+        show_expectations.main(words)
+    assert "made from another config" in caplog.text
+    show_expectations.main([*words, *given])
+    config = load_config(scene / "scene" / "tiny.toml")
+    alarms = Alarms(threshold=0.15)
+    found = Artifacts(
+        config.model_copy(update={"alarms": alarms}),
+        scene / "results",
+        scene / "scene",
+        "mlad",
+        alarm_options=("--threshold", "0.15"),
+    )
+    count = len(found.explanations("Test0").load()["detections"])
+    assert found.expectations("Test0").load()["alarms"] == list(range(count))
+    assert "--threshold 0.15" in found.expectations("Test0").command
 
 
 @pytest.mark.parametrize("version", NETWORKS)
