@@ -25,7 +25,7 @@ from anomaly_detection import (
     train_detector,
 )
 from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
-from anomaly_detection.detectors import load_detector, load_input
+from anomaly_detection.detectors import load_detector, load_input, trained
 from anomaly_detection.detectors.frame_stream import FrameStream
 from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop
@@ -39,6 +39,7 @@ from vadloc.config import load_config
 from vadloc.detector_settings import Mlad, PseudoAnomalies
 from vadloc.errors import UsageError
 from vadloc.versions import VERSIONS, Version
+from vadloc.weights import read_weights, write_weights
 
 TABLES = """
 [detectors.pseudo_anomalies]
@@ -244,16 +245,47 @@ def test_a_checkpoint_of_other_settings_is_kept(
     assert checkpoint.is_file()
 
 
-def test_weights_of_another_network_are_refused(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("other", ["another network", "another training"])
+def test_other_weights_are_refused_and_made_again(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, other: str
 ) -> None:
     scene = copied(folder, tmp_path)
-    found = artifacts(scene, "mlad").model().path
-    shutil.copy(found.with_name("flow.safetensors"), found.with_name("frame.safetensors"))
+    model = artifacts(scene, "mlad").model()
+    weights = model.path.with_name("frame.safetensors")
+    before = weights.read_bytes()
+    if other == "another network":
+        shutil.copy(weights.with_name("flow.safetensors"), weights)
+    else:
+        found = read_weights(weights)
+        halved = {name: tensor / 2 for name, tensor in found.tensors.items()}
+        write_weights(weights, halved, found.metadata)
     shutil.rmtree(scene / "results" / "tiny" / "scores")
     with pytest.raises(SystemExit):
         vadloc.run.main([*options(scene), "--version", "mlad", "--jobs", "1"])
-    assert "weights of 'flow', expected 'frame'" in caplog.text
+    error = "frame.safetensors: its bytes do not fit the sha256 in training.json; make it again: "
+    assert error + model.command + " --overwrite" in caplog.text
+    train_detector.main([*options(scene), "--version", "mlad", "--overwrite"])
+    assert weights.read_bytes() == before
+
+
+def test_a_training_that_is_killed_before_its_record_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = copied(folder, tmp_path)
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("steps = 20", "steps = 10"))
+    words = [*options(scene), "--version", "mlad"]
+    with monkeypatch.context() as patch:
+        patch.setattr(trained, "measure_scales", _stop)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            train_detector.main([*words, "--overwrite"])
+    assert artifacts(scene, "mlad").model().state() == ("missing", "")
+    train_detector.main(words)
+    assert load_detector(artifacts(scene, "mlad"))
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_checkpoint(
