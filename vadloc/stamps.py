@@ -48,7 +48,7 @@ SCHEMAS = {
     "sightings": 1,
     "model": 1,
     "pseudo_anomalies": 1,
-    "quality": 1,
+    "quality": 2,
     "member_divisors": 1,
     "scores": 1,
     "evaluation": 2,
@@ -176,8 +176,9 @@ class Stamps(Inputs):
         inputs = self._learned_stamp(), self.config.scoring, self.config.alarms
         identity = self._detector_identity()
         pseudo = [self._pseudo_anomalies_stamp(s.name) for s in self.sequences("train")]
-        connectivity = self.config.evaluation.connectivity
-        return _hash("quality", *inputs, *identity, *pseudo, connectivity)
+        dataset, evaluation = self.config.dataset, self.config.evaluation
+        of_threshold = evaluation.connectivity, dataset.frames_per_second
+        return _hash("quality", *inputs, *identity, *pseudo, *of_threshold)
 
     def _train_inputs(self, train: list[Sequence]) -> list[str]:
         return [self._input_stamp("train", sequence.name) for sequence in train]

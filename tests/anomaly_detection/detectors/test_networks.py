@@ -32,6 +32,7 @@ from anomaly_detection.training import loop
 from anomaly_detection.training.mlad import TranslationTask
 from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
 from anomaly_detection.training.tasks import Example, TrainingData
+from feature_extraction import make_pseudo_anomalies
 from feature_extraction.footage import Footage
 from feature_extraction.pseudo_anomalies.clips import Place
 from vadloc.artifacts import Artifacts
@@ -354,6 +355,12 @@ def test_the_only_sequence_holds_out_its_end(folder: Path, tmp_path: Path) -> No
     given = load_input(found, "train", "Train0")
     [(part, scores)] = load_detector(found).score_training(given, given.grid(found.config.regions))
     assert part.frame_count == len(scores) == 6
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("\nframes = 6", "\nframes = 2"))
+    estimate_quality.main([*options(scene), "--version", "mlad"])
+    firsts = [one["first_frame"] for one in artifacts(scene, "mlad").quality().load()["tried"]]
+    assert firsts
+    assert min(firsts) >= 18
 
 
 def test_a_combined_score_is_the_root_of_the_squares(folder: Path) -> None:
@@ -412,7 +419,23 @@ def test_quality_is_estimated_without_labels(
     assert sum(counts["tried"] for counts in content["found"].values()) == len(content["tried"])
     for one in content["tried"]:
         assert one["is_found"] == (one["score"] >= content["threshold"])
+    made = set()
+    for name in {one["sequence"] for one in content["tried"]}:
+        make_pseudo_anomalies.STAGE.run(artifacts(scene, version), name)
+        file = artifacts(scene, version).pseudo_anomalies(name).load()
+        made |= {(name, one["kind"], one["first_frame"]) for one in file["made"]}
+    assert {(o["sequence"], o["kind"], o["first_frame"]) for o in content["tried"]} == made
     assert "AUC with against without" in capsys.readouterr().out
+
+
+def test_the_frame_rate_counts_for_the_quality(folder: Path, tmp_path: Path) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    before = artifacts(scene, "mlad").quality().stamp  # the threshold allows alarms per hour
+    config = scene / "scene" / "tiny.toml"
+    text = config.read_text()
+    config.write_text(text.replace("frames_per_second = 10", "frames_per_second = 25"))
+    assert config.read_text() != text
+    assert artifacts(scene, "mlad").quality().stamp != before
 
 
 def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) -> None:
