@@ -231,11 +231,6 @@ def _row(value: PublishedValue, outcome: Outcome) -> tuple[str, ...]:
     return (named, metric, form.format(value.published), ours, difference, frames)
 
 
-def _criterion(metric: str) -> str:
-    """The criterion that a number is of."""
-    return metric.removeprefix("dual_").split("_")[0]
-
-
 def _why_not_comparable(value: PublishedValue, outcome: Outcome) -> str:
     if value.not_comparable or outcome.summary is None:
         return value.not_comparable
