@@ -99,6 +99,14 @@ def test_settings_that_do_not_fit_are_refused(settings: dict, message: str) -> N
         PseudoAnomalies(**settings)
 
 
+def test_squares_that_the_layers_cannot_halve_are_refused() -> None:
+    message = "crop_px = 64 must be a multiple of 128, since each of the 7 layers"
+    with pytest.raises(ValueError, match=message):
+        Mlad(layers=7)
+    assert Mlad(layers=7, crop_px=128).side_multiple == 128
+    assert Mlad(layers=7, crop_px=0).side_multiple == 128
+
+
 def test_separation_counts_pairs() -> None:
     assert separation([3, 1], [2, 1]) == pytest.approx((1 + 1 + 0 + 0.5) / 4)
     assert separation([], [1.0]) is None
