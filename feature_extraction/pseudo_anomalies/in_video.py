@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from feature_extraction.flow import flow_engine
 from feature_extraction.pseudo_anomalies.generator import STEPS
-from feature_extraction.pseudo_anomalies.inpainting import Inpaint, fill
+from feature_extraction.pseudo_anomalies.inpainting import Inpaint, fill, patch
 from feature_extraction.pseudo_anomalies.masks import Mask, moving_mask, random_mask
 from vadloc.pseudo_settings import PseudoAnomalyVideo
 
@@ -158,7 +158,7 @@ def _change(
         return _skip(window, video, start)
     part = slice(start, start + window.count)
     flow = small_flow(video[part])
-    use: Inpaint = (lambda _clip, _mask, other: other) if window.kind == "patch" else inpaint
+    use = patch if window.kind == "patch" else inpaint
     for redrawn in range(DRAWS):  # noqa: B007
         moving = moving_mask(rng, flow, region_px) if rng.random() < 0.5 else None
         mask = random_mask(rng, video[part].shape[:3], region_px) if moving is None else moving
@@ -173,11 +173,10 @@ def _change(
 def _filled(
     rng: np.random.Generator, clip: Video, mask: Mask, region_px: int, use: Inpaint
 ) -> Video:
-    """The clip with its mask filled, channel by channel."""
+    """The clip with its mask filled."""
     down, right = (int(n) for n in rng.integers(region_px, 4 * region_px, 2))
     other = np.roll(clip[::-1, :, ::-1], (down, right), axis=(1, 2))
-    channels = [fill(clip[..., c], mask, other[..., c], use) for c in range(clip.shape[-1])]
-    return np.stack(channels, axis=-1)
+    return fill(clip, mask, other, use, rng)
 
 
 def _skip(window: Window, video: Video, start: int) -> Changed:
