@@ -25,6 +25,7 @@ from anomaly_detection import (
 from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
 from anomaly_detection.detectors import load_detector, load_input, trained
 from anomaly_detection.detectors.frame_stream import FrameStream
+from anomaly_detection.detectors.held_out import read_footage, training_video
 from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop, mlad
 from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
@@ -432,6 +433,19 @@ def test_the_frame_rate_counts_for_the_quality(folder: Path, tmp_path: Path) -> 
     config.write_text(text.replace("frames_per_second = 10", "frames_per_second = 25"))
     assert config.read_text() != text
     assert artifacts(scene, "mlad").quality().stamp != before
+
+
+def test_the_memory_for_frames_is_bounded(folder: Path) -> None:
+    found = artifacts(folder, "mlad")
+    parts = training_video(found).trained
+    whole = list(read_footage(found, parts, most_frames=48))
+    assert [len(part) for part in whole] == [24, 24]
+    some = list(read_footage(found, parts, most_frames=10))
+    assert 0 < sum(len(part) for part in some) <= 10
+    frames = np.concatenate([part.frames for part in whole])
+    for part in some:  # consecutive frames of the video
+        starts = [i for i in range(48) if (frames[i] == part.frames[0]).all()]
+        assert any((frames[i : i + len(part)] == part.frames).all() for i in starts)
 
 
 def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) -> None:
