@@ -63,12 +63,12 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     artifacts = work.artifacts
     calibrate(artifacts, overwrite=work.overwrite)
     threshold = alarm_threshold(work.config, artifacts).value
-    names = calibration_sequences(artifacts)
+    parts = normal_parts(artifacts)
     context = 2 * work.config.regions.frames_per_volume
     tried = []
-    with progress(COMMAND, "estimate_quality", total=len(names)) as shown:
-        for name in names:
-            for changed in changes(artifacts, name, context=context):
+    with progress(COMMAND, "estimate_quality", total=len(parts)) as shown:
+        for name, among in parts.items():
+            for changed in changes(artifacts, name, context=context, among=among):
                 tried.append({"sequence": name, **_try(artifacts, changed, threshold)})
             shown.step()
     if not tried:
@@ -85,6 +85,19 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     }
     yield artifacts.quality(), content
     work.count(pseudo_anomalies=len(tried), found=sum(t["is_found"] for t in tried))
+
+
+def normal_parts(artifacts: Artifacts) -> dict[str, range | None]:
+    """The training sequences that get pseudo-anomalies, and the frames of which; ``None`` for all.
+
+    Of a trained detector these are the frames that it was not trained on.
+    """
+    if not artifacts.detector.training:
+        return dict.fromkeys(calibration_sequences(artifacts))
+    from anomaly_detection.detectors.held_out import training_video
+
+    held_out = training_video(artifacts).held_out
+    return {part.sequence: range(part.first, part.end) for part in held_out}
 
 
 def _try(artifacts: Artifacts, changed: "Changed", threshold: float) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
             task.name: _task_record(task, found) for task, found in zip(tasks, trained, strict=True)
         },
     }
+    model.path.unlink(missing_ok=True)  # it says which weights are in the folder
     _write_files(folder, tasks, trained, record)
     record["scales"] = {} if of_bags else _measure_scales(artifacts, record, folder)
     record["files"] = _digests(folder, [f"{t.name}.safetensors" for t in tasks])

@@ -126,10 +126,6 @@ class Footage:
         frames = np.stack([one.frame for one in seen])
         return cls(sequence, frames, np.stack([one.flow for one in seen]))
 
-    def cut(self, first: int, end: int) -> "Footage":
-        """The frames from ``first`` up to ``end``."""
-        return Footage(self.sequence, self.frames[first:end], self.flow[first:end])
-
 
 def extend(count: int, length: int) -> NDArray[np.int64]:
     """Frames of a clip of ``length`` frames from ``count`` frames, forwards and backwards again.

@@ -13,7 +13,7 @@ Any detector can be tested against them: ``anomaly_detection.estimate_quality`` 
 
 import argparse
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +41,16 @@ def reports(_artifacts: Artifacts, sequence: str) -> list[str]:
     return [sequence]
 
 
-def changes(artifacts: Artifacts, sequence: str, *, context: int) -> "Iterator[Changed]":
+def changes(
+    artifacts: Artifacts, sequence: str, *, context: int = 0, among: range | None = None
+) -> "Iterator[Changed]":
     """The pseudo-anomalies of a training sequence, made anew.
 
     Args:
         artifacts: The results.
         sequence: Name of the sequence.
         context: Unchanged frames before and after each.
+        among: The frames among which they are made and that are read; all by default.
 
     Raises:
         UsageError: The inpainter needs a package that is not installed.
@@ -60,7 +63,8 @@ def changes(artifacts: Artifacts, sequence: str, *, context: int) -> "Iterator[C
     settings = artifacts.config.pseudo_anomalies
     inpaint = inpainter(settings.inpainter, settings.diffusion_folder)
     frames = load_frames(artifacts, "train", sequence)
-    windows = draw_windows(sequence, frames.frame_count, settings, context=context)
+    among = range(frames.frame_count) if among is None else among
+    windows = draw_windows(sequence, among, settings, context=context)
     yield from change_video(
         sequence,
         frames.steps(),
@@ -71,28 +75,33 @@ def changes(artifacts: Artifacts, sequence: str, *, context: int) -> "Iterator[C
     )
 
 
-def compute(work: Work, *, preview: bool = False) -> Iterator[tuple[Artifact, Any]]:
+def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """Draw the pseudo-anomalies of one training sequence."""
     from feature_extraction.pseudo_anomalies.in_video import to_record
 
-    file = work.artifacts.pseudo_anomalies(work.unit)
     region_px = work.config.regions.size_px
-    records, pictures = [], []
-    for changed in changes(work.artifacts, work.unit, context=0):
-        records.append(to_record(changed, region_px))
-        if preview:
-            pictures.append(preview_row(changed))
+    records = [to_record(changed, region_px) for changed in changes(work.artifacts, work.unit)]
     if not records:
         raise VadlocError(
             f"{work.unit}: too short for a pseudo-anomaly of "
             f"{work.config.pseudo_anomalies.frames} frames; lower [pseudo_anomalies] frames"
         )
+    file = work.artifacts.pseudo_anomalies(work.unit)
     yield file, {"schema": SCHEMAS["pseudo_anomalies"], "sequence": work.unit, "made": records}
-    if preview:
-        _save_preview(file.path.with_suffix(".png"), pictures)
     kinds = [record["kind"] for record in records]
     redrawn = sum(record["redrawn"] for record in records)
     work.count(**{kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}, redrawn=redrawn)
+
+
+def draw_preview(artifacts: Artifacts, sequence: str) -> str:
+    """Draw the pseudo-anomalies of one training sequence, also if their file was made before.
+
+    Returns:
+        Path of the picture.
+    """
+    path = artifacts.pseudo_anomalies(sequence).path.with_suffix(".png")
+    _save_preview(path, [preview_row(changed) for changed in changes(artifacts, sequence)])
+    return str(path)
 
 
 def preview_row(changed: "Changed") -> Any:
@@ -144,12 +153,9 @@ STAGE = Stage(COMMAND, outputs, compute, "train", reports=reports)
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = stage_parser("Make pseudo-anomalies of training sequences.", sequences=True)
-    parser.add_argument(
-        "--preview", action="store_true", help="draw them; give --overwrite if they are made"
-    )
+    parser.add_argument("--preview", action="store_true", help="draw them")
     args: argparse.Namespace = parser.parse_args(argv)
-    made = partial(compute, preview=args.preview)
-    stage_main(Stage(COMMAND, outputs, made, "train", reports=reports), args)
+    stage_main(replace(STAGE, describe=draw_preview) if args.preview else STAGE, args)
 
 
 if __name__ == "__main__":

@@ -110,21 +110,3 @@ class PatchDiscriminator(nn.Module):
             node = nn.functional.leaky_relu(norm(layer(node)), SLOPE)
         logits: torch.Tensor = self.layers[-1](node)
         return logits
-
-
-def masked_l1(made: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Mean absolute error where something is to be learnt (equation 5 of the mining paper).
-
-    Args:
-        made: ``(n, channels, height, width)``.
-        target: The same shape.
-        mask: ``(n, 1, height, width)``, 1 where the error counts and 0 elsewhere; ``None`` for
-            everywhere.
-
-    Returns:
-        A scalar: the mean over the pixels of the mask; 0 if the mask is empty.
-    """
-    error = (made - target).abs()
-    if mask is None:
-        return error.mean()
-    return (error * mask).sum() / (mask.sum() * made.shape[1]).clamp(min=1)

@@ -33,7 +33,8 @@ class TrainedDetector(FlowFeatures):
         square_px: Side of the square to which frames are resized instead; 0 for none.
         crop_px: Side of the squares that networks are trained on, cut where something moves; 0 for
             whole frames. They are applied to whole frames.
-        training_frames: Frames of training video, at most, that are kept in memory.
+        training_frames: Frames of training video, at most, that are kept in memory; of held-out
+            video a quarter as many.
         checks: How often, during a training, the error on held-out video is measured and a
             checkpoint is written.
         threshold_quantile: Share of the errors of held-out video below the error that counts as 1.
@@ -50,6 +51,11 @@ class TrainedDetector(FlowFeatures):
     training_frames: int = Field(default=12_000, ge=2)
     checks: int = Field(default=10, ge=1, le=1000)
     threshold_quantile: float = Field(default=0.995, gt=0, lt=1)
+
+    @property
+    def side_multiple(self) -> int:
+        """Networks take pictures whose sides are multiples of this; others are continued."""
+        return 1
 
     @model_validator(mode="after")
     def _whole_blocks(self) -> "TrainedDetector":
@@ -111,6 +117,11 @@ class PseudoAnomalies(TrainedDetector):
     form: Literal["maps", "published"] = "maps"
     normalise: Literal["train", "video_minmax"] = "train"
 
+    @property
+    def side_multiple(self) -> int:
+        """Four layers of the encoder halve the sides."""
+        return 16
+
     @model_validator(mode="after")
     def _fits_together(self) -> "PseudoAnomalies":
         if self.clip_stride > self.clip_frames:
@@ -166,3 +177,17 @@ class Mlad(TrainedDetector):
     event_threshold: float = Field(default=0.8, ge=0)
     least_lifespan: int = Field(default=5, ge=1, le=10_000)
     cap_events: bool = False
+
+    @property
+    def side_multiple(self) -> int:
+        """Each layer of the encoder halves the sides."""
+        return 1 << self.layers
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Mlad":
+        if self.crop_px % self.side_multiple:
+            raise ValueError(
+                f"crop_px = {self.crop_px} must be a multiple of {self.side_multiple}, since each "
+                f"of the {self.layers} layers halves the sides; 0 trains on whole frames"
+            )
+        return self

@@ -49,7 +49,7 @@ SCHEMAS = {
     "sightings": 1,
     "model": 1,
     "pseudo_anomalies": 1,
-    "quality": 1,
+    "quality": 2,
     "member_divisors": 1,
     "scores": 1,
     "evaluation": 3,
@@ -163,9 +163,9 @@ class Stamps(Inputs):
                         [[s.name, self._input_stamp("anomalous", s.name)] for s in found],
                     )
                 )
-            name, revision, *_ = self._detector_identity()
-            settings = self.detector_settings
-            used = settings.model_dump(exclude=settings.SCORING)
+            name, revision, settings = self._detector_identity()
+            of_scores = self.detector_settings.SCORING
+            used = {key: value for key, value in settings.items() if key not in of_scores}
             return _hash("model", *train, name, revision, used)
 
         return self._once("networks", hashed)
@@ -176,15 +176,41 @@ class Stamps(Inputs):
         return _hash("member_divisors", learned, self.config.scoring)
 
     def _pseudo_anomalies_stamp(self, sequence: str) -> str:
-        tables = self.config.camera, self.config.regions, self.config.pseudo_anomalies
+        settings = self._with_inpainter(self.config.pseudo_anomalies)
+        tables = self.config.camera, self.config.regions, settings
         return _hash("pseudo_anomalies", self._frames_stamp("train", sequence), *tables)
+
+    def _with_inpainter(self, table: BaseModel) -> dict[str, Any]:
+        """Settings of which the content of the diffusion model counts, not its path.
+
+        Raises:
+            UsageError: The folder of the diffusion model is missing or empty.
+        """
+        settings = table.model_dump()
+        if settings.get("inpainter") == "diffusion":
+            folder = Path(settings["diffusion_folder"])
+            digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
+            settings["diffusion_folder"] = digests
+        return settings
+
+    def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:
+        """Names and digests of all files below a folder."""
+        found = sorted(file for file in folder.rglob("*") if file.is_file())
+        if not found:
+            raise UsageError(
+                f"diffusion_folder = {str(folder)!r}: no such folder, or no file in it; expected "
+                "an inpainting model as diffusers saves it"
+            )
+        files = {file.relative_to(folder).as_posix(): file for file in found}
+        return list(digests_of(files, self._input_record("diffusion", folder.name)).items())
 
     def _quality_stamp(self) -> str:
         inputs = self._learned_stamp(), self.config.scoring, self.config.alarms
         identity = self._detector_identity()
         pseudo = [self._pseudo_anomalies_stamp(s.name) for s in self.sequences("train")]
-        connectivity = self.config.evaluation.connectivity
-        return _hash("quality", *inputs, *identity, *pseudo, connectivity)
+        dataset, evaluation = self.config.dataset, self.config.evaluation
+        of_threshold = evaluation.connectivity, dataset.frames_per_second
+        return _hash("quality", *inputs, *identity, *pseudo, *of_threshold)
 
     def _train_inputs(self, train: list[Sequence]) -> list[str]:
         return [self._input_stamp("train", sequence.name) for sequence in train]
@@ -192,7 +218,8 @@ class Stamps(Inputs):
     def _detector_identity(self) -> list[Any]:
         """Name, revision and settings; empty for ``exemplars``, so that old results fit."""
         name = VERSIONS[self.version].detector
-        settings = [self.detector_settings.model_dump()] if self.detector.settings else []
+        has_settings = bool(self.detector.settings)
+        settings = [self._with_inpainter(self.detector_settings)] if has_settings else []
         return [] if name == EXEMPLARS else [name, self.detector.revision, *settings]
 
     def _scales_stamp(self) -> str:

@@ -177,12 +177,14 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         reads="frames",
         training="anomaly_detection.training.pseudo_anomalies",
         settings=PseudoAnomalies,
+        revision=2,
     ),
     "mlad": DetectorEntry(
         "anomaly_detection.detectors.mlad",
         reads="frames",
         training="anomaly_detection.training.mlad",
         settings=Mlad,
+        revision=2,
     ),
     "snippet_bags": DetectorEntry(
         MULTIPLE_INSTANCE,

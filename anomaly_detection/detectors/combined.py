@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from anomaly_detection.detectors.detector import Detector, Reason, Scores, ScoreStream
 from anomaly_detection.explanation.detections import Detection
+from exemplar_selection.divisors import QUANTILE
 from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError, VadlocError
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import CombinedInput, SequenceInput
 
-QUANTILE = 0.999
-"""As in ``exemplar_selection.divisors``."""
 LEAST_DIVISOR = 1e-6
 
 

@@ -7,11 +7,12 @@ alarm threshold.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import numpy as np
 
-from feature_extraction.footage import Footage, Seen, reduce_frames
+from feature_extraction.footage import Footage, reduce_frames
 from feature_extraction.training_frames import training_size
 from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import TrainedDetector
@@ -97,34 +98,56 @@ def held_out_names(artifacts: Artifacts) -> list[str]:
     return [part.sequence for part in training_video(artifacts).held_out]
 
 
+def spread(parts: list[Part], most_frames: int) -> list[Part]:
+    """What is kept of training video, spread evenly over it.
+
+    Args:
+        parts: The video.
+        most_frames: Number of frames that are kept at most.
+
+    Returns:
+        The parts, if they are no more; otherwise stretches of them, of ``STRETCH_FRAMES`` frames or
+        what is left of a part, with ``most_frames`` frames at most in all.
+    """
+    total = sum(part.end - part.first for part in parts)
+    if total <= most_frames:
+        return parts
+    length = min(STRETCH_FRAMES, most_frames)
+    stretches = []
+    passed = kept = 0
+    for part in parts:
+        for first in range(part.first, part.end, length):
+            stretch = part._replace(first=first, end=min(first + length, part.end))
+            count = stretch.end - stretch.first
+            passed += count
+            if (kept + count) * total <= most_frames * passed:
+                stretches.append(stretch)
+                kept += count
+    return stretches
+
+
 def read_footage(artifacts: Artifacts, parts: list[Part], *, most_frames: int) -> Iterator[Footage]:
     """Reduced frames of training video, in stretches.
 
     Args:
         artifacts: The results.
         parts: What is read.
-        most_frames: If there are more frames, stretches are left out evenly.
+        most_frames: Number of frames that are kept at most; see `spread`.
     """
-    total = sum(part.end - part.first for part in parts)
-    every = max(1, -(-total // most_frames))
-    for part in parts:
-        sequence = load_frames(artifacts, "train", part.sequence)
+    of_sequence = {name: list(kept) for name, kept in groupby(spread(parts, most_frames), _name)}
+    for name, stretches in of_sequence.items():
+        sequence = load_frames(artifacts, "train", name)
         grid = sequence.grid(artifacts.config.regions)
-        kept: list[Seen] = []
-        for number, seen in enumerate(
-            reduce_frames(sequence.steps(), grid, artifacts.detector_settings)
-        ):
-            if not part.first <= number < part.end:
-                continue
-            if (number - part.first) // STRETCH_FRAMES % every:
-                continue
-            kept.append(seen)
-            if every > 1 and len(kept) == STRETCH_FRAMES:
-                yield Footage.of(part.sequence, kept)
-                kept = []
-        artifacts.check_frames("train", part.sequence)
-        if kept:
-            yield Footage.of(part.sequence, kept)
+        seen = reduce_frames(sequence.steps(), grid, artifacts.detector_settings)
+        at = 0
+        for stretch in stretches:
+            yield Footage.of(name, list(islice(seen, stretch.first - at, stretch.end - at)))
+            at = stretch.end
+        artifacts.check_frames("train", name)
+
+
+def _name(part: Part) -> str:
+    return part.sequence
 
 
 def cut_input(sequence: SequenceFrames, part: Part) -> SequenceFrames:

@@ -109,7 +109,7 @@ class MladDetector(NetworkDetector):
             Both by network: ``(channels, height, width)`` in [-1, 1].
         """
         height, width = seen.frame.shape
-        multiple = 2**self.settings.layers
+        multiple = self.settings.side_multiple
         after = [(0, 0), *((0, -side % multiple) for side in (height, width))]
         limit_px = self.model.described["flow_limit_px"]
         target = {

@@ -45,8 +45,6 @@ from vadloc.sequence_input import SequenceInput
 
 FORMS = "maps", "published"
 NETWORKS = "appearance", "motion"
-SIDE_MULTIPLE = 16
-"""Frames are continued at their edge until their sides are multiples of this."""
 PEAK_SQUARED = 4.0
 """Square of the largest difference of pixels in [-1, 1]; M squared in equation 1."""
 
@@ -112,7 +110,7 @@ class PseudoAnomalyDetector(NetworkDetector):
         return VideoMinMax(grid, [self.weights[name] for name in NETWORKS])
 
     def functions(self, height: int, width: int) -> dict[str, Apply]:
-        """The networks for frames of a size, which is a multiple of ``SIDE_MULTIPLE``."""
+        """The networks for frames of a size, a multiple of ``side_multiple``."""
         size = height, width
         if size not in self._functions:
             frames = self.settings.clip_frames
@@ -158,7 +156,7 @@ class PseudoAnomalyDetector(NetworkDetector):
             Both by network: ``(channels, t, height, width)`` in [-1, 1].
         """
         height, width = seen[0].frame.shape
-        after = [(0, -side % SIDE_MULTIPLE) for side in (height, width)]
+        after = [(0, -side % self.settings.side_multiple) for side in (height, width)]
         flow = flow_to_input(
             np.stack([one.flow for one in seen]), self.model.described["flow_limit_px"]
         )

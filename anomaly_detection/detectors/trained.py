@@ -24,6 +24,7 @@ from anomaly_detection.training.tasks import Example
 from feature_extraction.devices import device_of
 from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError
+from vadloc.files.storage import DamagedFileError, verify
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceFrames, SequenceInput, load_frames
 from vadloc.weights import NetworkWeights, read_weights
@@ -232,28 +233,25 @@ def load_model(artifacts: Artifacts) -> Model:
     """What was learnt, from the files of the training.
 
     Raises:
-        VadlocError: It is missing, damaged, or of other settings or video.
+        VadlocError: It is missing, damaged, or of other settings or video; or a file of weights is
+            not the one that the training wrote.
     """
     file = artifacts.model()
     record = file.load()
+    try:
+        verify(file.path)
+    except DamagedFileError as error:
+        raise VadlocError(f"{error}; make it again: {file.command} --overwrite") from None
     return read_model(record, file.path.parent)
 
 
 def read_model(record: Mapping[str, Any], folder: Path) -> Model:
-    """The model that a record describes.
+    """The model that a record describes, from files of weights that were just written or checked.
 
     Raises:
-        VadlocError: A file of weights is of another network.
+        VadlocError: A file of weights is missing or damaged.
     """
-    networks = {}
-    for name in record["networks"]:
-        weights = read_weights(folder / f"{name}.safetensors")
-        if weights.metadata.get("network") != name:
-            raise VadlocError(
-                f"{weights.source}: weights of {weights.metadata.get('network')!r}, expected "
-                f"{name!r}; train anew with --overwrite"
-            )
-        networks[name] = weights
+    networks = {name: read_weights(folder / f"{name}.safetensors") for name in record["networks"]}
     return Model(record["described"], record.get("scales", {}), networks)
 
 

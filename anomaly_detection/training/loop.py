@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 CURVE_POINTS = 200
 LEAST_VARIANCE = 0.01
 """Variance of the outputs, as a share of the inputs', below which a network has collapsed."""
-PATIENCE = 1.0
-"""Share of the steps after which a constant output is an error."""
 
 
 @dataclass
@@ -87,7 +85,7 @@ def _check(task: NetworkTask, trained: Trained, checkpoint: Path) -> None:
     """Measure held-out video, and keep the network if it is the best so far."""
     loss = task.measure()
     _check_finite(task, {"held_out": loss}, checkpoint)
-    if task.step >= PATIENCE * task.steps:
+    if task.step == task.steps:
         check_varies(task.name, task.step, task.examples(), checkpoint)
     trained.curve[-1]["held_out"] = loss
     if loss < trained.best_loss:

@@ -1,9 +1,7 @@
 """Trains the generators of the detector ``mlad``, each against a discriminator of its own.
 
 The discriminator minimises -(log D(x, y) + log(1 - D(x, G(x)))), the generator
--log D(x, G(x)) + ``l1_weight`` times the mean absolute error. Where footage has a mask, the
-absolute error counts only inside it; the adversarial loss sees the whole picture (equation 5 of
-*Mining normal data*).
+-log D(x, G(x)) + ``l1_weight`` times the mean absolute error.
 """
 
 import logging
@@ -17,7 +15,7 @@ from anomaly_detection.training.tasks import PICTURES, Example, NetworkTask, Tra
 from feature_extraction.checkpoints import mixed_precision
 from feature_extraction.footage import flow_to_input, frames_to_input
 from feature_extraction.pseudo_anomalies.clips import ClipSource, Place
-from feature_extraction.translation import PatchDiscriminator, UNet, masked_l1
+from feature_extraction.translation import PatchDiscriminator, UNet
 from vadloc.detector_settings import Mlad
 
 logger = logging.getLogger(__name__)
@@ -70,9 +68,9 @@ class TranslationTask(NetworkTask):
             for module in (self.network, self._judge)
         ]
         self._sources = [
-            ClipSource(footage, 1, settings.crop_px) for footage in (data.trained, data.held_out)
+            ClipSource(footage, 1, settings.crop_px, settings.side_multiple)
+            for footage in (data.trained, data.held_out)
         ]
-        self._index = {id(footage): i for i, footage in enumerate(data.trained)}
         self._dead_steps = 0
 
     def advance(self) -> dict[str, float]:
@@ -80,14 +78,14 @@ class TranslationTask(NetworkTask):
         seed, number = self._seed
         torch.manual_seed((seed * len(NETWORKS) + number) * self.steps + self.step)  # dropout
         rng = np.random.default_rng((*self._seed, 0, self.step))
-        given, target, mask = self._batch(self._sources[0], rng)
+        given, target = self._batch(self._sources[0], rng)
         with mixed_precision(self._device):
             made = self.network(given)
         judged = self._advance_judge(given, target, made.float().detach())
         with mixed_precision(self._device):
             logits = self._judge(torch.cat([given, made.float()], dim=1))
         adversarial = torch.nn.functional.softplus(-logits.float()).mean()
-        absolute = masked_l1(made.float(), target, mask)
+        absolute = (made.float() - target).abs().mean()
         self._step(0, adversarial + self._settings.l1_weight * absolute)
         self.step += 1
         losses = {"absolute": absolute.item(), "adversarial": adversarial.item()}
@@ -130,39 +128,25 @@ class TranslationTask(NetworkTask):
         with torch.inference_mode(), mixed_precision(self._device):
             for number in range(HELD_OUT_BATCHES):
                 rng = np.random.default_rng((*self._seed, 1, number))
-                given, target, _ = self._batch(self._sources[1], rng)
-                losses.append(masked_l1(self.network(given).float(), target, None).item())
+                given, target = self._batch(self._sources[1], rng)
+                losses.append((self.network(given).float() - target).abs().mean().item())
         self.network.train()
         return float(np.mean(losses))
 
     def _batch(
         self, source: ClipSource, rng: np.random.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Inputs, targets, and where the absolute error counts."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and targets."""
         places = [source.draw(rng) for _ in range(self._settings.batch_size)]
         pictures = [self._pictures(source, place) for place in places]
         stacked = {n: torch.from_numpy(np.stack([p[n] for p in pictures])) for n in CHANNELS}
-        given, target = (stacked[n].to(self._device) for n in (_other(self.name), self.name))
-        return given, target, self._masks(places, given)
+        names = _other(self.name), self.name
+        return stacked[names[0]].to(self._device), stacked[names[1]].to(self._device)
 
     def _pictures(self, source: ClipSource, place: Place) -> dict[str, NDArray[np.float32]]:
         clip = source.cut(place)
         flow = flow_to_input(clip.flow[0], self._data.flow_limit_px)
         return {"frame": frames_to_input(clip.frames), "flow": flow}
-
-    def _masks(self, places: list[Place], given: torch.Tensor) -> torch.Tensor | None:
-        """The masks at some places, 1 where there is none; ``None`` if no footage has any."""
-        if not self._data.masks:
-            return None
-        height, width = given.shape[2:]
-        found = np.ones((len(places), 1, height, width), np.float32)
-        for number, place in enumerate(places):
-            mask = self._data.masks.get(self._index.get(id(place.footage), -1))
-            if mask is not None:
-                rows = slice(place.top, place.top + height)
-                part = mask[place.first_frame, rows, place.left : place.left + width]
-                found[number, 0, : part.shape[0], : part.shape[1]] = part
-        return torch.from_numpy(found).to(self._device)
 
     def state(self) -> dict[str, Any]:
         """See `NetworkTask.state`."""

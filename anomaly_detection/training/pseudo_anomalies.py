@@ -83,7 +83,8 @@ class AutoencoderTask(NetworkTask):
 
     def _generator(self, footage: list[Footage], region_px: int) -> Generator:
         settings = self._settings
-        source = ClipSource(footage, settings.clip_frames, settings.crop_px)
+        sides = settings.crop_px, settings.side_multiple
+        source = ClipSource(footage, settings.clip_frames, *sides)
         return Generator(
             source, region_px, inpainter(settings.inpainter, settings.diffusion_folder)
         )

@@ -10,7 +10,7 @@ goes on as if it had not been.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,15 +31,12 @@ class TrainingData:
         held_out: Footage that is only measured.
         region_px: Side of a region in reduced frames.
         flow_limit_px: Speed that counts as 1; see ``feature_extraction.footage.flow_to_input``.
-        masks: For footage in ``trained``, by its place in the list: ``(n, height, width)`` bool,
-            ``False`` where nothing is to be learnt. Only losses that support it use it.
     """
 
     trained: list[Footage]
     held_out: list[Footage]
     region_px: int
     flow_limit_px: float
-    masks: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 class Example(NamedTuple):

@@ -51,11 +51,13 @@ class ClipSource:
         length: Frames of a clip.
         side_px: Side of the squares; 0 for whole frames. Frames that are smaller are continued by
             their edge.
+        multiple: Whole frames are continued by their edge to multiples of this.
     """
 
     footage: list[Footage]
     length: int
     side_px: int
+    multiple: int = 1
 
     def draw(self, rng: np.random.Generator) -> Place:
         """A place, in footage as likely as it is long."""
@@ -103,7 +105,8 @@ class ClipSource:
 
     def _padded(self, frames: NDArray[np.uint8], flow: NDArray[np.float16]) -> Clip:
         height, width = frames.shape[1:]
-        missing = [(0, max(0, self.side_px - n)) for n in (height, width)]
+        wanted = [self.side_px or n + -n % self.multiple for n in (height, width)]
+        missing = [(0, max(0, w - n)) for w, n in zip(wanted, (height, width), strict=True)]
         if not any(after for _, after in missing):
             return Clip(frames, flow)
         return Clip(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.pseudo_anomalies.clips import Clip, ClipSource, Place
-from feature_extraction.pseudo_anomalies.inpainting import Inpaint, fill
+from feature_extraction.pseudo_anomalies.inpainting import Inpaint, fill, patch
 from feature_extraction.pseudo_anomalies.masks import Mask, moving_mask, random_mask
 
 Kind = Literal["inpaint", "patch", "mix", "skip"]
@@ -104,10 +104,8 @@ class Generator:
         other = self.source.cut(self.source.draw(rng)).frames
         if rng.random() < 0.5:
             other = other[:, ::-1] if rng.random() < 0.5 else other[:, :, ::-1]
-        inpaint: Inpaint = (
-            (lambda _clip, _mask, foreign: foreign) if kind == "patch" else self.inpaint
-        )
-        frames = fill(clean.frames, mask, other, inpaint)
+        inpaint = patch if kind == "patch" else self.inpaint
+        frames = fill(clean.frames, mask, other, inpaint, rng)
         parameters = {"is_moving": float(is_moving)}
         return PseudoAnomaly(kind, clean, Clip(frames, clean.flow), mask, parameters)
 

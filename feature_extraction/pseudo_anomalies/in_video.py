@@ -1,8 +1,8 @@
 """Pseudo-anomalies in frames of the video itself, in colour and full size: for any detector.
 
 Each lies in a window of consecutive frames. ``inpaint`` and ``patch`` fill a mask, ``skip`` shows
-every second to fifth frame for a while. What was drawn depends on the seed, the sequence and the
-number alone.
+every second to fifth frame for a while. What is drawn depends on the seed, the sequence, the number
+and the frames among which it is drawn, not on how many unchanged frames are read around it.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from feature_extraction.flow import flow_engine
 from feature_extraction.pseudo_anomalies.generator import STEPS
-from feature_extraction.pseudo_anomalies.inpainting import Inpaint, fill
+from feature_extraction.pseudo_anomalies.inpainting import Inpaint, fill, patch
 from feature_extraction.pseudo_anomalies.masks import Mask, moving_mask, random_mask
 from vadloc.pseudo_settings import PseudoAnomalyVideo
 
@@ -83,13 +83,13 @@ class Changed:
 
 
 def draw_windows(
-    sequence: str, frame_count: int, settings: PseudoAnomalyVideo, *, context: int
+    sequence: str, among: range, settings: PseudoAnomalyVideo, *, context: int
 ) -> list[Window]:
     """The windows of a sequence, in the order of time; none if it is too short.
 
     Args:
         sequence: Name of the sequence.
-        frame_count: Number of its frames.
+        among: The frames that are read: all, or those of a part.
         settings: How many, of which kinds, and how long.
         context: Unchanged frames that are read before and after, where there are any.
     """
@@ -99,13 +99,12 @@ def draw_windows(
         kind = settings.kinds[number % len(settings.kinds)]
         step = int(rng.choice(STEPS)) if kind == "skip" else 1
         count = settings.frames
-        needed = step * (count + context)
-        if frame_count < step * count + 1:
+        if len(among) < step * count + 1:
             continue
-        latest = max(0, frame_count - needed)
-        first = int(rng.integers(min(context, latest), latest + 1))
-        end = min(frame_count, first + needed)
-        windows.append(Window(number, kind, step, first, count, max(0, first - context), end))
+        first = int(rng.integers(among.start, among.stop - step * count + 1))
+        begin = max(among.start, first - context)
+        end = min(among.stop, first + step * (count + context))
+        windows.append(Window(number, kind, step, first, count, begin, end))
     return sorted(windows, key=lambda window: (window.end, window.number))
 
 
@@ -159,7 +158,7 @@ def _change(
         return _skip(window, video, start)
     part = slice(start, start + window.count)
     flow = small_flow(video[part])
-    use: Inpaint = (lambda _clip, _mask, other: other) if window.kind == "patch" else inpaint
+    use = patch if window.kind == "patch" else inpaint
     for redrawn in range(DRAWS):  # noqa: B007
         moving = moving_mask(rng, flow, region_px) if rng.random() < 0.5 else None
         mask = random_mask(rng, video[part].shape[:3], region_px) if moving is None else moving
@@ -174,11 +173,10 @@ def _change(
 def _filled(
     rng: np.random.Generator, clip: Video, mask: Mask, region_px: int, use: Inpaint
 ) -> Video:
-    """The clip with its mask filled, channel by channel."""
+    """The clip with its mask filled."""
     down, right = (int(n) for n in rng.integers(region_px, 4 * region_px, 2))
     other = np.roll(clip[::-1, :, ::-1], (down, right), axis=(1, 2))
-    channels = [fill(clip[..., c], mask, other[..., c], use) for c in range(clip.shape[-1])]
-    return np.stack(channels, axis=-1)
+    return fill(clip, mask, other, use, rng)
 
 
 def _skip(window: Window, video: Video, start: int) -> Changed:

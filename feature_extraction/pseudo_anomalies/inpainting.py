@@ -22,9 +22,10 @@ from feature_extraction.pseudo_anomalies.masks import Mask
 from vadloc.errors import UsageError, VadlocError, one_line
 
 Frames = NDArray[np.uint8]
-Inpaint = Callable[[Frames, Mask, Frames], Frames]
-"""Clip ``(frames, height, width)``, mask of the same shape and a clip of another place to the clip
-with filled masks. What it returns outside the mask is not used."""
+"""Grey ``(frames, height, width)`` or RGB ``(frames, height, width, 3)``."""
+Inpaint = Callable[[Frames, Mask, Frames, np.random.Generator], Frames]
+"""Clip, mask ``(frames, height, width)``, a clip of another place and a source of randomness to the
+clip with filled masks. What it returns outside the mask is not used."""
 
 DIFFUSION_STEPS = 50
 """Steps of the diffusion model, as in the paper."""
@@ -43,21 +44,25 @@ def inpainter(name: str, folder: str = "") -> Inpaint:
     """
     if name == "diffusion":
         _check_diffusion(folder)
-        return lambda clip, mask, _: _diffuse(clip, mask, folder)
-    found: Inpaint = {"patch": _patch, "telea": _telea}[name]
+        return lambda clip, mask, _, rng: _diffuse(clip, mask, folder, rng)
+    found: Inpaint = {"patch": patch, "telea": _telea}[name]
     return found
 
 
-def fill(clip: Frames, mask: Mask, other: Frames, inpaint: Inpaint) -> Frames:
+def fill(
+    clip: Frames, mask: Mask, other: Frames, inpaint: Inpaint, rng: np.random.Generator
+) -> Frames:
     """The clip with its mask filled; outside the mask not a bit differs."""
-    return np.where(mask, inpaint(clip, mask, other), clip)
+    inside = mask if clip.ndim == mask.ndim else mask[..., None]
+    return np.where(inside, inpaint(clip, mask, other, rng), clip)
 
 
-def _patch(_clip: Frames, _mask: Mask, other: Frames) -> Frames:
+def patch(_clip: Frames, _mask: Mask, other: Frames, _rng: np.random.Generator) -> Frames:
+    """Another place and time; see the module."""
     return other
 
 
-def _telea(clip: Frames, mask: Mask, _other: Frames) -> Frames:
+def _telea(clip: Frames, mask: Mask, _other: Frames, _rng: np.random.Generator) -> Frames:
     import cv2
 
     pairs = zip(clip, mask.astype(np.uint8), strict=True)
@@ -91,17 +96,27 @@ def _pipeline(folder: str) -> Any:
         ) from None
 
 
-def _diffuse(clip: Frames, mask: Mask, folder: str) -> Frames:
-    """Fill each frame by the diffusion model, without a text."""
+def _diffuse(clip: Frames, mask: Mask, folder: str, rng: np.random.Generator) -> Frames:
+    """Fill each frame by the diffusion model, without a text.
+
+    The noise that it starts from is drawn on the CPU, whatever the device, so that a seed always
+    gives the same.
+    """
+    import torch
     from PIL import Image
 
     side = DIFFUSION_SIDE_PX, DIFFUSION_SIDE_PX
+    noise = torch.Generator("cpu").manual_seed(int(rng.integers(2**63)))
     filled = []
     for frame, of_frame in zip(clip, mask, strict=True):
-        picture = Image.fromarray(frame).convert("RGB").resize(side)
+        before = Image.fromarray(frame)
         hole = Image.fromarray(of_frame.astype(np.uint8) * 255).resize(side)
         made = _pipeline(folder)(
-            prompt="", image=picture, mask_image=hole, num_inference_steps=DIFFUSION_STEPS
+            prompt="",
+            image=before.convert("RGB").resize(side),
+            mask_image=hole,
+            num_inference_steps=DIFFUSION_STEPS,
+            generator=noise,
         ).images[0]
-        filled.append(np.asarray(made.convert("L").resize(frame.shape[::-1]), np.uint8))
+        filled.append(np.asarray(made.convert(before.mode).resize(before.size), np.uint8))
     return np.stack(filled)

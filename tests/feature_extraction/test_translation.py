@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-from feature_extraction.translation import PatchDiscriminator, UNet, masked_l1  # noqa: E402
+from feature_extraction.translation import PatchDiscriminator, UNet  # noqa: E402
 from feature_extraction.translation_graph import _torch_function, translation  # noqa: E402
 from vadloc.errors import VadlocError  # noqa: E402
 from vadloc.weights import NetworkWeights  # noqa: E402
@@ -44,23 +44,3 @@ def test_graph_and_module_compute_the_same() -> None:
 def test_other_weights_are_refused() -> None:
     with pytest.raises(VadlocError, match="no weights of the translation network"):
         translation(NetworkWeights({}, {}), (1, 1, 32, 32), device="cpu")
-
-
-def test_nothing_is_learnt_outside_the_mask() -> None:
-    made = torch.randn(2, 3, 8, 8, requires_grad=True)
-    mask = torch.zeros(2, 1, 8, 8)
-    mask[:, :, 2:5, 3:7] = 1
-    masked_l1(made, torch.randn(2, 3, 8, 8), mask).backward()
-    outside = (mask == 0).expand_as(made)
-    assert made.grad is not None
-    assert not made.grad[outside].any()
-    assert made.grad[~outside].all()
-
-
-def test_the_masked_loss_is_that_of_the_part() -> None:
-    made, target = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
-    mask = torch.zeros(2, 1, 8, 8)
-    mask[:, :, 2:5, 3:7] = 1
-    part = masked_l1(made[:, :, 2:5, 3:7], target[:, :, 2:5, 3:7], None)
-    assert masked_l1(made, target, mask).item() == pytest.approx(part.item(), rel=1e-5)
-    assert masked_l1(made, target, torch.zeros(2, 1, 8, 8)).item() == 0

@@ -82,6 +82,32 @@ def results(old: Path, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+def test_the_content_of_a_diffusion_model_counts_and_not_its_place(
+    old: Path, tmp_path: Path
+) -> None:
+    config = old / "tiny.toml"
+    plain = config.read_text()
+
+    def stamps(folder: Path) -> list[str]:
+        keys = f'inpainter = "diffusion"\ndiffusion_folder = "{folder}"\n'
+        tables = f"[pseudo_anomalies]\n{keys}[detectors.pseudo_anomalies]\n{keys}"
+        config.write_text(plain + tables)
+        networks = Artifacts(load_config(config), tmp_path / "none", old, "pseudo_anomalies")
+        files = networks.pseudo_anomalies("Train0"), networks.model(), networks.scores("Test0")
+        return [file.stamp for file in files]
+
+    (tmp_path / "first" / "unet").mkdir(parents=True)
+    weights = tmp_path / "first" / "unet" / "model.safetensors"
+    weights.write_bytes(b"weights")
+    found = stamps(tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    assert stamps(tmp_path / "second") == found
+    weights.write_bytes(b"other weights")
+    assert all(a != b for a, b in zip(stamps(tmp_path / "first"), found, strict=True))
+    with pytest.raises(UsageError, match="nowhere': no such folder"):
+        stamps(tmp_path / "nowhere")
+
+
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files whose bytes are read for stamps."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomaly_detection.detectors.combined import add_scores, scores_to_divisor
-from anomaly_detection.detectors.held_out import Part, split_training
+from anomaly_detection.detectors.held_out import Part, split_training, spread
 from anomaly_detection.detectors.network_reason import motion_to_words, shares_to_words
 from anomaly_detection.detectors.pseudo_anomalies import errors_to_published
 from anomaly_detection.estimate_quality import count_found, mask_to_cells, separation
@@ -54,6 +54,23 @@ def test_held_out_sequences_are_chosen_by_the_seed() -> None:
     assert any(other != video.held_out for other in others)
 
 
+@pytest.mark.parametrize("most", [2, 50, 64, 100, 640, 1000, 1999])
+@pytest.mark.parametrize("lengths", [[2000], [20] * 100, [64, 1] * 40, [65] * 40, [1500, 3, 900]])
+def test_no_more_frames_are_kept_than_allowed_and_they_are_spread(
+    lengths: list[int], most: int
+) -> None:
+    parts = [Part(f"Train{i}", 5, 5 + n) for i, n in enumerate(lengths)]
+    frames = [(part.sequence, n) for part in parts for n in range(part.first, part.end)]
+    kept = [(part.sequence, n) for part in spread(parts, most) for n in range(part.first, part.end)]
+    allowed = min(most, len(frames))
+    assert kept == [frame for frame in frames if frame in set(kept)]
+    assert allowed - 64 < len(kept) <= allowed
+    assert kept
+    is_kept = np.isin([frames.index(f) for f in frames], [frames.index(f) for f in kept])
+    even = np.arange(1, len(frames) + 1) * allowed / len(frames)
+    assert np.abs(np.cumsum(is_kept) - even).max() <= 2 * 64
+
+
 def test_something_is_always_trained_on() -> None:
     video = split_training({"A": 10, "B": 10}, Mlad(held_out=9))
     assert [len(parts) for parts in (video.trained, video.held_out)] == [1, 1]
@@ -97,6 +114,14 @@ def test_shares_in_words() -> None:
 def test_settings_that_do_not_fit_are_refused(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PseudoAnomalies(**settings)
+
+
+def test_squares_that_the_layers_cannot_halve_are_refused() -> None:
+    message = "crop_px = 64 must be a multiple of 128, since each of the 7 layers"
+    with pytest.raises(ValueError, match=message):
+        Mlad(layers=7)
+    assert Mlad(layers=7, crop_px=128).side_multiple == 128
+    assert Mlad(layers=7, crop_px=0).side_multiple == 128
 
 
 def test_separation_counts_pairs() -> None:

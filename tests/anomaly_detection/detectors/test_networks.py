@@ -13,8 +13,6 @@ from tiny_scene import CONFIG, copy_scene, film, save_frames, scene_options
 pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-import torch
-
 import vadloc.run
 import vadloc.status
 from anomaly_detection import (
@@ -26,20 +24,21 @@ from anomaly_detection import (
     train_detector,
 )
 from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
-from anomaly_detection.detectors import load_detector, load_input
+from anomaly_detection.detectors import load_detector, load_input, trained
 from anomaly_detection.detectors.frame_stream import FrameStream
+from anomaly_detection.detectors.held_out import read_footage, training_video
 from anomaly_detection.detectors.trained import NetworkDetector
-from anomaly_detection.training import loop
-from anomaly_detection.training.mlad import TranslationTask
+from anomaly_detection.training import loop, mlad
 from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
 from anomaly_detection.training.tasks import Example, TrainingData
+from feature_extraction import make_pseudo_anomalies
 from feature_extraction.footage import Footage
-from feature_extraction.pseudo_anomalies.clips import Place
 from vadloc.artifacts import Artifacts
 from vadloc.config import Alarms, load_config
 from vadloc.detector_settings import Mlad, PseudoAnomalies
 from vadloc.errors import UsageError
 from vadloc.versions import VERSIONS, Version
+from vadloc.weights import read_weights, write_weights
 
 TABLES = """
 [detectors.pseudo_anomalies]
@@ -284,16 +283,47 @@ def test_a_checkpoint_of_other_settings_is_kept(
     assert checkpoint.is_file()
 
 
-def test_weights_of_another_network_are_refused(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("other", ["another network", "another training"])
+def test_other_weights_are_refused_and_made_again(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, other: str
 ) -> None:
     scene = copied(folder, tmp_path)
-    found = artifacts(scene, "mlad").model().path
-    shutil.copy(found.with_name("flow.safetensors"), found.with_name("frame.safetensors"))
+    model = artifacts(scene, "mlad").model()
+    weights = model.path.with_name("frame.safetensors")
+    before = weights.read_bytes()
+    if other == "another network":
+        shutil.copy(weights.with_name("flow.safetensors"), weights)
+    else:
+        found = read_weights(weights)
+        halved = {name: tensor / 2 for name, tensor in found.tensors.items()}
+        write_weights(weights, halved, found.metadata)
     shutil.rmtree(scene / "results" / "tiny" / "scores")
     with pytest.raises(SystemExit):
         vadloc.run.main([*options(scene), "--version", "mlad", "--jobs", "1"])
-    assert "weights of 'flow', expected 'frame'" in caplog.text
+    error = "frame.safetensors: its bytes do not fit the sha256 in training.json; make it again: "
+    assert error + model.command + " --overwrite" in caplog.text
+    train_detector.main([*options(scene), "--version", "mlad", "--overwrite"])
+    assert weights.read_bytes() == before
+
+
+def test_a_training_that_is_killed_before_its_record_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = copied(folder, tmp_path)
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("steps = 20", "steps = 10"))
+    words = [*options(scene), "--version", "mlad"]
+    with monkeypatch.context() as patch:
+        patch.setattr(trained, "measure_scales", _stop)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            train_detector.main([*words, "--overwrite"])
+    assert artifacts(scene, "mlad").model().state() == ("missing", "")
+    train_detector.main(words)
+    assert load_detector(artifacts(scene, "mlad"))
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_checkpoint(
@@ -362,6 +392,12 @@ def test_the_only_sequence_holds_out_its_end(folder: Path, tmp_path: Path) -> No
     given = load_input(found, "train", "Train0")
     [(part, scores)] = load_detector(found).score_training(given, given.grid(found.config.regions))
     assert part.frame_count == len(scores) == 6
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("\nframes = 6", "\nframes = 2"))
+    estimate_quality.main([*options(scene), "--version", "mlad"])
+    firsts = [one["first_frame"] for one in artifacts(scene, "mlad").quality().load()["tried"]]
+    assert firsts
+    assert min(firsts) >= 18
 
 
 def test_a_combined_score_is_the_root_of_the_squares(folder: Path) -> None:
@@ -420,7 +456,36 @@ def test_quality_is_estimated_without_labels(
     assert sum(counts["tried"] for counts in content["found"].values()) == len(content["tried"])
     for one in content["tried"]:
         assert one["is_found"] == (one["score"] >= content["threshold"])
+    made = set()
+    for name in {one["sequence"] for one in content["tried"]}:
+        make_pseudo_anomalies.STAGE.run(artifacts(scene, version), name)
+        file = artifacts(scene, version).pseudo_anomalies(name).load()
+        made |= {(name, one["kind"], one["first_frame"]) for one in file["made"]}
+    assert {(o["sequence"], o["kind"], o["first_frame"]) for o in content["tried"]} == made
     assert "AUC with against without" in capsys.readouterr().out
+
+
+def test_the_frame_rate_counts_for_the_quality(folder: Path, tmp_path: Path) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    before = artifacts(scene, "mlad").quality().stamp  # the threshold allows alarms per hour
+    config = scene / "scene" / "tiny.toml"
+    text = config.read_text()
+    config.write_text(text.replace("frames_per_second = 10", "frames_per_second = 25"))
+    assert config.read_text() != text
+    assert artifacts(scene, "mlad").quality().stamp != before
+
+
+def test_the_memory_for_frames_is_bounded(folder: Path) -> None:
+    found = artifacts(folder, "mlad")
+    parts = training_video(found).trained
+    whole = list(read_footage(found, parts, most_frames=48))
+    assert [len(part) for part in whole] == [24, 24]
+    some = list(read_footage(found, parts, most_frames=10))
+    assert 0 < sum(len(part) for part in some) <= 10
+    frames = np.concatenate([part.frames for part in whole])
+    for part in some:  # consecutive frames of the video
+        starts = [i for i in range(48) if (frames[i] == part.frames[0]).all()]
+        assert any((frames[i : i + len(part)] == part.frames).all() for i in starts)
 
 
 def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -432,20 +497,22 @@ def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) ->
     assert np.isfinite(tasks[0].advance()["loss"])
 
 
-def test_masks_reach_the_loss_where_the_picture_was_cut() -> None:
-    part, other = (
-        Footage("A", np.zeros((6, 40, 48), np.uint8), np.zeros((6, 2, 40, 48), np.float16))
-        for _ in range(2)
+@pytest.mark.parametrize("version", NETWORKS)
+def test_whole_frames_of_any_size_are_trained_on(version: str) -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (12, 36, 50)).astype(np.uint8)
+    part = Footage("A", frames, np.zeros((12, 2, 36, 50), np.float16))
+    data = TrainingData([part], [part], 16, 1.0)
+    small = {"crop_px": 0, "batch_size": 2, "steps": 2}
+    tasks = (
+        mlad.make_tasks(data, Mlad(channels=2, layers=3, **small), device="cpu")
+        if version == "mlad"
+        else make_tasks(data, PseudoAnomalies(channels=[1] * 4, **small), device="cpu")
     )
-    mask = np.random.default_rng(0).random((6, 40, 48)) < 0.5
-    data = TrainingData([part, other], [part], 16, 1.0, masks={0: mask})
-    settings = Mlad(channels=2, layers=2, discriminator_channels=2, crop_px=32, batch_size=2)
-    task = TranslationTask("flow", data, settings, device="cpu")
-    places = [Place(part, 3, 5, 7), Place(other, 0, 0, 0)]
-    found = task._masks(places, torch.zeros(2, 1, 32, 32))
-    assert found is not None
-    np.testing.assert_array_equal(found[0, 0].numpy(), mask[3, 5:37, 7:39])
-    assert found[1].min() == 1
+    for task in tasks:
+        assert all(np.isfinite(loss) for loss in task.advance().values())
+        assert np.isfinite(task.measure())
+        assert task.examples()[0].given.shape == {"mlad": (40, 56)}.get(version, (48, 64))
 
 
 def test_explanations_name_the_member_with_the_largest_share(folder: Path) -> None:

@@ -1,9 +1,14 @@
 """Pseudo-anomalies of clips: nothing outside the mask changes, and the target is the clean clip."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from feature_extraction.footage import Footage
 from feature_extraction.pseudo_anomalies.clips import ClipSource, Place
@@ -133,7 +138,7 @@ def test_telea_continues_the_surroundings() -> None:
     mask = np.zeros(clip.shape, np.bool_)
     mask[:, 5:9, 5:9] = True
     broken = np.where(mask, np.uint8(255), clip)
-    filled = fill(broken, mask, broken, inpainter("telea"))
+    filled = fill(broken, mask, broken, inpainter("telea"), np.random.default_rng(0))
     np.testing.assert_allclose(filled, clip, atol=3)
 
 
@@ -145,3 +150,44 @@ def test_diffusion_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(f"{module}.find_spec", lambda name: name)
     with pytest.raises(UsageError, match="diffusion_folder = 'nowhere': no such folder"):
         inpainter("diffusion", "nowhere")
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A diffusion model that gives the noise it starts from; the modes of what it was given."""
+    torch = pytest.importorskip("torch")
+    given: list[str] = []
+
+    def paint(*, image: Image.Image, generator: Any, **_: object) -> SimpleNamespace:
+        given.append(image.mode)
+        noise = torch.randint(0, 256, (*image.size, 3), dtype=torch.uint8, generator=generator)
+        return SimpleNamespace(images=[Image.fromarray(noise.numpy())])
+
+    module = "feature_extraction.pseudo_anomalies.inpainting"
+    monkeypatch.setattr(f"{module}.find_spec", lambda name: name)
+    monkeypatch.setattr(f"{module}._pipeline", lambda _: paint)
+    return given
+
+
+def test_diffusion_is_drawn_from_the_seed(pipeline: list[str], tmp_path: Path) -> None:
+    inpaint = inpainter("diffusion", str(tmp_path))
+    clip, mask = np.zeros((2, 24, 32), np.uint8), np.ones((2, 24, 32), np.bool_)
+    first, again, other = (
+        fill(clip, mask, clip, inpaint, np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert (first[0] != first[1]).any()
+    assert pipeline == ["RGB"] * 6
+
+
+def test_diffusion_fills_all_colours_of_a_frame_at_once(
+    pipeline: list[str], tmp_path: Path
+) -> None:
+    clip, mask = np.zeros((3, 24, 32, 3), np.uint8), np.zeros((3, 24, 32), np.bool_)
+    mask[:, 4:20, 4:20] = True
+    inpaint = inpainter("diffusion", str(tmp_path))
+    filled = fill(clip, mask, clip, inpaint, np.random.default_rng(0))
+    assert pipeline == ["RGB"] * 3
+    assert not filled[~mask].any()
+    assert (filled[mask].min(axis=-1) != filled[mask].max(axis=-1)).any()  # it is no grey

@@ -22,7 +22,7 @@ def video(count: int = 60) -> np.ndarray:
 
 
 def changes(frames: np.ndarray, *, context: int = 3) -> list:
-    windows = draw_windows("Train0", len(frames), SETTINGS, context=context)
+    windows = draw_windows("Train0", range(len(frames)), SETTINGS, context=context)
     return list(
         change_video("Train0", frames, windows, SETTINGS, region_px=16, inpaint=inpainter("patch"))
     )
@@ -61,6 +61,25 @@ def test_the_same_seed_makes_the_same_frames() -> None:
     assert first == second
 
 
+def test_frames_around_them_change_no_pseudo_anomaly() -> None:
+    made = [
+        {
+            (c.window.number, c.window.first, c.window.count, c.mask.tobytes())
+            for c in changes(video(), context=context)
+        }
+        for context in (0, 3, 20)
+    ]
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_part_of_a_sequence_is_left_for_nothing() -> None:
+    windows = draw_windows("Train0", range(30, 54), SETTINGS, context=20)
+    assert windows
+    for window in windows:
+        assert 30 <= window.begin <= window.first
+        assert window.first + window.step * window.count <= window.end <= 54
+
+
 def test_short_sequences_get_what_fits() -> None:
     assert changes(video(4)) == []
     assert all(changed.window.end <= 6 for changed in changes(video(6)))
@@ -93,3 +112,7 @@ def test_the_command_stores_masks_and_draws_a_preview(scene: Path, tmp_path: Pat
     picture = artifacts.pseudo_anomalies("Train0").path.with_suffix(".png")
     with Image.open(picture) as opened:
         assert opened.size == (5 * 240, len(made) * 180)
+    drawn = picture.read_bytes()
+    picture.unlink()
+    run_scene("feature_extraction.make_pseudo_anomalies", scene, tmp_path, *options)
+    assert picture.read_bytes() == drawn  # their file is done, and the picture drawn again
