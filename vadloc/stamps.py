@@ -156,13 +156,9 @@ class Stamps(Inputs):
         def hashed() -> str:
             train = self._train_inputs(self.sequences("train"))
             if self.detector.learns_anomalies:
-                found = self.sequences("anomalous")
-                train.append(
-                    _hash(
-                        "anomalous",
-                        [[s.name, self._input_stamp("anomalous", s.name)] for s in found],
-                    )
-                )
+                names = [s.name for s in self.sequences("anomalous")]
+                found = [[name, self._input_stamp("anomalous", name)] for name in names]
+                train.append(_hash("anomalous", found))
             name, revision, settings = self._detector_identity()
             of_scores = self.detector_settings.SCORING
             used = {key: value for key, value in settings.items() if key not in of_scores}
