@@ -13,8 +13,8 @@ Things near the camera fill more of a region than those far away, and their dist
 perspective the size of a thing is a straight line over the rows of the picture. So D has a value
 for each row of regions: D times the root of the straight line through the quantiles of the rows,
 which is half of the way, since what is rare in training video makes these quantiles uncertain. The
-geometric mean over the rows is D. A camera that looks from above, or across a street, has a line
-that is nearly level.
+geometric mean over the rows is D; single rows may be below the least divisor. A camera that looks
+from above, or across a street, has a line that is nearly level.
 """
 
 from collections.abc import Sequence

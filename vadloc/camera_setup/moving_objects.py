@@ -6,7 +6,7 @@ one object: some are fragments, others several objects side by side or an object
 Therefore the smallest blobs, which together have a fifth of the moving area, are left out, and the
 lower quartile of the remaining heights is taken: it belongs to objects that stand alone.
 
-Both is done in groups from the top of the picture to the bottom, since a person far away is no
+Both are done in groups from the top of the picture to the bottom, since a person far away is no
 larger than a fragment of one near the camera. All groups have the same sum of square roots of
 areas: numbers would count the specks of compression and noise as much as people, and areas only
 those near the camera. The height of an object is the geometric mean over the groups: that half-way
