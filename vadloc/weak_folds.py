@@ -4,8 +4,8 @@
 
 makes a dataset for each fold, ``<datasets>/<name>_fold<k>``, with a config of the same name in it.
 Every k-th test sequence is the test video of fold k. The other test sequences become training
-videos that hold an anomaly somewhere; the training sequences stay normal. Nothing is copied: the
-folders hold links. Each fold is evaluated on its own.
+videos that hold an anomaly somewhere, or normal ones if the ground truth says so; the training
+sequences stay normal. Nothing is copied: the folders hold links. Each fold is evaluated on its own.
 
 Results of folds are not those of the dataset's usual protocol: weak labels come from its test half.
 """
@@ -13,13 +13,15 @@ Results of folds are not those of the dataset's usual protocol: weak labels come
 import argparse
 from pathlib import Path
 
+from vadloc.annotations import find_reader
+from vadloc.annotations.pairing import context_of, counts_if_needed
 from vadloc.arguments import add_shared_options, artifacts_of
 from vadloc.artifacts import Artifacts
 from vadloc.camera_setup.linked_dataset import place
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
 from vadloc.process import emit, exit_status
-from vadloc.video.frames import Sequence
+from vadloc.video.frames import Sequence, sequence_size
 
 REPLACED = ("dataset", "ground_truth")
 """Tables of the config that are written anew."""
@@ -58,10 +60,11 @@ def make_fold(artifacts: Artifacts, number: int, tested: list[str]) -> Path:
     folder = artifacts.datasets / name
     if folder.exists():
         raise UsageError(f"{folder}: exists already; remove it to make the folds anew")
-    test = artifacts.sequences("test")
+    test, normal = artifacts.sequences("test"), normal_names(artifacts)
+    others = [s for s in test if s.name not in tested]
     parts: dict[str, list[Sequence]] = {
-        "Train": artifacts.sequences("train"),
-        "Anomalous": [s for s in test if s.name not in tested],
+        "Train": [*artifacts.sequences("train"), *(s for s in others if s.name in normal)],
+        "Anomalous": [s for s in others if s.name not in normal],
         "Test": [s for s in test if s.name in tested],
     }
     for split, sequences in parts.items():
@@ -71,6 +74,34 @@ def make_fold(artifacts: Artifacts, number: int, tested: list[str]) -> Path:
     config = folder / f"{name}.toml"
     config.write_text(fold_config(artifacts, name, tested), encoding="utf-8")
     return config
+
+
+def normal_names(artifacts: Artifacts) -> set[str]:
+    """The test sequences in which no ground truth has an anomalous frame."""
+    covered: set[str] = set()
+    anomalous: set[str] = set()
+    for source in artifacts.ground_truths:
+        folder = artifacts.truth_folder(source)
+        sizes = {s.name: sequence_size(s) for s in artifacts.covered(source)}
+        frames = {name: count for name, (count, _, _) in sizes.items()}
+        counts = counts_if_needed(source.format, folder, list(frames), frames.__getitem__)
+        for name, (count, height, width) in sizes.items():
+            truth = find_reader(source.format)(
+                folder,
+                name,
+                frame_count=count,
+                height_px=height,
+                width_px=width,
+                context=context_of(
+                    artifacts.sequence("test", name),
+                    counts=counts,
+                    mask_threshold=source.mask_threshold,
+                ),
+            )
+            covered.add(name)
+            if truth.anomalous.any():
+                anomalous.add(name)
+    return covered - anomalous
 
 
 def _absolute(sequence: Sequence) -> Sequence:

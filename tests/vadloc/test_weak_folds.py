@@ -64,6 +64,25 @@ def test_folds_of_a_dataset(scene: Path, tmp_path: Path) -> None:
         weak_folds.main(words)
 
 
+def test_test_video_without_an_anomaly_is_normal_video(scene: Path, tmp_path: Path) -> None:
+    """Test3 has the frames of Test0, and an annotation without a row."""
+    copy = copy_scene(scene, tmp_path / "scene")
+    for name in ("Test2", "Test3"):
+        (copy / "Test" / name).mkdir()
+        for file in (copy / "Test" / "Test0").iterdir():
+            (copy / "Test" / name / file.name.replace("Test0", name)).hardlink_to(file)
+    rows = copy / "Test" / "Test3" / "Test3_gt.txt"
+    rows.unlink()
+    rows.touch()
+    weak_folds.main(["--config", str(copy / "tiny.toml"), "--datasets", str(copy)])
+    config = load_config(copy / "tiny_fold1" / "tiny_fold1.toml")
+    fold = Artifacts(config, copy / "results", copy)
+    assert [s.name for s in fold.sequences("anomalous")] == ["Test1"]
+    names = [s.name for s in fold.sequences("train")]
+    assert "Test3" in names
+    assert len(names) == 4
+
+
 def scripts(seed: int) -> list[Script]:
     """Two normal sequences and three with anomalies."""
     clock = Clock(10, 10)
