@@ -115,8 +115,9 @@ def with_proposed_regions(scene: Scene) -> dict[str, Any]:
         path.write_text(to_toml(scene.config))
         artifacts = Artifacts(load_config(path), Path(folder), scene.datasets)
         rate = scene.config["dataset"]["frames_per_second"]
-        proposal = examine(artifacts.sequences("train"), rate).proposal
-    sizes = {"size_px": proposal.size_px, "stride_px": proposal.stride_px}
+        undo_shake = artifacts.config.camera.undo_shake
+        found = examine(artifacts.sequences("train"), rate, undo_shake=undo_shake)
+    sizes = {"size_px": found.proposal.size_px, "stride_px": found.proposal.stride_px}
     return {**scene.config, "regions": {**scene.config["regions"], **sizes}}
 
 

@@ -73,12 +73,15 @@ class Findings:
     proposal: Proposal
 
 
-def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
+def examine(
+    sequences: list["Sequence"], frames_per_second: float, *, undo_shake: bool = True
+) -> Findings:
     """Find moving objects in a few hundred frames of training video.
 
     Args:
         sequences: All training sequences.
         frames_per_second: Frame rate of folders of pictures.
+        undo_shake: Whether shifts of the camera are undone.
 
     Raises:
         VadlocError: A frame cannot be read, or the frame sizes of sequences differ.
@@ -88,7 +91,7 @@ def examine(sequences: list["Sequence"], frames_per_second: float) -> Findings:
     logger.info("looking for what moves in a few hundred frames of training video")
     blobs: list[Blobs] = []
     speeds, noise, busiest, first = [], [], [], None
-    for window in sample_windows(sequences, frames_per_second):
+    for window in sample_windows(sequences, frames_per_second, undo_shake=undo_shake):
         first = first or window
         _check_size(first, window)
         moving = moving_pixels(window.frames)
@@ -278,8 +281,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with exit_status():
         artifacts = artifacts_of(args)
-        regions, rate = artifacts.config.regions, artifacts.config.dataset.frames_per_second
-        findings = examine(artifacts.sequences("train"), rate)
+        config = artifacts.config
+        regions, rate = config.regions, config.dataset.frames_per_second
+        undo_shake = config.camera.undo_shake
+        findings = examine(artifacts.sequences("train"), rate, undo_shake=undo_shake)
         emit("\n".join(describe(findings)))
         emit(f"the config has: size_px = {regions.size_px}, stride_px = {regions.stride_px}")
         draw(findings, artifacts.region_proposal())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from moving_rectangles import rectangles
 from PIL import Image
-from tiny_scene import CONFIG, make_scene, save_frames, save_video
+from tiny_scene import CONFIG, make_scene, save_frames, save_video, shaken
 
 from vadloc import propose_regions
 from vadloc.camera_setup import frame_samples
@@ -139,6 +139,18 @@ def test_frames_come_with_the_next_ones(tmp_path: Path, form: str) -> None:
     save_frames(tmp_path / "b" / "c", film[:5])
     (short,) = sample_windows([Sequence("c", tmp_path / "b" / "c")], 10)
     assert (len(short.frames), len(short.following)) == (5, 4)
+
+
+def test_shifts_are_undone_only_if_wanted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (15, 20)).astype(np.uint8)
+    film = shaken(np.stack([picture.repeat(8, axis=0).repeat(8, axis=1)] * 12))
+    save_frames(tmp_path / "a", film)
+    (as_seen,) = sample_windows([Sequence("a", tmp_path / "a")], 10, undo_shake=False)
+    np.testing.assert_array_equal(as_seen.frames, film)
+    (undone,) = sample_windows([Sequence("a", tmp_path / "a")], 10)
+    inner = np.s_[:, 8:-8, 8:-8]
+    assert np.ptp(undone.frames[inner], axis=0).mean() < np.ptp(film[inner], axis=0).mean() / 2
 
 
 def test_only_the_two_numbers_change() -> None:

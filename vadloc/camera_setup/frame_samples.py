@@ -57,12 +57,15 @@ class Window:
         return float(max(self.frames.shape[1:]) / max(self.size_px))
 
 
-def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Iterator[Window]:
+def sample_windows(
+    sequences: list[Sequence], frames_per_second: float, *, undo_shake: bool = True
+) -> Iterator[Window]:
     """Up to ``WINDOWS`` windows, at even distances over the time of all sequences.
 
     Args:
         sequences: Sequences of one camera.
         frames_per_second: Frame rate of folders of pictures.
+        undo_shake: Whether shifts of the camera are undone.
 
     Raises:
         VadlocError: A frame cannot be read.
@@ -77,7 +80,7 @@ def sample_windows(sequences: list[Sequence], frames_per_second: float) -> Itera
             wanted = (start_s + span_s * np.arange(FRAMES) / FRAMES) * frames_per_second
             numbers = sorted({min(int(number), len(files) - 1) for number in wanted})
             pairs = [_read_pair(files, number) for number in numbers]
-        yield _window(sequence, pairs)
+        yield _window(sequence, pairs, CameraMotion(undo=undo_shake))
 
 
 def _read_pair(files: list[Path], number: int) -> Pair:
@@ -115,14 +118,13 @@ def _duration_s(sequence: Sequence, frames_per_second: float) -> float:
         return container.duration / 1e6 if container.duration else SECONDS
 
 
-def _window(sequence: Sequence, pairs: list[Pair]) -> Window:
+def _window(sequence: Sequence, pairs: list[Pair], camera: CameraMotion) -> Window:
     if not pairs:
         raise VadlocError(f"{sequence.path}: no frame could be decoded; encode the video again")
     sizes = {frame.shape for pair in pairs for frame in pair if frame is not None}
     if len(sizes) > 1:
         raise VadlocError(f"{sequence.path}: frames of several sizes; all must have one")
     height, width = sizes.pop()
-    camera = CameraMotion()
     frames, following = [], []
     for frame, after in pairs:
         frames.append(_still(frame, camera))
