@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.devices import BATCH, device_of
-from feature_extraction.flow import flow_engine, flow_size
+from feature_extraction.flow import FrameFlow
 from feature_extraction.frame import APPEARANCE_PX, CROP_PX
 from feature_extraction.network_extractor import Embed, NetworkExtractor
 from feature_extraction.registry import kind_of
@@ -103,16 +103,11 @@ def decode_ms(folder: Path, *, coloured: bool = False) -> float:
 
 
 def flow_ms(folder: Path, grid: RegionGrid) -> float:
-    """Processor time, in ms, for the flow of two frames, without reading and reducing them."""
-    settings = MomentumFeatures()
-    size = flow_size(grid, side_px=settings.flow_side_px)[::-1]
+    """Processor time, in ms, for the flow of two frames, without reading and resizing them."""
+    flow = FrameFlow(MomentumFeatures(), grid)
     greys = itertools.islice(read_frames(list_sequences(folder)[0]), FRAMES)
-    pairs = list(
-        itertools.pairwise([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in greys])
-    )
-    cv2.setNumThreads(1)
-    engine = flow_engine(settings.flow_preset)
-    return 1000 * least_cpu_s(lambda: [engine.calc(*pair, None) for pair in pairs]) / len(pairs)
+    pairs = list(itertools.pairwise([flow.resize(grey) for grey in greys]))
+    return 1000 * least_cpu_s(lambda: [flow.between(*pair) for pair in pairs]) / len(pairs)
 
 
 def network_ms(extractor: str, device: str) -> tuple[float, int]:

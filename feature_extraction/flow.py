@@ -1,6 +1,8 @@
 """Optical flow of frames of one size, and the cells of the region grid that its pixels lie in.
 
-The flow of large frames is computed on reduced ones; all speeds are in px/frame of the video.
+The flow of large frames is computed on reduced ones, and that of frames with small regions on
+enlarged ones: DIS compares patches of 8 px, which a thing must be larger than. All speeds are in
+px/frame of the video.
 """
 
 from threading import local
@@ -33,19 +35,22 @@ def flow_engine(preset: str) -> Any:
     return engine
 
 
-def flow_size(grid: RegionGrid, *, side_px: int) -> tuple[int, int]:
+def flow_size(grid: RegionGrid, *, side_px: int, region_px: int) -> tuple[int, int]:
     """Height and width of the frames that flow is computed on.
 
-    The longer side is at most ``side_px``, unless the shorter one would fall below
-    ``MIN_SIDE_PX``, or a cell below two pixels.
+    Frames are enlarged until a region has a side of ``region_px``. The longer side is at most
+    ``side_px``, unless the shorter one would fall below ``MIN_SIDE_PX``, or a cell below two
+    pixels.
 
     Args:
         grid: The grid of the frames.
         side_px: As ``[features.momentum] flow_side_px``.
+        region_px: As ``[features.momentum] flow_region_px``.
     """
     sides = grid.height_px, grid.width_px
+    enough = max(1.0, region_px / grid.size_px)
     scale = max(side_px / max(sides), MIN_SIDE_PX / min(sides), 2 / grid.stride_px)
-    height, width = (round(side * min(scale, 1)) for side in sides)
+    height, width = (round(side * min(scale, enough)) for side in sides)
     return height, width
 
 
@@ -61,7 +66,7 @@ class FrameFlow:
 
     Attributes:
         cell_of_pixel: ``(height * width,)`` int64: the number of the cell of each pixel of the
-            reduced frames.
+            resized frames.
         cell_pixels: ``(cell rows, cell columns)``: the number of their pixels in each cell.
     """
 
@@ -71,7 +76,9 @@ class FrameFlow:
         cv2.setNumThreads(1)
         self._preset = settings.flow_preset
         self._grid = grid
-        self._size = flow_size(grid, side_px=settings.flow_side_px)
+        self._size = flow_size(
+            grid, side_px=settings.flow_side_px, region_px=settings.flow_region_px
+        )
         sides = zip((grid.height_px, grid.width_px), self._size, strict=True)
         self._video_px = tuple(video / flow for video, flow in sides)
         rows, columns = (
@@ -82,25 +89,24 @@ class FrameFlow:
         self.cell_pixels = self.cell_sums(np.ones(len(self.cell_of_pixel))).astype(np.int64)
         self._of_thread = local()
 
-    def reduce(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A frame ``(height, width)`` as small as the flow needs it."""
+    def resize(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A frame ``(height, width)`` in the size that the flow needs."""
         import cv2
 
         if grey.shape == self._size:
             return grey
-        return np.asarray(
-            cv2.resize(grey, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8
-        )
+        method = cv2.INTER_AREA if grey.shape > self._size else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(grey, self._size[::-1], interpolation=method), np.uint8)
 
     def between(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The flow from one reduced frame to another.
+        """The flow from one resized frame to another.
 
         Returns:
-            ``(height, width, 2)`` of the reduced frames; x to the right and y downwards, px/frame
+            ``(height, width, 2)`` of the resized frames; x to the right and y downwards, px/frame
             of the video.
         """
         flow: NDArray[np.float32] = self._engine().calc(first, second, None)
-        if first.shape != (self._grid.height_px, self._grid.width_px):  # frames were reduced
+        if first.shape != (self._grid.height_px, self._grid.width_px):  # frames were resized
             for axis, video_px in zip((1, 0), self._video_px, strict=True):
                 flow[..., axis] *= video_px
         return flow

@@ -62,7 +62,7 @@ class Reducer:
         import cv2
 
         grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-        frame, fine = self._resized(grey), self._flow.reduce(grey)
+        frame, fine = self._resized(grey), self._flow.resize(grey)
         before, self._before = self._before, fine
         if before is None:
             self._first = frame

@@ -116,10 +116,10 @@ class DirectedFlow(ABC):
 
     def add_frame(self, frame: Frame) -> None:
         """Start to compute the flow from the previous frame to this one."""
-        reduced = self._flow.reduce(frame.grey)
+        resized = self._flow.resize(frame.grey)
         if self._previous is not None:
-            self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, reduced))
-        self._previous = reduced
+            self._pairs.append(self._workers.submit(self._pair_to_cells, self._previous, resized))
+        self._previous = resized
 
     def add_volumes(self, frames: Sequence[Frame]) -> None:  # noqa: ARG002  pairs of frames are enough
         """Use the last T - 1 pairs of frames for the volumes."""
@@ -143,7 +143,7 @@ class DirectedFlow(ABC):
     def _pair_to_cells(
         self, first: NDArray[np.uint8], second: NDArray[np.uint8]
     ) -> NDArray[np.float64]:
-        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of reduced frames."""
+        """Sums and numbers, ``(cell rows, cell columns, 2, 12)``, of a pair of resized frames."""
         rows, columns = self._grid.cells
         cells = flow_to_cells(
             self._flow.between(first, second),

@@ -14,10 +14,12 @@ class FlowFeatures(ConfigTable):
         flow_preset: A preset of OpenCV's DIS flow, or ``balanced``, which lies between two of them.
         flow_side_px: Longest side of the frames on which the flow is computed; larger frames are
             reduced to it. Speeds stay in pixels of the video.
+        flow_region_px: Frames are enlarged, up to ``flow_side_px``, until a region has this side.
     """
 
     flow_preset: Literal["ultrafast", "fast", "balanced", "medium"] = "balanced"
     flow_side_px: int = Field(default=640, ge=32)
+    flow_region_px: int = Field(default=32, ge=0, le=128)
 
 
 class MomentumFeatures(FlowFeatures):

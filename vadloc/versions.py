@@ -100,7 +100,8 @@ EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
         RelativeMomentumFeatures,
         Movement("fast_share", _any_share),
         learning=Learning(
-            "speed_scale", ("flow_preset", "flow_side_px", "scale_pairs", "scale_shrinkage")
+            "speed_scale",
+            ("flow_preset", "flow_side_px", "flow_region_px", "scale_pairs", "scale_shrinkage"),
         ),
         scales={"relative_momentum": 0.2},
     ),

@@ -1,8 +1,9 @@
 """EVAL as it is published, one volume and one distance at a time: short, slow, obviously right.
 
 Singh, Jones, Learned-Miller, *EVAL: Explainable Video Anomaly Localization*, CVPR 2023, section 3,
-with the settings of a config, of which ``[distance]``, ``[scoring]`` and ``flow_side_px`` must be
-as by default. No batches, no reuse of what did not change, no matrix products. Shared with
+with the settings of a config, of which ``[distance]`` and ``[scoring]`` must be as by default; flow
+is that of frames as they are, as by default if regions have 32 px or more and frames at most 640.
+No batches, no reuse of what did not change, no matrix products. Shared with
 vadloc are only the instruments: reading and scaling of frames, networks, and OpenCV's flow.
 """
 
