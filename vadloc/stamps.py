@@ -39,9 +39,9 @@ from vadloc.weights import weights_digest
 
 SCHEMAS = {
     "video": 1,
-    "features": 5,
-    "speed_scale": 2,
-    "background": 2,
+    "features": 6,
+    "speed_scale": 3,
+    "background": 3,
     "scales": 2,
     "exemplars": 2,
     "merged": 2,

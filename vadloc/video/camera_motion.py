@@ -327,7 +327,9 @@ class _Reference:
         """The shift at the peak of the phase correlation."""
         import cv2
 
-        peak, _ = cv2.phaseCorrelate(self._mean, contrast, self._window)
+        # OpenCV writes into pictures whose sides need no padding, such as 320 x 240 and 320 x 180
+        pictures = self._mean.copy(), contrast.copy()
+        peak, _ = cv2.phaseCorrelate(*pictures, self._window)
         return np.array(peak)
 
 

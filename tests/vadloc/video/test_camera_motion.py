@@ -11,7 +11,9 @@ from vadloc.video.camera_motion import (
     RENEWED_AFTER,
     CameraMotion,
     Shift,
+    _Reference,
     shift_rows,
+    to_contrast,
 )
 
 Array: TypeAlias = NDArray[Any]
@@ -121,6 +123,17 @@ def test_frames_of_a_fixed_camera_stay_as_they_are() -> None:
     frames = [exposed(scene(), i, noise=4) for i in range(80)]
     for frame, shift in zip(frames, followed(frames), strict=True):
         assert shift.undo(frame) is frame
+
+
+@pytest.mark.parametrize("size", [(120, 160), (180, 320), (119, 161)])
+def test_the_search_from_far_changes_neither_reference_nor_frame(size: tuple[int, int]) -> None:
+    """OpenCV's phase correlation writes into pictures whose sides are products of 2, 3 and 5."""
+    first, second = (to_contrast(exposed(scene(right, size=size))) for right in (0, 6))
+    reference = _Reference(first.copy())
+    frame = second.copy()
+    assert reference.correlate(frame) == pytest.approx([6, 0], abs=0.3)
+    assert np.array_equal(frame, second)
+    assert np.array_equal(reference._mean, first)
 
 
 def test_small_shifts_are_undone_only_while_the_camera_shakes() -> None:
