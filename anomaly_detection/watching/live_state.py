@@ -1,6 +1,6 @@
 """What a running watch shows: its newest frame, its last scores and alarms, and its counts.
 
-The loop that scores frames writes, and the page and ``/metrics`` read. Every lock is held only while
+The loop that scores frames writes; the page and ``/metrics`` read. Every lock is held only while
 references are copied, so that a reader never holds up the loop; pictures are encoded by readers.
 """
 
@@ -95,12 +95,20 @@ class LiveState:
         threshold: Score above which a cell is part of an alarm.
         strip_seconds: Length of the score strip.
         alarms_kept: Number of alarms that are kept; older ones are forgotten.
+        cell_px: Side of a score cell. Without it, the least side that fits is taken, with which
+            the heat map may lie a few pixels off at the lower and right edge.
     """
 
     def __init__(
-        self, *, name: str, threshold: float, strip_seconds: float = 300.0, alarms_kept: int = 200
+        self,
+        *,
+        name: str,
+        threshold: float,
+        strip_seconds: float = 300.0,
+        alarms_kept: int = 200,
+        cell_px: int | None = None,
     ) -> None:
-        self.name, self.threshold = name, threshold
+        self.name, self.threshold, self.cell_px = name, threshold, cell_px
         self._strip_seconds, self._alarms_kept = strip_seconds, alarms_kept
         self._lock = threading.Lock()
         self._written = _Written()
