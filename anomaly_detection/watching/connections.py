@@ -89,7 +89,7 @@ class LimitedServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Cut the connections whose time is over; called twice a second."""
+        """Cut the connections whose time is over; called again and again while the server runs."""
         now = time.monotonic()
         with self._open_lock:
             late = [each for each, ends_at in self._ends_at.items() if ends_at < now]

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 LARGEST_MARK = 4096
 """Bytes of a mark as the page sends it."""
 CHUNK = 64 << 10
+POLL_S = 0.1
+"""Time between two looks for connections that have lasted too long, and for the end."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "media-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; "
@@ -50,7 +52,9 @@ class Server:
 
     def __init__(self, http: LimitedServer, url: str) -> None:
         self._http, self.url = http, url
-        self._thread = threading.Thread(target=http.serve_forever, name="page", daemon=True)
+        self._thread = threading.Thread(
+            target=http.serve_forever, args=(POLL_S,), name="page", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
