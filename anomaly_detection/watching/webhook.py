@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 FORM = "http://HOST[:PORT]/PATH or https://..."
 PORTS = {"http": 80, "https": 443}
 MOST_REDIRECTS = 3
-LARGEST_ANSWER = 64 << 10
-"""Bytes of an answer that are read; what it says does not matter."""
 AGAIN = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -106,12 +104,11 @@ class Webhook:
     def _post(
         self, target: SplitResult, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, dict[str, str]]:
-        """Status and headers of the answer, the names of these in lower case."""
+        """Status and headers of the answer, their names in lower case; its content is not read."""
         try:
             with self._connected(target) as connection:
                 connection.request("POST", _path(target), body, dict(headers))
                 answer = connection.getresponse()
-                answer.read(LARGEST_ANSWER)
                 return answer.status, {name.lower(): value for name, value in answer.getheaders()}
         except ssl.SSLCertVerificationError as error:
             why = f"its certificate is not trusted: {error.verify_message}"
