@@ -139,6 +139,8 @@ class Webhook:
         timer.start()
         try:
             yield connection
+            if time.monotonic() >= end_s:  # headers that were cut look as if they were complete
+                raise TimeoutError
         except (OSError, http.client.HTTPException, ValueError):
             if time.monotonic() >= end_s:
                 raise TimeoutError from None
