@@ -88,6 +88,7 @@ def serve(
         UsageError: The page could be reached from elsewhere without a token.
         VadlocError: The port is taken, or the file of marks cannot be used.
     """
+    host = host.removeprefix("[").removesuffix("]")
     view = LiveView(state, MarkFile(marks))
     Access(host=host, port=port, token=token)  # before the port is opened
     http = LimitedServer((host, port), _Handler)

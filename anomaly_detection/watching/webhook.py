@@ -102,14 +102,15 @@ class Webhook:
         raise NotSentError(f"more than {MOST_REDIRECTS} redirects", again=False)
 
     def _post(
-        self, target: SplitResult, body: bytes, headers: Mapping[str, str]
+        self, target: SplitResult, body: bytes, sent: Mapping[str, str]
     ) -> tuple[int, dict[str, str]]:
         """Status and headers of the answer, their names in lower case; its content is not read."""
         try:
             with self._connected(target) as connection:
-                connection.request("POST", _path(target), body, dict(headers))
-                answer = connection.getresponse()
-                return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+                connection.request("POST", _path(target), body, dict(sent))
+                with connection.getresponse() as answer:
+                    headers = {name.lower(): value for name, value in answer.getheaders()}
+                return answer.status, headers
         except ssl.SSLCertVerificationError as error:
             why = f"its certificate is not trusted: {error.verify_message}"
             raise NotSentError(why) from None
