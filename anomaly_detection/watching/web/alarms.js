@@ -41,6 +41,7 @@ const alarms = {
   },
 };
 
+const hasClip = (alarm) => alarm.has_clip && !isBegun(alarm); // it is written in the end
 const canMark = (alarm) => alarm.kind === "anomaly" && alarm.state === "ended";
 
 function makeAlarm(id) {
@@ -82,7 +83,7 @@ function dress(made, alarm) {
   };
   put(".row-name", KIND_WORDS[alarm.kind] ?? alarm.kind);
   put(".row-time", when(alarm));
-  put(".row-score", typeof alarm.score === "number" ? number(alarm.score) : "");
+  put(".row-score", typeof alarm.score === "number" ? number(alarm.score, 3) : "");
   put(".text", alarm.sentence);
   made.classList.toggle("is-camera", alarm.kind !== "anomaly" && alarm.kind !== "back");
   made.classList.toggle("is-false", alarm.mark === "false");
@@ -93,8 +94,8 @@ function dress(made, alarm) {
     button.disabled = !canMark(alarm);
     button.title = canMark(alarm) ? "" : "Can be marked when it is over";
   }
-  made.querySelector(".clip-button").hidden = !alarm.has_clip;
-  made.querySelector(".acts").hidden = alarm.kind !== "anomaly" && !alarm.has_clip;
+  made.querySelector(".clip-button").hidden = !hasClip(alarm);
+  made.querySelector(".acts").hidden = alarm.kind !== "anomaly" && !hasClip(alarm);
 }
 
 function when(alarm) {
@@ -154,7 +155,7 @@ async function mark(kind) {
 function toggleClip() {
   const alarm = alarms.get(alarms.chosen),
     made = alarms.made.get(alarms.chosen);
-  if (!alarm?.has_clip) return;
+  if (!alarm || !hasClip(alarm)) return;
   const shown = made.querySelector("video"),
     button = made.querySelector(".clip-button");
   button.textContent = shown ? "▶ Clip" : "✕ Clip";
@@ -165,7 +166,7 @@ function toggleClip() {
   const video = element("video");
   Object.assign(video, { controls: true, autoplay: true, loop: true, muted: true });
   video.playsInline = true;
-  video.addEventListener("error", () => say("This clip cannot be played."));
+  video.addEventListener("error", () => say("This clip is not written yet, or is gone."));
   video.src = `/clips/${encodeURIComponent(alarm.id)}`;
   made.append(video);
 }

@@ -3,7 +3,8 @@
 const EACH_MS = 1000;
 const SHOWN = [
   ["frames_per_second", "frames a second", 1],
-  ["latency_seconds", "latency in s", 2],
+  ["latency_seconds", "s to scores", 2],
+  ["alarm_latency_seconds", "s to the last alarm", 2],
   ["frames_scored", "frames scored"],
   ["frames_dropped", "frames dropped", 0, true],
   ["reconnects", "reconnects", 0, true],
@@ -52,13 +53,13 @@ function showState(answer) {
   $("name").textContent = answer.name;
   document.title = `${answer.name} - vadloc`;
   $("ramp").style.background = `linear-gradient(to right, ${answer.colours.join(", ")})`;
-  $("ramp-top").textContent = `${number(answer.top)} · line: threshold ${number(answer.threshold)}`;
+  $("ramp-top").textContent = `${number(answer.top, 3)} · line: threshold ${number(answer.threshold, 3)}`;
   $("ramp-threshold").style.left = `${(100 * answer.threshold) / (answer.top || 1)}%`;
   if (listed) alarms.take(listed);
   drawStrip(answer, alarms.listed);
   showCounts({ ...answer.counters, ...answer.gauges });
   const late = answer.frame_age_s === null || answer.frame_age_s > LATE_S;
-  if (answer.gauges.camera_up === 0) showLive("the camera gives no picture", "down");
+  if (answer.gauges.source_up === 0) showLive("the camera gives no picture", "down");
   else if (answer.frame_age_s === null) showLive("no picture yet", "");
   else if (late) showLive(`no new picture for ${words(answer.frame_age_s)}`, "down");
   else showLive("live", "up");

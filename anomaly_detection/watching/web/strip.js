@@ -39,8 +39,8 @@ function drawStrip({ strip, threshold, top }, listed) {
   const score = strip[strip.length - 1][2];
   $("strip-caption").textContent =
     `Highest score of the last ${words(width)}` +
-    (score === null ? "" : `; now ${number(score)}`) +
-    `, threshold ${number(threshold)}`;
+    (score === null ? "" : `; now ${number(score, 3)}`) +
+    `, threshold ${number(threshold, 3)}`;
   plot.setAttribute("aria-label", $("strip-caption").textContent);
 }
 

@@ -526,5 +526,5 @@ def test_a_loop_that_hangs_is_told(
     now = time.monotonic()
     monkeypatch.setattr("anomaly_detection.watching.live_state.clock.monotonic", lambda: now + 61)
     assert ask(server, "/healthz").status == 503
-    state.measure("camera_up", 0)
+    state.measure("source_up", 0)
     assert ask(server, "/healthz").status == 200

@@ -153,7 +153,7 @@ def test_picture_heat_and_outlines(viewer: Viewer, state: LiveState) -> None:
 
 
 def test_strip_threshold_and_alarms(viewer: Viewer, state: LiveState) -> None:
-    viewer.sees("#strip-caption", "now 0.50, threshold 1.00")
+    viewer.sees("#strip-caption", "now 0.500, threshold 1.000")
     for frame in range(3, 100):
         show(state, frame, 4.0 if frame == 50 else 0.5)
     state.add_alarm(alarm(5))  # frames 50 to 55
@@ -254,9 +254,9 @@ def test_the_page_goes_on_when_the_watch_is_started_again(
 
 def test_what_is_wrong_is_told(viewer: Viewer, state: LiveState) -> None:
     viewer.sees("#live", re.compile("^live$"))
-    state.measure("camera_up", 0)
+    state.measure("source_up", 0)
     viewer.sees("#live", "the camera gives no picture")
-    state.measure("camera_up", 1)
+    state.measure("source_up", 1)
     viewer.sees("#live", "no new picture for")
     state.count("frames_dropped", 7)
     viewer.sees("#counts .bad", "7")
