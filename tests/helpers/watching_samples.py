@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +87,8 @@ def raw(server: Server, sent: bytes, *, timeout_s: float = 10) -> bytes:
     """All that comes back when these bytes are sent, and nothing after them."""
     with socket.create_connection(("127.0.0.1", port_of(server)), timeout=timeout_s) as client:
         client.sendall(sent)
-        client.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the server may have ended the connection already
+            client.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
