@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all checks, and the tests on all cores. Arguments go to pytest: scripts/test.sh -k sweep
-export VADLOC_EXTRAS="networks train dev"
+export VADLOC_EXTRAS="networks train dev mqtt"
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 ruff check .
 ruff format --check .

@@ -15,7 +15,10 @@ from typing import Any, Protocol
 
 SOURCES = "anomaly_detection.report", "web"
 """Package and folder of the HTML, CSS and JavaScript of the page."""
-SCRIPTS = ("words", "loading", "list", "detail", "clip", "timelines", "scene", "start")
+SCRIPTS = (
+    *("words", "theme", "outline", "loading", "list", "detail", "clip", "timelines", "scene"),
+    "start",
+)
 """The parts of the page's script in their order; they share one scope."""
 
 

@@ -21,6 +21,7 @@ STRIP_FRAMES = 12
 """Largest number of frames that are shown of a volume."""
 JPEG_QUALITY = 75
 HEAT_LEVELS = 256
+LEGEND_COLOURS = 16
 HEAT_RAMP = (0.3, 0.95)
 """The part of the inferno colour map that is used. It holds no black and no white, which are
 frequent in pictures."""
@@ -155,6 +156,15 @@ def heat_colours() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     colours = np.asarray(cv2.applyColorMap(ramp, cv2.COLORMAP_INFERNO), np.uint8)[:, 0, ::-1]
     opacity = np.rint(np.linspace(0, HEAT_OPACITY, HEAT_LEVELS) * 255).astype(np.uint8)
     return np.ascontiguousarray(colours), opacity
+
+
+def legend() -> list[str]:
+    """Colours of the scores from 0 to the top, in the syntax of CSS."""
+    colours, opacity = heat_colours()
+    levels = np.linspace(0, HEAT_LEVELS - 1, LEGEND_COLOURS).astype(int)
+    return [
+        "rgb({} {} {} / {:.2f})".format(*colours[level], opacity[level] / 255) for level in levels
+    ]
 
 
 def scores_to_levels(scores: NDArray[np.floating], top: float) -> NDArray[np.uint8]:

@@ -19,12 +19,11 @@ from anomaly_detection.report.data import (
 )
 from anomaly_detection.report.page import Sink
 from anomaly_detection.report.pictures import (
-    HEAT_LEVELS,
     Image,
     Sheets,
     Strip,
     StripCutter,
-    heat_colours,
+    legend,
     resize,
     scores_to_levels,
     to_heat_png,
@@ -43,8 +42,6 @@ from vadloc.features import check_scores
 from vadloc.regions import RegionGrid
 from vadloc.stamps import SCHEMAS
 from vadloc.video.frames import read_frames
-
-LEGEND_COLOURS = 16
 
 
 @dataclass(frozen=True)
@@ -298,15 +295,6 @@ def median_frame(frames: list[Image]) -> Image:
     """The median over time of each pixel."""
     median: Image = np.median(np.stack(frames), axis=0).astype(np.uint8)
     return median
-
-
-def legend() -> list[str]:
-    """Colours of the scores from 0 to the top, in the syntax of CSS."""
-    colours, opacity = heat_colours()
-    levels = np.linspace(0, HEAT_LEVELS - 1, LEGEND_COLOURS).astype(int)
-    return [
-        "rgb({} {} {} / {:.2f})".format(*colours[level], opacity[level] / 255) for level in levels
-    ]
 
 
 def _sheets(

@@ -1,4 +1,4 @@
-// Data and pictures, loaded when they are looked at; marks and theme, kept between visits.
+// Data and pictures, loaded when they are looked at.
 
 const KEEP_IMAGES = 48; // sheets that stay decoded
 
@@ -80,24 +80,3 @@ function showTile(target, file, place, tile, width, onSheet) {
     y = Math.floor(place / columns) * height;
   target.style.backgroundPosition = `${-x}px ${-y}px`;
 }
-
-const memory = new Map();
-const store = {
-  fails: false,
-  get(key) {
-    try {
-      return localStorage.getItem(key);
-    } catch {
-      this.fails = true;
-      return memory.get(key) ?? null;
-    }
-  },
-  set(key, value) {
-    memory.set(key, value);
-    try {
-      localStorage.setItem(key, value);
-    } catch {
-      this.fails = true;
-    }
-  },
-};

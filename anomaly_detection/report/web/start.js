@@ -1,4 +1,4 @@
-// Views, theme, keys, and the start.
+// Views, keys, and the start.
 
 const KEYS = [
   ["J or ↓", "next alarm"],
@@ -26,19 +26,6 @@ function showView(name) {
   else player.pause();
   if (name === "timelines") showTimelines();
   if (name === "scene") scene.open();
-}
-
-const THEME_KEY = "vadloc theme";
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function applyTheme() {
-  const kept = store.get(THEME_KEY);
-  document.documentElement.dataset.theme = kept ?? (dark.matches ? "dark" : "light");
-}
-
-function switchTheme() {
-  store.set(THEME_KEY, document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-  applyTheme();
 }
 
 function check(id) {
@@ -135,10 +122,8 @@ function bind() {
     for (const file of event.target.files) importMarks(file);
     event.target.value = "";
   });
-  on("theme", "click", switchTheme);
   on("help", "click", () => $("help-dialog").showModal());
   document.addEventListener("keydown", onKey);
-  dark.addEventListener("change", applyTheme);
   new ResizeObserver(() => {
     measureRows();
     drawRows();
@@ -205,7 +190,7 @@ function thresholdWords(from) {
 }
 
 async function start() {
-  applyTheme();
+  bindTheme();
   try {
     index = await data("index");
   } catch (error) {
