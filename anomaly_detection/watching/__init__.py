@@ -1,0 +1,1 @@
+"""Watching a camera: what runs beside the loop that scores frames as they come."""
