@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.detectors import load_detector
+from anomaly_detection.detectors.combined import CombinedDetector, add_scores
 from anomaly_detection.detectors.detector import Detector, Scores
 from feature_extraction.extractor import TimeStep
 from feature_extraction.frame import Frame
@@ -35,7 +36,7 @@ from vadloc.process import thread_count
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
 from vadloc.versions import VERSIONS, extractors_of
-from vadloc.video.camera_motion import STILL, CameraMotion
+from vadloc.video.camera_motion import STILL, CameraMotion, Shift
 
 
 class FrameStream:
@@ -141,6 +142,83 @@ class FrameStream:
         self._kept.extend(steps)
         finished = [self._scores.push(step) for step in steps]
         return np.concatenate([np.empty((0, *self._grid.cells), np.float32), *finished])
+
+
+class CombinedStream:
+    """Scores frames with a combined version: its members score them side by side.
+
+    Args:
+        detector: The detector of the version.
+        streams: The stream of each member.
+    """
+
+    def __init__(self, detector: CombinedDetector, streams: Sequence[FrameStream]) -> None:
+        self._divisors, self._streams = detector.divisors, streams
+        self._waiting: list[Scores] = []
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        for stream in self._streams:
+            self._open.enter_context(stream)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._open.close()
+
+    @property
+    def shift(self) -> Shift:
+        """The shift of the camera at the last frame."""
+        return self._streams[0].shift
+
+    def push(
+        self, grey: NDArray[np.uint8], rgb: NDArray[np.uint8], *, wait: bool = False
+    ) -> Scores:
+        """See `FrameStream.push`."""
+        return self._combine([stream.push(grey, rgb, wait=wait) for stream in self._streams])
+
+    def finish(self) -> Scores:
+        """See `FrameStream.finish`."""
+        return self._combine([stream.finish() for stream in self._streams])
+
+    def recent(self, sequence: str) -> SequenceInput | None:
+        """``None``: explanations of a combined version need the scores of whole sequences."""
+        del sequence
+
+    def _combine(self, new: list[Scores]) -> Scores:
+        """Scores of the frames that are final for all members."""
+        if self._waiting:
+            pairs = zip(self._waiting, new, strict=True)
+            new = [np.concatenate(pair) for pair in pairs]
+        count = min(len(scores) for scores in new)
+        self._waiting = [scores[count:] for scores in new]
+        return add_scores([scores[:count] for scores in new], self._divisors)
+
+
+def start_frame_stream(
+    artifacts: Artifacts,
+    height_px: int,
+    width_px: int,
+    *,
+    detector: Detector,
+    device: str = "auto",
+    kept_steps: int = 0,
+) -> FrameStream | CombinedStream:
+    """A stream of any version; see `FrameStream`."""
+    if not isinstance(detector, CombinedDetector):
+        return FrameStream(
+            artifacts,
+            height_px,
+            width_px,
+            device=device,
+            detector=detector,
+            kept_steps=kept_steps,
+        )
+    pairs = zip(artifacts.members, detector.detectors, strict=True)
+    streams = [
+        FrameStream(member, height_px, width_px, device=device, detector=of_member)
+        for member, of_member in pairs
+    ]
+    return CombinedStream(detector, streams)
 
 
 class _FeatureStream:

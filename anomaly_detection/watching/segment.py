@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.detectors.detector import Detector
-from anomaly_detection.detectors.frame_stream import FrameStream
+from anomaly_detection.detectors.frame_stream import start_frame_stream
 from anomaly_detection.watching.pictures import Picture
 from vadloc.artifacts import Artifacts
 from vadloc.sequence_input import SequenceInput
@@ -46,7 +46,7 @@ class Segment:
         self._recent: tuple[int, SequenceInput | None] | None = None
         height, width = first.grey.shape
         kept = 5 * self.length // regions.frame_stride + 5
-        self._stream = FrameStream(
+        self._stream = start_frame_stream(
             artifacts, height, width, device=device, detector=detector, kept_steps=kept
         )
 

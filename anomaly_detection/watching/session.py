@@ -13,6 +13,7 @@ from typing import Any
 from anomaly_detection.calibration.calibrate_threshold import alarm_threshold, log_threshold
 from anomaly_detection.detectors import load_detector
 from anomaly_detection.detectors.detector import Detector
+from anomaly_detection.detectors.frame_stream import start_frame_stream
 from anomaly_detection.watching.alarm_log import AlarmLog
 from anomaly_detection.watching.anomalies import Anomalies
 from anomaly_detection.watching.clips import ClipRecorder, ClipSettings
@@ -82,8 +83,25 @@ class Scene:
         threshold = alarm_threshold(artifacts.config, artifacts).value
         view = training_view(artifacts.sequences("train"))
         scene = cls(artifacts, load_detector(artifacts), threshold, view)
-        scene.detector.start_stream(scene.grid)  # whatever is missing is found now
+        _check_online(artifacts, scene.detector)
+        start_frame_stream(artifacts, *scene.size_px, detector=scene.detector)  # finds what lacks
         return scene
+
+
+def _check_online(artifacts: Artifacts, detector: Detector) -> None:
+    """Refuse a version that scores a frame only when the whole sequence is known.
+
+    Raises:
+        UsageError: It, or one of its members, is such a version.
+    """
+    members = zip(artifacts.members, getattr(detector, "detectors", ()), strict=True)
+    for part, of_part in members if artifacts.members else [(artifacts, detector)]:
+        if not getattr(of_part, "is_memoryless", True):
+            raise UsageError(
+                f"version {part.version!r}: with these settings its head looks at all time steps "
+                "of a sequence at once, so that it cannot score frames as they come; train it with "
+                'head = "sultani" and smoothing = 1, or give another --version'
+            )
 
 
 def watch(args: argparse.Namespace, *, on_scored: Callable[[Scored], None] | None = None) -> None:

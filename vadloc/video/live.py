@@ -57,7 +57,7 @@ def _opened(address: str, timeout_s: float) -> Any:
 
     scheme = address.partition("://")[0].lower() if "://" in address else ""
     if scheme:
-        options = _OPTIONS[scheme] | {"fflags": "nobuffer"}
+        options = _OPTIONS[scheme] | {"analyzeduration": "1000000"}  # of the usual 5 s
         return av.open(address, options=options, timeout=timeout_s)
     return av.open(address, format="v4l2", timeout=timeout_s)
 
