@@ -21,20 +21,21 @@ from vadloc.console import CommandParser
 from vadloc.process import exit_status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the options."""
+    found = CommandParser(
         description="Watch a camera, a file or a folder of frames, and report alarms at once."
     )
-    add_shared_options(parser, running=False)
-    add_mining_options(parser)
-    add_alarm_options(parser)
-    parser.add_argument(
+    add_shared_options(found, running=False)
+    add_mining_options(found)
+    add_alarm_options(found)
+    found.add_argument(
         "--model", dest="results", type=Path, metavar="DIR", help="the same as --results"
     )
-    _add_source_options(parser)
-    _add_alarm_options(parser)
-    _add_page_options(parser)
-    return parser
+    _add_source_options(found)
+    _add_alarm_options(found)
+    _add_page_options(found)
+    return found
 
 
 def _add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +130,7 @@ def _seconds(text: str) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     with exit_status(args.log_file, verbose=args.verbose):
         from anomaly_detection.watching.session import watch  # --help needs no NumPy
 

@@ -65,6 +65,8 @@ class ClipRecorder:
         self._before: deque[NDArray[np.uint8]] = deque(maxlen=settings.frames(settings.before_s))
         self._clip: _Clip | None = None
         self._count = self._quiet = 0
+        self._is_barred = False  # after a failure, until there is no alarm
+        self._named: tuple[str, int] = ("", 0)
         self._closing: list[_Clip] = []
         self._failed = False
         settings.folder.mkdir(parents=True, exist_ok=True)
@@ -83,8 +85,9 @@ class ClipRecorder:
             File name of the clip of the present alarms, if there is one.
         """
         frame = reduced(rgb, boxes)
-        if alarm is not None and self._clip is None and not self._begin(alarm):
-            alarm = None
+        self._is_barred = self._is_barred and alarm is not None
+        if alarm is not None and self._clip is None and not self._is_barred:
+            self._begin(alarm)
         if self._clip is not None:
             self._record(frame, is_quiet=alarm is None)
         self._before.append(frame)
@@ -101,23 +104,24 @@ class ClipRecorder:
         for clip in self._closing:
             clip.join(timeout_s)
 
-    def _begin(self, alarm: str) -> bool:
-        path = self._settings.folder / f"{alarm}.mp4"
+    def _begin(self, alarm: str) -> None:
+        part = self._named[1] + 1 if self._named[0] == alarm else 1
+        self._named = alarm, part
+        path = self._settings.folder / (f"{alarm}.mp4" if part == 1 else f"{alarm}-{part}.mp4")
         room = MOST_WAITING + (self._before.maxlen or 0)
         clip = _Clip(path, self._settings.frames_per_second, room, self._clip_failed)
         clip.start()
         for frame in self._before:
             clip.put(frame, waits=self._settings.waits)
         self._clip, self._count, self._quiet = clip, 0, 0
-        return True
 
     def _record(self, frame: NDArray[np.uint8], *, is_quiet: bool) -> None:
         assert self._clip is not None
         self._count += 1
         self._quiet = self._quiet + 1 if is_quiet else 0
-        kept_up = self._clip.put(frame, waits=self._settings.waits)
+        self._is_barred = not self._clip.put(frame, waits=self._settings.waits)
         if (
-            not kept_up
+            self._is_barred
             or self._quiet >= self._settings.frames(self._settings.after_s)
             or self._count >= self._settings.frames(self._settings.longest_s)
         ):

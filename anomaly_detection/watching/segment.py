@@ -70,7 +70,9 @@ class Segment:
 
     def finish(self) -> Iterator[Scored]:
         """All remaining frames. Fewer than those of one volume have no scores."""
-        yield from self._scored(self._stream.finish())
+        scores = self._stream.finish()
+        self._recent = None
+        yield from self._scored(scores)
         self._waiting.clear()
 
     def recent(self) -> SequenceInput | None:

@@ -119,7 +119,6 @@ def watch(args: argparse.Namespace, *, on_scored: Callable[[Scored], None] | Non
     rate = artifacts.config.dataset.frames_per_second
     source = Source(name, rate, timeout_s=args.timeout)
     source.check()
-    _silence_ffmpeg()
     scene = Scene.of(artifacts)
     if not source.is_live:
         rate = source.clock.frames_per_second
@@ -265,13 +264,6 @@ def _serve(args: argparse.Namespace, state: LiveState, closing: ExitStack) -> No
     )
     closing.callback(server.close)
     logger.info("page: %s", server.url)
-
-
-def _silence_ffmpeg() -> None:
-    """FFmpeg's own messages would name addresses with their passwords."""
-    import av.logging
-
-    av.logging.set_level(av.logging.PANIC)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Read a camera: a stream of a network address, or a device of this machine.
 
 What FFmpeg says about an address may contain it, with its password. So the messages here name no
-address, and the caller says which camera is meant.
+address, and the caller says which camera is meant. The log of FFmpeg stays off, as PyAV has it by
+default: with `av.logging.set_level`, threads of the decoder can wait for each other for ever.
 """
 
 from collections.abc import Iterator

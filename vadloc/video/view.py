@@ -62,6 +62,5 @@ def _some_frames(sequence: Sequence) -> Iterator[NDArray[np.uint8]]:
     duration_s = float(frame_times_s(sequence.path)[-1])
     for part in range(VIEW_FRAMES):
         start_s = duration_s * part / VIEW_FRAMES
-        # All of it: PyAV can wait for ever for the threads of a decoder that is left half-way.
         for frame, _ in list(sample_video(sequence.path, start_s, 1.0, 1)):
             yield frame
