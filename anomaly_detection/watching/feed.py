@@ -1,10 +1,10 @@
 """Reads a source in a thread, and hands its frames over through a short queue.
 
-If frames come faster than they are scored, the queue fills. Then **all frames that wait are dropped
-at once**, are counted, and scoring goes on with the newest frame as if the source had begun anew.
-To drop every other frame instead would keep the picture fluent, but everything would move twice as
-fast, which is an anomaly; with whole blocks dropped, all frames that are scored have the neighbours
-that they have in training video.
+If frames come faster than they are scored, the queue fills. Then **all frames that come are dropped
+until the queue is empty**, are counted, and scoring begins anew with the next one. To drop every
+other frame instead would keep the picture fluent, but everything would move twice as fast, which is
+an anomaly; with whole blocks dropped, all frames that are scored have the neighbours that they have
+in training video, however slow scoring is.
 """
 
 import threading
@@ -32,13 +32,13 @@ class EventQueue:
 
     Args:
         room: Number of frames for which there is room.
-        drops: Whether all frames in it are dropped when it is full; otherwise ``put`` waits.
+        drops: Whether frames are dropped, once it is full, until it is empty; else ``put`` waits.
     """
 
     def __init__(self, room: int, *, drops: bool) -> None:
         self._room, self._drops = room, drops
         self._events: deque[Event] = deque()
-        self._frames = 0
+        self._frames = self._dropped = 0
         self._changed = threading.Condition()
         self._closed = False
 
@@ -46,11 +46,15 @@ class EventQueue:
         """Add an event; ``False`` if nobody reads any more."""
         with self._changed:
             if isinstance(event, Picture):
-                if self._drops and self._frames >= self._room:
-                    self._drop()
+                if self._is_dropped():
+                    self._dropped += 1
+                    return not self._closed
                 while self._frames >= self._room and not self._closed:
                     self._changed.wait()
                 self._frames += 1
+            if self._dropped:
+                self._events.append(Dropped(self._dropped))
+                self._dropped = 0
             self._events.append(event)
             self._changed.notify_all()
             return not self._closed
@@ -77,17 +81,10 @@ class EventQueue:
         """Number of frames in it."""
         return self._frames
 
-    def _drop(self) -> None:
-        """Replace all frames by their number; what else happened stays."""
-        dropped = self._frames
-        kept: list[Event] = []
-        for event in self._events:
-            if isinstance(event, Dropped):
-                dropped += event.count
-            elif not isinstance(event, Picture):
-                kept.append(event)
-        self._events = deque([Dropped(dropped), *kept])
-        self._frames = 0
+    def _is_dropped(self) -> bool:
+        """Whether the next frame is dropped."""
+        is_full = self._frames >= self._room
+        return self._drops and (is_full or (self._dropped > 0 and self._frames > 0))
 
 
 class Feed:

@@ -42,23 +42,27 @@ def everything(queue: EventQueue) -> list[Event]:
     return list(iter(lambda: queue.get(0), None))
 
 
-def test_a_full_queue_drops_all_that_wait() -> None:
+def test_a_full_queue_drops_what_comes_until_it_is_empty() -> None:
     queue = EventQueue(3, drops=True)
+    for number in range(5):
+        queue.put(picture(number))
+    assert queue.waiting == 3
+    assert shorthand([queue.get(0) or Ended() for _ in range(2)]) == [0, 1]
+    queue.put(picture(5))  # there is room, but the block would be short
+    assert shorthand(everything(queue)) == [2]
+    queue.put(picture(6))
+    queue.put(picture(7))
+    assert shorthand(everything(queue)) == [-3, 6, 7]
+
+
+def test_drops_are_told_in_the_order_of_events() -> None:
+    queue = EventQueue(2, drops=True)
     for number in range(4):
         queue.put(picture(number))
-    assert queue.waiting == 1
-    assert shorthand(everything(queue)) == [-3, 3]
-    assert queue.waiting == 0
-
-
-def test_drops_add_up_and_other_events_stay() -> None:
-    queue = EventQueue(2, drops=True)
-    queue.put(picture(0))
     queue.put(Lost("away", 0, 0))
-    for number in range(1, 6):
-        queue.put(picture(number))
+    queue.put(picture(4))
     queue.put(Ended())
-    assert shorthand(everything(queue)) == [-4, Lost, 4, 5, Ended]
+    assert shorthand(everything(queue)) == [0, 1, -2, Lost, -1, Ended]
 
 
 def test_without_drops_the_reader_is_waited_for() -> None:
