@@ -183,6 +183,7 @@ class CombinedStream:
     def recent(self, sequence: str) -> SequenceInput | None:
         """``None``: explanations of a combined version need the scores of whole sequences."""
         del sequence
+        return None
 
     def _combine(self, new: list[Scores]) -> Scores:
         """Scores of the frames that are final for all members."""

@@ -28,9 +28,7 @@ def shown(path: Path) -> list[int]:
 
 
 def record(of: ClipRecorder, alarms: range, count: int = 40) -> list[str | None]:
-    return [
-        of.add(frame(i), [], alarm="first" if i in alarms else None) for i in range(count)
-    ]
+    return [of.add(frame(i), [], alarm="first" if i in alarms else None) for i in range(count)]
 
 
 def test_a_clip_begins_before_the_alarm_and_ends_after_it(tmp_path: Path) -> None:

@@ -25,8 +25,9 @@ from vadloc.versions import VERSIONS, Version
 from vadloc.video.view import View
 
 NETWORKS = pytest.mark.skipif(not find_spec("openvino"), reason="networks need OpenVINO")
+MEASURED = "momentum", "relative_momentum", "still"
 WITHOUT_TRAINING = [
-    pytest.param(name, marks=() if name in ("momentum", "relative_momentum", "still") else NETWORKS)
+    pytest.param(name, marks=() if name in MEASURED else NETWORKS)
     for name, version in VERSIONS.items()
     if version.detector in ("exemplars", "fusion")
 ]
