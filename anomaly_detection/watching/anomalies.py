@@ -8,6 +8,9 @@ from anomaly_detection.watching.reporter import Reporter, Told
 from anomaly_detection.watching.segment import Scored, Segment
 from anomaly_detection.watching.tracker import Alarm, AlarmTracker, cells_to_box
 
+PATIENCE_S = 1.0
+"""An alarm whose score still rises has no explanation yet; it is not waited for any longer."""
+
 
 class Anomalies:
     """The anomalies of a source.
@@ -112,8 +115,9 @@ class Anomalies:
         """Report alarms that have lasted long enough."""
         for alarm in self._tracker.open.values():
             told = self._told[alarm.number]
-            lasts = seconds - told.start_s >= self._alarm_after_s
-            if lasts and not told.is_told and self._explainer.is_ready(alarm):
+            late_s = seconds - told.start_s - self._alarm_after_s
+            is_due = late_s >= PATIENCE_S or (late_s >= 0 and self._explainer.is_ready(alarm))
+            if is_due and not told.is_told:
                 self._tell(alarm, self._last, now_s, is_over=False)
 
     def _tell(self, alarm: Alarm, end: tuple[float, float], now_s: float, *, is_over: bool) -> None:

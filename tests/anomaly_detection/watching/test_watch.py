@@ -31,7 +31,7 @@ WITHOUT_TRAINING = [
     for name, version in VERSIONS.items()
     if version.detector in ("exemplars", "fusion")
 ]
-"""The versions that need no networks of their own; `test_networks` has the streams of the others."""
+"""The versions without trained networks; `test_networks` has the streams of the others."""
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_frames_are_dropped_in_blocks_if_scoring_is_too_slow(
     real = watcher.Watcher._see
 
     def slow(of: watcher.Watcher, picture: Any) -> None:
-        time.sleep(0.01)
+        time.sleep(0.03)
         real(of, picture)
 
     monkeypatch.setattr(watcher.Watcher, "_see", slow)
