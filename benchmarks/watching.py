@@ -6,7 +6,7 @@
 
 The model must be there (``vadloc.run``). With ``--real-time`` the file is given as a camera would
 give it, so that frames are dropped if scoring is too slow; without, as fast as it can be scored.
-Prints one JSON line: by the clock and in the video's time how long it was, frames scored and dropped,
+Prints one JSON line: how long it was by the clock and in the video, frames scored and dropped,
 processor seconds a scored frame, the load of the machine before, and the resident memory after each
 tenth of the run.
 """

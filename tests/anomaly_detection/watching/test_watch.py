@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from tiny_scene import CONFIG, command, film, make_scene, one_line, run, save_fr
 
 import vadloc.run
 from anomaly_detection.watch_camera import parser
-from anomaly_detection.watching import session, watcher
+from anomaly_detection.watching import session, sources, watcher
 from anomaly_detection.watching.segment import Scored
 from anomaly_detection.watching.session import watch
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.versions import VERSIONS, Version
+from vadloc.video.frames import read_frames_as
 from vadloc.video.view import View
 
 NETWORKS = pytest.mark.skipif(not find_spec("openvino"), reason="networks need OpenVINO")
@@ -170,7 +172,13 @@ def test_frames_are_dropped_in_blocks_if_scoring_is_too_slow(
         time.sleep(0.03)
         real(of, picture)
 
+    def paced(*words: Any) -> Iterator[Any]:
+        for pictures in read_frames_as(*words):
+            time.sleep(0.01)
+            yield pictures
+
     monkeypatch.setattr(watcher.Watcher, "_see", slow)
+    monkeypatch.setattr(sources, "read_frames_as", paced)
     save_frames(tmp_path / "source", np.concatenate([film(seed=10)] * 12))
     _, scored = watched(folder, tmp_path / "source", tmp_path / "out", "momentum", "--drop")
     numbers = [one.picture.number for one in scored]
