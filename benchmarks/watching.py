@@ -2,7 +2,7 @@
 
     python benchmarks/watching.py --config C --datasets D --results R --version momentum \
         --source VIDEO --seconds 60 --real-time
-    python benchmarks/watching.py ... --source VIDEO --seconds 600
+    python benchmarks/watching.py --config C --source VIDEO --seconds 600 --no-clips
 
 The model must be there (``vadloc.run``). With ``--real-time`` the file is given as a camera would
 give it, so that frames are dropped if scoring is too slow; without, as fast as it can be scored.
@@ -75,8 +75,19 @@ def resident_mib() -> int:
 def main() -> None:
     """Command line."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--config", required=True)
+    options.add_argument("--source", required=True)
+    options.add_argument("--version", default="fused")
+    options.add_argument("--datasets", default="datasets")
+    options.add_argument("--results", default="results")
+    options.add_argument("--real-time", action="store_true")
+    options.add_argument("--no-clips", action="store_true")
     options.add_argument("--seconds", type=float, default=60.0)
-    own, others = options.parse_known_args()
+    own = options.parse_args()
+    flags = {"--real-time": own.real_time, "--no-clips": own.no_clips}
+    others = [name for name, is_given in flags.items() if is_given]
+    for name in ("config", "source", "version", "datasets", "results"):
+        others += [f"--{name}", getattr(own, name)]
     measured, memory, stop = Measured(), [], threading.Event()
 
     def sample() -> None:
