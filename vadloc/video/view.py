@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.video.camera_motion import CameraMotion, Shift
+from vadloc.video.camera_motion import MATCHING_SHARE, STILL, Shift, best_match, to_contrast
 from vadloc.video.decoding import frame_times_s, sample_video
 from vadloc.video.frames import Sequence, list_frame_files, read_picture
 
+ELSEWHERE_SHARE = 0.25
+"""A picture is of another view if so little of it matches: a crowd can hide more than half of it."""
 VIEW_SEQUENCES, VIEW_FRAMES = 6, 4
 """The background is the median of so many frames of so many sequences, at most."""
 
@@ -22,19 +24,27 @@ class View:
 
     def __init__(self, background: NDArray[np.uint8]) -> None:
         self.background = background
+        self._contrast = to_contrast(background)
 
     def shift_of(self, grey: NDArray[np.uint8]) -> Shift:
         """The shift of a picture against the background.
 
         Each picture is compared with the background alone: unlike `CameraMotion`, which follows
-        slow drifts, this never takes a new view for the reference.
+        slow drifts, this never takes a new view for the reference. Where little matches, but too
+        much for another view, there is no shift.
 
         Args:
             grey: Of the size of the background.
         """
-        camera = CameraMotion()
-        camera.follow(self.background)
-        return camera.follow(grey)
+        contrast = to_contrast(grey)
+        share, shift = best_match(self._contrast, contrast)
+        if share < ELSEWHERE_SHARE:
+            return Shift(is_found=False)
+        if share < MATCHING_SHARE:
+            return STILL
+        height, width = contrast.shape
+        right_px, down_px = shift * (grey.shape[1] / width, grey.shape[0] / height)
+        return Shift(float(right_px), float(down_px))
 
 
 def frames_to_background(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
