@@ -340,12 +340,15 @@ def best_match(background: Image, contrast: Image) -> tuple[float, Vector]:
 
     Returns:
         The largest share without a shift and at the shifts that are found from none and from the
-        peak of the phase correlation; and that shift, in pixels of reduced frames.
+        peak of the phase correlation, if they are not too large; and that shift, in pixels of
+        reduced frames.
     """
     reference = _Reference(background)
     starts = np.zeros(2), reference.correlate(contrast)
     shifts = [np.zeros(2), *(reference.align(contrast, start)[0] for start in starts)]
-    found = [(reference.compare(contrast, shift)[0], shift) for shift in shifts]
+    largest = LARGEST_SHARE * min(contrast.shape)
+    near = [shift for shift in shifts if np.abs(shift).max() <= largest]
+    found = [(reference.compare(contrast, shift)[0], shift) for shift in near]
     return max(found, key=lambda pair: pair[0])
 
 

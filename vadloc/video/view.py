@@ -10,7 +10,7 @@ from vadloc.video.decoding import frame_times_s, sample_video
 from vadloc.video.frames import Sequence, list_frame_files, read_picture
 
 ELSEWHERE_SHARE = 0.25
-"""A picture is of another view if so little of it matches: a crowd can hide more than half of it."""
+"""A picture is of another view if less of it matches: a crowd can hide more than half of it."""
 VIEW_SEQUENCES, VIEW_FRAMES = 6, 4
 """The background is the median of so many frames of so many sequences, at most."""
 
