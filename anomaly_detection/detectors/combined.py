@@ -121,7 +121,7 @@ class CombinedDetector(Detector):
         return {name: 1 / d for name, d in zip(names, self.divisors, strict=True)}
 
     def start_stream(self, grid: RegionGrid) -> ScoreStream:
-        """Refused: a combined version reads the scores of its members.
+        """Refused: the members read different things; `start_frame_stream` runs a stream of each.
 
         Raises:
             UsageError: Always.
@@ -129,8 +129,8 @@ class CombinedDetector(Detector):
         del grid
         names = " or ".join(member.version for member in self.artifacts.members)
         raise UsageError(
-            f"version {self.artifacts.version!r} combines stored scores and cannot score frames as "
-            f"they come in; give --version {names}"
+            f"version {self.artifacts.version!r} combines the scores of its members and has no "
+            f"stream of its own; give --version {names}"
         )
 
     def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:

@@ -61,8 +61,20 @@ def detection_to_sentence(record: dict[str, Any], words: str, *, clock: Clock) -
         words: Why it was detected, without the full stop at the end.
         clock: The times of the frames of the sequence.
     """
-    first, last = record["first_frame"], record["last_frame"]
-    when = f"{frames(first, last)} ({clock.seconds(first):.1f}-{clock.seconds(last + 1):.1f} s)"
+    start_s, end_s = (clock.seconds(record["first_frame"]), clock.seconds(record["last_frame"] + 1))
+    return timed_sentence(record, words, start_s=start_s, end_s=end_s)
+
+
+def timed_sentence(record: dict[str, Any], words: str, *, start_s: float, end_s: float) -> str:
+    """The same, where the times are known and not the times of all frames.
+
+    Args:
+        record: At least ``first_frame``, ``last_frame`` and ``place``.
+        words: Why it was detected, without the full stop at the end.
+        start_s: When the first frame begins.
+        end_s: When the last frame ends.
+    """
+    when = f"{frames(record['first_frame'], record['last_frame'])} ({start_s:.1f}-{end_s:.1f} s)"
     return f"{when[0].upper()}{when[1:]}, {record['place']}: {words}."
 
 

@@ -333,6 +333,27 @@ class _Reference:
         return np.array(peak)
 
 
+def best_match(background: Image, contrast: Image) -> tuple[float, Vector]:
+    """The share of the tiles in which a frame matches a background, and the shift of the match.
+
+    Args:
+        background: As `to_contrast` gives it.
+        contrast: The frame, of the same size.
+
+    Returns:
+        The largest share without a shift and at the shifts that are found from none and from the
+        peak of the phase correlation, if they are not too large; and that shift, in pixels of
+        reduced frames.
+    """
+    reference = _Reference(background)
+    starts = np.zeros(2), reference.correlate(contrast)
+    shifts = [np.zeros(2), *(reference.align(contrast, start)[0] for start in starts)]
+    largest = LARGEST_SHARE * min(contrast.shape)
+    near = [shift for shift in shifts if np.abs(shift).max() <= largest]
+    found = [(reference.compare(contrast, shift)[0], shift) for shift in near]
+    return max(found, key=lambda pair: pair[0])
+
+
 def shift_rows(shifts: Iterable[Shift]) -> dict[str, NDArray[np.generic]]:
     """Shifts as they are stored with features.
 

@@ -6,7 +6,7 @@ The two fields of an interlaced frame stay in one picture. Errors that the decod
 damaged blocks, lost packets) are not reported.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,16 +105,29 @@ def read_video(
     """
     from av.video.reformatter import VideoReformatter
 
-    reformatters = [VideoReformatter() for _ in colours]  # each is fast for one conversion
+    reformatters = {colour: VideoReformatter() for colour in colours}  # fast for one conversion
     with open_video(path) as video:
         for number, frame in enumerate(video.decode()):
             where = f"{path}, frame {number}"
-            stored = [
-                _to_array(where, frame, colour, reformatter)
-                for colour, reformatter in zip(colours, reformatters, strict=True)
-            ]
-            shown = (_as_shown(where, array, frame) for array in stored)
-            yield where, tuple(np.ascontiguousarray(array, np.uint8) for array in shown)
+            yield where, frame_to_pictures(where, frame, reformatters)
+
+
+def frame_to_pictures(
+    where: str, frame: "VideoFrame", reformatters: Mapping[Colour, "VideoReformatter"]
+) -> tuple[NDArray[np.uint8], ...]:
+    """A decoded frame as it is shown, in several colours, as ``read_video`` gives it.
+
+    Args:
+        where: Name of the frame, for messages.
+        frame: The frame.
+        reformatters: For each colour a reformatter that is used for nothing else.
+
+    Raises:
+        VadlocError: Its rotation or its colours are not read.
+    """
+    stored = [_to_array(where, frame, *of_colour) for of_colour in reformatters.items()]
+    shown = (_as_shown(where, array, frame) for array in stored)
+    return tuple(np.ascontiguousarray(array, np.uint8) for array in shown)
 
 
 def sample_video(

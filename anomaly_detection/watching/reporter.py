@@ -1,0 +1,175 @@
+"""Turns alarms into records, and gives each record to all that want it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from anomaly_detection.watching.alarm_log import SCHEMA, AlarmLog, record_to_line
+from anomaly_detection.watching.explaining import Explainer
+from anomaly_detection.watching.live_state import LiveState
+from anomaly_detection.watching.meter import Meter
+from anomaly_detection.watching.records import (
+    AlarmRecord,
+    Watch,
+    alarm_id,
+    picture_record,
+    timestamp,
+)
+from anomaly_detection.watching.tracker import Alarm
+from vadloc.process import emit
+
+logger = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """Sends records elsewhere."""
+
+    def offer(self, record: Mapping[str, Any]) -> bool:
+        """Take a record to send it soon; never blocks. ``False`` if there is no room for it."""
+
+    def close(self, timeout_s: float) -> None:
+        """Send what waits, within this time."""
+
+
+@dataclass
+class Told:
+    """What is known of an alarm beside its scores.
+
+    Attributes:
+        id: Its id.
+        began: When its first frame was seen, in seconds since 1970.
+        start_s: The same, in seconds since the source began.
+        taken_s: When its first frame was decoded, by the monotonic clock.
+        clip: File name of its clip, once there is one.
+        is_told: Whether a record of it was written.
+    """
+
+    id: str
+    began: float
+    start_s: float
+    taken_s: float
+    clip: str | None = None
+    is_told: bool = False
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """Where records go, beside stdout.
+
+    Attributes:
+        log: The file of alarms.
+        state: What the page shows.
+        senders: Others.
+    """
+
+    log: AlarmLog
+    state: LiveState
+    senders: Sequence[Sender] = ()
+
+
+class Reporter:
+    """Writes the records of alarms.
+
+    Args:
+        watch: What all records have in common.
+        outlets: Where they go.
+        meter: Counts them.
+    """
+
+    def __init__(self, watch: Watch, outlets: Outlets, meter: Meter) -> None:
+        self._watch, self._outlets, self._meter = watch, outlets, meter
+        self._count = 0
+
+    def new_id(self, time: float) -> str:
+        """An id for an alarm that began at a time."""
+        self._count += 1
+        return alarm_id(self._watch.source, time, self._count)
+
+    def anomaly(
+        self,
+        alarm: Alarm,
+        told: Told,
+        explainer: Explainer,
+        *,
+        threshold: float,
+        end: tuple[float, float],
+        is_over: bool,
+        joined: str | None = None,
+    ) -> None:
+        """Write the record of an anomaly.
+
+        Args:
+            alarm: The alarm.
+            told: What else is known of it.
+            explainer: Explains it.
+            threshold: Least score of an alarm.
+            end: When its last frame so far ended: seconds since the source began, and since 1970.
+            is_over: Whether it has ended.
+            joined: Id of the alarm that has taken it over.
+        """
+        reason = explainer.reason(alarm, threshold)
+        record = AlarmRecord(
+            schema=SCHEMA,
+            id=told.id,
+            kind="anomaly",
+            state="ended" if is_over else "begun",
+            source=self._watch.source,
+            began=timestamp(told.began),
+            ended=timestamp(end[1]) if is_over else None,
+            first_frame=alarm.first_frame,
+            last_frame=alarm.last_frame if is_over else None,
+            peak_frame=alarm.peak[0],
+            region=reason.region,
+            box=list(alarm.box_xyxy_px),
+            score=round(alarm.score, 6),
+            threshold=round(threshold, 6),
+            sentence=explainer.sentence(alarm, reason, told.start_s, end[0]),
+            clip=told.clip,
+            dataset=self._watch.dataset,
+            version=self._watch.version,
+            joined=joined,
+        )
+        self._write(record, is_new=not told.is_told)
+        told.is_told = True
+
+    def picture(
+        self,
+        kind: str,
+        id_: str,
+        sentence: str,
+        *,
+        began: float,
+        ended: float | None,
+        frames: tuple[int, int | None],
+    ) -> None:
+        """Write the record of what is wrong with picture or camera; see `picture_record`."""
+        logger.warning("%s: %s", self._watch.source, sentence)
+        record = picture_record(
+            self._watch,
+            id_=id_,
+            kind=kind,
+            began=began,
+            ended=ended,
+            frames=frames,
+            sentence=sentence,
+        )
+        self._write(record, is_new=ended is None or kind == "back")
+
+    def close(self, timeout_s: float) -> None:
+        """Write and send what waits."""
+        self._outlets.log.close()
+        for sender in self._outlets.senders:
+            sender.close(timeout_s)
+
+    def _write(self, record: AlarmRecord, *, is_new: bool) -> None:
+        content = record.to_json()
+        if is_new:
+            self._meter.count("alarms")
+        if not self._outlets.log.write(content):
+            self._meter.count("log_lines_waiting")
+        emit(record_to_line(content))
+        self._outlets.state.add_alarm(content)
+        for sender in self._outlets.senders:
+            if not sender.offer(content):
+                self._meter.count("sends_refused")

@@ -1,0 +1,95 @@
+"""The file of alarms holds whole lines, whatever happens to the process or the disk."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anomaly_detection.watching.alarm_log import AlarmLog, repair
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from anomaly_detection.watching.alarm_log import AlarmLog
+log = AlarmLog(Path(sys.argv[1]))
+for number in range(10**9):
+    log.write({"id": number, "sentence": "x" * 20_000})
+    print(number, flush=True)
+"""
+
+
+def ids(path: Path) -> list[int]:
+    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+
+
+def test_records_are_appended(tmp_path: Path) -> None:
+    for number in range(2):
+        log = AlarmLog(tmp_path / "new" / "alarms.jsonl")
+        assert log.write({"id": number, "sentence": "Über"})
+        log.close()
+    assert ids(tmp_path / "new" / "alarms.jsonl") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("torn", "cut"),
+    [('{"id": 2, "sent', 15), ('{"id": 2}', 0), ("[", 1), ("\x00" * 5000, 5000), ("", 0)],
+)
+def test_the_next_start_repairs_a_torn_line(tmp_path: Path, torn: str, cut: int) -> None:
+    path = tmp_path / "alarms.jsonl"
+    path.write_text('{"id": 1}\n' + torn)
+    assert repair(path) == cut
+    log = AlarmLog(path)
+    log.write({"id": 3})
+    log.close()
+    assert ids(path) == ([1, 2, 3] if torn == '{"id": 2}' else [1, 3])
+
+
+def test_a_file_of_one_torn_line_becomes_empty(tmp_path: Path) -> None:
+    path = tmp_path / "alarms.jsonl"
+    path.write_text('{"id"')
+    assert repair(path) == 5
+    assert path.read_bytes() == b""
+
+
+def test_a_killed_process_leaves_what_it_has_written(tmp_path: Path) -> None:
+    path = tmp_path / "alarms.jsonl"
+    words = [sys.executable, "-c", ENDLESS, str(path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 20:
+                process.send_signal(signal.SIGKILL)
+                break
+    repair(path)
+    found = ids(path)
+    assert len(found) > 20
+    assert found == list(range(len(found)))
+
+
+def test_a_full_disk_tears_no_line_and_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "alarms.jsonl"
+    log = AlarmLog(path)
+    log.write({"id": 0})
+    real = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if len(data) > 4:
+            return real(file, data[:4])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    assert not log.write({"id": 1, "sentence": "no room for it"})
+    assert not log.write({"id": 2, "sentence": "no room for it"})
+    assert ids(path) == [0]
+    assert caplog.text.count("No space left on device") == 1
+    monkeypatch.setattr(os, "write", real)
+    assert log.write({"id": 3})
+    log.close()
+    assert ids(path) == [0, 1, 2, 3]

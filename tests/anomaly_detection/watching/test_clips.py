@@ -1,0 +1,92 @@
+"""Clips of alarms: some seconds before and after, and what happens if they cannot be written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from anomaly_detection.watching import clips
+from anomaly_detection.watching.clips import ClipRecorder, ClipSettings, reduced
+from vadloc.errors import VadlocError
+from vadloc.video.frames import Sequence, read_frames
+
+
+def frame(number: int) -> NDArray[np.uint8]:
+    return np.full((48, 64, 3), 5 * number, np.uint8)
+
+
+def recorder(folder: Path, failures: list[int], **changes: float) -> ClipRecorder:
+    settings = {"before_s": 0.3, "after_s": 0.2, "longest_s": 60.0, **changes}
+    made = ClipSettings(folder, **settings, frames_per_second=10, waits=True)
+    return ClipRecorder(made, lambda: failures.append(1))
+
+
+def shown(path: Path) -> list[int]:
+    """The numbers of the frames of a clip, from their grey levels."""
+    return [round(float(grey.mean()) / 5) for grey in read_frames(Sequence(path.stem, path))]
+
+
+def record(of: ClipRecorder, alarms: range, count: int = 40) -> list[str | None]:
+    return [of.add(frame(i), [], alarm="first" if i in alarms else None) for i in range(count)]
+
+
+def test_a_clip_begins_before_the_alarm_and_ends_after_it(tmp_path: Path) -> None:
+    failures: list[int] = []
+    of = recorder(tmp_path, failures)
+    names = record(of, range(20, 25))
+    of.close(20)
+    assert names == [None] * 20 + ["first.mp4"] * 6 + [None] * 14
+    assert [path.name for path in tmp_path.iterdir()] == ["first.mp4"]
+    assert shown(tmp_path / "first.mp4") == list(range(17, 27))
+    assert failures == []
+
+
+def test_a_long_alarm_has_several_clips_of_limited_length(tmp_path: Path) -> None:
+    of = recorder(tmp_path, [], longest_s=1.0)
+    for i in range(25):
+        of.add(frame(i), [], alarm="it")
+    of.close(20)
+    found = {path.stem: shown(path) for path in tmp_path.iterdir()}
+    assert found == {
+        "it": list(range(10)),
+        "it-2": list(range(7, 20)),
+        "it-3": list(range(17, 25)),
+    }
+
+
+def test_a_full_disk_ends_clips_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, *_rest: object) -> int:
+        raise VadlocError(f"{path}: No space left on device")
+
+    monkeypatch.setattr(clips, "write_video", full)
+    failures: list[int] = []
+    of = recorder(tmp_path, failures)
+    for start in (5, 25):
+        record(of, range(start, start + 3))
+    of.close(20)
+    assert failures == [1, 1]
+    assert caplog.text.count("No space left on device") == 1
+
+
+def test_an_encoder_that_cannot_keep_up_blocks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clips, "MOST_WAITING", 5)
+    monkeypatch.setattr(clips._Clip, "start", lambda _clip: None)
+    made = ClipSettings(tmp_path, 0.3, 0.2, 60.0, frames_per_second=10, waits=False)
+    of = ClipRecorder(made, lambda: None)
+    names = record(of, range(10, 40))
+    assert names[10] == "first.mp4"
+    assert None in names[11:20]
+
+
+def test_frames_are_reduced_and_marked() -> None:
+    black = np.zeros((720, 1280, 3), np.uint8)
+    small = reduced(black, [(320, 160, 640, 400)])
+    assert small.shape == (360, 640, 3)
+    rows, columns = np.nonzero(small[..., 0])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (80, 199, 160, 319)
+    assert not black.any()
