@@ -187,6 +187,8 @@ class Stamps(Inputs):
             folder = Path(settings["diffusion_folder"])
             digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
             settings["diffusion_folder"] = digests
+        if settings.get("discriminator"):  # it reads features of another network
+            settings["discriminator"] = self._extractor_settings("appearance")
         return settings
 
     def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:

@@ -177,7 +177,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         reads="frames",
         training="anomaly_detection.training.pseudo_anomalies",
         settings=PseudoAnomalies,
-        revision=2,
+        revision=3,
     ),
     "mlad": DetectorEntry(
         "anomaly_detection.detectors.mlad",

@@ -11,23 +11,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_detection.training.tasks import PICTURES, Example, NetworkTask, TrainingData
+from anomaly_detection.training.held_out_task import HeldOutTask
+from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData
+from anomaly_detection.training.video import read_video
 from feature_extraction.checkpoints import mixed_precision
 from feature_extraction.footage import flow_to_input, frames_to_input
 from feature_extraction.pseudo_anomalies.clips import ClipSource, Place
 from feature_extraction.translation import PatchDiscriminator, UNet
+from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import Mlad
 
 logger = logging.getLogger(__name__)
 NETWORKS = "flow", "frame"
 """What each generator makes; the other one is its input."""
 CHANNELS = {"frame": 1, "flow": 3}
-HELD_OUT_BATCHES = 8
 BETAS = 0.5, 0.999
 WEIGHT_SPREAD = 0.02
 """Standard deviation of the first weights, as in pix2pix."""
 DEAD_LOSS = 1e-3
 DEAD_STEPS = 200
+
+
+def read_data(artifacts: Artifacts, *, device: str) -> TrainingData:
+    """The training video."""
+    del device
+    return read_video(artifacts)
 
 
 def make_tasks(data: TrainingData, settings: Mlad, *, device: str) -> list[NetworkTask]:
@@ -40,7 +48,7 @@ def describe(data: TrainingData, settings: Mlad) -> dict[str, Any]:
     return {"flow_limit_px": data.flow_limit_px, "layers": settings.layers}
 
 
-class TranslationTask(NetworkTask):
+class TranslationTask(HeldOutTask):
     """The training of one generator.
 
     Args:
@@ -50,11 +58,13 @@ class TranslationTask(NetworkTask):
         device: ``cpu`` or ``cuda``.
     """
 
+    network: UNet
+
     def __init__(self, name: str, data: TrainingData, settings: Mlad, *, device: str) -> None:
         self.name, self.steps, self.step = name, settings.steps, 0
-        self._settings, self._device, self._data = settings, device, data
+        self.device, self._settings, self._data = device, settings, data
         number = NETWORKS.index(name)
-        self._seed = settings.seed, number
+        self.seed = settings.seed, number
         torch.manual_seed(settings.seed * len(NETWORKS) + number)
         given, made = CHANNELS[_other(name)], CHANNELS[name]
         shape = settings.channels, settings.layers
@@ -75,14 +85,14 @@ class TranslationTask(NetworkTask):
 
     def advance(self) -> dict[str, float]:
         """See `NetworkTask.advance`."""
-        seed, number = self._seed
+        seed, number = self.seed
         torch.manual_seed((seed * len(NETWORKS) + number) * self.steps + self.step)  # dropout
-        rng = np.random.default_rng((*self._seed, 0, self.step))
+        rng = self._source(0, self.step)
         given, target = self._batch(self._sources[0], rng)
-        with mixed_precision(self._device):
+        with mixed_precision(self.device):
             made = self.network(given)
         judged = self._advance_judge(given, target, made.float().detach())
-        with mixed_precision(self._device):
+        with mixed_precision(self.device):
             logits = self._judge(torch.cat([given, made.float()], dim=1))
         adversarial = torch.nn.functional.softplus(-logits.float()).mean()
         absolute = (made.float() - target).abs().mean()
@@ -95,7 +105,7 @@ class TranslationTask(NetworkTask):
         self, given: torch.Tensor, target: torch.Tensor, made: torch.Tensor
     ) -> float:
         """One step of the discriminator; its loss."""
-        with mixed_precision(self._device):
+        with mixed_precision(self.device):
             true = self._judge(torch.cat([given, target], dim=1)).float()
             false = self._judge(torch.cat([given, made], dim=1)).float()
         softplus = torch.nn.functional.softplus
@@ -121,17 +131,10 @@ class TranslationTask(NetworkTask):
                 DEAD_STEPS,
             )
 
-    def measure(self) -> float:
-        """The mean absolute error on held-out pictures, always the same."""
-        self.network.eval()
-        losses = []
-        with torch.inference_mode(), mixed_precision(self._device):
-            for number in range(HELD_OUT_BATCHES):
-                rng = np.random.default_rng((*self._seed, 1, number))
-                given, target = self._batch(self._sources[1], rng)
-                losses.append((self.network(given).float() - target).abs().mean().item())
-        self.network.train()
-        return float(np.mean(losses))
+    def _loss(self, rng: np.random.Generator) -> float:
+        """See `HeldOutTask._loss`: the mean absolute error."""
+        given, target = self._batch(self._sources[1], rng)
+        return float((self.network(given).float() - target).abs().mean())
 
     def _batch(
         self, source: ClipSource, rng: np.random.Generator
@@ -141,7 +144,7 @@ class TranslationTask(NetworkTask):
         pictures = [self._pictures(source, place) for place in places]
         stacked = {n: torch.from_numpy(np.stack([p[n] for p in pictures])) for n in CHANNELS}
         names = _other(self.name), self.name
-        return stacked[names[0]].to(self._device), stacked[names[1]].to(self._device)
+        return stacked[names[0]].to(self.device), stacked[names[1]].to(self.device)
 
     def _pictures(self, source: ClipSource, place: Place) -> dict[str, NDArray[np.float32]]:
         clip = source.cut(place)
@@ -167,21 +170,15 @@ class TranslationTask(NetworkTask):
         """See `NetworkTask.tensors`."""
         return self.network.tensors()
 
-    def examples(self) -> list[Example]:
-        """Held-out pictures and their predictions."""
-        self.network.eval()
-        found = []
-        for number in range(PICTURES):
-            rng = np.random.default_rng((*self._seed, 2, number))
-            source = self._sources[1]
-            pictures = self._pictures(source, source.draw(rng))
-            given, target = pictures[_other(self.name)], pictures[self.name]
-            with torch.inference_mode():
-                output = self.network(torch.from_numpy(given[None]).to(self._device))[0]
-            made = output.float().cpu().numpy()
-            found.append(Example(target[-1], made[-1], np.abs(made - target).mean(axis=0)))
-        self.network.train()
-        return found
+    def _example(self, rng: np.random.Generator, number: int) -> Example:
+        """A held-out picture and its prediction."""
+        del number
+        source = self._sources[1]
+        pictures = self._pictures(source, source.draw(rng))
+        given, target = pictures[_other(self.name)], pictures[self.name]
+        output = self.network(torch.from_numpy(given[None]).to(self.device))[0]
+        made = output.float().cpu().numpy()
+        return Example(target[-1], made[-1], np.abs(made - target).mean(axis=0))
 
 
 def _other(name: str) -> str:

@@ -1,7 +1,10 @@
 """What a training consists of: tasks, each of which trains one network of a detector.
 
-The module that ``DetectorEntry.training`` names has two functions:
+The module that ``DetectorEntry.training`` names has three functions:
 
+* ``read_data(artifacts, device=...)``: what the networks learn from, such as `TrainingData`; it
+  lists its parts as ``trained`` and ``held_out``, each with the name of its ``sequence`` and a
+  length in frames.
 * ``make_tasks(data, settings, device=...) -> list[NetworkTask]``: the tasks in their order.
 * ``describe(data, settings) -> dict``: what the detector needs beside weights, as JSON holds it.
 

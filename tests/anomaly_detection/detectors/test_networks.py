@@ -29,8 +29,8 @@ from anomaly_detection.detectors.frame_stream import FrameStream
 from anomaly_detection.detectors.held_out import read_footage, training_video
 from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop, mlad
-from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
-from anomaly_detection.training.tasks import Example, TrainingData
+from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, ChangedData, make_tasks
+from anomaly_detection.training.tasks import Example
 from feature_extraction import make_pseudo_anomalies
 from feature_extraction.footage import Footage
 from vadloc.artifacts import Artifacts
@@ -49,6 +49,8 @@ batch_size = 2
 crop_px = 32
 clip_frames = 8
 clip_stride = 4
+discriminator_clips = 24
+discriminator_steps = 60
 held_out = 1
 checks = 3
 
@@ -117,7 +119,7 @@ def test_all_stages_have_run(folder: Path, version: str) -> None:
     details = artifacts(folder, version).score_details("Test0").load()
     assert details["localizes"]
     expected = {
-        "pseudo_anomalies": ("pseudo_anomalies", {"appearance", "motion"}),
+        "pseudo_anomalies": ("pseudo_anomalies", {"appearance", "motion", "semantic"}),
         "mlad": ("mlad", {"flow", "frame"}),
         "pair": ("combined", {"momentum", "mlad"}),
     }
@@ -260,7 +262,7 @@ def test_other_settings_are_refused_and_begin_anew_with_overwrite(
 ) -> None:
     scene = copied(folder, tmp_path)
     config = scene / "scene" / "tiny.toml"
-    config.write_text(config.read_text().replace("steps = 60", "steps = 40"))
+    config.write_text(config.read_text().replace("steps = 60", "steps = 40"))  # of all three
     words = [*options(scene), "--version", "pseudo_anomalies"]
     with pytest.raises(SystemExit):
         train_detector.main(words)
@@ -492,7 +494,7 @@ def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) ->
     frames, flow = np.zeros((6, 32, 32), np.uint8), np.zeros((6, 2, 32, 32), np.float16)
     part = Footage("Brief", frames, flow)
     settings = PseudoAnomalies(channels=[1, 1, 1, 1], clip_frames=8, clip_stride=8, crop_px=32)
-    tasks = make_tasks(TrainingData([part], [part], 16, 1.0), settings, device="cpu")
+    tasks = make_tasks(ChangedData([part], [part], 16, 1.0), settings, device="cpu")
     assert "Brief: shorter than a clip of 8 frames" in caplog.text
     assert np.isfinite(tasks[0].advance()["loss"])
 
@@ -502,7 +504,7 @@ def test_whole_frames_of_any_size_are_trained_on(version: str) -> None:
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (12, 36, 50)).astype(np.uint8)
     part = Footage("A", frames, np.zeros((12, 2, 36, 50), np.float16))
-    data = TrainingData([part], [part], 16, 1.0)
+    data = ChangedData([part], [part], 16, 1.0)
     small = {"crop_px": 0, "batch_size": 2, "steps": 2}
     tasks = (
         mlad.make_tasks(data, Mlad(channels=2, layers=3, **small), device="cpu")
