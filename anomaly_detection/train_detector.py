@@ -7,6 +7,9 @@ training sequences which errors are normal. It writes into ``models/<version>/``
 ``training.json`` with all curves and settings, the picture of the curves ``training.png`` and
 examples ``examples.png``. After a stop, the same command continues from the last checkpoint.
 
+With ``--mined K`` the networks of a version that can do so (``mlad``) also learn from what
+``exemplar_selection.mine_normal`` has found in round K.
+
 It needs PyTorch (``pip install '.[train]'``); scoring does not.
 """
 
@@ -71,7 +74,11 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     _write_files(folder, tasks, trained, record)
     of_bags = artifacts.detector.learns_anomalies
     record["scales"] = {} if of_bags else _measure_scales(artifacts, record, folder)
-    record["files"] = _digests(folder, [f"{t.name}.safetensors" for t in tasks])
+    names = [f"{task.name}.safetensors" for task in tasks]
+    names += [
+        f"{t.name}.start.safetensors" for t, of in zip(tasks, trained, strict=True) if of.start
+    ]
+    record["files"] = _digests(folder, names)
     yield model, record
     for task in tasks:
         (folder / f"{task.name}.checkpoint.pt").unlink(missing_ok=True)
@@ -128,6 +135,8 @@ def _write_files(
     for task, found in zip(tasks, trained, strict=True):
         description = {"network": task.name, "detector": record["detector"]}
         write_weights(folder / f"{task.name}.safetensors", found.tensors, description)
+        if found.start:
+            write_weights(folder / f"{task.name}.start.safetensors", found.start, description)
     draw_curves(folder / "training.png", {n: r["curve"] for n, r in record["networks"].items()})
     draw_sheet(folder / "examples.png", {task.name: task.examples() for task in tasks})
 

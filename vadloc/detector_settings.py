@@ -43,6 +43,8 @@ class TrainedDetector(FlowFeatures):
 
     SCORING: ClassVar[frozenset[str]] = frozenset()
     """Keys that change scores but not the trained networks."""
+    MINING: ClassVar[frozenset[str]] = frozenset()
+    """Keys that only count where networks learn from what was mined."""
 
     held_out: int = Field(default=2, ge=1, le=1000)
     seed: int = Field(default=0, ge=0)
@@ -53,6 +55,15 @@ class TrainedDetector(FlowFeatures):
     training_frames: int = Field(default=12_000, ge=2)
     checks: int = Field(default=10, ge=1, le=1000)
     threshold_quantile: float = Field(default=0.995, gt=0, lt=1)
+
+    @property
+    def frame_channels(self) -> int:
+        """Channels of the frames that networks see."""
+        return 3 if self.colour else 1
+
+    def unused(self, round_: int) -> frozenset[str]:
+        """Keys on which the networks do not depend, after so many rounds of mining."""
+        return self.SCORING if round_ else self.SCORING | self.MINING
 
     @property
     def side_multiple(self) -> int:
@@ -177,11 +188,15 @@ class Mlad(TrainedDetector):
         event_threshold: Cells of a lower score belong to no event (beta).
         least_lifespan: Events of fewer frames are dropped; 1 keeps all.
         cap_events: Whether scores are capped at twice the event threshold, as in the paper.
+        mined_start: Where the training with mined data begins: ``continue`` with the networks of
+            the round before, or from ``scratch``. The mining paper does not say which.
+        mined_steps: Steps of a training that continues.
     """
 
     SCORING = frozenset(
         {"flow_weight", "smoothing_frames", "event_threshold", "least_lifespan", "cap_events"}
     )
+    MINING = frozenset({"mined_start", "mined_steps"})
 
     channels: int = Field(default=16, ge=1, le=512)
     layers: int = Field(default=5, ge=2, le=10)
@@ -198,6 +213,8 @@ class Mlad(TrainedDetector):
     event_threshold: float = Field(default=0.8, ge=0)
     least_lifespan: int = Field(default=5, ge=1, le=10_000)
     cap_events: bool = False
+    mined_start: Literal["continue", "scratch"] = "continue"
+    mined_steps: int = Field(default=300, ge=1)
 
     @property
     def side_multiple(self) -> int:

@@ -160,8 +160,10 @@ class Stamps(Inputs):
                 found = [[name, self._input_stamp("anomalous", name)] for name in names]
                 train.append(_hash("anomalous", found))
             name, revision, settings = self._detector_identity()
-            of_scores = self.detector_settings.SCORING
-            used = {key: value for key, value in settings.items() if key not in of_scores}
+            unused = self.detector_settings.unused(self.round)
+            used = {key: value for key, value in settings.items() if key not in unused}
+            if self.round:
+                train += [self.at_round(self.round - 1)._networks_stamp(), self._mined_stamp()]
             return _hash("model", *train, name, revision, used)
 
         return self._once("networks", hashed)
@@ -260,7 +262,8 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             assert self.mined is not None
-            before, names = self.at_round(self.round - 1), self._mined_names()
+            before = self.at_round(self.round - 1)
+            names = [sequence.name for sequence in self.sequences("mined")]
             scores = [before._scores_stamp(name, "mined") for name in names]
             left_out = self.config.mining.scale == "train_quantile"
             scale = [before._left_out_stamp(s.name) for s in self.sequences("train")]
@@ -270,9 +273,6 @@ class Stamps(Inputs):
             return _hash("mined", *inputs, settings)
 
         return self._once("mined", hashed)
-
-    def _mined_names(self) -> list[str]:
-        return [sequence.name for sequence in self.sequences("mined")]
 
     def _marks_stamps(self) -> list[str]:
         """The digest of the marks, and the stamps of the explanations that were marked."""

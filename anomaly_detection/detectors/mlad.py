@@ -16,7 +16,14 @@ from anomaly_detection.detectors.error_cells import block_means, flows_to_cells,
 from anomaly_detection.detectors.event_filter import EventFilter
 from anomaly_detection.detectors.trained import MOTION, Function, Maps, NetworkDetector, load_model
 from anomaly_detection.training.tasks import Example, to_examples
-from feature_extraction.footage import Reducer, Seen, flow_to_input, frames_to_input, reduce_frames
+from feature_extraction.footage import (
+    FLOW_CHANNELS,
+    Reducer,
+    Seen,
+    flow_to_input,
+    frames_to_input,
+    reduce_frames,
+)
 from feature_extraction.translation_graph import translation
 from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import Mlad
@@ -80,7 +87,8 @@ class MladDetector(NetworkDetector):
 
     def build(self, name: str, height: int, width: int) -> Function:
         """See `NetworkDetector.build`."""
-        shape = 1, 1 if name == "flow" else 3, height, width
+        given = self.settings.frame_channels if name == "flow" else FLOW_CHANNELS
+        shape = 1, given, height, width
         return translation(self.model.networks[name], shape, device=self.device)
 
     def predict(self, seen: Seen) -> tuple[Pictures, Pictures]:
@@ -89,12 +97,12 @@ class MladDetector(NetworkDetector):
         Returns:
             Both by network: ``(channels, height, width)`` in [-1, 1].
         """
-        height, width = seen.frame.shape
+        height, width = seen.frame.shape[:2]
         multiple = self.settings.side_multiple
         after = [(0, 0), *((0, -side % multiple) for side in (height, width))]
         limit_px = self.model.described["flow_limit_px"]
         target = {
-            "frame": frames_to_input(seen.frame)[None],
+            "frame": frames_to_input(seen.frame[None])[:, 0],
             "flow": flow_to_input(seen.flow, limit_px),
         }
         padded = {name: np.pad(picture, after, "edge") for name, picture in target.items()}

@@ -35,6 +35,7 @@ from feature_extraction.appearance.frame_features import FrameAppearance
 from feature_extraction.autoencoder3d_graph import autoencoder
 from feature_extraction.discriminator_function import probabilities
 from feature_extraction.footage import (
+    FLOW_CHANNELS,
     Reducer,
     Seen,
     extend,
@@ -120,7 +121,7 @@ class PseudoAnomalyDetector(NetworkDetector):
 
     def build(self, name: str, height: int, width: int) -> Function:
         """See `NetworkDetector.build`."""
-        channels = 1 if name == "appearance" else 3
+        channels = self.settings.frame_channels if name == "appearance" else FLOW_CHANNELS
         shape = 1, channels, self.settings.clip_frames, height, width
         return autoencoder(self.model.networks[name], shape, device=self.device)
 
@@ -155,13 +156,13 @@ class PseudoAnomalyDetector(NetworkDetector):
         Returns:
             Both by network: ``(channels, t, height, width)`` in [-1, 1].
         """
-        height, width = seen[0].frame.shape
+        height, width = seen[0].frame.shape[:2]
         after = [(0, -side % self.settings.side_multiple) for side in (height, width)]
         flow = flow_to_input(
             np.stack([one.flow for one in seen]), self.model.described["flow_limit_px"]
         )
         given = {
-            "appearance": frames_to_input(np.stack([one.frame for one in seen]))[None],
+            "appearance": frames_to_input(np.stack([one.frame for one in seen])),
             "motion": np.ascontiguousarray(flow.swapaxes(0, 1)),
         }
         padded = {n: np.pad(clip, [(0, 0), (0, 0), *after], "edge") for n, clip in given.items()}

@@ -21,7 +21,7 @@ from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData
 from anomaly_detection.training.video import read_video
 from feature_extraction.autoencoder3d import Autoencoder3d
 from feature_extraction.checkpoints import mixed_precision
-from feature_extraction.footage import Footage, flow_to_input, frames_to_input
+from feature_extraction.footage import FLOW_CHANNELS, Footage, flow_to_input, frames_to_input
 from feature_extraction.pseudo_anomalies.clips import Clip, ClipSource
 from feature_extraction.pseudo_anomalies.generator import Generator, Kind
 from feature_extraction.pseudo_anomalies.inpainting import inpainter
@@ -111,7 +111,8 @@ class AutoencoderTask(HeldOutTask):
         number = NETWORKS.index(name)
         self.seed = settings.seed, number
         torch.manual_seed(settings.seed * len(NETWORKS) + number)
-        self.network = Autoencoder3d(1 if name == "appearance" else 3, settings.channels)
+        pictures = settings.frame_channels if name == "appearance" else FLOW_CHANNELS
+        self.network = Autoencoder3d(pictures, settings.channels)
         self.network.to(device).train()
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._generators = [
@@ -198,7 +199,7 @@ class AutoencoderTask(HeldOutTask):
     def _to_input(self, clip: Clip) -> NDArray[np.float32]:
         """A clip as the network reads it, ``(channels, t, height, width)``."""
         if self.name == "appearance":
-            return frames_to_input(clip.frames)[None]
+            return frames_to_input(clip.frames)
         return np.ascontiguousarray(flow_to_input(clip.flow, self._limit_px).swapaxes(0, 1))
 
     def state(self) -> dict[str, Any]:
