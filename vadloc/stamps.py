@@ -184,7 +184,7 @@ class Stamps(Inputs):
         Raises:
             UsageError: The folder of the diffusion model is missing or empty.
         """
-        settings = table.model_dump()
+        settings = table.model_dump(exclude=None if self.round else getattr(table, "MINING", None))
         if settings.get("inpainter") == "diffusion":
             folder = Path(settings["diffusion_folder"])
             digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
