@@ -54,7 +54,7 @@ SCHEMAS = {
     "scores": 1,
     "evaluation": 3,
     "ground_truth": 1,
-    "report": 3,
+    "report": 4,
     "calibration": 2,
     "explanations": 2,
     "views": 1,

@@ -208,10 +208,11 @@ class NetworkDetector(Detector, ABC):
         maps, motion = self.explained_maps(sequence, grid)
         at_peak = (slice(None), *detection.peak)
         values = zip(self.indicators, maps[at_peak].tolist(), strict=True)
+        weights = {name: weight for name, weight in self.weights.items() if weight}
         return peak_to_reason(
             detection,
             grid,
-            indicators={name: value * self.weights[name] for name, value in values},
+            indicators={n: value * weights[n] for n, value in values if n in weights},
             motion=motion[at_peak],
             frames_per_volume=self.artifacts.config.regions.frames_per_volume,
             frame_count=sequence.frame_count,

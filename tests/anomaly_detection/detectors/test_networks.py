@@ -186,6 +186,49 @@ def test_reasons_have_shares_and_expected_motion(folder: Path, version: str) -> 
         assert "the network that knows normal motion here expects" in detection["sentence"]
 
 
+def test_the_weights_of_a_dataset_have_a_share_for_the_discriminator(
+    folder: Path, tmp_path: Path
+) -> None:
+    scene = copied(folder, tmp_path)
+    before = artifacts(scene, "pseudo_anomalies")
+    assert load_detector(before).weights == {"appearance": 0.5, "motion": 0.5, "semantic": 0.0}
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("checks = 3", 'checks = 3\nweights = "avenue"'))
+    found = artifacts(scene, "pseudo_anomalies")
+    assert found.model().state() == ("done", "")  # weights change scores, not networks
+    detector = load_detector(found)
+    assert isinstance(detector, NetworkDetector)
+    assert detector.weights == {"appearance": 0.45, "motion": 0.5, "semantic": 0.05}
+    given = load_input(found, "test", "Test0")
+    grid = given.grid(found.config.regions)
+    with_weight, _ = detector.explained_maps(given, grid)
+    scores = detector.score_sequence(given, grid)
+    assert scores.shape == with_weight.shape[1:]
+    expected = 0.45 * with_weight[0] + 0.5 * with_weight[1] + 0.05 * with_weight[2]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert (with_weight[2] > 0).all()
+    every = detector.start_indicators(grid, "published", every=True)
+    maps = np.concatenate([*map(every.push, given.steps()), every.finish()], axis=1)
+    assert (maps[2] == maps[2][:, :1, :1]).all()
+    assert ((maps[2] > 0) & (maps[2] < 1)).all()
+
+
+@pytest.mark.parametrize("version", [*NETWORKS, "pair"])
+def test_the_report_shows_what_was_expected(folder: Path, version: str) -> None:
+    found = artifacts(folder, version)
+    page = found.report_page().path
+    rows = {"pair": 2}.get(version, 2)
+    for index, sequence in enumerate(found.sequences("test")):
+        detections = found.explanations(sequence.name).load()["detections"]
+        names = {path.name for path in (page.parent / "expected").glob(f"{index:03d}-*.jpg")}
+        assert names == {f"{index:03d}-{k:04d}.jpg" for k in range(len(detections))}
+        content = (page.parent / "data" / f"{index:03d}.js").read_text()
+        assert content.count('"expected":{"rows":[') == len(detections)
+        for name in names:
+            with Image.open(page.parent / "expected" / name) as picture:
+                assert picture.width % 3 == picture.height % rows == 0
+
+
 @pytest.mark.parametrize("version", NETWORKS)
 def test_expectations_are_drawn(folder: Path, version: str) -> None:
     words = [*options(folder), "--version", version, "--jobs", "1"]
@@ -499,13 +542,14 @@ def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) ->
     assert np.isfinite(tasks[0].advance()["loss"])
 
 
+@pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize("version", NETWORKS)
-def test_whole_frames_of_any_size_are_trained_on(version: str) -> None:
+def test_whole_frames_of_any_size_are_trained_on(version: str, colour: bool) -> None:
     rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (12, 36, 50)).astype(np.uint8)
+    frames = rng.integers(0, 256, (12, 36, 50, 3) if colour else (12, 36, 50)).astype(np.uint8)
     part = Footage("A", frames, np.zeros((12, 2, 36, 50), np.float16))
     data = ChangedData([part], [part], 16, 1.0)
-    small = {"crop_px": 0, "batch_size": 2, "steps": 2}
+    small: dict[str, Any] = {"crop_px": 0, "batch_size": 2, "steps": 2, "colour": colour}
     tasks = (
         mlad.make_tasks(data, Mlad(channels=2, layers=3, **small), device="cpu")
         if version == "mlad"
