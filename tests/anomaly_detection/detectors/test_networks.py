@@ -542,6 +542,37 @@ def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) ->
     assert np.isfinite(tasks[0].advance()["loss"])
 
 
+def test_a_dead_discriminator_of_a_gan_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    frames, flow = np.zeros((3, 32, 32), np.uint8), np.zeros((3, 2, 32, 32), np.float16)
+    part = Footage("A", frames, flow)
+    settings = Mlad(channels=1, layers=3, crop_px=32)
+    task = mlad.TranslationTask(
+        "flow", ChangedData([part], [part], 16, 1.0), settings, device="cpu"
+    )
+    for loss in [1e-4] * (mlad.DEAD_STEPS - 1) + [1.0] + [1e-4] * (mlad.DEAD_STEPS - 1):
+        task._warn_if_dead(loss)
+    assert "teaches nothing" not in caplog.text
+    for _ in range(3):
+        task._warn_if_dead(1e-4)
+    assert caplog.text.count("flow: the loss of the discriminator has been below 0.001") == 1
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_a_sequence_of_one_frame_can_be_trained_on(version: str) -> None:
+    frames, flow = np.full((1, 32, 32), 7, np.uint8), np.zeros((1, 2, 32, 32), np.float16)
+    part = Footage("A", frames, flow)
+    data = ChangedData([part], [part], 16, 1.0)
+    small: dict[str, Any] = {"crop_px": 32, "batch_size": 2, "steps": 2}
+    tasks = (
+        mlad.make_tasks(data, Mlad(channels=2, layers=3, **small), device="cpu")
+        if version == "mlad"
+        else make_tasks(data, PseudoAnomalies(channels=[1] * 4, **small), device="cpu")
+    )
+    for task in tasks:
+        assert all(np.isfinite(loss) for loss in task.advance().values())
+        assert np.isfinite(task.measure())
+
+
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize("version", NETWORKS)
 def test_whole_frames_of_any_size_are_trained_on(version: str, colour: bool) -> None:
