@@ -57,7 +57,7 @@ def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     grid = sequence.grid(work.config.regions)
     shown = detector.pictures(sequence, grid, sorted(set(peaks)))
     file = artifacts.expectations(work.unit)
-    rows: dict[str, list[Example]] = {name: [] for name in detector.model.networks}
+    rows: dict[str, list[Example]] = {name: [] for name in detector.networks}
     for detection in detections:
         for name, example in shown[detection["peak_frame"]].items():
             box = detection["boxes_xyxy_px"][detection["peak_frame"] - detection["first_frame"]]

@@ -7,6 +7,9 @@ training sequences which errors are normal. It writes into ``models/<version>/``
 ``training.json`` with all curves and settings, the picture of the curves ``training.png`` and
 examples ``examples.png``. After a stop, the same command continues from the last checkpoint.
 
+With ``--mined K`` the networks of a version that can do so (``mlad``) also learn from what
+``exemplar_selection.mine_normal`` has found in round K.
+
 It needs PyTorch (``pip install '.[train]'``); scoring does not.
 """
 
@@ -27,7 +30,7 @@ from vadloc.stamps import SCHEMAS
 
 if TYPE_CHECKING:  # --help needs neither NumPy nor PyTorch
     from anomaly_detection.training.loop import Trained
-    from anomaly_detection.training.tasks import NetworkTask, TrainingData
+    from anomaly_detection.training.tasks import NetworkTask
 
 COMMAND = "anomaly_detection.train_detector"
 logger = logging.getLogger(__name__)
@@ -53,9 +56,9 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     artifacts, settings = work.artifacts, work.artifacts.detector_settings
     model = artifacts.model()
     module = import_module(artifacts.detector.training)
-    of_bags = artifacts.detector.learns_anomalies
-    data = module.read_data(artifacts) if of_bags else read_data(artifacts)
-    tasks: list[NetworkTask] = module.make_tasks(data, settings, device=choose_device(device))
+    device = choose_device(device)
+    data = module.read_data(artifacts, device=device)
+    tasks: list[NetworkTask] = module.make_tasks(data, settings, device=device)
     folder = model.path.parent
     trained = [_train(task, folder, work, settings.checks) for task in tasks]
     record = {
@@ -69,8 +72,13 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     }
     model.path.unlink(missing_ok=True)  # it says which weights are in the folder
     _write_files(folder, tasks, trained, record)
+    of_bags = artifacts.detector.learns_anomalies
     record["scales"] = {} if of_bags else _measure_scales(artifacts, record, folder)
-    record["files"] = _digests(folder, [f"{t.name}.safetensors" for t in tasks])
+    names = [f"{task.name}.safetensors" for task in tasks]
+    names += [
+        f"{t.name}.start.safetensors" for t, of in zip(tasks, trained, strict=True) if of.start
+    ]
+    record["files"] = _digests(folder, names)
     yield model, record
     for task in tasks:
         (folder / f"{task.name}.checkpoint.pt").unlink(missing_ok=True)
@@ -81,38 +89,6 @@ def _measure_scales(artifacts: Artifacts, record: dict[str, Any], folder: Path) 
     from anomaly_detection.detectors.trained import measure_scales
 
     return measure_scales(artifacts, record, folder)
-
-
-def read_data(artifacts: Artifacts) -> "TrainingData":
-    """Read the training video, reduced, in a trained and a held-out set."""
-    from anomaly_detection.detectors.held_out import read_footage, training_video
-    from anomaly_detection.training.tasks import TrainingData
-    from feature_extraction.footage import flow_limit_px
-
-    settings = artifacts.detector_settings
-    video = training_video(artifacts)
-    most = settings.training_frames
-    trained = list(read_footage(artifacts, video.trained, most_frames=most))
-    held_out = list(read_footage(artifacts, video.held_out, most_frames=max(2, most // 4)))
-    counts = [sum(len(part) for part in parts) for parts in (trained, held_out)]
-    logger.info(
-        "%d frames to train on, %d held out: %s",
-        *counts,
-        ", ".join(dict.fromkeys(part.sequence for part in held_out)),
-    )
-    height, width = trained[0].frames.shape[1:]
-    regions = artifacts.config.regions
-    grid_height = _video_height(artifacts)
-    region_px = max(4, round(regions.size_px * height / grid_height))
-    logger.info("frames reduced to %d x %d px, a region to %d px", width, height, region_px)
-    return TrainingData(trained, held_out, region_px, flow_limit_px(trained))
-
-
-def _video_height(artifacts: Artifacts) -> int:
-    from feature_extraction.training_frames import training_size
-
-    _, height, _ = training_size(artifacts.sequences("train"), limit=None)
-    return height
 
 
 def _train(task: "NetworkTask", folder: Path, work: Work, checks: int) -> "Trained":
@@ -159,6 +135,8 @@ def _write_files(
     for task, found in zip(tasks, trained, strict=True):
         description = {"network": task.name, "detector": record["detector"]}
         write_weights(folder / f"{task.name}.safetensors", found.tensors, description)
+        if found.start:
+            write_weights(folder / f"{task.name}.start.safetensors", found.start, description)
     draw_curves(folder / "training.png", {n: r["curve"] for n, r in record["networks"].items()})
     draw_sheet(folder / "examples.png", {task.name: task.examples() for task in tasks})
 

@@ -116,9 +116,15 @@ def _scales(before: Artifacts, maps: list[NDArray[np.float32]]) -> Scales:
     check_one_grid(maps, names)
     if settings.scale == "test_minmax":
         return scales_of_range(maps)
-    left_out = [before.left_out(sequence.name).load() for sequence in train]
-    check_one_grid([maps[0], *left_out], [names[0], *(sequence.name for sequence in train)])
+    held = [s.name for s in train if _can_be_left_out(before, s.name)]
+    left_out = [before.left_out(name).load() for name in held]
+    check_one_grid([maps[0], *left_out], [names[0], *held])
     return scales_of_left_out(left_out, settings.quantile)
+
+
+def _can_be_left_out(before: Artifacts, sequence: str) -> bool:
+    """Whether a training sequence has scores; networks hold out only some of them."""
+    return not before.detector.training or sequence in before.model().load()["held_out"]
 
 
 def _confirmed(

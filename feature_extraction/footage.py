@@ -1,4 +1,6 @@
-"""What networks of whole frames see: reduced grey frames, and the optical flow that led to them.
+"""What networks of whole frames see: reduced frames, and the optical flow that led to them.
+
+Frames are grey, or in colour if the settings say so. The flow is measured on grey frames.
 
 The flow of a frame is measured from the frame before it; the first frame of a sequence takes that
 of the second. Frames are those of `vadloc.sequence_input.SequenceFrames`, without the camera's
@@ -21,7 +23,7 @@ class Seen(NamedTuple):
     """One reduced frame.
 
     Attributes:
-        frame: ``(height, width)`` uint8 grey.
+        frame: ``(height, width)`` uint8 grey, or RGB ``(height, width, 3)``.
         flow: ``(2, height, width)`` float16; to the right and down, in px/frame of the video.
     """
 
@@ -53,7 +55,7 @@ class Reducer:
 
     def __init__(self, grid: RegionGrid, settings: TrainedDetector) -> None:
         self._flow = FrameFlow(settings, grid)
-        self._size = reduced_size(grid, settings)
+        self._size, self._colour = reduced_size(grid, settings), settings.colour
         self._before: NDArray[np.uint8] | None = None
         self._first: NDArray[np.uint8] | None = None
 
@@ -62,7 +64,7 @@ class Reducer:
         import cv2
 
         grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-        frame, fine = self._resized(grey), self._flow.resize(grey)
+        frame, fine = self._resized(rgb if self._colour else grey), self._flow.resize(grey)
         before, self._before = self._before, fine
         if before is None:
             self._first = frame
@@ -79,11 +81,11 @@ class Reducer:
             return []
         return [Seen(self._first, np.zeros((2, *self._size), np.float16))]
 
-    def _resized(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _resized(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         import cv2
 
         return np.asarray(
-            cv2.resize(grey, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8
+            cv2.resize(frame, self._size[::-1], interpolation=cv2.INTER_AREA), np.uint8
         )
 
     def _resized_flow(self, flow: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -103,19 +105,25 @@ def reduce_frames(
     yield from reducer.finish()
 
 
+FLOW_CHANNELS = 3
+"""Channels of optical flow as networks read it."""
+
+
 @dataclass(frozen=True)
 class Footage:
     """Consecutive reduced frames of one sequence.
 
     Attributes:
         sequence: Name of the sequence.
-        frames: ``(n, height, width)`` uint8.
+        frames: ``(n, height, width)`` uint8, or in colour ``(n, height, width, 3)``.
         flow: ``(n, 2, height, width)`` float16, as in `Seen`.
+        learnt: ``(n, height, width)`` bool, the pixels that are surely normal; ``None`` for all.
     """
 
     sequence: str
     frames: NDArray[np.uint8]
     flow: NDArray[np.float16]
+    learnt: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -141,8 +149,16 @@ def extend(count: int, length: int) -> NDArray[np.int64]:
 
 
 def frames_to_input(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Grey levels as networks read them: 0 becomes -1 and 255 becomes 1."""
-    return frames.astype(np.float32) / 127.5 - 1
+    """Frames as networks read them: 0 becomes -1 and 255 becomes 1.
+
+    Args:
+        frames: ``(t, height, width)``, or in colour ``(t, height, width, 3)``.
+
+    Returns:
+        ``(channels, t, height, width)``.
+    """
+    scaled = frames.astype(np.float32) / 127.5 - 1
+    return np.ascontiguousarray(np.moveaxis(scaled, 3, 0)) if scaled.ndim == 4 else scaled[None]
 
 
 def flow_to_input(flow: NDArray[np.floating], limit_px: float) -> NDArray[np.float32]:

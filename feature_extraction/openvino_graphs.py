@@ -31,7 +31,7 @@ def built_from(weights: NetworkWeights, network: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, RuntimeError) as error:  # missing tensor; wrong shape in OpenVINO
+    except (KeyError, RuntimeError, ValueError) as error:  # missing tensor; wrong shape
         raise VadlocError(
             f"{weights.source}: no weights of the {network} network ({one_line(error)}); these "
             "are weights of another network"

@@ -33,6 +33,7 @@ class TrainedDetector(FlowFeatures):
         square_px: Side of the square to which frames are resized instead; 0 for none.
         crop_px: Side of the squares that networks are trained on, cut where something moves; 0 for
             whole frames. They are applied to whole frames.
+        colour: Whether networks see frames in colour instead of grey.
         training_frames: Frames of training video, at most, that are kept in memory; of held-out
             video a quarter as many.
         checks: How often, during a training, the error on held-out video is measured and a
@@ -42,15 +43,27 @@ class TrainedDetector(FlowFeatures):
 
     SCORING: ClassVar[frozenset[str]] = frozenset()
     """Keys that change scores but not the trained networks."""
+    MINING: ClassVar[frozenset[str]] = frozenset()
+    """Keys that only count where networks learn from what was mined."""
 
     held_out: int = Field(default=2, ge=1, le=1000)
     seed: int = Field(default=0, ge=0)
     region_px: int = Field(default=16, ge=8, le=512)
     square_px: int = Field(default=0, ge=0, le=2048)
     crop_px: int = Field(default=64, ge=0, le=2048)
+    colour: bool = False
     training_frames: int = Field(default=12_000, ge=2)
     checks: int = Field(default=10, ge=1, le=1000)
     threshold_quantile: float = Field(default=0.995, gt=0, lt=1)
+
+    @property
+    def frame_channels(self) -> int:
+        """Channels of the frames that networks see."""
+        return 3 if self.colour else 1
+
+    def unused(self, round_: int) -> frozenset[str]:
+        """Keys on which the networks do not depend, after so many rounds of mining."""
+        return self.SCORING if round_ else self.SCORING | self.MINING
 
     @property
     def side_multiple(self) -> int:
@@ -86,15 +99,20 @@ class PseudoAnomalies(TrainedDetector):
         motion_kinds: The pseudo-anomalies of flow.
         inpainter: How masks are filled; see ``feature_extraction.pseudo_anomalies.inpainting``.
         diffusion_folder: Local folder of a diffusion model, for ``inpainter = "diffusion"``.
-        weights: Weights of appearance and motion: ``equal``, or those that the paper gives for a
-            dataset. Its third weight is that of a discriminator, which is left out here.
+        discriminator: Whether a discriminator of appearance features is the third indicator.
+        discriminator_clips: Clips with a pseudo-anomaly, drawn evenly from the training video, from
+            which it learns; of held-out video a quarter as many.
+        discriminator_steps: Steps of its training.
+        discriminator_stride: Frames from one that it looks at to the next.
+        weights: Weights of appearance, motion and semantics (the discriminator): ``equal``, the
+            ``errors`` alone, or those that the paper gives for a dataset.
         form: ``maps`` scores cells. ``published`` scores whole frames as the paper does.
         normalise: ``train`` divides errors by what held-out video reaches. ``video_minmax`` takes
             smallest and largest score of the test video, as the paper does; it uses the future, and
             every video then has a frame of the highest score. Only with ``form = "published"``.
     """
 
-    SCORING = frozenset({"weights", "form", "normalise"})
+    SCORING = frozenset({"weights", "form", "normalise", "discriminator_stride"})
 
     channels: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
         default=[24, 32, 64, 64], min_length=4, max_length=4
@@ -102,9 +120,9 @@ class PseudoAnomalies(TrainedDetector):
     clip_frames: int = Field(default=16, ge=8, le=64, multiple_of=8)
     clip_stride: int = Field(default=8, ge=1, le=64)
     block_px: int = Field(default=8, ge=1, le=256)
-    steps: int = Field(default=4000, ge=1)
+    steps: int = Field(default=6000, ge=1)
     batch_size: int = Field(default=4, ge=1, le=1024)
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 3e-3
     appearance_probability: Probability = 0.4
     motion_probability: Probability = 0.5
     appearance_kinds: list[Literal["inpaint", "patch", "skip"]] = Field(
@@ -113,9 +131,18 @@ class PseudoAnomalies(TrainedDetector):
     motion_kinds: list[Literal["mix", "skip"]] = Field(default=["mix", "skip"], min_length=1)
     inpainter: Inpainter = "patch"
     diffusion_folder: str = ""
-    weights: Literal["equal", "ped2", "avenue", "shanghaitech", "ubnormal"] = "equal"
+    discriminator: bool = True
+    discriminator_clips: int = Field(default=800, ge=1, le=100_000)
+    discriminator_steps: int = Field(default=2000, ge=1)
+    discriminator_stride: int = Field(default=4, ge=1, le=64)
+    weights: Literal["errors", "equal", "ped2", "avenue", "shanghaitech", "ubnormal"] = "errors"
     form: Literal["maps", "published"] = "maps"
     normalise: Literal["train", "video_minmax"] = "train"
+
+    @property
+    def spatial_kinds(self) -> list[str]:
+        """The pseudo-anomalies of frames that change pictures, and not only their order."""
+        return [kind for kind in self.appearance_kinds if kind != "skip"]
 
     @property
     def side_multiple(self) -> int:
@@ -133,6 +160,11 @@ class PseudoAnomalies(TrainedDetector):
             raise ValueError('normalise = "video_minmax" needs form = "published"')
         if self.inpainter == "diffusion" and not self.diffusion_folder:
             raise ValueError('inpainter = "diffusion" needs diffusion_folder, a local folder')
+        if self.discriminator and not self.spatial_kinds:
+            raise ValueError(
+                'discriminator = true needs "inpaint" or "patch" among appearance_kinds: it learns '
+                "from pictures with a pseudo-anomaly, and skipped frames have none"
+            )
         return self
 
 
@@ -156,11 +188,15 @@ class Mlad(TrainedDetector):
         event_threshold: Cells of a lower score belong to no event (beta).
         least_lifespan: Events of fewer frames are dropped; 1 keeps all.
         cap_events: Whether scores are capped at twice the event threshold, as in the paper.
+        mined_start: Where the training with mined data begins: ``continue`` with the networks of
+            the round before, or from ``scratch``. The mining paper does not say which.
+        mined_steps: Steps of a training that continues.
     """
 
     SCORING = frozenset(
         {"flow_weight", "smoothing_frames", "event_threshold", "least_lifespan", "cap_events"}
     )
+    MINING = frozenset({"mined_start", "mined_steps"})
 
     channels: int = Field(default=16, ge=1, le=512)
     layers: int = Field(default=5, ge=2, le=10)
@@ -177,6 +213,8 @@ class Mlad(TrainedDetector):
     event_threshold: float = Field(default=0.8, ge=0)
     least_lifespan: int = Field(default=5, ge=1, le=10_000)
     cap_events: bool = False
+    mined_start: Literal["continue", "scratch"] = "continue"
+    mined_steps: int = Field(default=300, ge=1)
 
     @property
     def side_multiple(self) -> int:

@@ -56,10 +56,11 @@ class Inputs:
 
     def _check_mining(self) -> None:
         """Refuse a version that cannot learn from mined video, and further video that is none."""
-        if not self.detector.learns_exemplars:
+        if not self.detector.learns_mined:
+            able = [name for name in VERSIONS if detector_of(name).learns_mined]
             raise UsageError(
-                f"version {self.version!r}: its detector has no exemplars, and cannot learn from "
-                "what is mined"
+                f"version {self.version!r}: its detector {self.detector_name!r} cannot learn from "
+                f"what is mined; those of {', '.join(able)} can"
             )
         if self.place("mined") != "test":
             self._check_further(self.split_folder("mined"))

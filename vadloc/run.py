@@ -103,6 +103,8 @@ def mining_stages(
     if artifacts.config.mining.scale == "train_quantile":
         yield from ((stage, before) for stage in _named(["anomaly_detection.score_left_out"]))
     mine = _named(["exemplar_selection.mine_normal"])
+    if artifacts.detector.training:
+        mine.append(importlib.import_module("anomaly_detection.train_detector").stage(device))
     later = [*mine, *_model_to_scores(artifacts), *_from_scores(artifacts)]
     yield from ((stage, artifacts) for stage in later)
 

@@ -54,7 +54,7 @@ SCHEMAS = {
     "scores": 1,
     "evaluation": 3,
     "ground_truth": 1,
-    "report": 3,
+    "report": 4,
     "calibration": 2,
     "explanations": 2,
     "views": 1,
@@ -160,8 +160,10 @@ class Stamps(Inputs):
                 found = [[name, self._input_stamp("anomalous", name)] for name in names]
                 train.append(_hash("anomalous", found))
             name, revision, settings = self._detector_identity()
-            of_scores = self.detector_settings.SCORING
-            used = {key: value for key, value in settings.items() if key not in of_scores}
+            unused = self.detector_settings.unused(self.round)
+            used = {key: value for key, value in settings.items() if key not in unused}
+            if self.round:
+                train += [self.at_round(self.round - 1)._networks_stamp(), self._mined_stamp()]
             return _hash("model", *train, name, revision, used)
 
         return self._once("networks", hashed)
@@ -182,11 +184,13 @@ class Stamps(Inputs):
         Raises:
             UsageError: The folder of the diffusion model is missing or empty.
         """
-        settings = table.model_dump()
+        settings = table.model_dump(exclude=None if self.round else getattr(table, "MINING", None))
         if settings.get("inpainter") == "diffusion":
             folder = Path(settings["diffusion_folder"])
             digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
             settings["diffusion_folder"] = digests
+        if settings.get("discriminator"):  # it reads features of another network
+            settings["discriminator"] = self._extractor_settings("appearance")
         return settings
 
     def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:
@@ -258,7 +262,8 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             assert self.mined is not None
-            before, names = self.at_round(self.round - 1), self._mined_names()
+            before = self.at_round(self.round - 1)
+            names = [sequence.name for sequence in self.sequences("mined")]
             scores = [before._scores_stamp(name, "mined") for name in names]
             left_out = self.config.mining.scale == "train_quantile"
             scale = [before._left_out_stamp(s.name) for s in self.sequences("train")]
@@ -268,9 +273,6 @@ class Stamps(Inputs):
             return _hash("mined", *inputs, settings)
 
         return self._once("mined", hashed)
-
-    def _mined_names(self) -> list[str]:
-        return [sequence.name for sequence in self.sequences("mined")]
 
     def _marks_stamps(self) -> list[str]:
         """The digest of the marks, and the stamps of the explanations that were marked."""

@@ -144,6 +144,7 @@ class DetectorEntry:
         settings: The model of its table ``[detectors.<name>]``; only with ``training``.
         learns_anomalies: Whether it also learns from the videos of ``[dataset] anomalous``, which
             hold an anomaly somewhere.
+        learns_mined: Whether it can learn from what is mined in unlabelled video.
     """
 
     module: str
@@ -153,6 +154,7 @@ class DetectorEntry:
     training: str = ""
     settings: type[ConfigTable] | None = None
     learns_anomalies: bool = False
+    learns_mined: bool = False
 
 
 EXEMPLARS: Final = "exemplars"
@@ -168,17 +170,23 @@ MULTIPLE_INSTANCE: Final = "anomaly_detection.detectors.multiple_instance"
 
 DETECTORS: Final[dict[str, DetectorEntry]] = {
     EXEMPLARS: DetectorEntry(
-        "anomaly_detection.detectors.exemplars", reads="features", learns_exemplars=True
+        "anomaly_detection.detectors.exemplars",
+        reads="features",
+        learns_exemplars=True,
+        learns_mined=True,
     ),
     FUSION: DetectorEntry(
-        "anomaly_detection.detectors.fusion", reads="features", learns_exemplars=True
+        "anomaly_detection.detectors.fusion",
+        reads="features",
+        learns_exemplars=True,
+        learns_mined=True,
     ),
     "pseudo_anomalies": DetectorEntry(
         "anomaly_detection.detectors.pseudo_anomalies",
         reads="frames",
         training="anomaly_detection.training.pseudo_anomalies",
         settings=PseudoAnomalies,
-        revision=2,
+        revision=3,
     ),
     "mlad": DetectorEntry(
         "anomaly_detection.detectors.mlad",
@@ -186,6 +194,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         training="anomaly_detection.training.mlad",
         settings=Mlad,
         revision=2,
+        learns_mined=True,
     ),
     "snippet_bags": DetectorEntry(
         MULTIPLE_INSTANCE,

@@ -52,6 +52,11 @@ class MultipleInstance(ConfigTable):
     seed: int = Field(default=0, ge=0)
     checks: int = Field(default=10, ge=1, le=1000)
 
+    def unused(self, round_: int) -> frozenset[str]:
+        """Keys on which the network does not depend."""
+        del round_
+        return self.SCORING
+
     @model_validator(mode="after")
     def _around_a_middle(self) -> "MultipleInstance":
         if self.smoothing % 2 == 0:

@@ -14,16 +14,22 @@ from numpy.typing import NDArray
 
 from anomaly_detection.detectors.error_cells import block_means, flows_to_cells, pixels_to_cells
 from anomaly_detection.detectors.event_filter import EventFilter
-from anomaly_detection.detectors.trained import MOTION, Maps, Model, NetworkDetector, load_model
+from anomaly_detection.detectors.trained import MOTION, Function, Maps, NetworkDetector, load_model
 from anomaly_detection.training.tasks import Example, to_examples
-from feature_extraction.footage import Reducer, Seen, flow_to_input, frames_to_input, reduce_frames
-from feature_extraction.translation_graph import Translate, translation
+from feature_extraction.footage import (
+    FLOW_CHANNELS,
+    Reducer,
+    Seen,
+    flow_to_input,
+    frames_to_input,
+    reduce_frames,
+)
+from feature_extraction.translation_graph import translation
 from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import Mlad
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
 
-FORMS = ("maps",)
 Pictures = dict[str, NDArray[np.float32]]
 NETWORKS = "flow", "frame"
 """What each network predicts; the other one is its input."""
@@ -31,12 +37,7 @@ NETWORKS = "flow", "frame"
 
 def load(artifacts: Artifacts) -> "MladDetector":
     """The detector with its trained networks."""
-    return of_model(artifacts, load_model(artifacts))
-
-
-def of_model(artifacts: Artifacts, model: Model) -> "MladDetector":
-    """The detector of a model."""
-    return MladDetector(artifacts, model)
+    return MladDetector(artifacts, load_model(artifacts))
 
 
 class MladDetector(NetworkDetector):
@@ -47,12 +48,8 @@ class MladDetector(NetworkDetector):
         model: What was learnt.
     """
 
-    indicators = NETWORKS
     settings: Mlad
-
-    def __init__(self, artifacts: Artifacts, model: Model) -> None:
-        super().__init__(artifacts, model)
-        self._functions: dict[tuple[int, int], dict[str, Translate]] = {}
+    indicators = networks = NETWORKS
 
     @property
     def weights(self) -> dict[str, float]:
@@ -61,10 +58,10 @@ class MladDetector(NetworkDetector):
         return {"flow": self.settings.flow_weight / total, "frame": 1 / total}
 
     def start_indicators(
-        self, grid: RegionGrid, form: str, *, motion: bool = False
+        self, grid: RegionGrid, form: str, *, motion: bool = False, every: bool = False
     ) -> "PictureStream":
         """See `NetworkDetector.start_indicators`."""
-        del form
+        del form, every
         return PictureStream(self, grid, motion=motion)
 
     def finishing(self, grid: RegionGrid) -> EventFilter:
@@ -88,19 +85,11 @@ class MladDetector(NetworkDetector):
                 shown[number] = to_examples(*self.predict(seen))
         return shown
 
-    def functions(self, height: int, width: int) -> dict[str, Translate]:
-        """The generators for frames of a size."""
-        size = height, width
-        if size not in self._functions:
-            self._functions[size] = {
-                name: translation(
-                    self.model.networks[name],
-                    (1, 1 if name == "flow" else 3, *size),
-                    device=self.device,
-                )
-                for name in NETWORKS
-            }
-        return self._functions[size]
+    def build(self, name: str, height: int, width: int) -> Function:
+        """See `NetworkDetector.build`."""
+        given = self.settings.frame_channels if name == "flow" else FLOW_CHANNELS
+        shape = 1, given, height, width
+        return translation(self.model.networks[name], shape, device=self.device)
 
     def predict(self, seen: Seen) -> tuple[Pictures, Pictures]:
         """What was seen, and what the networks predict.
@@ -108,12 +97,12 @@ class MladDetector(NetworkDetector):
         Returns:
             Both by network: ``(channels, height, width)`` in [-1, 1].
         """
-        height, width = seen.frame.shape
+        height, width = seen.frame.shape[:2]
         multiple = self.settings.side_multiple
         after = [(0, 0), *((0, -side % multiple) for side in (height, width))]
         limit_px = self.model.described["flow_limit_px"]
         target = {
-            "frame": frames_to_input(seen.frame)[None],
+            "frame": frames_to_input(seen.frame[None])[:, 0],
             "flow": flow_to_input(seen.flow, limit_px),
         }
         padded = {name: np.pad(picture, after, "edge") for name, picture in target.items()}
@@ -121,6 +110,9 @@ class MladDetector(NetworkDetector):
         other = {"frame": "flow", "flow": "frame"}
         made = {n: functions[n](padded[other[n]][None])[0, :, :height, :width] for n in NETWORKS}
         return target, made
+
+
+DETECTOR = MladDetector
 
 
 class PictureStream:

@@ -13,7 +13,10 @@ DIRECTIONS = (
 )
 LEAST_PX_PER_FRAME = 0.2
 """Slower motion has no direction."""
-WORDS = {"appearance": "appearance", "motion": "motion", "frame": "appearance", "flow": "motion"}
+WORDS = {
+    **{"appearance": "appearance", "motion": "motion", "semantic": "content"},
+    **{"frame": "appearance", "flow": "motion"},
+}
 """What the indicators show."""
 
 
@@ -55,7 +58,8 @@ def shares_to_words(shares: dict[str, float]) -> str:
     """Which indicators were unusual: "unusual motion (81 %) and appearance (19 %)"."""
     ordered = sorted(shares.items(), key=lambda item: -item[1])
     named = [f"{WORDS[name]} ({share:.0%})".replace("%)", " %)") for name, share in ordered]
-    return "unusual " + " and ".join(named)
+    *first, last = named
+    return "unusual " + " and ".join([", ".join(first), last] if first else [last])
 
 
 def motion_to_words(right_px: float, down_px: float) -> str:

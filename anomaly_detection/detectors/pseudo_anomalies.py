@@ -2,7 +2,9 @@
 
 After Rai et al., *Video Anomaly Detection via Spatio-Temporal Pseudo-Anomaly Generation: A Unified
 Approach*. One autoencoder reconstructs frames, another one optical flow; both were trained not to
-reconstruct pseudo-anomalies. The indicators are the squared errors of both.
+reconstruct pseudo-anomalies. A discriminator says of the appearance features of regions whether
+they have a pseudo-anomaly. The indicators are the squared errors of both autoencoders, and the
+discriminator's probability.
 
 The paper scores whole frames (equations 1 to 4 of its supplement, ``form = "published"``). By
 default errors are averaged over blocks instead, so that cells have scores of their own.
@@ -23,14 +25,17 @@ from anomaly_detection.detectors.error_cells import (
 from anomaly_detection.detectors.trained import (
     MOTION,
     Finishing,
+    Function,
     Maps,
-    Model,
     NetworkDetector,
     load_model,
 )
 from anomaly_detection.training.tasks import Example, to_examples
-from feature_extraction.autoencoder3d_graph import Apply, autoencoder
+from feature_extraction.appearance.frame_features import FrameAppearance
+from feature_extraction.autoencoder3d_graph import autoencoder
+from feature_extraction.discriminator_function import probabilities
 from feature_extraction.footage import (
+    FLOW_CHANNELS,
     Reducer,
     Seen,
     extend,
@@ -43,36 +48,35 @@ from vadloc.detector_settings import PUBLISHED_WEIGHTS, PseudoAnomalies
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
 
-FORMS = "maps", "published"
 NETWORKS = "appearance", "motion"
+SEMANTIC = "semantic"
+"""The indicator of the discriminator."""
+DISCRIMINATOR = "discriminator"
 PEAK_SQUARED = 4.0
 """Square of the largest difference of pixels in [-1, 1]; M squared in equation 1."""
 
 
 def load(artifacts: Artifacts) -> "PseudoAnomalyDetector":
     """The detector with its trained networks."""
-    return of_model(artifacts, load_model(artifacts))
-
-
-def of_model(artifacts: Artifacts, model: Model) -> "PseudoAnomalyDetector":
-    """The detector of a model."""
-    return PseudoAnomalyDetector(artifacts, model)
+    return PseudoAnomalyDetector(artifacts, load_model(artifacts))
 
 
 class PseudoAnomalyDetector(NetworkDetector):
-    """Scores by reconstruction errors.
+    """Scores by reconstruction errors, and by what the discriminator says of regions.
 
     Args:
         artifacts: The results.
         model: What was learnt.
     """
 
-    indicators = NETWORKS
+    forms = "maps", "published"
+    networks = NETWORKS
     settings: PseudoAnomalies
 
-    def __init__(self, artifacts: Artifacts, model: Model) -> None:
-        super().__init__(artifacts, model)
-        self._functions: dict[tuple[int, int], dict[str, Apply]] = {}
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """Errors of both autoencoders, and the discriminator's probability if there is one."""
+        return (*NETWORKS, SEMANTIC) if self.settings.discriminator else NETWORKS
 
     @property
     def localizes(self) -> bool:
@@ -86,16 +90,22 @@ class PseudoAnomalyDetector(NetworkDetector):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Equation 4, with the weights of a dataset or equal ones; without a discriminator."""
-        if self.settings.weights == "equal":
-            return dict.fromkeys(NETWORKS, 1 / len(NETWORKS))
-        return dict(zip(NETWORKS, PUBLISHED_WEIGHTS[self.settings.weights], strict=False))
+        """The eta of equation 4: those of a dataset, equal ones, or those of the errors."""
+        named = self.settings.weights
+        if named == "equal":
+            return dict.fromkeys(self.indicators, 1 / len(self.indicators))
+        errors = 1 / len(NETWORKS), 1 / len(NETWORKS), 0.0
+        weights = errors if named == "errors" else PUBLISHED_WEIGHTS[named]
+        return dict(zip(self.indicators, weights, strict=False))
 
     def start_indicators(
-        self, grid: RegionGrid, form: str, *, motion: bool = False
+        self, grid: RegionGrid, form: str, *, motion: bool = False, every: bool = False
     ) -> "ClipStream":
         """See `NetworkDetector.start_indicators`."""
-        return ClipStream(self, grid, form, motion=motion)
+        semantics = None
+        if self.settings.discriminator and (every or self.weights[SEMANTIC]):
+            semantics = Semantics(self, grid, form)
+        return ClipStream(self, grid, form, motion=motion, semantics=semantics)
 
     def combine(self, maps: Maps) -> Scores:
         """See `NetworkDetector.combine`; with min-max, `VideoMinMax` makes the scores later."""
@@ -107,22 +117,13 @@ class PseudoAnomalyDetector(NetworkDetector):
         """See `NetworkDetector.finishing`."""
         if self.settings.normalise == "train":
             return Finishing()
-        return VideoMinMax(grid, [self.weights[name] for name in NETWORKS])
+        return VideoMinMax(grid, list(self.weights.values()))
 
-    def functions(self, height: int, width: int) -> dict[str, Apply]:
-        """The networks for frames of a size, a multiple of ``side_multiple``."""
-        size = height, width
-        if size not in self._functions:
-            frames = self.settings.clip_frames
-            self._functions[size] = {
-                name: autoencoder(
-                    self.model.networks[name],
-                    (1, 1 if name == "appearance" else 3, frames, *size),
-                    device=self.device,
-                )
-                for name in NETWORKS
-            }
-        return self._functions[size]
+    def build(self, name: str, height: int, width: int) -> Function:
+        """See `NetworkDetector.build`."""
+        channels = self.settings.frame_channels if name == "appearance" else FLOW_CHANNELS
+        shape = 1, channels, self.settings.clip_frames, height, width
+        return autoencoder(self.model.networks[name], shape, device=self.device)
 
     def pictures(
         self, sequence: SequenceInput, grid: RegionGrid, frames: list[int]
@@ -155,19 +156,22 @@ class PseudoAnomalyDetector(NetworkDetector):
         Returns:
             Both by network: ``(channels, t, height, width)`` in [-1, 1].
         """
-        height, width = seen[0].frame.shape
+        height, width = seen[0].frame.shape[:2]
         after = [(0, -side % self.settings.side_multiple) for side in (height, width)]
         flow = flow_to_input(
             np.stack([one.flow for one in seen]), self.model.described["flow_limit_px"]
         )
         given = {
-            "appearance": frames_to_input(np.stack([one.frame for one in seen]))[None],
+            "appearance": frames_to_input(np.stack([one.frame for one in seen])),
             "motion": np.ascontiguousarray(flow.swapaxes(0, 1)),
         }
         padded = {n: np.pad(clip, [(0, 0), (0, 0), *after], "edge") for n, clip in given.items()}
         functions = self.functions(*padded["motion"].shape[2:])
         made = {n: functions[n](clip[None])[0, ..., :height, :width] for n, clip in padded.items()}
         return given, made
+
+
+DETECTOR = PseudoAnomalyDetector
 
 
 class ClipStream:
@@ -181,10 +185,17 @@ class ClipStream:
         grid: Regions and cells of the frames.
         form: ``maps`` or ``published``.
         motion: As in `NetworkDetector.start_indicators`.
+        semantics: The discriminator, where it counts.
     """
 
     def __init__(
-        self, detector: PseudoAnomalyDetector, grid: RegionGrid, form: str, *, motion: bool
+        self,
+        detector: PseudoAnomalyDetector,
+        grid: RegionGrid,
+        form: str,
+        *,
+        motion: bool,
+        semantics: "Semantics | None",
     ) -> None:
         self._detector, self._grid, self._form = detector, grid, form
         self._reducer = Reducer(grid, detector.settings)
@@ -194,12 +205,15 @@ class ClipStream:
         self._next = 0  # first frame of the next clip
         self._final = 0  # frames whose maps were returned
         self._motion = motion
+        self._semantics = semantics
         self._rows = len(NETWORKS) + (MOTION if motion else 0)
         self._sums = np.zeros((self._rows, 0, *grid.cells), np.float64)
         self._counts = np.zeros(0, np.int64)
 
     def push(self, rgb: NDArray[np.uint8]) -> Maps:
         """See `IndicatorStream.push`."""
+        if self._semantics:
+            self._semantics.push(rgb)
         self._take(self._reducer.push(rgb))
         while self._end >= self._next + self._length:
             self._add_clip(self._next)
@@ -250,18 +264,67 @@ class ClipStream:
         maps = self._sums[:, :count] / np.maximum(self._counts[:count], 1).reshape(1, -1, 1, 1)
         self._sums, self._counts = self._sums[:, count:], self._counts[count:]
         self._final = end
+        if self._detector.settings.discriminator:
+            of_frames = (count, *self._grid.cells)
+            third = self._semantics.take(count) if self._semantics else np.zeros(of_frames)
+            errors, motion = np.split(maps, [len(NETWORKS)])
+            maps = np.concatenate([errors, third[None], motion])
         return maps.astype(np.float32)
+
+
+class Semantics:
+    """omega_3: the probability that a frame has a pseudo-anomaly, region by region.
+
+    The paper asks the discriminator about the features of whole frames. Here the features are those
+    of regions: a cell has the mean of the regions that cover it, and in the published form the
+    frame has the highest of its regions.
+
+    Args:
+        detector: With the discriminator.
+        grid: Regions and cells of the frames.
+        form: ``maps`` or ``published``.
+    """
+
+    def __init__(self, detector: PseudoAnomalyDetector, grid: RegionGrid, form: str) -> None:
+        config = detector.artifacts.config
+        self._appearance = FrameAppearance(config, grid, device=detector.device)
+        self._weights = detector.model.networks[DISCRIMINATOR]
+        self._grid, self._form = grid, form
+        self._stride = detector.settings.discriminator_stride
+        self._seen = 0
+        self._latest = np.zeros(grid.cells, np.float32)
+        self._waiting: deque[NDArray[np.float32]] = deque()
+
+    def push(self, rgb: NDArray[np.uint8]) -> None:
+        """Take a frame; those between two that are looked at are like the one before them."""
+        if self._seen % self._stride == 0:
+            features = self._appearance.push(rgb).astype(np.float32)
+            self._latest = self._to_cells(probabilities(self._weights, features))
+        self._waiting.append(self._latest)
+        self._seen += 1
+
+    def _to_cells(self, of_regions: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._form == "published":
+            return np.full(self._grid.cells, of_regions.max(), np.float32)
+        over = self._grid.spread(of_regions.reshape(self._grid.regions))
+        return np.asarray(np.nanmean(over, axis=0), np.float32)
+
+    def take(self, count: int) -> NDArray[np.float32]:
+        """The maps of the next frames, ``(count, cell rows, cell columns)``."""
+        maps = [self._waiting.popleft() for _ in range(count)]
+        return np.array(maps, np.float32).reshape(count, *self._grid.cells)
 
 
 class VideoMinMax(Finishing):
     """Equations 2 and 4 with smallest and largest value of the test video, as published.
 
     It needs the end of the video, and the video then has a frame of the highest score, whatever
-    happens in it. The flow error, which equation 3 calls normalised, is treated alike.
+    happens in it. The flow error, which equation 3 calls normalised, is treated alike; the
+    discriminator's probability is taken as it is.
 
     Args:
         grid: Cells of the frames.
-        weights: Weights of appearance and motion.
+        weights: Weights of appearance, motion and, if there is a discriminator, semantics.
     """
 
     def __init__(self, grid: RegionGrid, weights: list[float]) -> None:
@@ -283,15 +346,16 @@ def errors_to_published(errors: NDArray[np.float32], weights: list[float]) -> ND
     """The aggregate of equation 4 of one video.
 
     Args:
-        errors: ``(frames, 2)``: mean squared error of frame and of flow, in [-1, 1].
-        weights: Weights of both.
+        errors: ``(frames, 2)``: mean squared error of frame and of flow, in [-1, 1]; or
+            ``(frames, 3)``, with the probability of the discriminator.
+        weights: Weights of all.
 
     Returns:
         ``(frames,)``.
     """
-    of_frame, of_flow = errors.astype(np.float64).T
+    of_frame, of_flow, *semantic = errors.astype(np.float64).T
     psnr = 10 * np.log10(PEAK_SQUARED / np.maximum(of_frame, 1e-12))
-    indicators = _min_max(-psnr), _min_max(of_flow)  # 1 - minmax(P) is minmax(-P)
+    indicators = [_min_max(-psnr), _min_max(of_flow), *semantic]  # 1 - minmax(P) is minmax(-P)
     total = sum(weight * of for weight, of in zip(weights, indicators, strict=True))
     return np.asarray(total, np.float32)
 

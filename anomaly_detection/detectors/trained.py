@@ -7,11 +7,11 @@ all of them. The score of a cell is the weighted sum of its indicators.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from vadloc.weights import NetworkWeights, read_weights
 
 Maps = NDArray[np.float32]
 """Indicators ``(indicators, frames, cell rows, cell columns)``."""
+
+Function = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""A network as a function of arrays; the first axis is that of the batch."""
 
 LEAST_SCALE = 1e-9
 SCALE_FRAMES = 2000
@@ -75,15 +78,26 @@ class NetworkDetector(Detector, ABC):
         model: What was learnt.
     """
 
-    indicators: tuple[str, ...]
-    """The names of the indicators."""
+    forms: ClassVar[tuple[str, ...]] = ("maps",)
+    """The forms of scores for which scales are measured."""
 
     def __init__(self, artifacts: Artifacts, model: Model) -> None:
         self.artifacts = artifacts
         self.settings = artifacts.detector_settings
         self.model = model
         self.device = device_of("auto")
+        self._functions: dict[tuple[int, int], dict[str, Function]] = {}
         self._maps: tuple[str, Maps, Maps] | None = None
+
+    @property
+    @abstractmethod
+    def indicators(self) -> tuple[str, ...]:
+        """The names of the indicators."""
+
+    @property
+    @abstractmethod
+    def networks(self) -> tuple[str, ...]:
+        """The names of the networks that see pictures."""
 
     @property
     def localizes(self) -> bool:
@@ -101,8 +115,19 @@ class NetworkDetector(Detector, ABC):
         return "maps"
 
     @abstractmethod
+    def build(self, name: str, height: int, width: int) -> Function:
+        """A network for reduced frames of a size, a multiple of ``side_multiple``."""
+
+    def functions(self, height: int, width: int) -> dict[str, Function]:
+        """The networks for reduced frames of a size; each is built once."""
+        size = height, width
+        if size not in self._functions:
+            self._functions[size] = {name: self.build(name, *size) for name in self.networks}
+        return self._functions[size]
+
+    @abstractmethod
     def start_indicators(
-        self, grid: RegionGrid, form: str, *, motion: bool = False
+        self, grid: RegionGrid, form: str, *, motion: bool = False, every: bool = False
     ) -> IndicatorStream:
         """Begin with the indicators of a sequence, not divided by any scale.
 
@@ -110,6 +135,7 @@ class NetworkDetector(Detector, ABC):
             grid: Regions and cells of the frames.
             form: The form of scores.
             motion: Add the ``MOTION`` rows to the maps.
+            every: Compute also indicators whose weight is 0; otherwise these may be 0.
         """
 
     @abstractmethod
@@ -182,10 +208,11 @@ class NetworkDetector(Detector, ABC):
         maps, motion = self.explained_maps(sequence, grid)
         at_peak = (slice(None), *detection.peak)
         values = zip(self.indicators, maps[at_peak].tolist(), strict=True)
+        weights = {name: weight for name, weight in self.weights.items() if weight}
         return peak_to_reason(
             detection,
             grid,
-            indicators={name: value * self.weights[name] for name, value in values},
+            indicators={n: value * weights[n] for n, value in values if n in weights},
             motion=motion[at_peak],
             frames_per_volume=self.artifacts.config.regions.frames_per_volume,
             frame_count=sequence.frame_count,
@@ -271,14 +298,15 @@ def measure_scales(
     from importlib import import_module
 
     module = import_module(artifacts.detector.module)
-    detector: NetworkDetector = module.of_model(artifacts, read_model(record, folder))
+    detector: NetworkDetector = module.DETECTOR(artifacts, read_model(record, folder))
     parts = training_video(artifacts).held_out
     scales = {}
-    for form in module.FORMS:
+    for form in detector.forms:
         maps = []
         for part in parts:
             sequence = load_frames(artifacts, "train", part.sequence)
-            stream = detector.start_indicators(sequence.grid(artifacts.config.regions), form)
+            grid = sequence.grid(artifacts.config.regions)
+            stream = detector.start_indicators(grid, form, every=True)
             end = min(part.end, part.first + SCALE_FRAMES)
             finished = [stream.push(f) for f in islice(sequence.steps(), part.first, end)]
             joined = np.concatenate([*finished, stream.finish()], axis=1)

@@ -4,6 +4,7 @@ As in explanations, frames are 0-based, the last frame is inclusive, and x1 and 
 exclusive. The texts of the page count frames from 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -229,17 +230,32 @@ class SequenceReport:
             for number, d in enumerate(self.detections)
         ]
 
-    def details(self, roses: list[list[float] | None] | None) -> dict[str, Any]:
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        return self.report.height_px, self.report.width_px
+
+    def expected_name(self, number: int) -> str:
+        """Name of the picture file of what networks expected at a detection."""
+        return f"expected/{self.key}-{number:04d}.jpg"
+
+    def details(
+        self, roses: list[list[float] | None] | None, *, expected: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """What the page loads when a detection of the sequence is opened.
 
         Args:
             roses: The normal directions of each region (see ``exemplars_to_rose``); ``None``
                 without exemplars.
+            expected: What the rows of the pictures show of what networks expected; none without
+                networks.
         """
+        more = {"rows": list(expected)}
         return {
             "shown": [list(clip) for clip in self.shown],
             "detections": [
                 self._detail(number, detection, roses)
+                | ({"expected": more | {"picture": self.expected_name(number)}} if expected else {})
                 for number, detection in enumerate(self.detections)
             ],
         }

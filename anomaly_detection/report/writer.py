@@ -17,6 +17,7 @@ from anomaly_detection.report.data import (
     SequenceReport,
     thumbnail_name,
 )
+from anomaly_detection.report.expectations import Expectations
 from anomaly_detection.report.page import Sink
 from anomaly_detection.report.pictures import (
     Image,
@@ -55,6 +56,7 @@ class ReportWriter:
         scene: The exemplars of all regions; ``None`` for a detector without exemplars.
         bands: First and last frame of each anomalous stretch of each test sequence; empty without
             ground truth.
+        expectations: The networks that see frames; ``None`` without any.
     """
 
     artifacts: Artifacts
@@ -62,6 +64,7 @@ class ReportWriter:
     sequences: list[SequenceReport]
     scene: SceneReport | None
     bands: dict[str, list[list[int]]] = field(default_factory=dict)
+    expectations: Expectations | None = None
 
     @classmethod
     def of(cls, config: Config, artifacts: Artifacts) -> "ReportWriter":
@@ -85,7 +88,7 @@ class ReportWriter:
             scene = SceneReport(
                 Scene.of(artifacts.parts[0], model, read_sightings(artifacts)), report
             )
-        return cls(artifacts, report, sequences, scene, bands)
+        return cls(artifacts, report, sequences, scene, bands, Expectations.of(artifacts))
 
     def write(self, sink: Sink) -> None:
         """Write everything into a sink: first each test sequence, then each training sequence."""
@@ -154,7 +157,19 @@ class ReportWriter:
         sheets = _sheets(ordered, THUMBNAIL_COLUMNS, capacity=THUMBNAILS_PER_SHEET)
         for number, sheet in sheets:
             sink.add_picture(f"thumbnails/{sequence.key}-{number:04d}.jpg", to_jpeg(sheet))
-        sink.add_data(sequence.key, sequence.details(self.scene.roses if self.scene else None))
+        labels = self._write_expectations(sink, sequence)
+        roses = self.scene.roses if self.scene else None
+        sink.add_data(sequence.key, sequence.details(roses, expected=labels))
+
+    def _write_expectations(self, sink: Sink, sequence: SequenceReport) -> list[str]:
+        """Write what networks expected at each alarm; what the rows of the pictures show."""
+        if self.expectations is None:
+            return []
+        name = sequence.explained["sequence"]
+        pictures = self.expectations.pictures(name, sequence.detections, sequence.frame_size)
+        for number, image in enumerate(pictures):
+            sink.add_picture(sequence.expected_name(number), to_jpeg(image))
+        return self.expectations.labels
 
     def _test_pictures(self, sequence: SequenceReport) -> Iterator[tuple[str, Image]]:
         """Names and images of clip sheets, strips and thumbnails, in one pass over the frames."""

@@ -29,6 +29,7 @@ class Trained:
         best_loss: The lowest error on held-out video.
         best_step: The step at which it was measured.
         tensors: The tensors of the network at that step.
+        start: Those with which a later training goes on.
         curve: One entry for each point: ``step``, the mean losses since the last point by part,
             and ``held_out`` where it was measured.
         seconds: Time that the steps took.
@@ -39,6 +40,7 @@ class Trained:
     tensors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    start: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def train(task: NetworkTask, checkpoint: Path, *, stamp: str, checks: int) -> Trained:
@@ -90,7 +92,7 @@ def _check(task: NetworkTask, trained: Trained, checkpoint: Path) -> None:
     trained.curve[-1]["held_out"] = loss
     if loss < trained.best_loss:
         trained.best_loss, trained.best_step = loss, task.step
-        trained.tensors = task.tensors()
+        trained.tensors, trained.start = task.tensors(), task.start_tensors()
 
 
 def check_varies(name: str, step: int, examples: list[Example], checkpoint: Path) -> None:
@@ -139,13 +141,17 @@ def _note(shown: Progress, task: NetworkTask, trained: Trained) -> None:
 def _to_state(task: NetworkTask, trained: Trained, stamp: str) -> dict[str, Any]:
     import torch
 
-    tensors = {name: torch.from_numpy(array) for name, array in trained.tensors.items()}
+    tensors, start = (
+        {name: torch.from_numpy(array) for name, array in of.items()}
+        for of in (trained.tensors, trained.start)
+    )
     return {
         "stamp": stamp,
         "task": task.state(),
         "best_loss": trained.best_loss,
         "best_step": trained.best_step,
         "tensors": tensors,
+        "start": start,
         "curve": trained.curve,
         "seconds": trained.seconds,
     }
@@ -161,7 +167,10 @@ def _resume(task: NetworkTask, checkpoint: Path, stamp: str) -> Trained:
             "--overwrite begins anew"
         )
     task.resume(state["task"])
-    tensors = {name: tensor.numpy() for name, tensor in state["tensors"].items()}
+    tensors, start = (
+        {name: tensor.numpy() for name, tensor in state[key].items()}
+        for key in ("tensors", "start")
+    )
     best = state["best_loss"], state["best_step"]
     logger.info("%s: goes on at step %d of %d", task.name, task.step, task.steps)
-    return Trained(*best, tensors, state["curve"], state["seconds"])
+    return Trained(*best, tensors, state["curve"], state["seconds"], start)

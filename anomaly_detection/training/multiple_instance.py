@@ -46,13 +46,18 @@ class BagData:
     held_out: list[Bag]
 
 
-def read_data(artifacts: Artifacts) -> BagData:
+def read_data(artifacts: Artifacts, *, device: str) -> BagData:
     """The bags of all training videos.
+
+    Args:
+        artifacts: The results.
+        device: Not used.
 
     Raises:
         UsageError: The videos cannot be used; see `split_bags`. Or a bag is shorter than ``top``.
         VadlocError: Features are missing or damaged.
     """
+    del device
     names = split_bags(artifacts)
     trained, held_out = (
         [

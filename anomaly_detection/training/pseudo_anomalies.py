@@ -1,36 +1,76 @@
-"""Trains the autoencoders of the detector ``pseudo_anomalies``.
+"""Trains the networks of the detector ``pseudo_anomalies``.
 
-Each reconstructs clips of normal video. Some clips have a pseudo-anomaly; the loss is then the mean
-squared error to the clip without it, so that the autoencoder learns not to reconstruct anomalies.
+Each autoencoder reconstructs clips of normal video. Some clips have a pseudo-anomaly; the loss is
+then the mean squared error to the clip without it, so that the autoencoder learns not to
+reconstruct anomalies.
+For the discriminator see ``anomaly_detection.training.discriminator``.
 """
 
 import logging
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_detection.training.tasks import PICTURES, Example, NetworkTask, TrainingData
+from anomaly_detection.detectors.held_out import training_video
+from anomaly_detection.training.discriminator import DiscriminatorTask, Looks, read_looks
+from anomaly_detection.training.held_out_task import HeldOutTask
+from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData
+from anomaly_detection.training.video import read_video
 from feature_extraction.autoencoder3d import Autoencoder3d
 from feature_extraction.checkpoints import mixed_precision
-from feature_extraction.footage import Footage, flow_to_input, frames_to_input
+from feature_extraction.footage import FLOW_CHANNELS, Footage, flow_to_input, frames_to_input
 from feature_extraction.pseudo_anomalies.clips import Clip, ClipSource
 from feature_extraction.pseudo_anomalies.generator import Generator, Kind
 from feature_extraction.pseudo_anomalies.inpainting import inpainter
+from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import PseudoAnomalies
 from vadloc.errors import some_of
 
 logger = logging.getLogger(__name__)
-HELD_OUT_BATCHES = 8
-"""Batches of held-out clips on which the error is measured, always the same."""
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises."""
 LARGEST_GRADIENT = 1.0
 
 
-def make_tasks(data: TrainingData, settings: PseudoAnomalies, *, device: str) -> list[NetworkTask]:
-    """The autoencoder of frames, then that of optical flow."""
+@dataclass(frozen=True)
+class ChangedData(TrainingData):
+    """What the autoencoders and the discriminator learn from.
+
+    Attributes:
+        looks: Regions that the discriminator learns from, and held-out ones; ``None`` without it.
+    """
+
+    looks: tuple[Looks, Looks] | None = None
+
+
+def read_data(artifacts: Artifacts, *, device: str) -> ChangedData:
+    """The training video, and regions of it with a pseudo-anomaly if there is a discriminator.
+
+    Raises:
+        UsageError: The inpainter needs a package that is not installed.
+        VadlocError: Frames cannot be read, or no sequence is long enough.
+    """
+    settings: PseudoAnomalies = artifacts.detector_settings
+    looks = None
+    if settings.discriminator:
+        video, clips = training_video(artifacts), settings.discriminator_clips
+        looks = (
+            read_looks(artifacts, video.trained, clips, device=device),
+            read_looks(artifacts, video.held_out, max(1, clips // 4), device=device),
+        )
+        logger.info(
+            "discriminator: %d regions with a pseudo-anomaly to train on, %d held out",
+            *(len(of.features) for of in looks),
+        )
+    found = read_video(artifacts)
+    return ChangedData(**vars(found), looks=looks)
+
+
+def make_tasks(data: ChangedData, settings: PseudoAnomalies, *, device: str) -> list[NetworkTask]:
+    """The discriminator, which takes seconds, then the autoencoders of frames and of flow."""
     parts = [*data.trained, *data.held_out]
     short = dict.fromkeys(p.sequence for p in parts if len(p) < settings.clip_frames)
     if short:
@@ -40,7 +80,10 @@ def make_tasks(data: TrainingData, settings: PseudoAnomalies, *, device: str) ->
             some_of(list(short)),
             settings.clip_frames,
         )
-    return [AutoencoderTask(name, data, settings, device=device) for name in NETWORKS]
+    tasks: list[NetworkTask] = []
+    if data.looks:
+        tasks.append(DiscriminatorTask(DISCRIMINATOR, *data.looks, settings, device=device))
+    return [*tasks, *(AutoencoderTask(name, data, settings, device=device) for name in NETWORKS)]
 
 
 def describe(data: TrainingData, settings: PseudoAnomalies) -> dict[str, Any]:
@@ -48,7 +91,7 @@ def describe(data: TrainingData, settings: PseudoAnomalies) -> dict[str, Any]:
     return {"flow_limit_px": data.flow_limit_px, "channels": settings.channels}
 
 
-class AutoencoderTask(NetworkTask):
+class AutoencoderTask(HeldOutTask):
     """The training of one autoencoder.
 
     Args:
@@ -58,15 +101,18 @@ class AutoencoderTask(NetworkTask):
         device: ``cpu`` or ``cuda``.
     """
 
+    network: Autoencoder3d
+
     def __init__(
         self, name: str, data: TrainingData, settings: PseudoAnomalies, *, device: str
     ) -> None:
         self.name, self.steps, self.step = name, settings.steps, 0
-        self._settings, self._device, self._limit_px = settings, device, data.flow_limit_px
+        self.device, self._settings, self._limit_px = device, settings, data.flow_limit_px
         number = NETWORKS.index(name)
-        self._seed = settings.seed, number
+        self.seed = settings.seed, number
         torch.manual_seed(settings.seed * len(NETWORKS) + number)
-        self.network = Autoencoder3d(1 if name == "appearance" else 3, settings.channels)
+        pictures = settings.frame_channels if name == "appearance" else FLOW_CHANNELS
+        self.network = Autoencoder3d(pictures, settings.channels)
         self.network.to(device).train()
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._generators = [
@@ -91,10 +137,10 @@ class AutoencoderTask(NetworkTask):
 
     def advance(self) -> dict[str, float]:
         """See `NetworkTask.advance`."""
-        rng = np.random.default_rng((*self._seed, 0, self.step))
+        rng = self._source(0, self.step)
         given, target, changed = self._batch(self._generators[0], rng)
         self._optimiser.zero_grad(set_to_none=True)
-        with mixed_precision(self._device):
+        with mixed_precision(self.device):
             output = self.network(given)
         errors = ((output.float() - target) ** 2).flatten(1).mean(dim=1)
         loss = errors.mean()
@@ -105,17 +151,10 @@ class AutoencoderTask(NetworkTask):
         self.step += 1
         return {"loss": loss.item(), **_by_kind(errors.detach().cpu().numpy(), changed)}
 
-    def measure(self) -> float:
-        """The loss on held-out clips, with pseudo-anomalies as in training."""
-        losses = []
-        self.network.eval()
-        with torch.inference_mode(), mixed_precision(self._device):
-            for number in range(HELD_OUT_BATCHES):
-                rng = np.random.default_rng((*self._seed, 1, number))
-                given, target, _ = self._batch(self._generators[1], rng)
-                losses.append(((self.network(given).float() - target) ** 2).mean().item())
-        self.network.train()
-        return float(np.mean(losses))
+    def _loss(self, rng: np.random.Generator) -> float:
+        """See `HeldOutTask._loss`; with pseudo-anomalies as in training."""
+        given, target, _ = self._batch(self._generators[1], rng)
+        return float(((self.network(given).float() - target) ** 2).mean())
 
     def _batch(
         self, generator: Generator, rng: np.random.Generator
@@ -129,7 +168,7 @@ class AutoencoderTask(NetworkTask):
         given, target = (
             torch.from_numpy(np.stack([self._to_input(pair[i]) for pair in pairs])) for i in (0, 1)
         )
-        return given.to(self._device), target.to(self._device), np.array(changed)
+        return given.to(self.device), target.to(self.device), np.array(changed)
 
     def _pair(
         self, generator: Generator, rng: np.random.Generator, *, is_changed: bool
@@ -160,7 +199,7 @@ class AutoencoderTask(NetworkTask):
     def _to_input(self, clip: Clip) -> NDArray[np.float32]:
         """A clip as the network reads it, ``(channels, t, height, width)``."""
         if self.name == "appearance":
-            return frames_to_input(clip.frames)[None]
+            return frames_to_input(clip.frames)
         return np.ascontiguousarray(flow_to_input(clip.flow, self._limit_px).swapaxes(0, 1))
 
     def state(self) -> dict[str, Any]:
@@ -183,25 +222,18 @@ class AutoencoderTask(NetworkTask):
         """See `NetworkTask.tensors`."""
         return self.network.tensors()
 
-    def examples(self) -> list[Example]:
-        """Middle frames of held-out clips, half of them with a pseudo-anomaly."""
-        self.network.eval()
-        found = []
-        for number in range(PICTURES):
-            rng = np.random.default_rng((*self._seed, 2, number))
-            clip, _ = self._pair(self._generators[1], rng, is_changed=number % 2 == 1)
-            given = self._to_input(clip)
-            with torch.inference_mode():
-                output = self.network(torch.from_numpy(given[None]).to(self._device))[0]
-            made = output.float().cpu().numpy()
-            middle = given.shape[1] // 2
-            pictures = given[-1, middle], made[-1, middle], np.abs(made - given).mean(0)[middle]
-            found.append(Example(*pictures))
-        self.network.train()
-        return found
+    def _example(self, rng: np.random.Generator, number: int) -> Example:
+        """The middle frame of a held-out clip; every other one has a pseudo-anomaly."""
+        clip, _ = self._pair(self._generators[1], rng, is_changed=number % 2 == 1)
+        given = self._to_input(clip)
+        output = self.network(torch.from_numpy(given[None]).to(self.device))[0]
+        made = output.float().cpu().numpy()
+        middle = given.shape[1] // 2
+        return Example(given[-1, middle], made[-1, middle], np.abs(made - given).mean(0)[middle])
 
 
 NETWORKS = "appearance", "motion"
+DISCRIMINATOR = "discriminator"
 
 
 def _by_kind(errors: NDArray[np.floating], changed: NDArray[np.bool_]) -> dict[str, float]:

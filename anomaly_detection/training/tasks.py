@@ -1,7 +1,10 @@
 """What a training consists of: tasks, each of which trains one network of a detector.
 
-The module that ``DetectorEntry.training`` names has two functions:
+The module that ``DetectorEntry.training`` names has three functions:
 
+* ``read_data(artifacts, device=...)``: what the networks learn from, such as `TrainingData`; it
+  lists its parts as ``trained`` and ``held_out``, each with the name of its ``sequence`` and a
+  length in frames.
 * ``make_tasks(data, settings, device=...) -> list[NetworkTask]``: the tasks in their order.
 * ``describe(data, settings) -> dict``: what the detector needs beside weights, as JSON holds it.
 
@@ -10,13 +13,14 @@ goes on as if it had not been.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.footage import Footage
+from vadloc.weights import NetworkWeights
 
 PICTURES = 8
 """Rows of the sheet of examples."""
@@ -31,12 +35,14 @@ class TrainingData:
         held_out: Footage that is only measured.
         region_px: Side of a region in reduced frames.
         flow_limit_px: Speed that counts as 1; see ``feature_extraction.footage.flow_to_input``.
+        start: By network, the tensors with which its training begins; none for new networks.
     """
 
     trained: list[Footage]
     held_out: list[Footage]
     region_px: int
     flow_limit_px: float
+    start: dict[str, NetworkWeights] = field(default_factory=dict)
 
 
 class Example(NamedTuple):
@@ -89,6 +95,10 @@ class NetworkTask(ABC):
     @abstractmethod
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """The tensors of the network that is applied."""
+
+    def start_tensors(self) -> dict[str, NDArray[np.float32]]:
+        """The tensors with which a later training goes on; none if there is no such training."""
+        return {}
 
     @abstractmethod
     def examples(self) -> list[Example]:

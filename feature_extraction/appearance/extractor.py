@@ -42,9 +42,8 @@ def appearance_extractor(
     """The extractor of one sequence."""
     settings: AppearanceFeatures = config.features["appearance"]
     device = device_of(device)
-    digest = weights_digest(settings.weights, "appearance")
     return NetworkExtractor(
-        _network(settings, digest, device, workers.count),
+        appearance_embed(config, device, threads=workers.count),
         ("appearance",),
         appearance_crops,
         grid,
@@ -53,6 +52,13 @@ def appearance_extractor(
         middle_only=True,
         workers=workers,
     )
+
+
+def appearance_embed(config: Config, device: str, *, threads: int = 1) -> Embed:
+    """The appearance network as a function of crops, in batches of the size for the device."""
+    settings: AppearanceFeatures = config.features["appearance"]
+    digest = weights_digest(settings.weights, "appearance")
+    return _network(settings, digest, device, threads)
 
 
 def runs_without_torch(settings: AppearanceFeatures, device: str) -> bool:

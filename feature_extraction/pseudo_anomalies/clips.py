@@ -17,12 +17,14 @@ class Clip(NamedTuple):
     """Some frames of a square, or of whole frames.
 
     Attributes:
-        frames: ``(t, height, width)`` uint8.
+        frames: ``(t, height, width)`` uint8 grey, or ``(t, height, width, 3)``.
         flow: ``(t, 2, height, width)`` float16 in px/frame.
+        learnt: ``(t, height, width)`` bool, as in `Footage`; ``None`` for all.
     """
 
     frames: NDArray[np.uint8]
     flow: NDArray[np.float16]
+    learnt: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class ClipSource:
         lengths = np.array([len(part) for part in self.footage], np.float64)
         part = self.footage[rng.choice(len(lengths), p=lengths / lengths.sum())]
         first = int(rng.integers(max(1, len(part) - self.length + 1)))
-        height, width = part.frames.shape[1:]
+        height, width = part.frames.shape[1:3]
         if not self.side_px:
             return Place(part, first, 0, 0)
         row, column = self._middle(rng, part, first)
@@ -74,7 +76,7 @@ class ClipSource:
         return Place(part, first, top, left)
 
     def _middle(self, rng: np.random.Generator, part: Footage, first: int) -> tuple[int, int]:
-        height, width = part.frames.shape[1:]
+        height, width = part.frames.shape[1:3]
         if rng.random() < MOVING_SHARE:
             flow = part.flow[min(first + self.length // 2, len(part) - 1)].astype(np.float32)
             rows, columns = np.nonzero((flow**2).sum(axis=0) > STILL_PX**2)
@@ -94,24 +96,27 @@ class ClipSource:
         index = place.first_frame + step * np.arange(self.length)
         if index[-1] >= len(part):
             index = extend(len(part), int(index[-1]) + 1)[index]
-        side = self.side_px or max(part.frames.shape)
+        side = self.side_px or max(part.frames.shape[1:3])
         rows = slice(place.top, place.top + side)
         columns = slice(place.left, place.left + side)
         frames = part.frames[index, rows, columns]
         flow = part.flow[index, :, rows, columns]
         if step > 1:
             flow = (flow * np.float16(step)).astype(np.float16)
-        return self._padded(frames, flow)
+        learnt = None if part.learnt is None else part.learnt[index, rows, columns]
+        return self._padded(Clip(frames, flow, learnt))
 
-    def _padded(self, frames: NDArray[np.uint8], flow: NDArray[np.float16]) -> Clip:
-        height, width = frames.shape[1:]
+    def _padded(self, clip: Clip) -> Clip:
+        height, width = clip.frames.shape[1:3]
         wanted = [self.side_px or n + -n % self.multiple for n in (height, width)]
         missing = [(0, max(0, w - n)) for w, n in zip(wanted, (height, width), strict=True)]
         if not any(after for _, after in missing):
-            return Clip(frames, flow)
+            return clip
+        more = [(0, 0)] * (clip.frames.ndim - 3)
         return Clip(
-            np.pad(frames, [(0, 0), *missing], "edge"),
-            np.pad(flow, [(0, 0), (0, 0), *missing], "edge"),
+            np.pad(clip.frames, [(0, 0), *missing, *more], "edge"),
+            np.pad(clip.flow, [(0, 0), (0, 0), *missing], "edge"),
+            None if clip.learnt is None else np.pad(clip.learnt, [(0, 0), *missing]),
         )
 
     def longest_step(self, place: Place) -> int:

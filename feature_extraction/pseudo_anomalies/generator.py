@@ -88,7 +88,7 @@ class Generator:
         longest = self.source.longest_step(place)
         step = int(rng.choice([step for step in STEPS if step <= longest]))
         clean, clip = self.source.cut(place), self.source.cut(place, step=step)
-        whole = np.ones(clean.frames.shape, np.bool_)
+        whole = np.ones(clean.frames.shape[:3], np.bool_)
         return PseudoAnomaly("skip", clean, clip, whole, {"step": float(step)})
 
     def _mask(self, rng: np.random.Generator, clean: Clip) -> tuple[Mask, bool]:
@@ -96,7 +96,7 @@ class Generator:
         found = moving_mask(rng, clean.flow, self.region_px) if rng.random() < 0.5 else None
         if found is not None:
             return found, True
-        return random_mask(rng, clean.frames.shape, self.region_px), False
+        return random_mask(rng, clean.frames.shape[:3], self.region_px), False
 
     def _fill(self, rng: np.random.Generator, place: Place, kind: Kind) -> PseudoAnomaly:
         clean = self.source.cut(place)

@@ -59,7 +59,11 @@ def test_a_single_frame_has_no_flow() -> None:
 
 
 def test_inputs_of_networks() -> None:
-    np.testing.assert_allclose(frames_to_input(np.array([0, 255], np.uint8)), [-1, 1])
+    grey = np.array([0, 255], np.uint8).reshape(1, 1, 2)
+    np.testing.assert_allclose(frames_to_input(grey), [[[[-1, 1]]]])
+    colour = np.array([[0, 255, 51], [255, 0, 204]], np.uint8).reshape(1, 1, 2, 3)
+    expected = np.array([[-1, 1], [1, -1], [-0.6, 0.6]]).reshape(3, 1, 1, 2)
+    np.testing.assert_allclose(frames_to_input(colour), expected, atol=1e-6)
     flow = np.array([[3.0, 0, 20], [4.0, 0, 0]], np.float32).reshape(2, 1, 3)
     expected = [[0.3, 0, 1], [0.4, 0, 0], [0, -1, 1]]
     np.testing.assert_allclose(flow_to_input(flow, 10.0)[:, 0], expected, atol=1e-6)

@@ -23,6 +23,7 @@ function showDetail(row, detail, shownFrames, at) {
   player.open(row, detail, shownFrames, at);
   const { peak, nearest } = detail;
   showPair(peak, nearest);
+  showPart("expected", detail.expected ? expectedPart(detail.expected) : []);
   showPart("attributes", nearest ? attributes(detail) : []);
   showPart("shares", peak.shares ? shares(peak.shares) : []);
 }
@@ -45,6 +46,17 @@ function showPair(peak, nearest) {
     strip: image(volume.strip),
   }));
   for (const { strip } of player.pair) strip.ready.then(() => player.draw());
+}
+
+/** What networks saw, put out, and by how much they failed: a row for each network. */
+function expectedPart({ picture, rows }) {
+  const heads = element("div", "expected-heads small"),
+    list = element("ol", "small expected-rows");
+  heads.append(...["Seen", "Expected", "Error"].map((name) => element("span", "", name)));
+  const shown = image(picture);
+  shown.alt = `Seen, expected and error, in rows from above: ${rows.join("; ")}`;
+  list.append(...rows.map((row) => element("li", "", row)));
+  return [heads, shown, list];
 }
 
 const nearestWords = (peak, nearest) =>

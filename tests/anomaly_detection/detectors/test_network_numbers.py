@@ -21,6 +21,13 @@ def test_the_published_aggregate() -> None:
     np.testing.assert_allclose(errors_to_published(errors, [0.65, 0.25]), expected, rtol=1e-5)
 
 
+def test_the_discriminators_probability_is_taken_as_it_is() -> None:
+    errors = np.array([[0.04, 0.2, 0.7], [0.4, 0.1, 0.2], [0.004, 0.3, 0.9]], np.float32)
+    expected = [0.325 + 0.125 + 0.07, 0.65 + 0.02, 0.25 + 0.09]
+    found = errors_to_published(errors, list(PUBLISHED_WEIGHTS["ped2"]))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_a_video_without_any_change_scores_nothing() -> None:
     assert not errors_to_published(np.full((4, 2), 0.1, np.float32), [0.5, 0.5]).any()
 
@@ -98,6 +105,9 @@ def test_motion_in_words(flow: tuple[float, float], words: str) -> None:
 def test_shares_in_words() -> None:
     found = shares_to_words({"frame": 0.2, "flow": 0.8})
     assert found == "unusual motion (80 %) and appearance (20 %)"
+    found = shares_to_words({"appearance": 0.3, "motion": 0.5, "semantic": 0.2})
+    assert found == "unusual motion (50 %), appearance (30 %) and content (20 %)"
+    assert shares_to_words({"motion": 1.0}) == "unusual motion (100 %)"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,7 @@ def test_shares_in_words() -> None:
         ({"inpainter": "diffusion"}, "needs diffusion_folder"),
         ({"channels": [1, 2, 3]}, "at least 4 items"),
         ({"clip_frames": 12}, "multiple of 8"),
+        ({"appearance_kinds": ["skip"]}, 'discriminator = true needs "inpaint" or "patch"'),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings: dict, message: str) -> None:

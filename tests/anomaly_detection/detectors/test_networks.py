@@ -29,8 +29,8 @@ from anomaly_detection.detectors.frame_stream import FrameStream
 from anomaly_detection.detectors.held_out import read_footage, training_video
 from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop, mlad
-from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, make_tasks
-from anomaly_detection.training.tasks import Example, TrainingData
+from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, ChangedData, make_tasks
+from anomaly_detection.training.tasks import Example
 from feature_extraction import make_pseudo_anomalies
 from feature_extraction.footage import Footage
 from vadloc.artifacts import Artifacts
@@ -49,6 +49,8 @@ batch_size = 2
 crop_px = 32
 clip_frames = 8
 clip_stride = 4
+discriminator_clips = 24
+discriminator_steps = 60
 held_out = 1
 checks = 3
 
@@ -117,7 +119,7 @@ def test_all_stages_have_run(folder: Path, version: str) -> None:
     details = artifacts(folder, version).score_details("Test0").load()
     assert details["localizes"]
     expected = {
-        "pseudo_anomalies": ("pseudo_anomalies", {"appearance", "motion"}),
+        "pseudo_anomalies": ("pseudo_anomalies", {"appearance", "motion", "semantic"}),
         "mlad": ("mlad", {"flow", "frame"}),
         "pair": ("combined", {"momentum", "mlad"}),
     }
@@ -130,6 +132,9 @@ def test_the_training_leaves_weights_curves_and_pictures(folder: Path, version: 
     record = model.load()
     names = {path.name for path in model.path.parent.iterdir()}
     weights = {f"{network}.safetensors" for network in record["networks"]}
+    if version == "mlad":  # rounds of mining go on with these
+        weights |= {f"{network}.start.safetensors" for network in record["networks"]}
+    assert set(record["files"]) == weights
     assert names == {*weights, "training.json", "training.png", "examples.png"}
     for network in record["networks"].values():
         points = [point["step"] for point in network["curve"]]
@@ -182,6 +187,49 @@ def test_reasons_have_shares_and_expected_motion(folder: Path, version: str) -> 
     for detection in content["detections"]:
         assert sum(detection["peak"]["shares"].values()) == pytest.approx(1, abs=1e-3)
         assert "the network that knows normal motion here expects" in detection["sentence"]
+
+
+def test_the_weights_of_a_dataset_have_a_share_for_the_discriminator(
+    folder: Path, tmp_path: Path
+) -> None:
+    scene = copied(folder, tmp_path)
+    before = artifacts(scene, "pseudo_anomalies")
+    assert load_detector(before).weights == {"appearance": 0.5, "motion": 0.5, "semantic": 0.0}
+    config = scene / "scene" / "tiny.toml"
+    config.write_text(config.read_text().replace("checks = 3", 'checks = 3\nweights = "avenue"'))
+    found = artifacts(scene, "pseudo_anomalies")
+    assert found.model().state() == ("done", "")  # weights change scores, not networks
+    detector = load_detector(found)
+    assert isinstance(detector, NetworkDetector)
+    assert detector.weights == {"appearance": 0.45, "motion": 0.5, "semantic": 0.05}
+    given = load_input(found, "test", "Test0")
+    grid = given.grid(found.config.regions)
+    with_weight, _ = detector.explained_maps(given, grid)
+    scores = detector.score_sequence(given, grid)
+    assert scores.shape == with_weight.shape[1:]
+    expected = 0.45 * with_weight[0] + 0.5 * with_weight[1] + 0.05 * with_weight[2]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert (with_weight[2] > 0).all()
+    every = detector.start_indicators(grid, "published", every=True)
+    maps = np.concatenate([*map(every.push, given.steps()), every.finish()], axis=1)
+    assert (maps[2] == maps[2][:, :1, :1]).all()
+    assert ((maps[2] > 0) & (maps[2] < 1)).all()
+
+
+@pytest.mark.parametrize("version", [*NETWORKS, "pair"])
+def test_the_report_shows_what_was_expected(folder: Path, version: str) -> None:
+    found = artifacts(folder, version)
+    page = found.report_page().path
+    rows = {"pair": 2}.get(version, 2)
+    for index, sequence in enumerate(found.sequences("test")):
+        detections = found.explanations(sequence.name).load()["detections"]
+        names = {path.name for path in (page.parent / "expected").glob(f"{index:03d}-*.jpg")}
+        assert names == {f"{index:03d}-{k:04d}.jpg" for k in range(len(detections))}
+        content = (page.parent / "data" / f"{index:03d}.js").read_text()
+        assert content.count('"expected":{"rows":[') == len(detections)
+        for name in names:
+            with Image.open(page.parent / "expected" / name) as picture:
+                assert picture.width % 3 == picture.height % rows == 0
 
 
 @pytest.mark.parametrize("version", NETWORKS)
@@ -260,7 +308,7 @@ def test_other_settings_are_refused_and_begin_anew_with_overwrite(
 ) -> None:
     scene = copied(folder, tmp_path)
     config = scene / "scene" / "tiny.toml"
-    config.write_text(config.read_text().replace("steps = 60", "steps = 40"))
+    config.write_text(config.read_text().replace("steps = 60", "steps = 40"))  # of all three
     words = [*options(scene), "--version", "pseudo_anomalies"]
     with pytest.raises(SystemExit):
         train_detector.main(words)
@@ -492,18 +540,50 @@ def test_video_shorter_than_a_clip_is_named(caplog: pytest.LogCaptureFixture) ->
     frames, flow = np.zeros((6, 32, 32), np.uint8), np.zeros((6, 2, 32, 32), np.float16)
     part = Footage("Brief", frames, flow)
     settings = PseudoAnomalies(channels=[1, 1, 1, 1], clip_frames=8, clip_stride=8, crop_px=32)
-    tasks = make_tasks(TrainingData([part], [part], 16, 1.0), settings, device="cpu")
+    tasks = make_tasks(ChangedData([part], [part], 16, 1.0), settings, device="cpu")
     assert "Brief: shorter than a clip of 8 frames" in caplog.text
     assert np.isfinite(tasks[0].advance()["loss"])
 
 
+def test_a_dead_discriminator_of_a_gan_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    frames, flow = np.zeros((3, 32, 32), np.uint8), np.zeros((3, 2, 32, 32), np.float16)
+    part = Footage("A", frames, flow)
+    settings = Mlad(channels=1, layers=3, crop_px=32)
+    task = mlad.TranslationTask(
+        "flow", ChangedData([part], [part], 16, 1.0), settings, device="cpu"
+    )
+    for loss in [1e-4] * (mlad.DEAD_STEPS - 1) + [1.0] + [1e-4] * (mlad.DEAD_STEPS - 1):
+        task._warn_if_dead(loss)
+    assert "teaches nothing" not in caplog.text
+    for _ in range(3):
+        task._warn_if_dead(1e-4)
+    assert caplog.text.count("flow: the loss of the discriminator has been below 0.001") == 1
+
+
 @pytest.mark.parametrize("version", NETWORKS)
-def test_whole_frames_of_any_size_are_trained_on(version: str) -> None:
+def test_a_sequence_of_one_frame_can_be_trained_on(version: str) -> None:
+    frames, flow = np.full((1, 32, 32), 7, np.uint8), np.zeros((1, 2, 32, 32), np.float16)
+    part = Footage("A", frames, flow)
+    data = ChangedData([part], [part], 16, 1.0)
+    small: dict[str, Any] = {"crop_px": 32, "batch_size": 2, "steps": 2}
+    tasks = (
+        mlad.make_tasks(data, Mlad(channels=2, layers=3, **small), device="cpu")
+        if version == "mlad"
+        else make_tasks(data, PseudoAnomalies(channels=[1] * 4, **small), device="cpu")
+    )
+    for task in tasks:
+        assert all(np.isfinite(loss) for loss in task.advance().values())
+        assert np.isfinite(task.measure())
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("version", NETWORKS)
+def test_whole_frames_of_any_size_are_trained_on(version: str, colour: bool) -> None:
     rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (12, 36, 50)).astype(np.uint8)
+    frames = rng.integers(0, 256, (12, 36, 50, 3) if colour else (12, 36, 50)).astype(np.uint8)
     part = Footage("A", frames, np.zeros((12, 2, 36, 50), np.float16))
-    data = TrainingData([part], [part], 16, 1.0)
-    small = {"crop_px": 0, "batch_size": 2, "steps": 2}
+    data = ChangedData([part], [part], 16, 1.0)
+    small: dict[str, Any] = {"crop_px": 0, "batch_size": 2, "steps": 2, "colour": colour}
     tasks = (
         mlad.make_tasks(data, Mlad(channels=2, layers=3, **small), device="cpu")
         if version == "mlad"
