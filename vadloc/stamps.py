@@ -35,6 +35,7 @@ from vadloc.versions import (
     learning_of,
 )
 from vadloc.video.frames import Sequence, frame_files
+from vadloc.weak_settings import text_digest
 from vadloc.weights import weights_digest
 
 SCHEMAS = {
@@ -172,12 +173,12 @@ class Stamps(Inputs):
         return _hash("member_divisors", learned, self.config.scoring)
 
     def _pseudo_anomalies_stamp(self, sequence: str) -> str:
-        settings = self._with_inpainter(self.config.pseudo_anomalies)
+        settings = self._by_content(self.config.pseudo_anomalies)
         tables = self.config.camera, self.config.regions, settings
         return _hash("pseudo_anomalies", self._frames_stamp("train", sequence), *tables)
 
-    def _with_inpainter(self, table: BaseModel) -> dict[str, Any]:
-        """Settings of which the content of the diffusion model counts, not its path.
+    def _by_content(self, table: BaseModel) -> dict[str, Any]:
+        """Settings of which the content of the files that they name counts, not their paths.
 
         Raises:
             UsageError: The folder of the diffusion model is missing or empty.
@@ -187,6 +188,8 @@ class Stamps(Inputs):
             folder = Path(settings["diffusion_folder"])
             digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
             settings["diffusion_folder"] = digests
+        if settings.get("text"):
+            settings["text"] = self._once(("text",), lambda: text_digest(settings["text"]))
         return settings
 
     def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:
@@ -215,7 +218,7 @@ class Stamps(Inputs):
         """Name, revision and settings; empty for ``exemplars``, so that old results fit."""
         name = VERSIONS[self.version].detector
         has_settings = bool(self.detector.settings)
-        settings = [self._with_inpainter(self.detector_settings)] if has_settings else []
+        settings = [self._by_content(self.detector_settings)] if has_settings else []
         return [] if name == EXEMPLARS else [name, self.detector.revision, *settings]
 
     def _scales_stamp(self) -> str:
