@@ -192,8 +192,7 @@ class AttentionHead(Head):
         rooted = torch.sqrt(above) - torch.sqrt(below)
         unit = rooted / rooted.norm(dim=2, keepdim=True).clamp(min=LEAST_NORM)
         context = self.norm(given + self.drop(self.taken(unit)))
-        first: torch.Tensor = self.first(context)
-        return functional.gelu(first)
+        return functional.gelu(self.first(context))
 
     def _weights(self, given: torch.Tensor) -> torch.Tensor:
         products = self.query(given) @ self.key(given).transpose(1, 2) / KEY_WIDTH**0.5
@@ -202,7 +201,8 @@ class AttentionHead(Head):
         products = products + torch.exp(-(self.decay * apart**2 - self.offset).abs())
         within = products.masked_fill(apart > self.reach, -torch.inf)
         share = torch.sigmoid(self.mixing)
-        return share * products.softmax(dim=2) + (1 - share) * within.softmax(dim=2)
+        mixed: torch.Tensor = share * products.softmax(dim=2) + (1 - share) * within.softmax(dim=2)
+        return mixed
 
     def logits_of(self, features: torch.Tensor) -> torch.Tensor:
         """See `Head.logits_of`."""
