@@ -1,11 +1,13 @@
 """Score maps moved around, which say what chance gives."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evaluation.evaluate_together import move_load, shifted
+from evaluation.evaluate_together import move_load, numbers_by_class, shifted
+from evaluation.figures.score_plots import draw_videos
 from vadloc.annotations.ssvad_prediction import Prediction
 from vadloc.errors import UsageError
 from vadloc.scores import ScoreMap
@@ -42,3 +44,29 @@ def test_scores_without_a_place_cannot_move() -> None:
     truth: Any = None
     with pytest.raises(UsageError, match="Test1: its scores have no place"):
         move_load(lambda: (frames, truth), seed=0)()
+
+
+def test_numbers_by_class(tmp_path: Path) -> None:
+    shown: Any = {
+        "a": (np.array([0.9, 0.1]), np.array([True, False])),
+        "r": (np.array([0.2, 0.6]), np.array([True, False])),
+        "n": (np.array([0.5, 0.3]), np.array([False, False])),
+    }
+    path = tmp_path / "classes"
+    path.write_text("a Abuse\nr Robbery\nn normal\n")
+    # Abuse: .9 against .1 .5 .3; Robbery: .2 against .6 .5 .3
+    assert numbers_by_class(shown, path)["auc_by_class"] == {"Abuse": 1.0, "Robbery": 0.0}
+    path.write_text("a Abuse\nr normal\nn normal\n")
+    with pytest.raises(UsageError, match="line 2 calls r normal; the ground truth has 1 anomalous"):
+        numbers_by_class(shown, path)
+    path.write_text("a Abuse\n")
+    with pytest.raises(UsageError, match="does not name r"):
+        numbers_by_class(shown, path)
+
+
+def test_plots_of_each_sequence_and_a_grid(tmp_path: Path) -> None:
+    scores = np.array([0.2, 3.0, -np.inf])
+    shown: Any = {"scene/a$b$": (scores, np.array([False, True, False])), "c": (scores, scores > 1)}
+    draw_videos(tmp_path, shown, threshold=0.5)
+    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.png")}
+    assert found == {"scene/a$b$.png", "c.png", "grid.png"}
