@@ -140,6 +140,7 @@ class HeadTask(NetworkTask):
     def __init__(self, data: BagData, settings: MultipleInstance, *, device: str) -> None:
         self.name, self.step = NETWORK, 0
         self.steps = settings.steps * (1 + settings.rounds)
+        self.keeps_last = settings.checkpoint == "last"
         self._data, self._settings, self._device = data, settings, device
         torch.manual_seed(settings.seed)
         self.network = make_head(settings, *standard_units(data.trained)).to(device)

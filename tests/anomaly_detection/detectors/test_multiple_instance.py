@@ -130,6 +130,23 @@ def test_training_goes_on_as_if_not_stopped(
     assert ended.curve[-1]["held_out"] == whole.curve[-1]["held_out"]
 
 
+@pytest.mark.parametrize("checkpoint", ["held_out", "last"])
+def test_which_checkpoint_is_kept(
+    checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEAST_VARIANCE", 0.0)
+    errors = iter([3.0, 1.0, 2.0])
+    monkeypatch.setattr(HeadTask, "measure", lambda _task: next(errors))
+    settings = MultipleInstance.model_validate(
+        {"steps": 6, "channels": (8, 4), "bags": 3, "checkpoint": checkpoint}
+    )
+    task = HeadTask(BagData(toy_bags()[:12], toy_bags()[12:]), settings, device="cpu")
+    found = train(task, tmp_path / "c.pt", stamp="s", checks=3)
+    assert found.best_step == (6 if checkpoint == "last" else 4)
+    is_last = (found.tensors["first.weight"] == task.tensors()["first.weight"]).all()
+    assert is_last == (checkpoint == "last")
+
+
 def test_instances_of_both_bags() -> None:
     values = np.random.default_rng(5).normal(size=(4, 3, 2)).astype(np.float32)
     grid = RegionGrid(8, 32, 16, 8)  # one row of three regions
