@@ -52,8 +52,8 @@ class MultipleInstance(ConfigTable):
         held_out: Share of the training videos of each class that is left out of the training, at
             least one of each. They may choose the checkpoint; the normal ones give the alarm
             threshold.
-        checkpoint: ``held_out`` keeps the network with the lowest loss on them, ``last`` that of the
-            last step.
+        checkpoint: ``held_out`` keeps the network with the lowest loss on them, ``last`` that of
+            the last step.
         seed: Seed of that choice and of the training.
         checks: How often the loss of held-out videos is measured and a checkpoint is written.
     """
