@@ -30,7 +30,9 @@ if TYPE_CHECKING:  # --help needs neither NumPy nor PyTorch
     from vadloc.weak_labels import Labelled
 
 logger = logging.getLogger(__name__)
-SHOWN = ("head", "loss", "steps", "top", "seed", "learning_rate", "bags", "smoothing")
+SHOWN = ("head", "loss", "channels", "dropout", "steps", "top", "seed", "learning_rate", "bags",
+    "smoothing", "window", "text", "classes", "text_weight", "temperature", "noise", "splicing",
+    "rounds")  # fmt: skip
 """Settings that are options of the command."""
 
 
@@ -97,7 +99,8 @@ def read_bags(videos: list["Labelled"], files: dict[str, list[Path]], segments: 
                     f"{files[video.name][0]}: values beyond half precision (65504); divide the "
                     "features by a constant"
                 )
-            bags.append(Bag(video.name, video.is_anomalous, halves, snippets.shape[1]))
+            count = snippets.shape[1]
+            bags.append(Bag(video.name, video.is_anomalous, halves, count, video.label))
             shown.step()
     return bags
 
@@ -108,14 +111,14 @@ def train_head(
     """Train the head, or go on with a training that was stopped; write its files.
 
     Returns:
-        The tensors of the head.
+        The tensors of the head as the file holds them, in half precision.
     """
     from anomaly_detection.detectors.bags import hold_out
     from anomaly_detection.training.loop import train
     from anomaly_detection.training.multiple_instance import BagData, HeadTask, check_bags
     from anomaly_detection.training.pictures import draw_curves
     from vadloc.files.storage import replacing
-    from vadloc.weights import write_weights
+    from vadloc.weights import read_weights, write_weights
 
     check_bags(bags, settings)
     normal, anomalous = (
@@ -143,7 +146,7 @@ def train_head(
     with replacing(output / "training.json") as file:
         file.write((json.dumps(record, indent=1) + "\n").encode())
     checkpoint.unlink(missing_ok=True)
-    return trained.tensors
+    return dict(read_weights(output / "head.safetensors").tensors)
 
 
 def score_videos(
@@ -198,7 +201,9 @@ def _learn(args: argparse.Namespace) -> None:
     files = find_files(args.features, trained, args.train)
     test_files = find_files(args.features, tested, args.test)
     (args.output / "scores").mkdir(parents=True, exist_ok=True)
-    stamp = _stamp(args, settings, [path for paths in files.values() for path in paths])
+    texts = [Path(settings.text)] if settings.text and Path(settings.text).is_file() else []
+    read = [path for paths in files.values() for path in paths]
+    stamp = _stamp(args, settings, [*read, *texts])
     bags = read_bags(trained, files, args.segments)
     tensors = train_head(bags, settings, args.output, stamp)
     score_videos(
@@ -222,6 +227,20 @@ def _settings(given: dict[str, Any]) -> MultipleInstance:
         raise UsageError(f"--{key} {problem['input']}: {problem['msg']}") from None
 
 
+def _add_settings(parser: CommandParser) -> None:
+    """Add an option for each setting of ``SHOWN``; lists take several words."""
+    defaults = MultipleInstance().model_dump()
+    for name in SHOWN:
+        default = defaults[name]
+        option, shown = f"--{name.replace('_', '-')}", f"default: {default or 'none'}"
+        if isinstance(default, tuple):
+            parser.add_argument(option, type=int, nargs=len(default), help=shown)
+        elif isinstance(default, list):
+            parser.add_argument(option, nargs="+", metavar="NAME", help=shown)
+        else:
+            parser.add_argument(option, type=type(default), help=shown)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
     parser = CommandParser(description="Learn from labels of whole videos and shared features.")
@@ -232,9 +251,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--output", type=Path, required=True, metavar="DIR", help="folder for model and scores")
     add("--snippet-frames", type=int, default=16, metavar="N", help="frames of a snippet; 16")
     add("--segments", type=int, default=32, metavar="N", help="of a training video; 32")
-    for name in SHOWN:
-        default = MultipleInstance.model_fields[name].default
-        add(f"--{name.replace('_', '-')}", type=type(default), help=f"default: {default}")
+    _add_settings(parser)
     add_verbose_option(parser)
     args = parser.parse_args(argv)
     from vadloc.process import emit, exit_status

@@ -65,19 +65,23 @@ class Inputs:
         if self.place("mined") != "test":
             self._check_further(self.split_folder("mined"))
 
-    def _check_further(self, path: Path) -> None:
-        """Refuse further video that shares a folder with training or test video."""
+    def _check_further(self, path: Path, *, of_anomalies: bool = False) -> None:
+        """Refuse further or anomalous video that shares a folder with normal or test video."""
         found = path.resolve()
         advice = {
             "test": "to mine in what is evaluated, say so: --mine-from transductive",
             "train": "which is learnt already; give a folder of other video",
         }
+        wanted = "further video to mine in"
+        if of_anomalies:
+            wanted = "videos that hold an anomaly ([dataset] anomalous)"
+            advice = dict.fromkeys(advice, "a video is in one of these folders only")
         for split in ("test", "train"):
             known = self.split_folder(split).resolve()
             if found == known or found in known.parents or known in found.parents:
                 raise UsageError(
-                    f"{path}: expected further video to mine in, but this is or holds video of "
-                    f"[dataset] {split} ({self.split_folder(split)}); {advice[split]}"
+                    f"{path}: expected {wanted}, but this is or holds video of [dataset] {split} "
+                    f"({self.split_folder(split)}); {advice[split]}"
                 )
 
     @property
@@ -235,7 +239,8 @@ class Inputs:
             found = list_sequences(self.split_folder(split))
             if self.place(split) not in ("train", "test"):
                 for sequence in found:
-                    self._check_further(sequence.path)
+                    of_anomalies = self.place(split) == "anomalous"
+                    self._check_further(sequence.path, of_anomalies=of_anomalies)
             return found
 
         return self._once(("sequences", self.place(split)), listed)

@@ -168,7 +168,9 @@ def main(argv: list[str] | None = None) -> None:
             _check_mining(artifacts)
         elif args.marks or args.mine_set or artifacts.mined:
             raise UsageError("--mine-from, --mine-split, --mine-set and --marks need --rounds")
-        log_unread(artifacts, "train", "test")
+        learning = [artifacts, *artifacts.members]
+        splits = dict.fromkeys(split for of in learning for split in of.training_splits)
+        log_unread(artifacts, *splits, "test")
         if artifacts.config.ground_truths:
             importlib.import_module("evaluation.evaluate_scores").check_test_set(artifacts)
         for stage in stages(artifacts, device=args.device):

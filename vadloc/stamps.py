@@ -23,7 +23,7 @@ from vadloc.annotations.places import annotation_files
 from vadloc.config import GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import storage
-from vadloc.files.digests import digests_of
+from vadloc.files.digests import digests_of, files_below
 from vadloc.inputs import Inputs, Split
 from vadloc.mining import FORGETTING
 from vadloc.versions import (
@@ -35,6 +35,7 @@ from vadloc.versions import (
     learning_of,
 )
 from vadloc.video.frames import Sequence, frame_files
+from vadloc.weak_settings import text_digest
 from vadloc.weights import weights_digest
 
 SCHEMAS = {
@@ -174,12 +175,12 @@ class Stamps(Inputs):
         return _hash("member_divisors", learned, self.config.scoring)
 
     def _pseudo_anomalies_stamp(self, sequence: str) -> str:
-        settings = self._with_inpainter(self.config.pseudo_anomalies)
+        settings = self._by_content(self.config.pseudo_anomalies)
         tables = self.config.camera, self.config.regions, settings
         return _hash("pseudo_anomalies", self._frames_stamp("train", sequence), *tables)
 
-    def _with_inpainter(self, table: BaseModel) -> dict[str, Any]:
-        """Settings of which the content of the diffusion model counts, not its path.
+    def _by_content(self, table: BaseModel) -> dict[str, Any]:
+        """Settings of which the content of the files that they name counts, not their paths.
 
         Raises:
             UsageError: The folder of the diffusion model is missing or empty.
@@ -191,17 +192,15 @@ class Stamps(Inputs):
             settings["diffusion_folder"] = digests
         if settings.get("discriminator"):  # it reads features of another network
             settings["discriminator"] = self._extractor_settings("appearance")
+        if settings.get("text"):
+            settings["text"] = self._once(("text",), lambda: text_digest(settings["text"]))
         return settings
 
     def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:
         """Names and digests of all files below a folder."""
-        found = sorted(file for file in folder.rglob("*") if file.is_file())
-        if not found:
-            raise UsageError(
-                f"diffusion_folder = {str(folder)!r}: no such folder, or no file in it; expected "
-                "an inpainting model as diffusers saves it"
-            )
-        files = {file.relative_to(folder).as_posix(): file for file in found}
+        files = files_below(
+            folder, setting="diffusion_folder", content="an inpainting model as diffusers saves it"
+        )
         return list(digests_of(files, self._input_record("diffusion", folder.name)).items())
 
     def _quality_stamp(self) -> str:
@@ -219,7 +218,7 @@ class Stamps(Inputs):
         """Name, revision and settings; empty for ``exemplars``, so that old results fit."""
         name = VERSIONS[self.version].detector
         has_settings = bool(self.detector.settings)
-        settings = [self._with_inpainter(self.detector_settings)] if has_settings else []
+        settings = [self._by_content(self.detector_settings)] if has_settings else []
         return [] if name == EXEMPLARS else [name, self.detector.revision, *settings]
 
     def _scales_stamp(self) -> str:

@@ -12,6 +12,9 @@ Results of folds are not those of the dataset's usual protocol: weak labels come
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+import tomli
 
 from vadloc.annotations import find_reader
 from vadloc.annotations.pairing import context_of, counts_if_needed
@@ -20,6 +23,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.camera_setup.linked_dataset import place
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
+from vadloc.files.toml import to_toml
 from vadloc.process import emit, exit_status
 from vadloc.video.frames import Sequence, sequence_size
 
@@ -111,44 +115,30 @@ def _absolute(sequence: Sequence) -> Sequence:
 def fold_config(artifacts: Artifacts, name: str, tested: list[str]) -> str:
     """The text of the config of a fold: other tables are those of the config that is divided."""
     config = artifacts.config
-    lines = [
-        f"# A fold of {config.path.name}: weak labels from its test half. Made by",
-        "# python -m vadloc.weak_folds",
-        'version = "weak_regions"',
-        "[dataset]",
-        f'name = "{name}"',
-        f'train = "{name}/Train"',
-        f'anomalous = "{name}/Anomalous"',
-        f'test = "{name}/Test"',
-        f"frames_per_second = {config.dataset.frames_per_second:g}",
+    content = other_tables(tomli.loads(config.path.read_bytes().decode("utf-8-sig")))
+    content["version"] = "weak_regions"
+    content["dataset"] = {
+        "name": name,
+        "train": f"{name}/Train",
+        "anomalous": f"{name}/Anomalous",
+        "test": f"{name}/Test",
+        "frames_per_second": config.dataset.frames_per_second,
+    }
+    content["ground_truth"] = [
+        source.model_dump(exclude_none=True)
+        | {"sequences": [n for n in tested if n in (source.sequences or tested)]}
+        for source in config.ground_truths
     ]
-    for source in config.ground_truths:
-        lines += [
-            "[[ground_truth]]",
-            f'path = "{source.path}"',
-            f'format = "{source.format}"',
-            f"derived = {str(source.derived).lower()}",
-            f"criteria = {_strings(source.criteria)}",
-            f"sequences = {_strings([n for n in tested if n in (source.sequences or tested)])}",
-        ]
-        if source.mask_threshold is not None:
-            lines.append(f"mask_threshold = {source.mask_threshold:g}")
-    return "\n".join([*lines, "", *other_tables(config.path.read_text(encoding="utf-8-sig"))])
+    first = (
+        f"# A fold of {config.path.name}: weak labels from its test half. Made by\n"
+        "# python -m vadloc.weak_folds\n"
+    )
+    return first + to_toml(content)
 
 
-def _strings(words: list[str]) -> str:
-    return "[" + ", ".join(f'"{word}"' for word in words) + "]"
-
-
-def other_tables(text: str) -> list[str]:
-    """The lines of all tables of a config but those that are written anew."""
-    kept, table = [], ""
-    for line in text.splitlines():
-        if line.startswith("["):
-            table = line.strip("[] \t").split("]")[0]
-        if table and table.split(".")[0] not in REPLACED:
-            kept.append(line)
-    return [*kept, ""]
+def other_tables(content: dict[str, Any]) -> dict[str, Any]:
+    """The tables of a config but those that are written anew."""
+    return {k: v for k, v in content.items() if k not in REPLACED and isinstance(v, dict)}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -179,6 +179,11 @@ def frame_truth(
                 f"{of}: {name}: an anomaly from frame {first + 1} on, its snippets cover {frames} "
                 "frames; the labels are of another video or frame rate"
             )
+        if end > frames + SLACK_FRAMES:
+            raise UsageError(
+                f"{of}: {name}: an anomaly up to frame {end}, its snippets cover {frames} frames; "
+                "the labels are of another video or frame rate"
+            )
         found[first:end] = True
     return found
 

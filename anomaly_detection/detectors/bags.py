@@ -15,6 +15,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError, VadlocError
 from vadloc.features import SequenceFeatures, load_features
 from vadloc.regions import RegionGrid
+from vadloc.weak_labels import ANOMALOUS, NORMAL, name_to_label
 from vadloc.weak_settings import MultipleInstance, RegionBags
 
 LEAST_BAGS = 2
@@ -30,12 +31,14 @@ class Bag:
         is_anomalous: Whether it holds an anomaly somewhere.
         instances: ``(series, steps, width)`` float16.
         frame_count: Number of frames.
+        label: The class of its anomaly, as far as it is known; ``normal`` for a normal one.
     """
 
     sequence: str
     is_anomalous: bool
     instances: NDArray[np.float16]
     frame_count: int
+    label: str = ANOMALOUS
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -96,7 +99,8 @@ def load_bag(artifacts: Artifacts, sequence: str, *, is_anomalous: bool) -> Bag:
             f"{sequence}: its features have values that half precision cannot hold; they do not "
             "belong to the version's extractors"
         )
-    return Bag(sequence, is_anomalous, instances, found.frame_count)
+    label = (name_to_label(sequence) or ANOMALOUS) if is_anomalous else NORMAL
+    return Bag(sequence, is_anomalous, instances, found.frame_count, label)
 
 
 def split_bags(artifacts: Artifacts) -> BagNames:

@@ -7,44 +7,97 @@ series for each region, or in a single one for snippets. A head gives each insta
 * ``sultani``: three linear layers, each instance on its own (Sultani et al., *Real-world anomaly
   detection in surveillance videos*, CVPR 2018). As in the released code, the second layer has no
   activation.
+* ``arnet``: one hidden layer as wide as the features (Wan et al., *Weakly supervised video anomaly
+  detection via center-guided discriminative learning*, ICME 2020).
 * ``conv1d``: the first layer is a convolution over three time steps.
 * ``causal``: the first layer is a convolution over a time step and the four before it, so that no
   score depends on the future.
 * ``graph``: after the first layer, each instance takes in those of the same series that resemble
   it, and those that are near in time (after Wu et al., *Not only look, but also listen*, ECCV
   2020).
+* ``rtfm``: the network with several time scales of Tian et al., *Weakly-supervised video anomaly
+  detection with robust temporal feature magnitude learning*, ICCV 2021: convolutions of dilation 1,
+  2 and 4 and a non-local layer, whose joined output is added to the features. It has no batch
+  normalisation, since bags differ in length.
+* ``attention``: that of Pu et al., *Learning prompt-enhanced context features for weakly-supervised
+  video anomaly detection*, TIP 2024: one similarity of instances is used over the whole series and
+  over a window, with a prior of nearness in time; the last layer is a causal convolution.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-Tensors = Mapping[str, Array]
+from anomaly_detection.detectors.mil_layers import (
+    LEAST_NORM,
+    Array,
+    Tensors,
+    convolved,
+    gelu,
+    layer_norm,
+    linear,
+    over_time,
+    proximity,
+    relu,
+    sigmoid,
+    signed_root,
+    similarity,
+    softmax,
+    tap,
+)
 
-SIMILAR_FROM: Final = 0.7
-"""Cosine from which an instance counts as similar."""
-CONVOLUTIONS: Final = {"conv1d": (3, 1), "causal": (5, 4)}
-"""Head to the number of time steps of its convolution, and how many of them lie before."""
+DILATIONS: Final = (1, 2, 4)
+"""Of the convolutions of ``rtfm``."""
+KEY_WIDTH: Final = 128
+"""Width of the keys, queries and values of ``attention``."""
+LAST_TAPS: Final = 9
+"""Time steps that the last layer of ``attention`` sees: a step and those before it."""
+
+
+@dataclass(frozen=True)
+class LocalHead:
+    """A head whose score of an instance depends on a few time steps around it.
+
+    Attributes:
+        logits: From the parameters and the instances of these time steps, each ``(series, width)``
+            in units of their spread, the logits ``(series,)`` of the instances in question.
+        before: Number of time steps before them.
+        after: Number of time steps after them.
+    """
+
+    logits: Callable[[Tensors, Sequence[Array]], Array]
+    before: int = 0
+    after: int = 0
 
 
 def score_instances(head: str, tensors: Tensors, instances: Array) -> Array:
     """The scores of instances.
 
     Args:
-        head: A key of ``BODIES``.
+        head: A key of ``LOCAL_HEADS`` or ``GLOBAL_HEADS``.
         tensors: The parameters.
         instances: ``(series, steps, width)``.
 
     Returns:
         ``(series, steps)``, between 0 and 1.
     """
-    given = (instances - tensors["center"]) / tensors["spread"]
-    hidden = BODIES[head](tensors, np.asarray(given, np.float32))
-    logits = _linear(tensors, "last", _linear(tensors, "second", hidden))[..., 0]
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)
+    given = in_units(tensors, instances)
+    if head in GLOBAL_HEADS:
+        return sigmoid(GLOBAL_HEADS[head](tensors, given))
+    local, count = LOCAL_HEADS[head], given.shape[1]
+    padded = np.pad(given, ((0, 0), (local.before, local.after), (0, 0)))
+    steps = list(np.ascontiguousarray(padded.transpose(1, 0, 2)))
+    seen = 1 + local.before + local.after
+    columns = [local.logits(tensors, steps[t : t + seen]) for t in range(count)]
+    return sigmoid(np.stack(columns, axis=1))
+
+
+def in_units(tensors: Tensors, instances: Array) -> Array:
+    """Instances ``(..., width)`` less their mean in training, in units of their spread."""
+    return np.ascontiguousarray((instances - tensors["center"]) / tensors["spread"], np.float32)
 
 
 def smooth(scores: Array, steps: int) -> Array:
@@ -59,79 +112,100 @@ def smooth(scores: Array, steps: int) -> Array:
     """
     if steps == 1:
         return scores
-    reach = steps // 2
-    sums = np.cumsum(np.pad(scores.astype(np.float64), ((0, 0), (1, 0))), axis=1)
-    count = scores.shape[1]
-    first = np.maximum(np.arange(count) - reach, 0)
-    end = np.minimum(np.arange(count) + reach + 1, count)
-    return np.asarray((sums[:, end] - sums[:, first]) / (end - first), np.float32)
+    reach, count = steps // 2, scores.shape[1]
+    columns = [mean_of(scores[:, max(0, t - reach) : t + reach + 1].T) for t in range(count)]
+    return np.stack(columns, axis=1)
 
 
-def _linear(tensors: Tensors, name: str, given: Array) -> Array:
-    return np.asarray(given @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"], np.float32)
+def mean_of(scores: Sequence[Array] | Array) -> Array:
+    """The mean over time steps, each ``(series,)``."""
+    stacked = np.ascontiguousarray(scores, np.float64)  # in one order, so that all add up alike
+    return np.asarray(stacked.sum(axis=0) / len(stacked), np.float32)
 
 
-def _relu(values: Array) -> Array:
-    return np.maximum(values, 0)
+def _from_hidden(tensors: Tensors, hidden: Array) -> Array:
+    return linear(tensors, "last", linear(tensors, "second", hidden))[..., 0]
 
 
-def _each_alone(tensors: Tensors, given: Array) -> Array:
-    return _relu(_linear(tensors, "first", given))
+def _each_alone(tensors: Tensors, steps: Sequence[Array]) -> Array:
+    return _from_hidden(tensors, relu(linear(tensors, "first", steps[0])))
 
 
-def _convolved(tensors: Tensors, given: Array, *, before: int) -> Array:
-    weight = tensors["first.weight"]
-    taps = weight.shape[2]
-    padded = np.pad(given, ((0, 0), (before, taps - 1 - before), (0, 0)))
-    count = given.shape[1]
-    parts = (padded[:, k : k + count] @ weight[:, :, k].T for k in range(taps))
-    return _relu(np.asarray(sum(parts) + tensors["first.bias"], np.float32))
+def _one_layer(tensors: Tensors, steps: Sequence[Array]) -> Array:
+    return linear(tensors, "last", relu(linear(tensors, "first", steps[0])))[..., 0]
+
+
+def _few_steps(tensors: Tensors, steps: Sequence[Array]) -> Array:
+    parts = (tap(tensors, "first", k, given) for k, given in enumerate(steps))
+    return _from_hidden(tensors, relu(np.asarray(sum(parts) + tensors["first.bias"], np.float32)))
 
 
 def _over_graph(tensors: Tensors, given: Array) -> Array:
-    hidden = _each_alone(tensors, given)
-    found = hidden
-    for name, weights in (("similar", similarity(hidden)), ("near", proximity(given.shape[1]))):
-        found = found + _relu(_linear(tensors, name, np.asarray(weights @ hidden, np.float32)))
-    return found
+    hidden = relu(linear(tensors, "first", given))
+    steps = hidden.shape[1]
+    similar = over_time(lambda chosen, times: similarity(hidden[chosen], times), hidden)
+    near = over_time(lambda _chosen, times: proximity(steps, times), hidden)
+    found = hidden + relu(linear(tensors, "similar", similar)) + relu(linear(tensors, "near", near))
+    return _from_hidden(tensors, found)
 
 
-def similarity(hidden: Array) -> Array:
-    """How much each instance takes in of the similar ones of its series.
-
-    Args:
-        hidden: ``(series, steps, channels)``.
-
-    Returns:
-        ``(series, steps, steps)``; each row sums to 1, and is 0 where the cosine is too low.
-    """
-    norms = np.linalg.norm(hidden, axis=2, keepdims=True)
-    unit = hidden / np.maximum(norms, 1e-6)
-    cosine = unit @ unit.transpose(0, 2, 1)
-    itself = np.eye(hidden.shape[1], dtype=bool)
-    weights = np.where((cosine >= SIMILAR_FROM) | itself, np.exp(cosine), 0)
-    return np.asarray(weights / weights.sum(axis=2, keepdims=True), np.float32)
+def _several_scales(tensors: Tensors, given: Array) -> Array:
+    scales = [
+        relu(convolved(tensors, f"scale{dilation}", given, before=dilation, dilation=dilation))
+        for dilation in DILATIONS
+    ]
+    whole = _non_local(tensors, relu(linear(tensors, "reduce", given)))
+    joined = np.concatenate([*scales, whole], axis=2)
+    features = relu(convolved(tensors, "join", joined, before=1)) + given
+    hidden = relu(linear(tensors, "second", relu(linear(tensors, "first", features))))
+    return linear(tensors, "last", hidden)[..., 0]
 
 
-def proximity(steps: int) -> Array:
-    """How much each instance takes in of the near ones, ``(steps, steps)``; rows sum to 1."""
-    times = np.arange(steps)
-    weights = np.exp(-np.abs(times[:, None] - times[None, :]).astype(np.float64))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+def _non_local(tensors: Tensors, given: Array) -> Array:
+    """Each instance takes in all of its series, by the product of two projections."""
+    query, key, value = (linear(tensors, name, given) for name in ("query", "key", "value"))
+
+    def weigh(chosen: slice, times: slice) -> Array:
+        products = query[chosen, times] @ key[chosen].transpose(0, 2, 1)
+        return np.asarray(products / given.shape[1], np.float32)
+
+    return given + linear(tensors, "taken", over_time(weigh, value))
 
 
-def _conv1d(tensors: Tensors, given: Array) -> Array:
-    return _convolved(tensors, given, before=CONVOLUTIONS["conv1d"][1])
+def _attending(tensors: Tensors, given: Array) -> Array:
+    query, key, value = (linear(tensors, name, given) for name in ("query", "key", "value"))
+    weigh = partial(_attention, tensors, query, key)
+    taken = over_time(weigh, value)
+    rooted = signed_root(taken)
+    norms = np.linalg.norm(rooted, axis=2, keepdims=True)
+    unit = np.asarray(rooted / np.maximum(norms, LEAST_NORM), np.float32)
+    context = layer_norm(tensors, "norm", given + linear(tensors, "taken", unit))
+    hidden = gelu(linear(tensors, "second", gelu(linear(tensors, "first", context))))
+    return convolved(tensors, "last", hidden, before=LAST_TAPS - 1)[..., 0]
 
 
-def _causal(tensors: Tensors, given: Array) -> Array:
-    return _convolved(tensors, given, before=CONVOLUTIONS["causal"][1])
+def _attention(tensors: Tensors, query: Array, key: Array, chosen: slice, times: slice) -> Array:
+    """The weights of attention over the whole series and over the window, mixed."""
+    products = query[chosen, times] @ key[chosen].transpose(0, 2, 1) / np.sqrt(KEY_WIDTH)
+    every = np.arange(query.shape[1])
+    apart = np.abs(every[times, None] - every[None, :]).astype(np.float32)
+    near = np.exp(-np.abs(tensors["decay"] * apart**2 - tensors["offset"]))
+    products = np.asarray(products + near, np.float32)
+    within = np.where(apart <= tensors["reach"], products, -np.inf)
+    share = sigmoid(tensors["mixing"])
+    return np.asarray(share * softmax(products) + (1 - share) * softmax(within), np.float32)
 
 
-BODIES: Final[dict[str, Callable[[Tensors, Array], Array]]] = {
-    "sultani": _each_alone,
-    "conv1d": _conv1d,
-    "causal": _causal,
-    "graph": _over_graph,
+LOCAL_HEADS: Final[dict[str, LocalHead]] = {
+    "sultani": LocalHead(_each_alone),
+    "arnet": LocalHead(_one_layer),
+    "conv1d": LocalHead(_few_steps, before=1, after=1),
+    "causal": LocalHead(_few_steps, before=4),
 }
-"""The first layers of each head."""
+"""The heads that see a few time steps."""
+GLOBAL_HEADS: Final[dict[str, Callable[[Tensors, Array], Array]]] = {
+    "graph": _over_graph,
+    "rtfm": _several_scales,
+    "attention": _attending,
+}
+"""The heads that see a whole series: from instances in units of their spread to logits."""

@@ -7,6 +7,7 @@ has a score of its own, and cells get the mean or the maximum over the volumes t
 distances do. With snippet bags, all cells of a frame have the same score.
 """
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ from anomaly_detection.detectors.bags import check_width, split_bags, to_instanc
 from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.detectors.exemplars import FrameScores, distances_to_scores
 from anomaly_detection.detectors.mil_heads import score_instances, smooth
+from anomaly_detection.detectors.mil_stream import HeadStream
 from anomaly_detection.detectors.trained import Model, load_model
 from anomaly_detection.explanation.detections import Detection
 from vadloc.artifacts import Artifacts
@@ -71,10 +73,9 @@ class MultipleInstanceDetector(Detector):
         scores = score_instances(self.settings.head, self._tensors, instances)
         return smooth(scores, self.settings.smoothing)
 
-    @property
-    def is_memoryless(self) -> bool:
-        """Whether the score of a volume depends on no other time step."""
-        return bool(self.settings.head == "sultani" and self.settings.smoothing == 1)
+    def start_series(self) -> HeadStream:
+        """Begin to score series step by step."""
+        return HeadStream(self.settings.head, self._tensors, self.settings.smoothing)
 
     def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:
         """The scores of a whole sequence, the same as those of a stream."""
@@ -121,7 +122,7 @@ def _features(sequence: SequenceInput) -> SequenceFeatures:
 
 
 class BagStream:
-    """Scores frames as volumes come in; with a head that looks at other time steps, at the end.
+    """Scores frames as volumes come in, as soon as the head has seen what their scores depend on.
 
     Args:
         detector: The detector.
@@ -136,25 +137,23 @@ class BagStream:
             frames_per_volume=config.regions.frames_per_volume,
             combine=config.scoring.combine,
         )
-        self._waiting: list[VolumeFeatures] = []
+        self._series = detector.start_series()
+        self._first_frames: deque[int] = deque()
 
     def push(self, step: VolumeFeatures) -> Scores:
         """Take the volumes of the next time step; see `ScoreStream.push`."""
-        self._waiting.append(step)
-        if self._detector.is_memoryless:
-            return self._score_waiting()
-        return np.zeros((0, *self._grid.cells), np.float32)
+        self._first_frames.append(step.first_frame)
+        instances = to_instances(step.values[None], self._grid, self._detector.settings)
+        return self._to_frames(self._series.push(instances[:, 0]))
 
     def finish(self) -> Scores:
         """See `ScoreStream.finish`."""
-        return np.concatenate([self._score_waiting(), self._frames.finish()])
+        return np.concatenate([self._to_frames(self._series.finish()), self._frames.finish()])
 
-    def _score_waiting(self) -> Scores:
-        steps, self._waiting = self._waiting, []
-        if not steps:
-            return np.zeros((0, *self._grid.cells), np.float32)
-        values = np.stack([step.values for step in steps])
-        instances = to_instances(values, self._grid, self._detector.settings)
-        scores = np.broadcast_to(self._detector.score_series(instances).T, values.shape[:2])
-        rows = zip(steps, scores.astype(np.float64), strict=True)
-        return np.concatenate([self._frames.push(s.first_frame, row) for s, row in rows])
+    def _to_frames(self, finished: list[NDArray[np.float32]]) -> Scores:
+        regions = self._grid.region_count
+        found = [np.zeros((0, *self._grid.cells), np.float32)]
+        for scores in finished:
+            row = np.broadcast_to(scores, (regions,)).astype(np.float64)
+            found.append(self._frames.push(self._first_frames.popleft(), row))
+        return np.concatenate(found)

@@ -53,7 +53,7 @@ def train(task: NetworkTask, checkpoint: Path, *, stamp: str, checks: int) -> Tr
         checks: How often held-out video is measured and the checkpoint is written.
 
     Returns:
-        The network with the lowest error on held-out video, and the curves.
+        The network with the lowest error on held-out video, or the last one, and the curves.
 
     Raises:
         VadlocError: A loss is not a number, the network's output is constant, or the checkpoint is
@@ -90,7 +90,7 @@ def _check(task: NetworkTask, trained: Trained, checkpoint: Path) -> None:
     if task.step == task.steps:
         check_varies(task.name, task.step, task.examples(), checkpoint)
     trained.curve[-1]["held_out"] = loss
-    if loss < trained.best_loss:
+    if task.keeps_last or loss < trained.best_loss:
         trained.best_loss, trained.best_step = loss, task.step
         trained.tensors, trained.start = task.tensors(), task.start_tensors()
 

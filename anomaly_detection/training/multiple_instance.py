@@ -7,19 +7,22 @@ of a bag.
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from anomaly_detection.detectors.bags import Bag, load_bag, split_bags
-from anomaly_detection.training.mil_losses import bag_losses
-from anomaly_detection.training.mil_networks import Head
+from anomaly_detection.training.mil_augmentation import add_noise, splice, spliced_loss
+from anomaly_detection.training.mil_cleaning import Labels, clean, labels_loss, sure_labels
+from anomaly_detection.training.mil_losses import bag_losses, text_loss
+from anomaly_detection.training.mil_networks import Seen, make_head
+from anomaly_detection.training.mil_texts import class_row, read_texts
 from anomaly_detection.training.tasks import PICTURES, Example, NetworkTask
 from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError
-from vadloc.weak_settings import MultipleInstance
+from vadloc.weak_settings import TOP_LOSSES, MultipleInstance
 
 logger = logging.getLogger(__name__)
 NETWORK: Final = "head"
@@ -27,6 +30,8 @@ STILL_SHARE: Final = 0.25
 """Share of the regions of a drawn bag that are taken from all regions, also from still ones."""
 LONGEST: Final = 200
 """Time steps of a drawn bag; of longer ones, one of each of so many equal stretches is taken."""
+MOST_PAIRS: Final = 1 << 22
+"""Pairs of time steps, of all series together, that a head sees at once when it is applied."""
 LEAST_SPREAD: Final = 1e-3
 SPREAD_ROWS: Final = 20_000
 BAR_PX: Final = (16, 64)
@@ -82,7 +87,7 @@ def check_bags(bags: list[Bag], settings: MultipleInstance) -> None:
     for bag in bags:
         series, steps, width = bag.instances.shape
         count = min(series, settings.regions) * min(steps, LONGEST)
-        if settings.loss != "sultani" and count < settings.top:
+        if settings.loss in TOP_LOSSES and count < settings.top:
             raise UsageError(
                 f"{bag.sequence}: a bag of {count} instances, fewer than top = {settings.top}; "
                 "lower it in the detector's table, or leave the video out"
@@ -109,6 +114,22 @@ def describe(data: BagData, settings: MultipleInstance) -> dict[str, Any]:
     return {"normal_bags": classes[0], "anomalous_bags": classes[1]}
 
 
+class Drawn(NamedTuple):
+    """A part of a bag.
+
+    Attributes:
+        bag: The bag.
+        series: The series that were drawn.
+        steps: The time steps that were drawn.
+        instances: ``(series, steps, width)`` of them.
+    """
+
+    bag: Bag
+    series: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    instances: NDArray[np.float32]
+
+
 class HeadTask(NetworkTask):
     """The training of the head.
 
@@ -116,20 +137,18 @@ class HeadTask(NetworkTask):
         data: The bags.
         settings: The settings.
         device: ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: The features of texts cannot be used.
     """
 
     def __init__(self, data: BagData, settings: MultipleInstance, *, device: str) -> None:
-        self.name, self.steps, self.step = NETWORK, settings.steps, 0
+        self.name, self.step = NETWORK, 0
+        self.steps = settings.steps * (1 + settings.rounds)
+        self.keeps_last = settings.checkpoint == "last"
         self._data, self._settings, self._device = data, settings, device
         torch.manual_seed(settings.seed)
-        center, spread = standard_units(data.trained)
-        self.network = Head(
-            settings.head,
-            center,
-            spread,
-            channels=settings.channels,
-            dropout=settings.dropout,
-        ).to(device)
+        self.network = make_head(settings, *standard_units(data.trained)).to(device)
         self.parameters = sum(p.numel() for p in self.network.parameters())
         self._optimiser = torch.optim.Adam(
             self.network.parameters(),
@@ -137,18 +156,31 @@ class HeadTask(NetworkTask):
             weight_decay=settings.weight_decay,
         )
         self._changing = {id(bag): changing_series(bag.instances) for bag in data.trained}
+        self._labels: dict[str, Labels] = {}
+        self._texts = self._read_texts()
+
+    def _read_texts(self) -> torch.Tensor | None:
+        width = self._see(self._data.trained[0].instances[:1, :1]).features.shape[2]
+        texts = read_texts(self._settings, width)
+        if texts is None:
+            return None
+        for bag in self._data.trained:  # before any step
+            if bag.is_anomalous:
+                class_row(bag, self._settings.classes)
+        return torch.from_numpy(texts).to(self._device)
 
     def advance(self) -> dict[str, float]:
         """See `NetworkTask.advance`."""
         settings = self._settings
+        if self.step and self.step % settings.steps == 0:
+            self._label_instances()
         torch.manual_seed(settings.seed * self.steps + self.step)  # dropout
         rng = np.random.default_rng((settings.seed, self.step))
         self.network.train()
         anomalous, normal = (
-            [self.network(self._draw(bag, rng)) for bag in self._choose(kind, rng)]
-            for kind in (True, False)
+            [self._draw(bag, rng) for bag in self._choose(kind, rng)] for kind in (True, False)
         )
-        losses = bag_losses(anomalous, normal, settings)
+        losses = self._losses(anomalous, normal)
         self._optimiser.zero_grad(set_to_none=True)
         total = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
@@ -156,33 +188,109 @@ class HeadTask(NetworkTask):
         self.step += 1
         return {name: loss.item() for name, loss in losses.items()}
 
+    def _losses(self, anomalous: list[Drawn], normal: list[Drawn]) -> dict[str, torch.Tensor]:
+        settings = self._settings
+        rng = np.random.default_rng((settings.seed, self.step, 1))
+        disturbed = [
+            add_noise(drawn.instances, rng) if rng.random() < settings.noise else drawn.instances
+            for drawn in normal
+        ]
+        of_anomalous = [self._through(drawn.instances) for drawn in anomalous]
+        of_normal = [self._through(instances) for instances in disturbed]
+        losses = bag_losses(of_anomalous, of_normal, settings)
+        if self._texts is not None:
+            rows = [class_row(drawn.bag, settings.classes) for drawn in anomalous]
+            found = text_loss(of_anomalous, of_normal, rows, self._texts, settings.temperature)
+            losses["text"] = settings.text_weight * found
+        if settings.splicing:
+            losses["splicing"] = settings.splicing * self._spliced_loss(anomalous, normal, rng)
+        if self._labels:
+            every = [*of_anomalous, *of_normal]
+            labels = [self._labels_of(drawn) for drawn in (*anomalous, *normal)]
+            losses["labels"] = labels_loss([seen.scores for seen in every], labels)
+        return losses
+
+    def _spliced_loss(
+        self, anomalous: list[Drawn], normal: list[Drawn], rng: np.random.Generator
+    ) -> torch.Tensor:
+        """Of each normal bag with a stretch of an anomalous one, of the same series."""
+        losses = []
+        for drawn in normal:
+            other = anomalous[rng.integers(len(anomalous))].bag
+            series = drawn.series[drawn.series < len(other.instances)]
+            instances = other.instances[series].astype(np.float32)
+            mixed, spliced = splice(drawn.instances[: len(series)], instances, rng)
+            if not spliced.all():
+                where = torch.from_numpy(spliced).to(self._device)
+                losses.append(spliced_loss(self._through(mixed), where))
+        if not losses:
+            return torch.zeros((), device=self._device)
+        return torch.stack(losses).mean()
+
+    def _label_instances(self) -> None:
+        """Begin a round: label the instances of anomalous bags by the scores so far."""
+        center, spread = (self.network.get_buffer(n).cpu().numpy() for n in ("center", "spread"))
+        cleaned: dict[bool, dict[str, NDArray[np.float32]]] = {True: {}, False: {}}
+        for bag in self._data.trained:
+            given = (bag.instances.astype(np.float32) - center) / spread
+            cleaned[bag.is_anomalous][bag.sequence] = clean(self._score(bag), given)
+        found = sure_labels([*cleaned[True].values()], [*cleaned[False].values()])
+        self._labels = dict(zip(cleaned[True], found, strict=True))
+        counts = [sum(int((labels == of).sum()) for labels in found) for of in (1, 0)]
+        logger.info(
+            "round %d: %d instances of anomalous videos count as anomalous, %d as normal",
+            self.step // self._settings.steps,
+            *counts,
+        )
+
+    def _labels_of(self, drawn: Drawn) -> torch.Tensor:
+        shape = len(drawn.series), len(drawn.steps)
+        if not drawn.bag.is_anomalous:
+            return torch.zeros(shape, dtype=torch.int8, device=self._device)
+        labels = self._labels[drawn.bag.sequence][drawn.series[:, None], drawn.steps]
+        return torch.from_numpy(labels).to(self._device)
+
     def _choose(self, kind: bool, rng: np.random.Generator) -> list[Bag]:
         bags = [bag for bag in self._data.trained if bag.is_anomalous == kind]
         order = rng.permutation(len(bags))[: self._settings.bags]
         return [bags[i] for i in order]
 
-    def _draw(self, bag: Bag, rng: np.random.Generator) -> torch.Tensor:
-        instances = bag.instances
-        series = draw_series(self._changing[id(bag)], self._settings.regions, rng)
-        steps = draw_steps(instances.shape[1], rng)
-        drawn = instances[series[:, None], steps].astype(np.float32)
-        return torch.from_numpy(drawn).to(self._device)
+    def _draw(self, bag: Bag, rng: np.random.Generator) -> Drawn:
+        changing = self._changing[id(bag)]
+        labels = self._labels.get(bag.sequence) if bag.is_anomalous else None
+        wanted = np.zeros(len(changing), np.bool_) if labels is None else (labels == 1).any(axis=1)
+        series = draw_series(changing, self._settings.regions, rng, wanted=wanted)
+        steps = draw_steps(bag.instances.shape[1], rng)
+        instances = bag.instances[series[:, None], steps].astype(np.float32)
+        return Drawn(bag, series, steps, instances)
+
+    def _through(self, instances: NDArray[Any]) -> Seen:
+        found: Seen = self.network(torch.from_numpy(instances).to(self._device))
+        return found
+
+    def _see(self, instances: NDArray[np.float16]) -> Seen:
+        """What the head says of instances when it is applied."""
+        self.network.eval()
+        with torch.no_grad():
+            return self._through(instances.astype(np.float32))
 
     def measure(self) -> float:
         """See `NetworkTask.measure`: the part of the loss that compares whole held-out bags."""
-        scores = [torch.from_numpy(self._score(bag)) for bag in self._data.held_out]
-        kinds = [bag.is_anomalous for bag in self._data.held_out]
         anomalous, normal = (
-            [found for found, of in zip(scores, kinds, strict=True) if of == kind]
+            [self._see_whole(bag) for bag in self._data.held_out if bag.is_anomalous == kind]
             for kind in (True, False)
         )
         return bag_losses(anomalous, normal, self._settings)["bags"].item()
 
+    def _see_whole(self, bag: Bag) -> Seen:
+        """What the head says of a whole bag, several series at a time."""
+        series, steps, _ = bag.instances.shape
+        several = max(1, MOST_PAIRS // steps**2)
+        parts = [self._see(bag.instances[k : k + several]) for k in range(0, series, several)]
+        return Seen(*(torch.cat(found) for found in zip(*parts, strict=True)))
+
     def _score(self, bag: Bag) -> NDArray[np.float32]:
-        self.network.eval()
-        with torch.no_grad():
-            given = torch.from_numpy(bag.instances.astype(np.float32)).to(self._device)
-            scores: NDArray[np.float32] = self.network(given).cpu().numpy()
+        scores: NDArray[np.float32] = self._see_whole(bag).scores.cpu().numpy()
         return scores
 
     def state(self) -> dict[str, Any]:
@@ -191,6 +299,7 @@ class HeadTask(NetworkTask):
             "step": self.step,
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
+            "labels": {name: torch.from_numpy(of) for name, of in self._labels.items()},
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -198,6 +307,7 @@ class HeadTask(NetworkTask):
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
+        self._labels = {name: of.numpy() for name, of in state["labels"].items()}
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """See `NetworkTask.tensors`."""
@@ -235,7 +345,11 @@ def changing_series(instances: NDArray[np.float16]) -> NDArray[np.bool_]:
 
 
 def draw_series(
-    changing: NDArray[np.bool_], most: int, rng: np.random.Generator
+    changing: NDArray[np.bool_],
+    most: int,
+    rng: np.random.Generator,
+    *,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Draw series of a bag, most of them from those in which something changes.
 
@@ -243,11 +357,15 @@ def draw_series(
         changing: ``(series,)``.
         most: How many are drawn, at most.
         rng: Random numbers.
+        wanted: ``(series,)``: those that come first, up to half of what is drawn.
     """
     everything = rng.permutation(len(changing))
     if len(everything) <= most:
         return everything
     some = everything[: round(STILL_SHARE * most)]
+    if wanted is not None and wanted.any():
+        first = rng.permutation(np.flatnonzero(wanted))[: most // 2]
+        some = np.concatenate([first, np.setdiff1d(some, first)])
     others = np.setdiff1d(np.flatnonzero(changing), some)
     return np.concatenate([some, rng.permutation(others)[: most - len(some)]])
 

@@ -69,12 +69,15 @@ class NetworkTask(ABC):
         steps: Number of steps.
         step: Number of steps that are done.
         parameters: Number of parameters of the network that is kept.
+        keeps_last: Whether the network of the last step is kept, whatever its error on held-out
+            video is.
     """
 
     name: str
     steps: int
     step: int
     parameters: int
+    keeps_last: bool = False
 
     @abstractmethod
     def advance(self) -> dict[str, float]:

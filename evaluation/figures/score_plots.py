@@ -31,6 +31,7 @@ def draw_videos(folder: Path, videos: Mapping[str, Shown], *, threshold: float) 
     folder.mkdir(parents=True, exist_ok=True)
     with style.context(STYLE):
         for name, shown in videos.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)  # pooled: <scene>/<sequence>
             figure = Figure(figsize=(6, 2.2))
             draw_scores(figure.add_subplot(), name, shown, threshold=threshold)
             _save(figure, folder / f"{name}.png")
@@ -55,7 +56,9 @@ def draw_scores(axes: Axes, name: str, shown: Shown, *, threshold: float) -> Non
         axes.axvspan(first, end, color=ANOMALOUS_COLOUR, alpha=0.4, linewidth=0)
     axes.plot(scores, color=FIRST.colour, linewidth=1)
     axes.axhline(threshold, color=THRESHOLD_COLOUR, linestyle=":", linewidth=1)
-    axes.set(title=name, xlabel="frame", ylabel="score", ylim=(-0.02, 1.02))
+    top = max(1.0, float(scores.max(initial=0, where=np.isfinite(scores))))
+    axes.set(xlabel="frame", ylabel="score", ylim=(-0.02 * top, 1.02 * top))
+    axes.set_title(name, parse_math=False)  # "$" is no formula
     axes.set_xlim(0, len(scores))
 
 

@@ -152,6 +152,8 @@ def test_intervals(tmp_path: Path) -> None:
         frame_truth("r", truth, frames=6, of=path)
     with pytest.raises(UsageError, match="an anomaly from frame 3 on, its snippets cover 2"):
         frame_truth("Abuse028_x264", truth, frames=2, of=path)
+    with pytest.raises(UsageError, match="an anomaly up to frame 40, its snippets cover 7"):
+        frame_truth("q", {"q": [(2, 40)]}, frames=7, of=path)
     for text in ("a Abuse 3\n", "a 5 3\n", "a 1 2\na 1 2\n"):
         path.write_text(text)
         with pytest.raises(UsageError, match="line "):
@@ -269,3 +271,16 @@ def test_scores_that_do_not_fit(shared: Path) -> None:
     (shared / "wrong").write_text((shared / "truth.txt").read_text().replace("-1 -1", "3 4"))
     with pytest.raises(UsageError, match=r"Normal_12 has anomalous frames, .* calls it normal"):
         evaluate_snippets.read_videos(shared / "scores", shared / "test", shared / "wrong")
+
+
+def test_truth_that_does_not_fit_its_list(shared: Path) -> None:
+    (shared / "scores").mkdir()
+    for line in (shared / "test").read_text().split():
+        saved(shared / "scores" / f"{line}.npy", np.zeros(320, np.float32))
+    anomalous = [w for w in (shared / "truth.txt").read_text().splitlines() if "-1" not in w]
+    (shared / "only").write_text("\n".join(anomalous))  # as XD-Violence has it
+    videos = evaluate_snippets.read_videos(shared / "scores", shared / "test", shared / "only")
+    assert not videos["Normal_12"].anomalous.any()
+    (shared / "none").write_text("".join(f"{w.split()[0]} -1 -1\n" for w in anomalous))
+    with pytest.raises(UsageError, match=r"Fall013_x264 has no anomalous frame, .* calls it Fall"):
+        evaluate_snippets.read_videos(shared / "scores", shared / "test", shared / "none")

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+import tomli
 from tiny_scene import copy_scene
 
 from vadloc import weak_folds
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError
+from vadloc.files.toml import to_toml
 from vadloc.sample_scene import render_scene
 from vadloc.sample_scene.options import Options, checked, usual_options
 from vadloc.sample_scene.routes import Clock, Script
@@ -29,15 +31,26 @@ def test_folds_share_nothing_and_leave_nothing_out() -> None:
 
 
 def test_other_tables_stay_as_they_are() -> None:
+    """Also where a bracket begins a line within a list, or stands in a text."""
     text = 'version = "x"\n[dataset]\nname = "a"\n[regions]\nsize_px = 8\n[[ground_truth]]\n'
-    text += 'path = "b"\n[detectors.region_bags]\ntop = 3\n'
-    assert other_tables(text) == [
-        "[regions]",
-        "size_px = 8",
-        "[detectors.region_bags]",
-        "top = 3",
-        "",
-    ]
+    text += 'path = "b"\n[pseudo_anomalies]\nkinds = [\n["ground_truth"]\n]\nword = "[dataset]"\n'
+    assert other_tables(tomli.loads(text)) == {
+        "regions": {"size_px": 8},
+        "pseudo_anomalies": {"kinds": [["ground_truth"]], "word": "[dataset]"},
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = "tab\\t, \\"quotes\\", \\\\ and Zürich \\u007f"\nb = 1e-9\nc = -3\nd = true\n',
+        "[a.b]\nc = [1, [2.5, inf]]\n[[d]]\ne = 1\n[[d]]\n[d.f]\ng = []\n",
+        '"a b" = {c = 1}\n[x."y.z"]\n"1" = 2\n"" = 3\nday = 2026-01-02\nq = [{a = 1}, {b = 2}]\n',
+    ],
+)
+def test_what_is_written_is_read_as_it_was(text: str) -> None:
+    content = tomli.loads(text)
+    assert tomli.loads(to_toml(content)) == content
 
 
 def test_folds_of_a_dataset(scene: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from os import stat_result
 from pathlib import Path
 
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.files.storage import (
     read_json,
     write_json,
@@ -112,3 +112,22 @@ def _announce(record: Path, size_bytes: int) -> None:
             size_bytes / 2**30,
             record.stem,
         )
+
+
+def files_below(folder: Path, *, setting: str, content: str) -> dict[str, Path]:
+    """All files below a folder by their path in it, in order.
+
+    Args:
+        folder: The folder that a setting names.
+        setting: Name of the setting, for the message.
+        content: What the folder should hold, for the message.
+
+    Raises:
+        UsageError: There is no such folder, or no file in it.
+    """
+    found = sorted(file for file in folder.rglob("*") if file.is_file())
+    if not found:
+        raise UsageError(
+            f"{setting} = {str(folder)!r}: no such folder, or no file in it; expected {content}"
+        )
+    return {file.relative_to(folder).as_posix(): file for file in found}

@@ -11,30 +11,14 @@ from tiny_scene import CONFIG, copy_scene, film, save_frames, scene_options
 
 pytest.importorskip("torch")
 
-import torch
-
 import vadloc.run
 from anomaly_detection import train_detector
 from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
 from anomaly_detection.detectors import load_detector, load_input
 from anomaly_detection.detectors.bags import Bag, hold_out, split_bags, to_instances
-from anomaly_detection.detectors.mil_heads import (
-    BODIES,
-    proximity,
-    score_instances,
-    similarity,
-    smooth,
-)
+from anomaly_detection.detectors.mil_heads import score_instances
 from anomaly_detection.training import loop
 from anomaly_detection.training.loop import train
-from anomaly_detection.training.mil_losses import (
-    bag_losses,
-    mean_of_top,
-    ranking,
-    smoothness,
-    sparsity,
-)
-from anomaly_detection.training.mil_networks import Head
 from anomaly_detection.training.multiple_instance import (
     LONGEST,
     BagData,
@@ -68,100 +52,6 @@ learning_rate = 0.01
 """
 
 
-def head_of(name: str, width: int = 6) -> Head:
-    torch.manual_seed(3)
-    rng = np.random.default_rng(4)
-    center = rng.normal(size=width).astype(np.float32)
-    spread = rng.uniform(0.5, 2, width).astype(np.float32)
-    head = Head(name, center, spread, channels=(5, 4), dropout=0.5).eval()
-    torch.nn.init.normal_(head.last.weight)
-    return head
-
-
-def tensors_of(head: Head) -> dict[str, NDArray[np.float32]]:
-    return {name: tensor.numpy() for name, tensor in head.state_dict().items()}
-
-
-def instances(*shape: int) -> NDArray[np.float32]:
-    return np.random.default_rng(5).normal(size=shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("name", BODIES)
-def test_heads_are_the_same_with_and_without_torch(name: str) -> None:
-    head, given = head_of(name), instances(3, 9, 6)
-    with torch.no_grad():
-        expected = head(torch.from_numpy(given)).numpy()
-    assert np.ptp(expected) > 0.01
-    np.testing.assert_allclose(score_instances(name, tensors_of(head), given), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", BODIES)
-def test_no_series_affects_another(name: str) -> None:
-    tensors, given = tensors_of(head_of(name)), instances(3, 9, 6)
-    alone = [score_instances(name, tensors, given[i : i + 1])[0] for i in range(3)]
-    np.testing.assert_allclose(score_instances(name, tensors, given), alone, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["sultani", "causal"])
-def test_no_score_depends_on_the_future(name: str) -> None:
-    tensors, given = tensors_of(head_of(name)), instances(2, 9, 6)
-    whole = score_instances(name, tensors, given)
-    np.testing.assert_allclose(
-        score_instances(name, tensors, given[:, :6]), whole[:, :6], atol=1e-6
-    )
-
-
-@pytest.mark.parametrize("name", ["conv1d", "graph"])
-def test_other_heads_see_the_future(name: str) -> None:
-    tensors, given = tensors_of(head_of(name)), instances(2, 9, 6)
-    whole = score_instances(name, tensors, given)
-    cut = score_instances(name, tensors, given[:, :6])
-    assert np.abs(cut[:, 5] - whole[:, 5]).max() > 1e-5
-
-
-def test_graphs_by_hand() -> None:
-    opposite = np.array([[[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]]], np.float32)
-    expected = [[[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]]
-    np.testing.assert_allclose(similarity(opposite), expected, atol=1e-6)
-    near = 1 / (1 + np.exp(-1))
-    np.testing.assert_allclose(proximity(2), [[near, 1 - near], [1 - near, near]], atol=1e-6)
-
-
-def test_smoothing_keeps_constants_and_shrinks_at_the_ends() -> None:
-    constant = np.full((2, 7), 0.3, np.float32)
-    np.testing.assert_allclose(smooth(constant, 5), constant, atol=1e-7)
-    ramp = np.array([[0, 1, 2, 3]], np.float32)
-    np.testing.assert_allclose(smooth(ramp, 3), [[0.5, 1, 2, 2.5]])
-    assert smooth(ramp, 1) is ramp
-
-
-def test_losses_by_hand() -> None:
-    anomalous = [torch.tensor([[0.2, 0.9, 0.4]]), torch.tensor([[0.5, 0.1, 0.1]])]
-    normal = [torch.tensor([[0.3, 0.1, 0.0]])]
-    # max: .9 and .5 against .3: (1 - .9 + .3) + (1 - .5 + .3)
-    assert ranking(torch.tensor([0.9, 0.5]), torch.tensor([0.3])).item() == pytest.approx(1.2)
-    assert sparsity(anomalous).item() == pytest.approx(2.2)
-    assert smoothness(anomalous).item() == pytest.approx(0.49 + 0.25 + 0.16)
-    assert mean_of_top(anomalous[0], 2).item() == pytest.approx(0.65)
-    assert mean_of_top(anomalous[0], 9).item() == pytest.approx(0.5)
-    settings = MultipleInstance(loss="sultani", sparsity=0.1, smoothness=0.01, top=2)
-    parts = bag_losses(anomalous, normal, settings)
-    assert {k: v.item() for k, v in parts.items()} == pytest.approx(
-        {"bags": 1.2, "sparsity": 0.22, "smoothness": 0.009}
-    )
-    topk = bag_losses(anomalous, normal, settings.model_copy(update={"loss": "topk"}))
-    assert topk["bags"].item() == pytest.approx((1 - 0.65 + 0.3) + (1 - 0.3 + 0.3))
-    bce = bag_losses(anomalous, normal, settings.model_copy(update={"loss": "bce"}))
-    expected = -np.log([0.65, 0.3, 0.8]).mean()
-    assert bce["bags"].item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_hinge_is_averaged_over_normal_bags_only() -> None:
-    anomalous = torch.tensor([0.5, 0.5])
-    one, two = (ranking(anomalous, torch.full((n,), 0.5)).item() for n in (1, 2))
-    assert one == two == pytest.approx(2.0)
-
-
 def toy_bags() -> list[Bag]:
     """In anomalous bags, one of 40 instances has feature 0 at 4; the others are alike."""
     rng = np.random.default_rng(0)
@@ -175,32 +65,64 @@ def toy_bags() -> list[Bag]:
     return bags
 
 
-@pytest.mark.parametrize("loss", ["sultani", "topk", "bce"])
-def test_one_telling_feature_is_found(loss: str, tmp_path: Path) -> None:
-    bags = toy_bags()
+def learnt_of_toy(folder: Path, **changed: Any) -> dict[str, NDArray[np.float32]]:
+    """What is learnt of the first 12 toy bags."""
     settings = MultipleInstance.model_validate(
-        {"loss": loss, "top": 1, "steps": 200, "channels": (16, 8), "dropout": 0.0}
+        {"top": 1, "margin": 5.0, "steps": 150, "channels": (16, 8), "dropout": 0.0}
         | {"learning_rate": 0.01, "bags": 6}
+        | changed
     )
-    task = HeadTask(BagData(bags[:12], bags[12:]), settings, device="cpu")
-    tensors = train(task, tmp_path / "c.pt", stamp="s", checks=4).tensors
-    for bag in bags[12:]:
+    task = HeadTask(BagData(toy_bags()[:12], toy_bags()[12:]), settings, device="cpu")
+    return train(task, folder / "c.pt", stamp="s", checks=4).tensors
+
+
+@pytest.mark.parametrize(
+    ("head", "loss"),
+    [("sultani", "sultani"), ("sultani", "topk"), ("sultani", "bce"), ("arnet", "pel")],
+)
+def test_one_telling_feature_is_found(head: str, loss: str, tmp_path: Path) -> None:
+    tensors = learnt_of_toy(tmp_path, head=head, loss=loss)
+    for bag in toy_bags()[12:]:
         values = bag.instances.astype(np.float32)
-        scores = score_instances("sultani", tensors, values)
+        scores = score_instances(head, tensors, values)
         if bag.is_anomalous:
             assert scores.argmax() == values[..., 0].argmax()
             assert np.sort(scores, axis=None)[-1] > np.sort(scores, axis=None)[-2] + 0.2
+
+
+@pytest.mark.parametrize(
+    ("head", "loss", "more"),
+    [
+        ("rtfm", "rtfm", {}),
+        ("attention", "pel", {"weight_decay": 0.02, "steps": 200}),
+        ("conv1d", "bce", {}),
+        ("causal", "arnet", {"center": 1.0, "steps": 300}),
+        ("sultani", "bce", {"noise": 0.5, "splicing": 0.5, "rounds": 1}),
+    ],
+)
+def test_new_videos_are_told_apart(
+    head: str, loss: str, more: dict[str, Any], tmp_path: Path
+) -> None:
+    """Labels of videos do not say which of neighbouring time steps it was: only the bag counts."""
+    tensors = learnt_of_toy(tmp_path, head=head, loss=loss, **more)
+    highest: dict[bool, list[float]] = {True: [], False: []}
+    for bag in toy_bags()[12:]:
+        scores = score_instances(head, tensors, bag.instances.astype(np.float32))
+        highest[bag.is_anomalous].append(float(scores.max()))
+    assert min(highest[True]) > max(highest[False])
 
 
 def test_training_goes_on_as_if_not_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "LEAST_VARIANCE", 0.0)  # so few steps teach nothing
-    settings = MultipleInstance(steps=20, channels=(8, 4), bags=3)
+    settings = MultipleInstance.model_validate(
+        {"steps": 10, "channels": (8, 4), "bags": 3, "rounds": 1, "noise": 0.5, "splicing": 0.1}
+    )
     data = BagData(toy_bags()[:12], toy_bags()[12:])
     whole = train(HeadTask(data, settings, device="cpu"), tmp_path / "a", stamp="s", checks=4)
     task = HeadTask(data, settings, device="cpu")
-    for _ in range(9):
+    for _ in range(13):  # within the round
         task.advance()
     other = HeadTask(data, settings, device="cpu")
     other.resume(task.state())
@@ -208,8 +130,25 @@ def test_training_goes_on_as_if_not_stopped(
     assert ended.curve[-1]["held_out"] == whole.curve[-1]["held_out"]
 
 
+@pytest.mark.parametrize("checkpoint", ["held_out", "last"])
+def test_which_checkpoint_is_kept(
+    checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEAST_VARIANCE", 0.0)
+    errors = iter([3.0, 1.0, 2.0])
+    monkeypatch.setattr(HeadTask, "measure", lambda _task: next(errors))
+    settings = MultipleInstance.model_validate(
+        {"steps": 6, "channels": (8, 4), "bags": 3, "checkpoint": checkpoint}
+    )
+    task = HeadTask(BagData(toy_bags()[:12], toy_bags()[12:]), settings, device="cpu")
+    found = train(task, tmp_path / "c.pt", stamp="s", checks=3)
+    assert found.best_step == (6 if checkpoint == "last" else 4)
+    is_last = (found.tensors["first.weight"] == task.tensors()["first.weight"]).all()
+    assert is_last == (checkpoint == "last")
+
+
 def test_instances_of_both_bags() -> None:
-    values = instances(4, 3, 2)
+    values = np.random.default_rng(5).normal(size=(4, 3, 2)).astype(np.float32)
     grid = RegionGrid(8, 32, 16, 8)  # one row of three regions
     regions = to_instances(values, grid, RegionBags())
     assert regions.shape == (3, 4, 4)
