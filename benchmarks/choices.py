@@ -11,7 +11,6 @@ changes with it.
 
 import argparse
 import copy
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+import tomli_w
 from stages import COLUMNS, EXTRACTION, LATER, criteria, datasets_folder, run_stages
 
 from vadloc.versions import VERSIONS, extractors_of
@@ -60,16 +60,6 @@ def with_setting(config: dict[str, Any], table: str, key: str, value: Any) -> di
     return changed
 
 
-def to_toml(config: dict[str, Any], *, table: str = "") -> str:
-    """TOML of tables with plain values (strings and numbers are written as in JSON)."""
-    plain = {key: value for key, value in config.items() if not isinstance(value, dict)}
-    lines = [f"[{table}]"] if table and plain else []
-    lines += [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
-    inner = {key: value for key, value in config.items() if isinstance(value, dict)}
-    prefix = f"{table}." if table else ""
-    return "\n".join([*lines, *(to_toml(v, table=prefix + k) for k, v in inner.items())]) + "\n"
-
-
 def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
     """The variations that affect a version."""
     extractors = extractors_of(version)
@@ -83,7 +73,7 @@ def variations_of(version: str) -> Iterator[tuple[str, str, Any]]:
 def measure(config: dict[str, Any], folder: Path, datasets: Path) -> list[float]:
     """The criteria for a config; valid results of earlier variations are reused."""
     path, results = folder / "config.toml", folder / "results"
-    path.write_text(to_toml(config))
+    path.write_text(tomli_w.dumps(config))
     options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]
     run_stages((*EXTRACTION, *LATER), [*options, "--overwrite"])
     return criteria(results)

@@ -18,7 +18,8 @@ from typing import Any
 
 import cv2
 import tomli
-from choices import to_toml, with_setting
+import tomli_w
+from choices import with_setting
 from stages import (
     COLUMNS,
     EXTRACTION,
@@ -76,7 +77,7 @@ def measure(config: dict[str, Any], datasets: Path) -> str:
     """The criteria, and the milliseconds of processor time per frame, as cells of the table."""
     with tempfile.TemporaryDirectory() as folder:
         path, results = Path(folder) / "config.toml", Path(folder) / "results"
-        path.write_text(to_toml(config))
+        path.write_text(tomli_w.dumps(config))
         options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]
         seconds = run_stages(EXTRACTION, options).cpu_s
         run_stages(LATER, options)

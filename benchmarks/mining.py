@@ -27,7 +27,7 @@ from unittest import mock
 import numpy as np
 import scene_list
 import tomli
-from choices import to_toml
+import tomli_w
 from numpy.typing import NDArray
 from scenes import REAL, Scene, cell, scenes, with_proposed_regions
 from scipy import ndimage
@@ -141,7 +141,7 @@ def run(scene: Scene, args: argparse.Namespace) -> tuple[Artifacts, str]:
     place.mkdir(parents=True, exist_ok=True)
     path = place / "config.toml"
     config = {**with_proposed_regions(scene), "version": args.version}
-    path.write_text(to_toml(config))
+    path.write_text(tomli_w.dumps(config))
     options = ["--config", path, "--datasets", scene.datasets, "--results", place]
     rounds = ["--rounds", args.rounds, "--mine-from", args.mine_from]
     words = [*options, *rounds, "--jobs", args.jobs, "--overwrite"]

@@ -27,7 +27,8 @@ from typing import Any
 
 import scene_list
 import tomli
-from choices import to_toml, with_setting
+import tomli_w
+from choices import with_setting
 from stages import EXTRACTION, LATER, ROOT, criteria, run_stages
 
 from vadloc.artifacts import Artifacts
@@ -112,7 +113,7 @@ def with_proposed_regions(scene: Scene) -> dict[str, Any]:
     """The scene's config with the regions that are proposed from its training video."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.toml"
-        path.write_text(to_toml(scene.config))
+        path.write_text(tomli_w.dumps(scene.config))
         artifacts = Artifacts(load_config(path), Path(folder), scene.datasets)
         rate = scene.config["dataset"]["frames_per_second"]
         undo_shake = artifacts.config.camera.undo_shake
@@ -125,7 +126,7 @@ def measure(config: dict[str, Any], datasets: Path, results: Path, jobs: int) ->
     """The criteria for a config."""
     results.mkdir(parents=True, exist_ok=True)
     path = results / "config.toml"
-    path.write_text(to_toml(config))
+    path.write_text(tomli_w.dumps(config))
     options = ["--config", str(path), "--datasets", str(datasets), "--results", str(results)]
     run_stages((*EXTRACTION, *LATER), [*options, "--jobs", str(jobs), "--overwrite"])
     return criteria(results)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+import tomli_w
 
 from vadloc.annotations import find_reader
 from vadloc.annotations.pairing import context_of, counts_if_needed
@@ -23,7 +24,6 @@ from vadloc.artifacts import Artifacts
 from vadloc.camera_setup.linked_dataset import place
 from vadloc.console import CommandParser
 from vadloc.errors import UsageError
-from vadloc.files.toml import to_toml
 from vadloc.process import emit, exit_status
 from vadloc.video.frames import Sequence, sequence_size
 
@@ -133,7 +133,7 @@ def fold_config(artifacts: Artifacts, name: str, tested: list[str]) -> str:
         f"# A fold of {config.path.name}: weak labels from its test half. Made by\n"
         "# python -m vadloc.weak_folds\n"
     )
-    return first + to_toml(content)
+    return first + tomli_w.dumps(content)
 
 
 def other_tables(content: dict[str, Any]) -> dict[str, Any]:

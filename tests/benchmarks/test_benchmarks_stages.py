@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import tomli
+import tomli_w
 from repository import BENCHMARKS
 
 from feature_extraction.network_extractor import check_crops
@@ -35,7 +36,7 @@ def test_every_variation_of_every_version_is_a_config(choices: ModuleType) -> No
     for version in choices.VERSIONS:
         for table, key, value in choices.variations_of(version):
             changed = choices.with_setting({**CONFIG, "version": version}, table, key, value)
-            config = Config(path=Path("a.toml"), **tomli.loads(choices.to_toml(changed)))
+            config = Config(path=Path("a.toml"), **tomli.loads(tomli_w.dumps(changed)))
             found: object = config
             for name in (*table.split("."), key):
                 found = found[name] if isinstance(found, Features) else getattr(found, name)

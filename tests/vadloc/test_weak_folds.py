@@ -10,7 +10,6 @@ from vadloc import weak_folds
 from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError
-from vadloc.files.toml import to_toml
 from vadloc.sample_scene import render_scene
 from vadloc.sample_scene.options import Options, checked, usual_options
 from vadloc.sample_scene.routes import Clock, Script
@@ -38,19 +37,6 @@ def test_other_tables_stay_as_they_are() -> None:
         "regions": {"size_px": 8},
         "pseudo_anomalies": {"kinds": [["ground_truth"]], "word": "[dataset]"},
     }
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'a = "tab\\t, \\"quotes\\", \\\\ and Zürich \\u007f"\nb = 1e-9\nc = -3\nd = true\n',
-        "[a.b]\nc = [1, [2.5, inf]]\n[[d]]\ne = 1\n[[d]]\n[d.f]\ng = []\n",
-        '"a b" = {c = 1}\n[x."y.z"]\n"1" = 2\n"" = 3\nday = 2026-01-02\nq = [{a = 1}, {b = 2}]\n',
-    ],
-)
-def test_what_is_written_is_read_as_it_was(text: str) -> None:
-    content = tomli.loads(text)
-    assert tomli.loads(to_toml(content)) == content
 
 
 def test_folds_of_a_dataset(scene: Path, tmp_path: Path) -> None:
