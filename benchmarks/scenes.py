@@ -1,4 +1,4 @@
-"""All versions on all scenes (rendered scenes, UCSD Ped2 and a part of Avenue), and the worst.
+"""All versions on all scenes (rendered scenes, UCSD Ped2, a part of Avenue), and the worst.
 
     VADLOC_DATASETS=... python benchmarks/scenes.py --scenes SCRATCH --versions momentum
     python benchmarks/scenes.py --only walkway --set features.momentum.flow_floor_px_per_frame=0.2
@@ -8,7 +8,8 @@ prints a Markdown table with a row for each scene, and a column for each version
 them are the means of each column and its worst scene, by the mean of the three numbers. Regions are
 those that ``vadloc.propose_regions`` proposes from the training video. With several columns, the
 table also shows for each scene the result of a choice made without it: that of the column whose
-worst scene among all others is best. Scenes are rendered below ``--scenes`` unless they exist.
+worst scene among all others is best. Scenes are rendered below ``--scenes`` unless they exist;
+so are those of ``distant_scenes.py``, for which Ped2 is needed.
 ``--results`` keeps the results, and reuses those of an earlier run.
 """
 
@@ -29,6 +30,7 @@ import scene_list
 import tomli
 import tomli_w
 from choices import with_setting
+from distant_scenes import VIEWS, write_distant
 from stages import EXTRACTION, LATER, ROOT, criteria, run_stages
 
 from vadloc.artifacts import Artifacts
@@ -38,6 +40,8 @@ from vadloc.versions import VERSIONS
 
 REAL = ("ped2", "avenue")
 """Names of the configs of scenes that are not rendered."""
+
+CHOICES = [*scene_list.OPTIONS, *REAL, *VIEWS]
 
 Numbers = list[float]
 """Frame AUC, RBDC and TBDC."""
@@ -86,7 +90,7 @@ class Column:
 
 
 def scenes(folder: Path, real: Path, only: list[str]) -> Iterator[Scene]:
-    """The scenes, rendered scenes first; each is rendered when it is yielded."""
+    """The scenes, rendered scenes first; each is made when it is yielded."""
     for name in scene_list.OPTIONS:
         if not only or name in only:
             yield rendered(name, folder)
@@ -94,6 +98,10 @@ def scenes(folder: Path, real: Path, only: list[str]) -> Iterator[Scene]:
         config = tomli.loads((ROOT / "configs" / f"{name}.toml").read_text())
         if (not only or name in only) and (real / config["dataset"]["train"]).is_dir():
             yield Scene(name, config, real)
+    ped2 = tomli.loads((ROOT / "configs" / "ped2.toml").read_text())
+    for name in VIEWS if (real / ped2["dataset"]["train"]).is_dir() else ():
+        if not only or name in only:
+            yield Scene(name, write_distant(name, ped2, real, folder), folder)
 
 
 def rendered(name: str, folder: Path) -> Scene:
@@ -195,8 +203,13 @@ def parse() -> argparse.Namespace:
     add("--versions", nargs="+", default=["momentum"], choices=sorted(VERSIONS))
     what = "more columns: the first version with one setting changed; values as in JSON"
     add("--set", nargs="+", default=[], metavar="TABLE.KEY=VALUE", dest="settings", help=what)
-    add("--only", nargs="+", default=[], choices=[*scene_list.OPTIONS, *REAL], metavar="SCENE")
-    add("--scenes", type=Path, default=ROOT / "datasets", help="rendered scenes lie here")
+    add("--only", nargs="+", default=[], choices=CHOICES, metavar="SCENE")
+    add(
+        "--scenes",
+        type=Path,
+        default=ROOT / "datasets",
+        help="rendered and reduced scenes lie here",
+    )
     add("--datasets", default=os.environ.get("VADLOC_DATASETS", "datasets"), help="Ped2, Avenue")
     add("--results", type=Path, help="kept, and reused by the next run")
     add("--jobs", type=int, default=1, metavar="N")

@@ -4,6 +4,7 @@ import importlib
 import json
 from types import ModuleType
 
+import numpy as np
 import pytest
 from repository import BENCHMARKS
 
@@ -56,3 +57,26 @@ def test_every_listed_scene_can_be_rendered(scenes: ModuleType) -> None:
     for name in scenes.scene_list.OPTIONS:
         options = checked(_options_of(_parser().parse_args(scenes.scene_list.words(name))))
         assert options.name == name
+
+
+@pytest.mark.parametrize("name", ["ped2_half", "ped2_far"])
+@pytest.mark.parametrize(("x", "y"), [(120, 50), (200, 150), (170, 220)])
+def test_boxes_of_distant_scenes_lie_where_the_pixels_are(
+    scenes: ModuleType, name: str, x: int, y: int
+) -> None:
+    """A bright square of 24 px on black; its box is that of the pixels above half of the height."""
+    view = scenes.VIEWS[name]
+    picture = np.zeros((240, 360), np.uint8)
+    picture[y - 12 : y + 12, x - 12 : x + 12] = 255
+    rows, columns = np.nonzero(view.warp(picture) > 127)
+    row = view.warp_row(f"001.jpg 7 {x} {y} 24 24", 240, 360)
+    frame, track, *box = row.split()
+    left, top, width, height = (float(number) for number in box)
+    seen = [columns.min(), columns.max() + 1, rows.min(), rows.max() + 1]
+    said = [left - width / 2, left + width / 2, top - height / 2, top + height / 2]
+    assert (frame, track) == ("001.png", "7")
+    assert said == pytest.approx(seen, abs=1.5)  # its lower edge is the wider one
+
+
+def test_boxes_that_a_distant_view_does_not_show_are_left_out(scenes: ModuleType) -> None:
+    assert scenes.VIEWS["ped2_far"].warp_row("001.jpg 0 5 230 10 10", 240, 360) is None
