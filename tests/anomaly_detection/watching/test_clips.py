@@ -74,7 +74,7 @@ def test_a_full_disk_ends_clips_and_nothing_else(
 def test_an_encoder_that_cannot_keep_up_blocks_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clips, "MOST_WAITING", 5)
+    monkeypatch.setattr(clips, "WAITING_BYTES", 5 * frame(0).nbytes)
     monkeypatch.setattr(clips._Clip, "start", lambda _clip: None)
     made = ClipSettings(tmp_path, 0.3, 0.2, 60.0, frames_per_second=10, waits=False)
     of = ClipRecorder(made, lambda: None)
