@@ -49,19 +49,22 @@ class Meter:
         self._alarm_latencies_s.append(latency_s)
         self._state.measure("alarm_latency_seconds", latency_s)
 
-    def tell(self, *, waiting: int, is_up: bool, force: bool = False) -> None:
+    def tell(self, *, waiting: int, is_up: bool, force: bool = False) -> bool:
         """Log the status line, if it is time for it.
 
         Args:
             waiting: Number of frames that wait.
             is_up: Whether the source gives frames.
             force: Log it in any case.
+
+        Returns:
+            Whether it was logged.
         """
         self._state.measure("queue_frames", waiting)
         self._state.measure("source_up", is_up)
         passed_s = time.monotonic() - self._since_s
         if passed_s < LINE_EVERY_S and not force:
-            return
+            return False
         with self._lock:
             totals = self._totals.copy()
         new = totals - self._before
@@ -78,6 +81,7 @@ class Meter:
         logger.info("%s: %s", self._source, ", ".join(part for part in parts if part))
         self._before, self._since_s = totals, time.monotonic()
         self._latencies_s, self._alarm_latencies_s = [], []
+        return True
 
     def _latency_words(self) -> str:
         if not self._latencies_s:
