@@ -148,6 +148,10 @@ class Reporter:
         )
         self._write(record, is_new=ended is None or kind == "back")
 
+    def flush(self) -> None:
+        """Write the lines that have waited for room on the disk, if there is room again."""
+        self._outlets.log.flush()
+
     def close(self, timeout_s: float) -> None:
         """Write and send what waits."""
         self._outlets.log.close()

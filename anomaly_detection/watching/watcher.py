@@ -128,6 +128,7 @@ class Watcher:
                 self._check_clock()
                 if self._meter.tell(waiting=self._feed.waiting, is_up=self._gone is None):
                     return_free_memory()
+                    self._reporter.flush()
             self._leave()
         finally:
             self._close_segment()
