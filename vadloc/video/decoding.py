@@ -383,7 +383,10 @@ def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDAr
     The matrix is defined in ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at
     column a p + c q, row b p + d q.
     """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    from av.sidedata.sidedata import SideDataContainer
+
+    # `frame.side_data` is the same, but then the frame and it would keep each other in memory.
+    matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")
     if matrix is None:
         return array
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
