@@ -55,6 +55,25 @@ def test_a_full_queue_drops_what_comes_until_it_is_empty() -> None:
     assert shorthand(everything(queue)) == [-3, 6, 7]
 
 
+def test_large_frames_fill_a_queue_sooner() -> None:
+    size = picture(0).byte_count
+    assert size == 4 * 4 * 4
+    queue = EventQueue(9, drops=True, most_bytes=2 * size, least=1)
+    for number in range(4):
+        queue.put(picture(number))
+    assert shorthand(everything(queue)) == [0, 1]
+    for number in range(4, 6):
+        queue.put(picture(number))
+    assert shorthand(everything(queue)) == [-2, 4, 5]
+
+
+def test_frames_of_a_volume_may_wait_however_large_they_are() -> None:
+    queue = EventQueue(9, drops=True, most_bytes=1, least=3)
+    for number in range(5):
+        queue.put(picture(number))
+    assert shorthand(everything(queue)) == [0, 1, 2]
+
+
 def test_drops_are_told_in_the_order_of_events() -> None:
     queue = EventQueue(2, drops=True)
     for number in range(4):
