@@ -129,6 +129,7 @@ class Feed:
         self._stop = threading.Event()
         self._started_s, self._started = time.monotonic(), time.time()
         self._number = 0
+        self._heard_s, self._is_told = self._started_s, False
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
 
     def __enter__(self) -> "Feed":
@@ -142,7 +143,23 @@ class Feed:
 
     def get(self, timeout_s: float) -> Event | None:
         """The next event; ``None`` if there is none within the timeout."""
-        return self._queue.get(timeout_s)
+        event = self._queue.get(timeout_s)
+        if isinstance(event, Picture):
+            self._heard_s, self._is_told = time.monotonic(), False
+        elif isinstance(event, Lost):
+            self._is_told = True
+        return self._silence() if event is None else event
+
+    def _silence(self) -> Lost | None:
+        """A camera that says nothing is gone, even if the thread that reads it hangs in a driver.
+
+        FFmpeg ends most reads in time, and the thread says so then; it cannot end all of them.
+        """
+        silent_s = time.monotonic() - self._heard_s
+        if self._is_told or not self.source.is_live or silent_s < 2 * self.source.timeout_s:
+            return None
+        self._is_told = True
+        return Lost(f"no picture for {silent_s:.0f} s", self.seconds, time.time())
 
     @property
     def waiting(self) -> int:
