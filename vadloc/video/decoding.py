@@ -386,7 +386,8 @@ def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDAr
     from av.sidedata.sidedata import SideDataContainer
 
     # `frame.side_data` is the same, but then the frame and it would keep each other in memory.
-    matrix: Any = SideDataContainer(frame).get("DISPLAYMATRIX")
+    container: Any = SideDataContainer  # its stub knows no argument
+    matrix: Any = container(frame).get("DISPLAYMATRIX")
     if matrix is None:
         return array
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
