@@ -1,6 +1,7 @@
 """Turns alarms into records, and gives each record to all that want it."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -153,10 +154,11 @@ class Reporter:
         self._outlets.log.flush()
 
     def close(self, timeout_s: float) -> None:
-        """Write and send what waits."""
+        """Write and send what waits, all within this time."""
         self._outlets.log.close()
+        end_s = time.monotonic() + timeout_s
         for sender in self._outlets.senders:
-            sender.close(timeout_s)
+            sender.close(max(0.0, end_s - time.monotonic()))
 
     def _print(self, line: str) -> None:
         """Print a record; if stdout is a file on a full disk, alarms go on elsewhere."""

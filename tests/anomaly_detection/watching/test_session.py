@@ -119,18 +119,22 @@ def test_a_loop_that_waits_for_a_camera_is_alive_and_one_that_hangs_is_not(
 
 
 class Outlet:
-    """A sender whose queue is full."""
+    """A sender whose queue is full, and that takes a while to end."""
+
+    def __init__(self) -> None:
+        self.given_s = -1.0
 
     def offer(self, _record: object) -> bool:
         return False
 
-    def close(self, _timeout_s: float) -> None:
-        pass
+    def close(self, timeout_s: float) -> None:
+        self.given_s = timeout_s
+        time.sleep(0.05)
 
 
-def reported(folder: Path, state: LiveState) -> Reporter:
+def reported(folder: Path, state: LiveState, *senders: Outlet) -> Reporter:
     log = AlarmLog(folder / "alarms.jsonl")
-    outlets = Outlets(log, state, [Outlet()])
+    outlets = Outlets(log, state, senders or [Outlet()])
     return Reporter(Watch("gate", "yard", "momentum"), outlets, Meter(state, "gate"))
 
 
@@ -144,6 +148,12 @@ def test_what_a_sender_loses_is_counted_by_the_sender_alone(tmp_path: Path) -> N
     tell(of, "a")
     of.close(1)
     assert dict(state.snapshot().counters) == {"alarms": 1}
+
+
+def test_all_senders_share_the_time_that_is_left(tmp_path: Path) -> None:
+    first, second = Outlet(), Outlet()
+    reported(tmp_path, LiveState(name="gate", threshold=1), first, second).close(10)
+    assert 0 < second.given_s <= first.given_s - 0.05
 
 
 def test_alarms_go_on_if_stdout_is_a_file_on_a_full_disk(
