@@ -42,6 +42,8 @@ QUEUE_S = 2.0
 """Frames of so many seconds may wait to be scored."""
 LIVE_FROZEN_S = 10.0
 LONGEST_CLIP_S = 60.0
+SAME_SIGNAL_S = 1.0
+"""Signals that follow so soon are one: GNU timeout sends each to the process and to its group."""
 CLOSING_S = 10.0
 """What is not written or sent so long after the end is lost."""
 
@@ -279,13 +281,15 @@ def _serve(args: argparse.Namespace, state: LiveState, closing: ExitStack) -> No
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
-    """Let SIGTERM and ctrl-C end the loop at the next frame; the second one ends it at once."""
-    got: list[int] = []
+    """Let SIGTERM and ctrl-C end the loop at the next frame; a later one ends it at once."""
+    got: list[float] = []
 
-    def stop(number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        if got and time.monotonic() - got[0] < SAME_SIGNAL_S:
+            return
         if got:
             raise KeyboardInterrupt
-        got.append(number)
+        got.append(time.monotonic())
         logger.info("stopping; what is open is written")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

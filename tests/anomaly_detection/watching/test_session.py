@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import signal
 import threading
 import time
 from contextlib import ExitStack
@@ -69,6 +70,21 @@ def test_a_token_is_read_with_all_checks(tmp_path: Path) -> None:
         server = served(tmp_path, state, closing, "--token-file", file)
         assert ask(server, "/state").status == 401
         assert ask(server, "/state", Authorization=f"Bearer {TOKEN}").status == 200
+
+
+def test_a_second_signal_ends_at_once_but_not_an_echo_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with session._stopped_by_signals() as is_stopped:
+        assert not is_stopped()
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert is_stopped()
+        monkeypatch.setattr(session, "SAME_SIGNAL_S", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 class Gone(Source):
