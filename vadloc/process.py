@@ -25,6 +25,18 @@ def emit(text: str) -> None:
     sys.stdout.flush()
 
 
+def return_free_memory() -> None:
+    """Give memory that is free back to the system, where the C library can do so (glibc).
+
+    Frames and videos that come and go in several threads leave holes, which it keeps otherwise.
+    """
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def usable_cores() -> int:
     """Number of cores that this process may use (a Slurm allocation limits it)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

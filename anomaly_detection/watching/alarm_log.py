@@ -4,9 +4,11 @@ A process that is killed leaves whole lines, except perhaps the last one, which 
 repairs. While the disk is full, lines wait in memory.
 """
 
+import fcntl
 import json
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ logger = logging.getLogger(__name__)
 SCHEMA = 1
 MOST_WAITING = 1000
 """Lines that wait for room on the disk; older ones are lost then, from the file only."""
+_NUMBER = re.compile(rb'"id": "[^"]*-(\d+)"')
 
 
 def record_to_line(record: Mapping[str, Any]) -> str:
@@ -70,13 +73,17 @@ def _is_whole(line: bytes) -> bool:
 
 
 class AlarmLog:
-    """Appends alarm records to a file.
+    """Appends alarm records to a file, which no other process may do meanwhile.
 
     Args:
         path: The file; it goes on where it ends.
 
+    Attributes:
+        last_number: The highest number of an alarm in it; new ones get higher numbers, so that ids
+            are unique even if the clock was set back.
+
     Raises:
-        VadlocError: The file cannot be written.
+        VadlocError: The file cannot be written, or another watch writes to it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,13 +92,19 @@ class AlarmLog:
         self._failed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if cut := repair(path):
-                logger.warning("%s: the last line was torn (%d bytes); it was cut off", path, cut)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             raise VadlocError(
                 f"{path}: cannot be written ({error.strerror}); give another folder with --out"
             ) from None
+        try:
+            _lock(self._file, path)
+            if cut := repair(path):
+                logger.warning("%s: the last line was torn (%d bytes); it was cut off", path, cut)
+            self.last_number = _last_number(path)
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def write(self, record: Mapping[str, Any]) -> bool:
         """Append a record, and those that wait; ``False`` if it has to wait for room."""
@@ -136,6 +149,29 @@ class AlarmLog:
                 one_line(error.strerror),
             )
         self._failed = True
+
+
+def _lock(file: int, path: Path) -> None:
+    """Keep other watches out for as long as the file is open.
+
+    Raises:
+        VadlocError: Another one has it open.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise VadlocError(
+            f"{path}: another watch writes to it; give each a folder of its own with --out"
+        ) from None
+    except OSError as error:  # file systems that know no locks
+        logger.debug("%s: %s", path, error)
+
+
+def _last_number(path: Path) -> int:
+    """The highest number of an alarm in a file of alarms."""
+    with path.open("rb") as file:
+        found = (match for line in file for match in _NUMBER.finditer(line[:500]))
+        return max((int(match[1]) for match in found), default=0)
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -96,6 +96,7 @@ class Anomalies:
         if told.is_told:
             joined = self._told[elder.number].id
             self._write(younger, self._last, is_over=True, joined=joined)
+        self._explainer.join(younger, elder)
         del self._told[younger.number]
 
     def _record(self, picture: Picture) -> None:

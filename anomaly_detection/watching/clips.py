@@ -8,6 +8,7 @@ camera, or the disk is full, the clip ends, and scoring and alarms go on.
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vadloc.errors import VadlocError, one_line
+from vadloc.errors import one_line
 from vadloc.video.writing import write_video
 
 logger = logging.getLogger(__name__)
 LONGEST_SIDE_PX = 640
-MOST_WAITING = 200
-"""Frames that may wait for the encoder, beside those before the alarm."""
+WAITING_BYTES = 48 << 20
+"""Room for frames that wait for the encoder, beside those before the alarm."""
+MOST_ENCODED = 2
+"""So many clips may be encoded at a time: those that follow each other overlap."""
 POLL_S = 0.1
 MARK_RGB = (255, 255, 255)
 
@@ -87,7 +90,7 @@ class ClipRecorder:
         frame = reduced(rgb, boxes)
         self._is_barred = self._is_barred and alarm is not None
         if alarm is not None and self._clip is None and not self._is_barred:
-            self._begin(alarm)
+            self._begin(alarm, frame.nbytes)
         if self._clip is not None:
             self._record(frame, is_quiet=alarm is None)
         self._before.append(frame)
@@ -101,15 +104,22 @@ class ClipRecorder:
     def close(self, timeout_s: float) -> None:
         """End the clip and wait until all are written, at most for a while."""
         self.end()
+        end_s = time.monotonic() + timeout_s
         for clip in self._closing:
-            clip.join(timeout_s)
+            clip.join(max(0.0, end_s - time.monotonic()))
+            if clip.is_running:
+                self._on_failure()
+                logger.warning("%s: not finished before the end; it is lost", clip.path)
 
-    def _begin(self, alarm: str) -> None:
+    def _begin(self, alarm: str, frame_bytes: int) -> None:
+        if not self._has_encoder():
+            self._is_barred = True
+            return
         part = self._named[1] + 1 if self._named[0] == alarm else 1
         self._named = alarm, part
         path = self._settings.folder / (f"{alarm}.mp4" if part == 1 else f"{alarm}-{part}.mp4")
-        room = MOST_WAITING + (self._before.maxlen or 0)
-        clip = _Clip(path, self._settings.frames_per_second, room, self._clip_failed)
+        room = max(1, WAITING_BYTES // frame_bytes) + (self._before.maxlen or 0)
+        clip = _Clip(path, self._settings.frames_per_second, room, self._clip_ended)
         clip.start()
         for frame in self._before:
             clip.put(frame, waits=self._settings.waits)
@@ -127,6 +137,13 @@ class ClipRecorder:
         ):
             self._finish()
 
+    def _has_encoder(self) -> bool:
+        """Whether another clip may be encoded; where encoders are waited for, it is."""
+        while self._settings.waits and len(self._closing) >= MOST_ENCODED:
+            self._closing.pop(0).join(None)
+        self._closing = [clip for clip in self._closing if clip.is_running]
+        return len(self._closing) < MOST_ENCODED
+
     def _finish(self) -> None:
         self._closing = [clip for clip in self._closing if clip.is_running]
         if self._clip is not None:
@@ -134,12 +151,13 @@ class ClipRecorder:
             self._closing.append(self._clip)
         self._clip = None
 
-    def _clip_failed(self, path: Path, error: Exception) -> None:
+    def _clip_ended(self, path: Path, error: Exception | None) -> None:
         """Say the first failure of several in a row."""
-        self._on_failure()
-        if not self._failed:
-            logger.error("%s: no clip (%s); alarms go on", path, one_line(error))
-        self._failed = True
+        if error:
+            self._on_failure()
+            if not self._failed:
+                logger.error("%s: no clip (%s); alarms go on", path, one_line(error))
+        self._failed = error is not None
 
 
 class _Clip:
@@ -150,10 +168,10 @@ class _Clip:
         path: Path,
         frames_per_second: float,
         room: int,
-        on_failure: Callable[[Path, Exception], None],
+        on_end: Callable[[Path, Exception | None], None],
     ) -> None:
         self.path = path
-        self._rate, self._on_failure = frames_per_second, on_failure
+        self._rate, self._on_end = frames_per_second, on_end
         self._frames: queue.Queue[NDArray[np.uint8]] = queue.Queue(room)
         self._broken, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._encode, name="clip", daemon=True)
@@ -181,15 +199,17 @@ class _Clip:
         """No more frames come."""
         self._ended.set()
 
-    def join(self, timeout_s: float) -> None:
+    def join(self, timeout_s: float | None) -> None:
         self._thread.join(timeout_s)
 
     def _encode(self) -> None:
+        failure: Exception | None = None
         try:
             write_video(self.path, self._taken(), self._rate)
-        except (VadlocError, OSError) as error:
+        except Exception as error:  # whatever it is, nobody must wait for this thread
             self._broken.set()
-            self._on_failure(self.path, error)
+            failure = error
+        self._on_end(self.path, failure)
 
     def _taken(self) -> Iterator[NDArray[np.uint8]]:
         while True:

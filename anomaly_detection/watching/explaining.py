@@ -7,6 +7,7 @@ from anomaly_detection.explanation.records import default_reason
 from anomaly_detection.explanation.sentences import box_to_place, timed_sentence
 from anomaly_detection.watching.segment import Segment
 from anomaly_detection.watching.tracker import Alarm
+from vadloc.features import FusedFeatures, SequenceFeatures
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import SequenceInput
 
@@ -17,7 +18,7 @@ class Evidence:
 
     Attributes:
         peak: Frame, cell row and cell column, to which it belongs.
-        features: The features around it; ``None`` where the detector has none.
+        features: The features around it; ``None`` if they are forgotten.
         offset: Number in the source of the first frame of the features.
     """
 
@@ -65,7 +66,15 @@ class Explainer:
                 continue
             after = features.frame_count + segment.offset - alarm.peak[0]
             if last or after > 2 * self._length:
-                self._evidence[alarm.number] = Evidence(alarm.peak, features, segment.offset)
+                is_there = alarm.peak[0] >= segment.offset + _first_frame(features)
+                kept = features if is_there else None
+                self._evidence[alarm.number] = Evidence(alarm.peak, kept, segment.offset)
+
+    def join(self, younger: Alarm, elder: Alarm) -> None:
+        """An alarm has been taken over by an elder one, perhaps with its peak."""
+        known = self._evidence.pop(younger.number, None)
+        if known and known.peak == elder.peak:
+            self._evidence[elder.number] = known
 
     def is_ready(self, alarm: Alarm) -> bool:
         """Whether the features around the peak are known, if there are any."""
@@ -76,8 +85,7 @@ class Explainer:
 
     def forget(self, alarm: Alarm) -> None:
         """The alarm has ended."""
-        for number in (alarm.number, *alarm.taken_over):
-            self._evidence.pop(number, None)
+        self._evidence.pop(alarm.number, None)
 
     def reason(self, alarm: Alarm, threshold: float) -> Reason:
         """Why it is an alarm."""
@@ -97,3 +105,10 @@ class Explainer:
         place = box_to_place(list(alarm.box_xyxy_px), self._grid)
         record = {"first_frame": alarm.first_frame, "last_frame": alarm.last_frame, "place": place}
         return timed_sentence(record, reason.words, start_s=start_s, end_s=end_s)
+
+
+def _first_frame(features: SequenceInput) -> int:
+    """The first frame of which there are features."""
+    part = features.parts[0] if isinstance(features, FusedFeatures) else features
+    assert isinstance(part, SequenceFeatures), "FrameStream gives nothing else"
+    return int(part.first_frame[0])

@@ -25,6 +25,8 @@ from vadloc.errors import VadlocError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 """Waits between two attempts to reach a camera: each is twice the one before it."""
+QUEUE_BYTES = 192 << 20
+"""Room for frames: two seconds of 1280 x 720 pixels at 25 frames/s."""
 
 
 class EventQueue:
@@ -33,12 +35,17 @@ class EventQueue:
     Args:
         room: Number of frames for which there is room.
         drops: Whether frames are dropped, once it is full, until it is empty; else ``put`` waits.
+        most_bytes: Room for large frames, of which fewer may wait; ``least`` of any size may.
+        least: See above.
     """
 
-    def __init__(self, room: int, *, drops: bool) -> None:
+    def __init__(
+        self, room: int, *, drops: bool, most_bytes: int = QUEUE_BYTES, least: int = 1
+    ) -> None:
         self._room, self._drops = room, drops
+        self._most_bytes, self._least = most_bytes, least
         self._events: deque[Event] = deque()
-        self._frames = self._dropped = 0
+        self._frames = self._dropped = self._bytes = 0
         self._changed = threading.Condition()
         self._closed = False
 
@@ -49,9 +56,10 @@ class EventQueue:
                 if self._is_dropped():
                     self._dropped += 1
                     return not self._closed
-                while self._frames >= self._room and not self._closed:
+                while self._is_full and not self._closed:
                     self._changed.wait()
                 self._frames += 1
+                self._bytes += event.byte_count
             if self._dropped:
                 self._events.append(Dropped(self._dropped))
                 self._dropped = 0
@@ -66,7 +74,9 @@ class EventQueue:
             if not self._events:
                 return None
             event = self._events.popleft()
-            self._frames -= isinstance(event, Picture)
+            if isinstance(event, Picture):
+                self._frames -= 1
+                self._bytes -= event.byte_count
             self._changed.notify_all()
             return event
 
@@ -81,10 +91,14 @@ class EventQueue:
         """Number of frames in it."""
         return self._frames
 
+    @property
+    def _is_full(self) -> bool:
+        is_heavy = self._bytes >= self._most_bytes and self._frames >= self._least
+        return is_heavy or self._frames >= self._room
+
     def _is_dropped(self) -> bool:
         """Whether the next frame is dropped."""
-        is_full = self._frames >= self._room
-        return self._drops and (is_full or (self._dropped > 0 and self._frames > 0))
+        return self._drops and (self._is_full or (self._dropped > 0 and self._frames > 0))
 
 
 class Feed:
@@ -92,21 +106,30 @@ class Feed:
 
     Args:
         source: The source.
-        room: Number of frames that may wait.
+        room: Number of frames that may wait, if they are not larger than `QUEUE_BYTES` together.
+        least: So many may wait, however large they are.
         drops: Whether frames are dropped if too many wait.
         paced: Whether frames of a file come no earlier than their times say.
         loops: How often a file is read.
     """
 
     def __init__(
-        self, source: Source, *, room: int, drops: bool, paced: bool = False, loops: int = 1
+        self,
+        source: Source,
+        *,
+        room: int,
+        drops: bool,
+        least: int = 1,
+        paced: bool = False,
+        loops: int = 1,
     ) -> None:
         self.source = source
-        self._queue = EventQueue(room, drops=drops)
+        self._queue = EventQueue(room, drops=drops, least=least)
         self._paced, self._loops = paced, loops
         self._stop = threading.Event()
         self._started_s, self._started = time.monotonic(), time.time()
         self._number = 0
+        self._heard_s, self._is_told = self._started_s, False
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
 
     def __enter__(self) -> "Feed":
@@ -120,7 +143,23 @@ class Feed:
 
     def get(self, timeout_s: float) -> Event | None:
         """The next event; ``None`` if there is none within the timeout."""
-        return self._queue.get(timeout_s)
+        event = self._queue.get(timeout_s)
+        if isinstance(event, Picture):
+            self._heard_s, self._is_told = time.monotonic(), False
+        elif isinstance(event, Lost):
+            self._is_told = True
+        return self._silence() if event is None else event
+
+    def _silence(self) -> Lost | None:
+        """A camera that says nothing is gone, even if the thread that reads it hangs in a driver.
+
+        FFmpeg ends most reads in time, and the thread says so then; it cannot end all of them.
+        """
+        silent_s = time.monotonic() - self._heard_s
+        if self._is_told or not self.source.is_live or silent_s < 2 * self.source.timeout_s:
+            return None
+        self._is_told = True
+        return Lost(f"no picture for {silent_s:.0f} s", self.seconds, time.time())
 
     @property
     def waiting(self) -> int:

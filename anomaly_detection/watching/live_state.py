@@ -88,7 +88,7 @@ class _Written:
 
 
 class LiveState:
-    """What the page and ``/metrics`` show. One writer, many readers; all methods are thread-safe.
+    """What the page and ``/metrics`` show. One loop, many readers; all methods are thread-safe.
 
     Args:
         name: Name of the source, without credentials.
@@ -165,7 +165,7 @@ class LiveState:
             self._written.any_s = clock.monotonic()
 
     def count(self, name: str, by: int = 1) -> None:
-        """Add to a counter.
+        """Add to a counter. Other threads than the loop count, too: it is no sign of its life.
 
         Args:
             name: Lower-case letters, digits and underscores.
@@ -178,7 +178,6 @@ class LiveState:
             raise ValueError(f"counter {name}: cannot count {by}, expected at least 0")
         with self._lock:
             self._counters[_checked(name)] = self._counters.get(name, 0) + by
-            self._written.any_s = clock.monotonic()
 
     def measure(self, name: str, value: float) -> None:
         """Set a gauge.

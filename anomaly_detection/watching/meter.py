@@ -2,6 +2,7 @@
 
 import logging
 import statistics
+import threading
 import time
 from collections import Counter
 
@@ -15,6 +16,8 @@ MOST_LATENCIES = 10_000
 class Meter:
     """Counts and measures, for the status line and for what the page shows.
 
+    Any thread may count; the loop does all else.
+
     Args:
         state: Gets all counts and measures.
         source: What the source is called.
@@ -22,7 +25,8 @@ class Meter:
 
     def __init__(self, state: LiveState, source: str) -> None:
         self._state, self._source = state, source
-        self.totals: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._totals: Counter[str] = Counter()
         self._before: Counter[str] = Counter()
         self._since_s = time.monotonic()
         self._latencies_s: list[float] = []
@@ -30,7 +34,8 @@ class Meter:
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter; see `LiveState.count`."""
-        self.totals[name] += by
+        with self._lock:
+            self._totals[name] += by
         self._state.count(name, by)
 
     def scored(self, latency_s: float) -> None:
@@ -44,33 +49,39 @@ class Meter:
         self._alarm_latencies_s.append(latency_s)
         self._state.measure("alarm_latency_seconds", latency_s)
 
-    def tell(self, *, waiting: int, is_up: bool, force: bool = False) -> None:
+    def tell(self, *, waiting: int, is_up: bool, force: bool = False) -> bool:
         """Log the status line, if it is time for it.
 
         Args:
             waiting: Number of frames that wait.
             is_up: Whether the source gives frames.
             force: Log it in any case.
+
+        Returns:
+            Whether it was logged.
         """
         self._state.measure("queue_frames", waiting)
         self._state.measure("source_up", is_up)
         passed_s = time.monotonic() - self._since_s
         if passed_s < LINE_EVERY_S and not force:
-            return
-        new = self.totals - self._before
+            return False
+        with self._lock:
+            totals = self._totals.copy()
+        new = totals - self._before
         rate = new["frames_scored"] / max(passed_s, 1e-6)
         self._state.measure("frames_per_second", rate)
         parts = [
             f"{rate:.1f} frames/s",
-            f"{new['frames_dropped']} dropped ({self.totals['frames_dropped']} in all)",
+            f"{new['frames_dropped']} dropped ({totals['frames_dropped']} in all)",
             self._latency_words(),
             f"{waiting} waiting",
-            f"{self.totals['alarms']} alarms",
+            f"{totals['alarms']} alarms",
         ]
         parts += [] if is_up else ["no picture"]
         logger.info("%s: %s", self._source, ", ".join(part for part in parts if part))
-        self._before, self._since_s = self.totals.copy(), time.monotonic()
+        self._before, self._since_s = totals, time.monotonic()
         self._latencies_s, self._alarm_latencies_s = [], []
+        return True
 
     def _latency_words(self) -> str:
         if not self._latencies_s:

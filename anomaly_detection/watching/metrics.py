@@ -21,7 +21,6 @@ HELP = {
     "clock_jumps": "Times that the clock of the source jumped.",
     "clips_failed": "Clips that could not be written.",
     "sends_failed": "Alarm messages that were lost.",
-    "sends_refused": "Those of them that were lost because too many waited.",
     "frames_per_second": "Frames scored per second, lately.",
     "latency_seconds": "Time from a frame to its scores, lately.",
     "alarm_latency_seconds": "Time from the first frame of the last alarm to its record.",

@@ -28,6 +28,11 @@ class Picture:
     taken_s: float
     time: float
 
+    @property
+    def byte_count(self) -> int:
+        """Memory that the frame takes."""
+        return self.grey.nbytes + self.rgb.nbytes
+
 
 @dataclass(frozen=True)
 class Dropped:

@@ -1,9 +1,9 @@
 """Turns alarms into records, and gives each record to all that want it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from anomaly_detection.watching.alarm_log import SCHEMA, AlarmLog, record_to_line
 from anomaly_detection.watching.explaining import Explainer
@@ -16,20 +16,12 @@ from anomaly_detection.watching.records import (
     picture_record,
     timestamp,
 )
+from anomaly_detection.watching.senders import Sender
 from anomaly_detection.watching.tracker import Alarm
+from vadloc.errors import one_line
 from vadloc.process import emit
 
 logger = logging.getLogger(__name__)
-
-
-class Sender(Protocol):
-    """Sends records elsewhere."""
-
-    def offer(self, record: Mapping[str, Any]) -> bool:
-        """Take a record to send it soon; never blocks. ``False`` if there is no room for it."""
-
-    def close(self, timeout_s: float) -> None:
-        """Send what waits, within this time."""
 
 
 @dataclass
@@ -79,7 +71,8 @@ class Reporter:
 
     def __init__(self, watch: Watch, outlets: Outlets, meter: Meter) -> None:
         self._watch, self._outlets, self._meter = watch, outlets, meter
-        self._count = 0
+        self._count = outlets.log.last_number
+        self._is_mute = False
 
     def new_id(self, time: float) -> str:
         """An id for an alarm that began at a time."""
@@ -156,11 +149,29 @@ class Reporter:
         )
         self._write(record, is_new=ended is None or kind == "back")
 
+    def flush(self) -> None:
+        """Write the lines that have waited for room on the disk, if there is room again."""
+        self._outlets.log.flush()
+
     def close(self, timeout_s: float) -> None:
-        """Write and send what waits."""
+        """Write and send what waits, all within this time."""
         self._outlets.log.close()
+        end_s = time.monotonic() + timeout_s
         for sender in self._outlets.senders:
-            sender.close(timeout_s)
+            sender.close(max(0.0, end_s - time.monotonic()))
+
+    def _print(self, line: str) -> None:
+        """Print a record; if stdout is a file on a full disk, alarms go on elsewhere."""
+        try:
+            emit(line)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self._is_mute:
+                logger.error("stdout: cannot be written (%s); alarms go on", one_line(error))
+            self._is_mute = True
+        else:
+            self._is_mute = False
 
     def _write(self, record: AlarmRecord, *, is_new: bool) -> None:
         content = record.to_json()
@@ -168,8 +179,7 @@ class Reporter:
             self._meter.count("alarms")
         if not self._outlets.log.write(content):
             self._meter.count("log_lines_waiting")
-        emit(record_to_line(content))
+        self._print(record_to_line(content))
         self._outlets.state.add_alarm(content)
         for sender in self._outlets.senders:
-            if not sender.offer(content):
-                self._meter.count("sends_refused")
+            sender.offer(content)  # it counts and logs what is lost

@@ -14,6 +14,7 @@ from anomaly_detection.calibration.calibrate_threshold import alarm_threshold, l
 from anomaly_detection.detectors import load_detector
 from anomaly_detection.detectors.detector import Detector
 from anomaly_detection.detectors.frame_stream import start_frame_stream
+from anomaly_detection.watching.access import read_token
 from anomaly_detection.watching.alarm_log import AlarmLog
 from anomaly_detection.watching.anomalies import Anomalies
 from anomaly_detection.watching.clips import ClipRecorder, ClipSettings
@@ -23,8 +24,9 @@ from anomaly_detection.watching.health import Health, Limits, is_black
 from anomaly_detection.watching.live_state import LiveState
 from anomaly_detection.watching.meter import Meter
 from anomaly_detection.watching.records import Watch
-from anomaly_detection.watching.reporter import Outlets, Reporter, Sender
+from anomaly_detection.watching.reporter import Outlets, Reporter
 from anomaly_detection.watching.segment import Scored
+from anomaly_detection.watching.senders import Sender
 from anomaly_detection.watching.source_names import SourceName
 from anomaly_detection.watching.sources import Source
 from anomaly_detection.watching.tracker import AlarmTracker
@@ -40,6 +42,8 @@ QUEUE_S = 2.0
 """Frames of so many seconds may wait to be scored."""
 LIVE_FROZEN_S = 10.0
 LONGEST_CLIP_S = 60.0
+SAME_SIGNAL_S = 1.0
+"""Signals that follow so soon are one: GNU timeout sends each to the process and to its group."""
 CLOSING_S = 10.0
 """What is not written or sent so long after the end is lost."""
 
@@ -153,7 +157,9 @@ def _put_together(
     config = scene.artifacts.config
     paced = source.is_live or args.real_time
     drops = paced if args.drop is None else args.drop
-    state = LiveState(name=source.name.short, threshold=scene.threshold)
+    state = LiveState(
+        name=source.name.short, threshold=scene.threshold, cell_px=scene.grid.stride_px
+    )
     meter = Meter(state, source.name.short)
     watch_ = Watch(source.name.short, config.dataset.name, scene.artifacts.label)
     log = AlarmLog(args.out / "alarms.jsonl")
@@ -180,8 +186,15 @@ def _put_together(
         alarm_after_s=args.alarm_after,
         frame_s=1 / rate,
     )
-    room = max(config.regions.frames_per_volume, round(QUEUE_S * rate))
-    feed = Feed(source, room=room, drops=drops, paced=args.real_time, loops=args.loop)
+    length = config.regions.frames_per_volume
+    feed = Feed(
+        source,
+        room=max(length, round(QUEUE_S * rate)),
+        least=length,
+        drops=drops,
+        paced=args.real_time,
+        loops=args.loop,
+    )
     model = Model(scene.artifacts, scene.detector, args.device)
     health = Health(_limits(args, scene, source))
     watcher = Watcher(model, feed, health, anomalies, reporter, state, meter, on_scored)
@@ -253,7 +266,7 @@ def _serve(args: argparse.Namespace, state: LiveState, closing: ExitStack) -> No
     host, _, port = args.page.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--page {args.page}: expected [HOST:]PORT")
-    token = args.token_file.read_text().strip() if args.token_file else None
+    token = read_token(args.token_file) if args.token_file else None
     server = _part("anomaly_detection.watching.server").serve(
         state,
         host=host or "127.0.0.1",
@@ -268,13 +281,15 @@ def _serve(args: argparse.Namespace, state: LiveState, closing: ExitStack) -> No
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
-    """Let SIGTERM and ctrl-C end the loop at the next frame; the second one ends it at once."""
-    got: list[int] = []
+    """Let SIGTERM and ctrl-C end the loop at the next frame; a later one ends it at once."""
+    got: list[float] = []
 
-    def stop(number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        if got and time.monotonic() - got[0] < SAME_SIGNAL_S:
+            return
         if got:
             raise KeyboardInterrupt
-        got.append(number)
+        got.append(time.monotonic())
         logger.info("stopping; what is open is written")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -1,5 +1,6 @@
 """Sources of frames: cameras, files and folders of pictures."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.watching.source_names import SourceName
-from vadloc.errors import UsageError
+from vadloc.errors import UsageError, VadlocError, some_of
 from vadloc.video.frames import (
     Sequence,
     list_frame_files,
@@ -55,18 +56,33 @@ class Source:
 
         Raises:
             UsageError: The file is missing, or the kind of address is not read.
+            VadlocError: The device is missing; it may come later, so that it is no `UsageError`,
+                after which a service would not be started again.
         """
         address = self.name.address
         scheme = address.partition("://")[0].lower()
         if "://" in address and scheme not in SCHEMES:
             known = ", ".join(f"{scheme}://" for scheme in sorted(SCHEMES))
             raise UsageError(f"--source {self.name.shown}: expected {known}, a device or a file")
+        if address.startswith(DEVICES):
+            self._check_device()
         if self.is_live:
             return
         if not Path(address).exists():
             raise UsageError(f"--source {address}: no such file or folder")
         if not Path(address).is_dir() and not self.sequence.is_video:
             raise UsageError(f"--source {address}: no video; {what_is_read()}")
+
+    def _check_device(self) -> None:
+        address = self.name.address
+        if not Path(address).exists():
+            found = some_of(sorted(map(str, Path(DEVICES).glob("video*"))) or ["none"])
+            raise VadlocError(f"--source {address}: no such device; there is {found}: plug it in")
+        if not os.access(address, os.R_OK | os.W_OK):
+            raise VadlocError(
+                f"--source {address}: you may not read it; add your user to the group of it, which "
+                f"is mostly video: sudo usermod -aG video USER"
+            )
 
     def frames(self) -> Frames:
         """Frames in grey and in colour, as the stages read them.

@@ -5,7 +5,7 @@ whether they will join later. Where they do, the elder alarm goes on and takes o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ class Alarm:
         score: Its highest score so far.
         peak: Frame, cell row and cell column of that score; the first one if several have it.
         box_xyxy_px: The box around its cells in the frame of the peak; x1 and y1 are exclusive.
-        taken_over: Numbers of the alarms that have joined it.
     """
 
     number: int
@@ -37,12 +36,6 @@ class Alarm:
     score: float
     peak: tuple[int, int, int]
     box_xyxy_px: tuple[int, int, int, int]
-    taken_over: list[int] = field(default_factory=list)
-
-    def absorb(self, other: "Alarm") -> None:
-        """Take over a younger alarm that has turned out to be a part of this one."""
-        self.extend(other)
-        self.taken_over += [other.number, *other.taken_over]
 
     def extend(self, other: "Alarm") -> None:
         """Take in what another one covers."""
@@ -155,7 +148,7 @@ class AlarmTracker:
         elder = self.open[numbers[0]]
         for number in numbers[1:]:
             younger = self.open.pop(number)
-            elder.absorb(younger)
+            elder.extend(younger)
             changes.joined.append((younger, elder))
         return elder
 

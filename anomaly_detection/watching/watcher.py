@@ -29,6 +29,7 @@ from anomaly_detection.watching.reporter import Reporter
 from anomaly_detection.watching.segment import Scored, Segment
 from vadloc.artifacts import Artifacts
 from vadloc.console import duration
+from vadloc.process import return_free_memory
 
 logger = logging.getLogger(__name__)
 POLL_S = 0.5
@@ -125,7 +126,9 @@ class Watcher:
                 if event is not None:
                     self._take(event)
                 self._check_clock()
-                self._meter.tell(waiting=self._feed.waiting, is_up=self._gone is None)
+                if self._meter.tell(waiting=self._feed.waiting, is_up=self._gone is None):
+                    return_free_memory()
+                    self._reporter.flush()
             self._leave()
         finally:
             self._close_segment()

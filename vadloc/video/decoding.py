@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +44,11 @@ _BT601, _RESERVED_MATRIX, _UNSPECIFIED_MATRIX = 5, 3, 2
 _MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)
 """Matrices of ISO/IEC 23091-4 that are converted to RGB; unspecified is read as BT.601."""
 
-
 _ONE_FRAME_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4", "mpeg2video"})
 _SKIPPED_FRAME_BYTES = 8
 """MPEG-4 packets of at most this size may mean "same as before" and give no frame."""
-_PROGRESSIVE = (0, 1)
-"""Field orders (unknown, progressive) for which no packet holds a single field."""
-_DEFAULT_RATE = 25
-"""Frames per second of streams without times and rate, as in FFmpeg."""
+_PROGRESSIVE = (0, 1)  # field orders (unknown, progressive): no packet holds a single field
+_DEFAULT_RATE = 25  # frames per second of streams without times and rate, as in FFmpeg
 
 
 @dataclass(frozen=True)
@@ -383,7 +380,10 @@ def _as_shown(where: str, array: NDArray[np.uint8], frame: "VideoFrame") -> NDAr
     The matrix is defined in ISO/IEC 14496-12, 8.3.2.3: a pixel at column p, row q is shown at
     column a p + c q, row b p + d q.
     """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    from av.sidedata import sidedata
+
+    # `frame.side_data` is the same, but then the frame and it would keep each other in memory.
+    matrix = cast("Any", sidedata).SideDataContainer(frame).get("DISPLAYMATRIX")
     if matrix is None:
         return array
     a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()

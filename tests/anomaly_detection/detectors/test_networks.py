@@ -22,6 +22,7 @@ from anomaly_detection import (
     score_left_out,
     show_expectations,
     train_detector,
+    watch_camera,
 )
 from anomaly_detection.calibration.calibrate_threshold import calibration_sequences
 from anomaly_detection.detectors import load_detector, load_input, trained
@@ -31,6 +32,8 @@ from anomaly_detection.detectors.trained import NetworkDetector
 from anomaly_detection.training import loop, mlad
 from anomaly_detection.training.pseudo_anomalies import AutoencoderTask, ChangedData, make_tasks
 from anomaly_detection.training.tasks import Example
+from anomaly_detection.watching.segment import Scored
+from anomaly_detection.watching.session import watch
 from feature_extraction import make_pseudo_anomalies
 from feature_extraction.footage import Footage
 from vadloc.artifacts import Artifacts
@@ -178,6 +181,28 @@ def test_a_camera_gets_the_stored_scores(folder: Path, version: str) -> None:
         parts = [stream.push(f, np.repeat(f[..., None], 3, axis=2)) for f in frames]
         scores = np.concatenate([*parts, stream.finish()])
     np.testing.assert_array_equal(scores, found.scores("Test0").load())
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_a_watched_file_has_the_stored_scores_and_alarms(
+    folder: Path, tmp_path: Path, version: str
+) -> None:
+    found = artifacts(folder, version)
+    scored: list[Scored] = []
+    for name in ("Test0", "Test1"):
+        words = [*options(folder), "--version", version, "--no-page", "--no-view-check"]
+        words += ["--source", str(folder / "scene" / "Test" / name), "--out", str(tmp_path / name)]
+        args = watch_camera.parser().parse_args([*words, "--alarm-after", "100"])
+        scored.clear()
+        watch(args, on_scored=scored.append)
+        scores = np.stack([one.scores for one in scored])
+        assert scores.tobytes() == found.scores(name).load().tobytes()
+        lines = (tmp_path / name / "alarms.jsonl").read_text().splitlines()
+        keys = "first_frame", "last_frame", "peak_frame", "score"
+        stored = found.explanations(name).load()["detections"]
+        assert sorted(tuple(json.loads(line)[key] for key in keys) for line in lines) == sorted(
+            tuple(detection[key] for key in keys) for detection in stored
+        )
 
 
 @pytest.mark.parametrize("version", NETWORKS)

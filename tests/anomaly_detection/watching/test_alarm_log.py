@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from anomaly_detection.watching.alarm_log import AlarmLog, repair
+from vadloc.errors import VadlocError
 
 ENDLESS = """
 import sys
@@ -93,3 +94,53 @@ def test_a_full_disk_tears_no_line_and_is_said_once(
     assert log.write({"id": 3})
     log.close()
     assert ids(path) == [0, 1, 2, 3]
+
+
+def test_two_watches_cannot_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "alarms.jsonl"
+    first = AlarmLog(path)
+    first.write({"id": 1})
+    with pytest.raises(VadlocError, match="another watch writes to it; give each a folder"):
+        AlarmLog(path)
+    first.write({"id": 2})
+    first.close()
+    AlarmLog(path).close()
+    assert ids(path) == [1, 2]
+
+
+def test_numbers_of_alarms_go_on_after_those_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "alarms.jsonl"
+    log = AlarmLog(path)
+    assert log.last_number == 0
+    for number in (1, 12, 3):
+        sentence = 'it said "id": "door-x-99"'
+        log.write({"schema": 1, "id": f"door-20260102T030405678-{number}", "sentence": sentence})
+    log.close()
+    again = AlarmLog(path)
+    assert again.last_number == 12
+    again.close()
+
+
+def test_lines_that_wait_are_written_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "alarms.jsonl"
+    log = AlarmLog(path)
+
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert not log.write({"id": 1})
+        assert not log.flush()
+    assert log.flush()
+    log.close()
+    assert ids(path) == [1]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(VadlocError, match="give another folder with --out"):
+        AlarmLog(tmp_path / "alarms.jsonl")

@@ -1,5 +1,7 @@
 """Clips of alarms: some seconds before and after, and what happens if they cannot be written."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +76,7 @@ def test_a_full_disk_ends_clips_and_nothing_else(
 def test_an_encoder_that_cannot_keep_up_blocks_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clips, "MOST_WAITING", 5)
+    monkeypatch.setattr(clips, "WAITING_BYTES", 5 * frame(0).nbytes)
     monkeypatch.setattr(clips._Clip, "start", lambda _clip: None)
     made = ClipSettings(tmp_path, 0.3, 0.2, 60.0, frames_per_second=10, waits=False)
     of = ClipRecorder(made, lambda: None)
@@ -90,3 +92,74 @@ def test_frames_are_reduced_and_marked() -> None:
     rows, columns = np.nonzero(small[..., 0])
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (80, 199, 160, 319)
     assert not black.any()
+
+
+def test_an_encoder_that_fails_in_any_way_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_rest: object) -> int:
+        raise RuntimeError("a mistake in a library")
+
+    monkeypatch.setattr(clips, "write_video", broken)
+    failures: list[int] = []
+    of = recorder(tmp_path, failures)
+    record(of, range(5, 35))
+    of.close(20)
+    assert failures == [1]
+    assert caplog.text.count("a mistake in a library") == 1
+
+
+def test_each_time_that_the_disk_is_full_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, *_rest: object) -> int:
+        raise VadlocError(f"{path}: No space left on device")
+
+    of = recorder(tmp_path, [])
+    for is_full in (True, False, True):
+        with monkeypatch.context() as patch:
+            if is_full:
+                patch.setattr(clips, "write_video", full)
+            record(of, range(5, 8))
+            for clip in of._closing:
+                clip.join(20)
+    of.close(20)
+    assert caplog.text.count("No space left on device") == 2
+
+
+def test_few_clips_are_encoded_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def slow(_path: Path, frames: Iterator[object], *_rest: object) -> int:
+        go_on.wait(20)
+        return len([*frames])
+
+    monkeypatch.setattr(clips, "write_video", slow)
+    failures: list[int] = []
+    made = ClipSettings(tmp_path, 0.3, 0.2, 60.0, frames_per_second=10, waits=False)
+    of = ClipRecorder(made, lambda: failures.append(1))
+    names = {name for alarm in "abcd" for name in _clips_of(of, alarm)}
+    assert names == {"a.mp4", "b.mp4"}
+    go_on.set()
+    of.close(20)
+    assert failures == []
+
+
+def _clips_of(of: ClipRecorder, alarm: str) -> set[str]:
+    """The clips of an alarm of two frames, and eight frames without one."""
+    found = {of.add(frame(i), [], alarm=alarm if i < 2 else None) for i in range(10)}
+    return {name for name in found if name}
+
+
+def test_a_clip_that_cannot_be_finished_in_time_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(clips, "write_video", lambda *_: go_on.wait(20))
+    failures: list[int] = []
+    of = recorder(tmp_path, failures)
+    record(of, range(5, 8))
+    of.close(0.1)
+    go_on.set()
+    assert failures == [1]
+    assert "first.mp4: not finished before the end; it is lost" in caplog.text

@@ -1,5 +1,6 @@
 """The queue between decoding and scoring: what is dropped, what is not, and cameras that go."""
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,6 +54,25 @@ def test_a_full_queue_drops_what_comes_until_it_is_empty() -> None:
     queue.put(picture(6))
     queue.put(picture(7))
     assert shorthand(everything(queue)) == [-3, 6, 7]
+
+
+def test_large_frames_fill_a_queue_sooner() -> None:
+    size = picture(0).byte_count
+    assert size == 4 * 4 * 4
+    queue = EventQueue(9, drops=True, most_bytes=2 * size, least=1)
+    for number in range(4):
+        queue.put(picture(number))
+    assert shorthand(everything(queue)) == [0, 1]
+    for number in range(4, 6):
+        queue.put(picture(number))
+    assert shorthand(everything(queue)) == [-2, 4, 5]
+
+
+def test_frames_of_a_volume_may_wait_however_large_they_are() -> None:
+    queue = EventQueue(9, drops=True, most_bytes=1, least=3)
+    for number in range(5):
+        queue.put(picture(number))
+    assert shorthand(everything(queue)) == [0, 1, 2]
 
 
 def test_drops_are_told_in_the_order_of_events() -> None:
@@ -129,6 +149,31 @@ def test_a_camera_that_goes_is_tried_again_later_and_later(monkeypatch: pytest.M
     assert [e.reason for e in found if isinstance(e, Lost)] == ["cannot open rtsp://cam/1"] * 2
 
 
+@dataclass(frozen=True)
+class Hanging(Camera):
+    """A camera whose driver does not come back from the second read for a while."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def frames(self) -> Frames:
+        yield BLANK, np.zeros((4, 4, 3), np.uint8)
+        self.go_on.wait(30)
+        yield BLANK, np.zeros((4, 4, 3), np.uint8)
+        threading.Event().wait(30)
+
+
+def test_a_camera_whose_driver_hangs_is_gone_and_may_come_back() -> None:
+    camera = Hanging(SourceName.of("/dev/video7"), 10, timeout_s=0.2)
+    with Feed(camera, room=9, drops=True) as feed:
+        found = [feed.get(10), *(feed.get(0.1) for _ in range(12))]
+        camera.go_on.set()
+        found.append(feed.get(10))
+    events = [event for event in found if event]
+    assert shorthand(events) == [0, Lost, 1]
+    assert isinstance(events[1], Lost)
+    assert "no picture for 0 s" in events[1].reason
+
+
 def test_the_waits_end_somewhere() -> None:
     assert feed_module.FIRST_WAIT_S * 2**10 > feed_module.LONGEST_WAIT_S == 30
 
@@ -159,6 +204,14 @@ def test_a_file_that_is_cut_off_ends_with_its_error(tmp_path: Path) -> None:
     last = found[-1]
     assert isinstance(last, Ended)
     assert "not a readable picture" in str(last.error)
+
+
+def test_a_device_that_is_missing_or_locked_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(VadlocError, match=r"/dev/video97: no such device; there is .*: plug"):
+        Source(SourceName.of("/dev/video97"), 10).check()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(VadlocError, match="/dev/null: you may not read it; add your user"):
+        Source(SourceName.of("/dev/null"), 10).check()
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,6 @@ def test_two_alarms_that_meet_become_the_elder_one() -> None:
     [alarm] = tracker.end()
     assert (alarm.first_frame, alarm.last_frame, alarm.score, alarm.peak) == (0, 3, 2, (1, 1, 6))
     assert alarm.box_xyxy_px == (48, 8, 56, 16)
-    assert alarm.taken_over == [2]
 
 
 def test_a_box_is_cut_at_the_edge_of_the_frame() -> None:

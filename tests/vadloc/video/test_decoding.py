@@ -1,5 +1,6 @@
 """Videos of every codec and container: right pixels and times, or a refusal that is deserved."""
 
+import gc
 import os
 import struct
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from films import HEIGHT_PX, LEVELS, RATE, WIDTH_PX, grey_frames, levels_of, write_film
 from numpy.typing import NDArray
+from tiny_scene import film, save_video
 
 from vadloc.errors import VadlocError
 from vadloc.video.decoding import (
@@ -530,3 +532,17 @@ def test_all_suffixes_are_sequences(tmp_path: Path) -> None:
         (tmp_path / f"{number}{suffix.upper()}").write_bytes(b"")
     assert all(sequence.is_video for sequence in list_sequences(tmp_path))
     assert len(list_sequences(tmp_path)) == len(VIDEO_SUFFIXES)
+
+
+def test_frames_that_were_read_leave_memory_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    save_video(path, film(seed=1))
+    gc.collect()
+    gc.disable()
+    try:
+        count = sum(1 for _ in read_video(path, ("grey", "rgb")))
+        left = [each for each in gc.get_objects() if isinstance(each, av.VideoFrame)]
+    finally:
+        gc.enable()
+    assert count == 24
+    assert len(left) <= 2  # the last ones, if at all
