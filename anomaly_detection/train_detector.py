@@ -52,6 +52,7 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
 
     require("torch")
     from feature_extraction.checkpoints import choose_device
+    from vadloc.weights import NetworkWeights
 
     artifacts, settings = work.artifacts, work.artifacts.detector_settings
     model = artifacts.model()
@@ -60,7 +61,11 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     data = module.read_data(artifacts, device=device)
     tasks: list[NetworkTask] = module.make_tasks(data, settings, device=device)
     folder = model.path.parent
-    trained = [_train(task, folder, work, settings.checks) for task in tasks]
+    trained: list[Trained] = []
+    for task in tasks:
+        done = zip(tasks, trained, strict=False)
+        task.begin({t.name: NetworkWeights(of.tensors, {}) for t, of in done})
+        trained.append(_train(task, folder, work, settings.checks))
     record = {
         "schema": SCHEMAS["model"],
         "detector": work.artifacts.detector_name,

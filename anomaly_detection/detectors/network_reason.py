@@ -57,9 +57,15 @@ def peak_to_reason(
 def shares_to_words(shares: dict[str, float]) -> str:
     """Which indicators were unusual: "unusual motion (81 %) and appearance (19 %)"."""
     ordered = sorted(shares.items(), key=lambda item: -item[1])
-    named = [f"{WORDS[name]} ({share:.0%})".replace("%)", " %)") for name, share in ordered]
+    named = [f"{_name_to_words(n)} ({share:.0%})".replace("%)", " %)") for n, share in ordered]
     *first, last = named
     return "unusual " + " and ".join([", ".join(first), last] if first else [last])
+
+
+def _name_to_words(indicator: str) -> str:
+    """What an indicator shows; those of further levels end with the number of the level."""
+    name, _, level = indicator.partition("_")
+    return f"{WORDS[name]} in codes of level {level}" if level else WORDS[name]
 
 
 def motion_to_words(right_px: float, down_px: float) -> str:

@@ -100,6 +100,11 @@ class NetworkDetector(Detector, ABC):
         """The names of the networks that see pictures."""
 
     @property
+    def applied(self) -> tuple[str, ...]:
+        """The names of the networks that ``build`` makes; by default those that see pictures."""
+        return self.networks
+
+    @property
     def localizes(self) -> bool:
         """Whether cells of a frame may differ."""
         return True
@@ -122,7 +127,7 @@ class NetworkDetector(Detector, ABC):
         """The networks for reduced frames of a size; each is built once."""
         size = height, width
         if size not in self._functions:
-            self._functions[size] = {name: self.build(name, *size) for name in self.networks}
+            self._functions[size] = {name: self.build(name, *size) for name in self.applied}
         return self._functions[size]
 
     @abstractmethod
@@ -158,6 +163,14 @@ class NetworkDetector(Detector, ABC):
         divided = self.relative(maps)
         weights = np.array([self.weights[name] for name in self.indicators], np.float32)
         return np.tensordot(weights, divided, axes=1).astype(np.float32)
+
+    def counted(self, indicators: dict[str, float]) -> dict[str, float]:
+        """Which weighted indicators of a cell made its score; by default all of weight.
+
+        Args:
+            indicators: The weighted value of each indicator.
+        """
+        return {name: value for name, value in indicators.items() if self.weights[name]}
 
     def relative(self, maps: Maps) -> Maps:
         """The indicators in units of their scales."""
@@ -208,11 +221,11 @@ class NetworkDetector(Detector, ABC):
         maps, motion = self.explained_maps(sequence, grid)
         at_peak = (slice(None), *detection.peak)
         values = zip(self.indicators, maps[at_peak].tolist(), strict=True)
-        weights = {name: weight for name, weight in self.weights.items() if weight}
+        weights = self.weights
         return peak_to_reason(
             detection,
             grid,
-            indicators={n: value * weights[n] for n, value in values if n in weights},
+            indicators=self.counted({name: value * weights[name] for name, value in values}),
             motion=motion[at_peak],
             frames_per_volume=self.artifacts.config.regions.frames_per_volume,
             frame_count=sequence.frame_count,

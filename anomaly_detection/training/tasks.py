@@ -76,6 +76,10 @@ class NetworkTask(ABC):
     step: int
     parameters: int
 
+    def begin(self, networks: dict[str, NetworkWeights]) -> None:
+        """Take the networks that were trained before this one; by default they do not matter."""
+        del networks
+
     @abstractmethod
     def advance(self) -> dict[str, float]:
         """Make one step; the losses by part."""

@@ -20,7 +20,7 @@ from contextlib import suppress
 from os import stat_result
 from pathlib import Path
 
-from vadloc.errors import VadlocError
+from vadloc.errors import UsageError, VadlocError
 from vadloc.files.storage import (
     read_json,
     write_json,
@@ -68,6 +68,26 @@ def digests_of(files: Mapping[str, Path], record: Path) -> dict[str, str]:
         with suppress(VadlocError, OSError):
             write_json(record, {"digests": entries}, stamp=_STAMP)
     return digests
+
+
+def model_digests(folder: Path, record: Path) -> list[tuple[str, str]]:
+    """Names and digests of all files below the folder of a diffusion model.
+
+    Args:
+        folder: The folder.
+        record: The record of its files.
+
+    Raises:
+        UsageError: There is no file.
+    """
+    found = sorted(file for file in folder.rglob("*") if file.is_file())
+    if not found:
+        raise UsageError(
+            f"diffusion_folder = {str(folder)!r}: no such folder, or no file in it; expected "
+            "an inpainting model as diffusers saves it"
+        )
+    files = {file.relative_to(folder).as_posix(): file for file in found}
+    return list(digests_of(files, record).items())
 
 
 def file_digest(path: Path) -> str:
