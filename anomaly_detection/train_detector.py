@@ -30,7 +30,7 @@ from vadloc.stamps import SCHEMAS
 
 if TYPE_CHECKING:  # --help needs neither NumPy nor PyTorch
     from anomaly_detection.training.loop import Trained
-    from anomaly_detection.training.tasks import NetworkTask
+    from anomaly_detection.training.tasks import NetworkTask, TrainingData
 
 COMMAND = "anomaly_detection.train_detector"
 logger = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     _write_files(folder, tasks, trained, record)
     of_bags = artifacts.detector.learns_anomalies
     record["scales"] = {} if of_bags else _measure_scales(artifacts, record, folder)
+    if not of_bags:
+        record["motion"] = _measure_motion(artifacts, data)
     names = [f"{task.name}.safetensors" for task in tasks]
     names += [
         f"{t.name}.start.safetensors" for t, of in zip(tasks, trained, strict=True) if of.start
@@ -94,6 +96,12 @@ def _measure_scales(artifacts: Artifacts, record: dict[str, Any], folder: Path) 
     from anomaly_detection.detectors.trained import measure_scales
 
     return measure_scales(artifacts, record, folder)
+
+
+def _measure_motion(artifacts: Artifacts, data: "TrainingData") -> dict[str, Any]:
+    from anomaly_detection.detectors.trained import measure_normal_motion
+
+    return measure_normal_motion(artifacts, [*data.trained, *data.held_out])
 
 
 def _train(task: "NetworkTask", folder: Path, work: Work, checks: int) -> "Trained":

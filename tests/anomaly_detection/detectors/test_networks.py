@@ -187,6 +187,11 @@ def test_reasons_have_shares_and_expected_motion(folder: Path, version: str) -> 
     for detection in content["detections"]:
         assert sum(detection["peak"]["shares"].values()) == pytest.approx(1, abs=1e-3)
         assert "the network that knows normal motion here expects" in detection["sentence"]
+        assert ". Here normally: " in detection["sentence"]
+        measured = detection["peak"]["motion"]
+        assert measured["speed"] >= 0
+        unusual = "".join(f". Unusual: {measured['unusual'][0]}" for _ in measured["unusual"][:1])
+        assert unusual in detection["sentence"]
 
 
 def test_the_weights_of_a_dataset_have_a_share_for_the_discriminator(
