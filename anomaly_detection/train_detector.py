@@ -30,7 +30,7 @@ from vadloc.stamps import SCHEMAS
 
 if TYPE_CHECKING:  # --help needs neither NumPy nor PyTorch
     from anomaly_detection.training.loop import Trained
-    from anomaly_detection.training.tasks import NetworkTask
+    from anomaly_detection.training.tasks import NetworkTask, TrainingData
 
 COMMAND = "anomaly_detection.train_detector"
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
 
     require("torch")
     from feature_extraction.checkpoints import choose_device
+    from vadloc.weights import NetworkWeights
 
     artifacts, settings = work.artifacts, work.artifacts.detector_settings
     model = artifacts.model()
@@ -60,7 +61,11 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     data = module.read_data(artifacts, device=device)
     tasks: list[NetworkTask] = module.make_tasks(data, settings, device=device)
     folder = model.path.parent
-    trained = [_train(task, folder, work, settings.checks) for task in tasks]
+    trained: list[Trained] = []
+    for task in tasks:
+        done = zip(tasks, trained, strict=False)
+        task.begin({t.name: NetworkWeights(of.tensors, {}) for t, of in done})
+        trained.append(_train(task, folder, work, settings.checks))
     record = {
         "schema": SCHEMAS["model"],
         "detector": work.artifacts.detector_name,
@@ -74,6 +79,8 @@ def compute(work: Work, *, device: str = "auto") -> Iterator[tuple[Artifact, Any
     _write_files(folder, tasks, trained, record)
     of_bags = artifacts.detector.learns_anomalies
     record["scales"] = {} if of_bags else _measure_scales(artifacts, record, folder)
+    if not of_bags:
+        record["motion"] = _measure_motion(artifacts, data)
     names = [f"{task.name}.safetensors" for task in tasks]
     names += [
         f"{t.name}.start.safetensors" for t, of in zip(tasks, trained, strict=True) if of.start
@@ -89,6 +96,12 @@ def _measure_scales(artifacts: Artifacts, record: dict[str, Any], folder: Path) 
     from anomaly_detection.detectors.trained import measure_scales
 
     return measure_scales(artifacts, record, folder)
+
+
+def _measure_motion(artifacts: Artifacts, data: "TrainingData") -> dict[str, Any]:
+    from anomaly_detection.detectors.trained import measure_normal_motion
+
+    return measure_normal_motion(artifacts, [*data.trained, *data.held_out])
 
 
 def _train(task: "NetworkTask", folder: Path, work: Work, checks: int) -> "Trained":

@@ -61,9 +61,13 @@ class TrainedDetector(FlowFeatures):
         """Channels of the frames that networks see."""
         return 3 if self.colour else 1
 
+    def idle(self, round_: int) -> frozenset[str]:
+        """Keys on which nothing depends, after so many rounds of mining."""
+        return frozenset() if round_ else self.MINING
+
     def unused(self, round_: int) -> frozenset[str]:
         """Keys on which the networks do not depend, after so many rounds of mining."""
-        return self.SCORING if round_ else self.SCORING | self.MINING
+        return self.SCORING | self.idle(round_)
 
     @property
     def side_multiple(self) -> int:
@@ -169,9 +173,14 @@ class PseudoAnomalies(TrainedDetector):
 
 
 class Mlad(TrainedDetector):
-    """Settings of the two conditional GANs that predict flow from frames and frames from flow.
+    """Settings of the conditional GANs that predict flow from frames and frames from flow.
 
     Attributes:
+        levels: 0 are the pictures themselves; every further level l are the codes that layer l of
+            the denoising autoencoders gives them, for which there are two more GANs. The paper has
+            0 and 3.
+        autoencoder: Output channels of the layers of the denoising autoencoders.
+        noise: Standard deviation of the noise on their inputs, which reach from -1 to 1.
         channels: Output channels of the first layer of the generators; they double up to eight
             times as many.
         layers: Layers of the encoder of the generators, each of which halves the sides.
@@ -197,7 +206,14 @@ class Mlad(TrainedDetector):
         {"flow_weight", "smoothing_frames", "event_threshold", "least_lifespan", "cap_events"}
     )
     MINING = frozenset({"mined_start", "mined_steps"})
+    OF_LEVELS: ClassVar[frozenset[str]] = frozenset({"levels", "autoencoder", "noise"})
+    """Keys that only count with further levels."""
 
+    levels: list[Annotated[int, Field(ge=0, le=5)]] = Field(default=[0], min_length=1)
+    autoencoder: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
+        default=[32, 16, 8], min_length=1, max_length=5
+    )
+    noise: float = Field(default=0.2, ge=0, le=2)
     channels: int = Field(default=16, ge=1, le=512)
     layers: int = Field(default=5, ge=2, le=10)
     discriminator_channels: int = Field(default=16, ge=1, le=512)
@@ -218,8 +234,21 @@ class Mlad(TrainedDetector):
 
     @property
     def side_multiple(self) -> int:
-        """Each layer of the encoder halves the sides."""
-        return 1 << self.layers
+        """Each layer of an encoder halves the sides."""
+        return 1 << max(self.layers, *self.levels)
+
+    def idle(self, round_: int) -> frozenset[str]:
+        """See `TrainedDetector.idle`."""
+        return super().idle(round_) | (frozenset() if self.levels[1:] else self.OF_LEVELS)
+
+    @model_validator(mode="after")
+    def _has_levels(self) -> "Mlad":
+        if self.levels != sorted({0, *self.levels}) or self.levels[-1] > len(self.autoencoder):
+            raise ValueError(
+                f"levels = {self.levels}: expected 0, then layers of the denoising autoencoders "
+                f"in ascending order, which has {len(self.autoencoder)}; such as levels = [0, 1]"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Mlad":

@@ -23,7 +23,7 @@ from vadloc.annotations.places import annotation_files
 from vadloc.config import GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import storage
-from vadloc.files.digests import digests_of, files_below
+from vadloc.files.digests import digests_of, model_digests
 from vadloc.inputs import Inputs, Split
 from vadloc.mining import FORGETTING
 from vadloc.versions import (
@@ -185,23 +185,18 @@ class Stamps(Inputs):
         Raises:
             UsageError: The folder of the diffusion model is missing or empty.
         """
-        settings = table.model_dump(exclude=None if self.round else getattr(table, "MINING", None))
+        idle = getattr(table, "idle", None)
+        settings = table.model_dump(exclude=idle(self.round) if idle else None)
         if settings.get("inpainter") == "diffusion":
             folder = Path(settings["diffusion_folder"])
-            digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
+            record = self._input_record("diffusion", folder.name)
+            digests = self._once(("weights", folder), lambda: model_digests(folder, record))
             settings["diffusion_folder"] = digests
         if settings.get("discriminator"):  # it reads features of another network
             settings["discriminator"] = self._extractor_settings("appearance")
         if settings.get("text"):
             settings["text"] = self._once(("text",), lambda: text_digest(settings["text"]))
         return settings
-
-    def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:
-        """Names and digests of all files below a folder."""
-        files = files_below(
-            folder, setting="diffusion_folder", content="an inpainting model as diffusers saves it"
-        )
-        return list(digests_of(files, self._input_record("diffusion", folder.name)).items())
 
     def _quality_stamp(self) -> str:
         inputs = self._learned_stamp(), self.config.scoring, self.config.alarms

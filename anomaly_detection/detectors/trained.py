@@ -7,8 +7,8 @@ all of them. The score of a cell is the weighted sum of its indicators.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.detectors.held_out import cut_input, training_video
 from anomaly_detection.detectors.network_reason import peak_to_reason
+from anomaly_detection.detectors.normal_motion import measure_motion
 from anomaly_detection.explanation.detections import Detection
 from anomaly_detection.training.tasks import Example
 from feature_extraction.devices import device_of
+from feature_extraction.footage import Footage
 from vadloc.artifacts import Artifacts
 from vadloc.errors import VadlocError
 from vadloc.files.storage import DamagedFileError, verify
@@ -48,11 +50,14 @@ class Model:
         described: What the module of the training says beside the weights.
         scales: For each form of scores and each indicator, the error that counts as 1.
         networks: The weights by name.
+        motion: What moves in training video, see `measure_motion`; empty for networks that were
+            trained before it was measured.
     """
 
     described: Mapping[str, Any]
     scales: Mapping[str, Mapping[str, float]]
     networks: Mapping[str, NetworkWeights]
+    motion: Mapping[str, Any] = field(default_factory=dict)
 
 
 MOTION = 4
@@ -100,6 +105,11 @@ class NetworkDetector(Detector, ABC):
         """The names of the networks that see pictures."""
 
     @property
+    def applied(self) -> tuple[str, ...]:
+        """The names of the networks that ``build`` makes; by default those that see pictures."""
+        return self.networks
+
+    @property
     def localizes(self) -> bool:
         """Whether cells of a frame may differ."""
         return True
@@ -122,7 +132,7 @@ class NetworkDetector(Detector, ABC):
         """The networks for reduced frames of a size; each is built once."""
         size = height, width
         if size not in self._functions:
-            self._functions[size] = {name: self.build(name, *size) for name in self.networks}
+            self._functions[size] = {name: self.build(name, *size) for name in self.applied}
         return self._functions[size]
 
     @abstractmethod
@@ -158,6 +168,14 @@ class NetworkDetector(Detector, ABC):
         divided = self.relative(maps)
         weights = np.array([self.weights[name] for name in self.indicators], np.float32)
         return np.tensordot(weights, divided, axes=1).astype(np.float32)
+
+    def counted(self, indicators: dict[str, float]) -> dict[str, float]:
+        """Which weighted indicators of a cell made its score; by default all of weight.
+
+        Args:
+            indicators: The weighted value of each indicator.
+        """
+        return {name: value for name, value in indicators.items() if self.weights[name]}
 
     def relative(self, maps: Maps) -> Maps:
         """The indicators in units of their scales."""
@@ -208,14 +226,15 @@ class NetworkDetector(Detector, ABC):
         maps, motion = self.explained_maps(sequence, grid)
         at_peak = (slice(None), *detection.peak)
         values = zip(self.indicators, maps[at_peak].tolist(), strict=True)
-        weights = {name: weight for name, weight in self.weights.items() if weight}
+        weights = self.weights
         return peak_to_reason(
             detection,
             grid,
-            indicators={n: value * weights[n] for n, value in values if n in weights},
+            indicators=self.counted({name: value * weights[name] for name, value in values}),
             motion=motion[at_peak],
             frames_per_volume=self.artifacts.config.regions.frames_per_volume,
             frame_count=sequence.frame_count,
+            normal=self.model.motion or None,
         )
 
 
@@ -279,7 +298,15 @@ def read_model(record: Mapping[str, Any], folder: Path) -> Model:
         VadlocError: A file of weights is missing or damaged.
     """
     networks = {name: read_weights(folder / f"{name}.safetensors") for name in record["networks"]}
-    return Model(record["described"], record.get("scales", {}), networks)
+    more = record.get("scales", {}), networks, record.get("motion") or {}
+    return Model(record["described"], *more)
+
+
+def measure_normal_motion(artifacts: Artifacts, footage: Sequence[Footage]) -> dict[str, Any]:
+    """What moves in all regions in training video, see `measure_motion`."""
+    first = artifacts.sequences("train")[0].name
+    grid = load_frames(artifacts, "train", first).grid(artifacts.config.regions)
+    return measure_motion(footage, grid)
 
 
 def measure_scales(

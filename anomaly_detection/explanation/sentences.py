@@ -178,7 +178,7 @@ def _cause(
     if attribute == "speed":
         if value != speed:
             details.append(f"its fast pixels move at {number(value)} px/frame")
-        details.append(_times(value, low, high, of=entry["of"]))
+        details.append(times_words(value, low, high, of=entry["of"]))
     return LABELS[attribute], details
 
 
@@ -198,7 +198,7 @@ def _unseen(entry: dict[str, Any], floor: float) -> str:
     return f"{whom} {how.get(attribute, 'seen here in training video')}"
 
 
-def _times(value: float, low: float, high: float, *, of: str | None) -> str:
+def times_words(value: float, low: float, high: float, *, of: str | None = None) -> str:
     """Words for how far a number is outside its range."""
     side, bound, name = ("above", high, "highest") if value > high else ("below", low, "lowest")
     whose = f" of {PLURALS[of]}" if of else ""

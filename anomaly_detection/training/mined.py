@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from anomaly_detection.detectors.held_out import Part, spread
 from exemplar_selection.mining import Fate
 from feature_extraction.footage import Footage, reduce_frames
 from vadloc.artifacts import Artifacts
-from vadloc.errors import VadlocError
+from vadloc.errors import VadlocError, one_line
 from vadloc.files.storage import DamagedFileError, verify
 from vadloc.regions import RegionGrid
 from vadloc.sequence_input import load_frames
@@ -114,3 +115,35 @@ def read_start(before: Artifacts, networks: Sequence[str]) -> dict[str, NetworkW
         raise VadlocError(f"{error}; make it again: {file.command} --overwrite") from None
     folder = file.path.parent
     return {name: read_weights(folder / f"{name}.start.safetensors") for name in networks}
+
+
+def masked_mean(errors: torch.Tensor, learnt: torch.Tensor | None) -> torch.Tensor:
+    """The mean error of the pixels that are learnt: Eq. 5 of the mining paper.
+
+    Args:
+        errors: ``(n, channels, height, width)``.
+        learnt: ``(n, 1, height, width)``, 1 where a pixel is learnt, else 0; ``None`` for all.
+    """
+    if learnt is None:
+        return errors.mean()
+    weights = learnt.expand_as(errors)
+    return (errors * weights).sum() / weights.sum().clamp(min=1)
+
+
+def load_start(modules: torch.nn.Module, start: NetworkWeights) -> None:
+    """Begin with the tensors of an earlier training.
+
+    Raises:
+        VadlocError: They are those of other networks.
+    """
+    tensors = {name: torch.from_numpy(array) for name, array in start.tensors.items()}
+    try:
+        missing, _ = modules.load_state_dict(tensors, strict=False)
+        lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
+    except RuntimeError as error:
+        lacking = [one_line(error, limit=200)]
+    if lacking:
+        raise VadlocError(
+            f"{start.source}: not of the networks that the config describes ({lacking[0]}); give "
+            'the config of the round before, or mined_start = "scratch"'
+        )

@@ -14,22 +14,26 @@ import torch
 from numpy.typing import NDArray
 
 from anomaly_detection.training.held_out_task import HeldOutTask
-from anomaly_detection.training.mined import read_mined, read_start
+from anomaly_detection.training.mined import load_start, masked_mean, read_mined, read_start
+from anomaly_detection.training.mlad_codes import DenoisingTask
+from anomaly_detection.training.mlad_pictures import Drawn, PictureSource, sources_of
 from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData
 from anomaly_detection.training.video import read_video
 from feature_extraction.checkpoints import mixed_precision
-from feature_extraction.footage import FLOW_CHANNELS, flow_to_input, frames_to_input
-from feature_extraction.pseudo_anomalies.clips import ClipSource, Place
+from feature_extraction.codes import Codes
+from feature_extraction.mlad_networks import (
+    NETWORKS,
+    all_networks,
+    autoencoder_name,
+    channels_of,
+    network_name,
+)
 from feature_extraction.translation import PatchDiscriminator, UNet
 from vadloc.artifacts import Artifacts
 from vadloc.detector_settings import Mlad
-from vadloc.errors import VadlocError, one_line
 from vadloc.weights import NetworkWeights
 
 logger = logging.getLogger(__name__)
-Pictures = dict[str, NDArray[np.float32]]
-NETWORKS = "flow", "frame"
-"""What each generator makes; the other one is its input."""
 BETAS = 0.5, 0.999
 WEIGHT_SPREAD = 0.02
 """Standard deviation of the first weights, as in pix2pix."""
@@ -58,13 +62,23 @@ def read_data(artifacts: Artifacts, *, device: str) -> TrainingData:
     )
     start = {}
     if settings.mined_start == "continue":
-        start = read_start(artifacts.at_round(artifacts.round - 1), NETWORKS)
+        start = read_start(artifacts.at_round(artifacts.round - 1), all_networks(settings))
     return replace(found, trained=[*found.trained, *mined], start=start)
 
 
 def make_tasks(data: TrainingData, settings: Mlad, *, device: str) -> list[NetworkTask]:
-    """The generator of flow from frames, then that of frames from flow."""
-    return [TranslationTask(name, data, settings, device=device) for name in NETWORKS]
+    """The generator of flow from frames, then that of frames from flow.
+
+    With further levels also the autoencoders of both, then the same generators of each level.
+    """
+    tasks: list[NetworkTask] = []
+    for level in settings.levels:
+        if level and not any(isinstance(task, DenoisingTask) for task in tasks):
+            tasks += [DenoisingTask(kind, data, settings, device=device) for kind in NETWORKS]
+        tasks += [
+            TranslationTask(kind, data, settings, device=device, level=level) for kind in NETWORKS
+        ]
+    return tasks
 
 
 def describe(data: TrainingData, settings: Mlad) -> dict[str, Any]:
@@ -76,24 +90,28 @@ class TranslationTask(HeldOutTask):
     """The training of one generator.
 
     Args:
-        name: What it makes: ``flow`` or ``frame``.
+        kind: What it makes: ``flow`` or ``frame``; above level 0, its codes.
         data: The training video.
         settings: The settings.
         device: ``cpu`` or ``cuda``.
+        level: Its level.
     """
 
     network: UNet
 
-    def __init__(self, name: str, data: TrainingData, settings: Mlad, *, device: str) -> None:
-        start = data.start.get(name)
-        self.name, self.step = name, 0
+    def __init__(
+        self, kind: str, data: TrainingData, settings: Mlad, *, device: str, level: int = 0
+    ) -> None:
+        self.name, self.step = network_name(kind, level), 0
+        self._kind, self._level = kind, level
+        self._codes: Codes | None = None
+        start = data.start.get(self.name)
         self.steps = settings.mined_steps if start else settings.steps
-        self.device, self._settings, self._data = device, settings, data
-        number = NETWORKS.index(name)
+        self.device, self._settings = device, settings
+        number = level * len(NETWORKS) + NETWORKS.index(kind)
         self.seed = settings.seed, number
         torch.manual_seed(settings.seed * len(NETWORKS) + number)
-        channels = {"frame": settings.frame_channels, "flow": FLOW_CHANNELS}
-        given, made = channels[_other(name)], channels[name]
+        given, made = (channels_of(k, level, settings) for k in (_other(kind), kind))
         shape = settings.channels, settings.layers
         self.network = UNet(given, made, *shape, dropout=settings.dropout)
         self._judge = PatchDiscriminator(given + made, settings.discriminator_channels)
@@ -107,18 +125,21 @@ class TranslationTask(HeldOutTask):
             torch.optim.Adam(module.parameters(), lr=settings.learning_rate, betas=BETAS)
             for module in (self.network, self._judge)
         ]
-        self._sources = [
-            ClipSource(footage, 1, settings.crop_px, settings.side_multiple)
-            for footage in (data.trained, data.held_out)
-        ]
+        self._pictures = sources_of(data, settings)
         self._dead_steps = 0
+
+    def begin(self, networks: dict[str, NetworkWeights]) -> None:
+        """See `NetworkTask.begin`: above level 0, the autoencoders that make codes."""
+        if self._level:
+            of_kinds = {kind: networks[autoencoder_name(kind)] for kind in NETWORKS}
+            self._codes = Codes(self._level, of_kinds, device=self.device)
 
     def advance(self) -> dict[str, float]:
         """See `NetworkTask.advance`."""
         seed, number = self.seed
         torch.manual_seed((seed * len(NETWORKS) + number) * self.steps + self.step)  # dropout
         rng = self._source(0, self.step)
-        given, target, learnt = self._batch(self._sources[0], rng)
+        given, target, learnt = self._batch(self._pictures[0], rng)
         with mixed_precision(self.device):
             made = self.network(given)
         judged = self._advance_judge(given, target, made.float().detach())
@@ -163,39 +184,25 @@ class TranslationTask(HeldOutTask):
 
     def _loss(self, rng: np.random.Generator) -> float:
         """See `HeldOutTask._loss`: the mean absolute error."""
-        given, target, _ = self._batch(self._sources[1], rng)
+        given, target, _ = self._batch(self._pictures[1], rng)
         return float((self.network(given).float() - target).abs().mean())
 
     def _batch(
-        self, source: ClipSource, rng: np.random.Generator
+        self, pictures: PictureSource, rng: np.random.Generator
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Inputs, targets, and the pixels ``(n, 1, height, width)`` that are learnt, if not all."""
-        places = [source.draw(rng) for _ in range(self._settings.batch_size)]
-        pictures = [self._pictures(source, place) for place in places]
-        names = _other(self.name), self.name
-        given, target = (
-            torch.from_numpy(np.stack([p[name] for p in pictures])).to(self.device)
-            for name in names
-        )
-        return given, target, self._learnt(pictures)
+        drawn = pictures.draw(rng, self._settings.batch_size)
+        given, target = (self._coded(drawn, kind) for kind in (_other(self._kind), self._kind))
+        learnt = None if drawn.learnt is None else torch.from_numpy(drawn.learnt).to(self.device)
+        return given, target, learnt
 
-    def _learnt(self, pictures: list[Pictures]) -> torch.Tensor | None:
-        """The pixels of pictures that are learnt; ``None`` if all are."""
-        if all("learnt" not in of for of in pictures):
-            return None
-        whole = np.ones((1, *pictures[0]["frame"].shape[1:]), np.float32)
-        return torch.from_numpy(np.stack([of.get("learnt", whole) for of in pictures])).to(
-            self.device
-        )
-
-    def _pictures(self, source: ClipSource, place: Place) -> Pictures:
-        """Frame and flow, ``(channels, height, width)``; and ``learnt``, if not all pixels are."""
-        clip = source.cut(place)
-        flow = flow_to_input(clip.flow[0], self._data.flow_limit_px)
-        found = {"frame": frames_to_input(clip.frames)[:, 0], "flow": flow}
-        if clip.learnt is not None:
-            found["learnt"] = clip.learnt.astype(np.float32)
-        return found
+    def _coded(self, drawn: Drawn, kind: str) -> torch.Tensor:
+        """Pictures of a kind; above level 0 their codes."""
+        pictures = drawn.of[kind]
+        if self._level:
+            assert self._codes is not None, "begin() comes first"
+            pictures = self._codes.of(kind, pictures)
+        return torch.from_numpy(pictures).to(self.device)
 
     def state(self) -> dict[str, Any]:
         """See `NetworkTask.state`."""
@@ -228,44 +235,10 @@ class TranslationTask(HeldOutTask):
     def _example(self, rng: np.random.Generator, number: int) -> Example:
         """A held-out picture and its prediction."""
         del number
-        source = self._sources[1]
-        pictures = self._pictures(source, source.draw(rng))
-        given, target = pictures[_other(self.name)], pictures[self.name]
-        output = self.network(torch.from_numpy(given[None]).to(self.device))[0]
-        made = output.float().cpu().numpy()
-        return Example(target[-1], made[-1], np.abs(made - target).mean(axis=0))
-
-
-def masked_mean(errors: torch.Tensor, learnt: torch.Tensor | None) -> torch.Tensor:
-    """The mean error of the pixels that are learnt: Eq. 5 of the mining paper.
-
-    Args:
-        errors: ``(n, channels, height, width)``.
-        learnt: ``(n, 1, height, width)``, 1 where a pixel is learnt, else 0; ``None`` for all.
-    """
-    if learnt is None:
-        return errors.mean()
-    weights = learnt.expand_as(errors)
-    return (errors * weights).sum() / weights.sum().clamp(min=1)
-
-
-def load_start(modules: torch.nn.Module, start: NetworkWeights) -> None:
-    """Begin with the tensors of an earlier training.
-
-    Raises:
-        VadlocError: They are those of other networks.
-    """
-    tensors = {name: torch.from_numpy(array) for name, array in start.tensors.items()}
-    try:
-        missing, _ = modules.load_state_dict(tensors, strict=False)
-        lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
-    except RuntimeError as error:
-        lacking = [one_line(error, limit=200)]
-    if lacking:
-        raise VadlocError(
-            f"{start.source}: not of the networks that the config describes ({lacking[0]}); give "
-            'the config of the round before, or mined_start = "scratch"'
-        )
+        drawn = self._pictures[1].draw(rng, 1)
+        given, target = (self._coded(drawn, kind) for kind in (_other(self._kind), self._kind))
+        made, seen = self.network(given)[0].float().cpu().numpy(), target[0].cpu().numpy()
+        return Example(seen[-1], made[-1], np.abs(made - seen).mean(axis=0))
 
 
 def _other(name: str) -> str:

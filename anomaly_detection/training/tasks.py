@@ -79,6 +79,10 @@ class NetworkTask(ABC):
     parameters: int
     keeps_last: bool = False
 
+    def begin(self, networks: dict[str, NetworkWeights]) -> None:
+        """Take the networks that were trained before this one; by default they do not matter."""
+        del networks
+
     @abstractmethod
     def advance(self) -> dict[str, float]:
         """Make one step; the losses by part."""

@@ -260,6 +260,8 @@ def test_what_is_refused_before_training(shared: Path, caplog: pytest.LogCapture
     assert "--loss most: Input should be" in refused(loss="most")
     saved(shared / "features" / "Normal_0.npy", np.zeros((4, 7)))
     assert "those of Normal_0 have 7" in refused()
+    saved(shared / "features" / "Normal_0.npy", np.full((4, 6), 1e6))
+    assert "Normal_0.npy: values beyond half precision (65504)" in refused()
 
 
 def test_scores_that_do_not_fit(shared: Path) -> None:

@@ -138,6 +138,7 @@ class Peak(Volume):
 
     distance: NotNegative | None = None
     shares: dict[str, Number] | None = None
+    motion: dict[str, Any] | None = None
     attributes: dict[str, Any] | None = None
 
 

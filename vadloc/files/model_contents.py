@@ -35,6 +35,7 @@ class TrainedModel(Content):
     described: dict[str, Number | list[Count]]
     networks: Annotated[dict[str, TrainedNetwork], Field(min_length=1)]
     scales: dict[str, dict[str, NotNegative]]
+    motion: dict[str, list[Any]] | None = None
 
 
 class PseudoAnomaly(Content):

@@ -14,8 +14,12 @@ pytest.importorskip("openvino")
 import vadloc.run  # noqa: E402
 from anomaly_detection import train_detector  # noqa: E402
 from anomaly_detection.training import loop  # noqa: E402
-from anomaly_detection.training.mined import cells_to_pixels, learnt_runs, read_mined  # noqa: E402
-from anomaly_detection.training.mlad import masked_mean  # noqa: E402
+from anomaly_detection.training.mined import (  # noqa: E402
+    cells_to_pixels,
+    learnt_runs,
+    masked_mean,
+    read_mined,
+)
 from vadloc.artifacts import Artifacts  # noqa: E402
 from vadloc.config import load_config  # noqa: E402
 from vadloc.files.storage import write_joblib  # noqa: E402

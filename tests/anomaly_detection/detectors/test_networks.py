@@ -212,6 +212,11 @@ def test_reasons_have_shares_and_expected_motion(folder: Path, version: str) -> 
     for detection in content["detections"]:
         assert sum(detection["peak"]["shares"].values()) == pytest.approx(1, abs=1e-3)
         assert "the network that knows normal motion here expects" in detection["sentence"]
+        assert ". Here normally: " in detection["sentence"]
+        measured = detection["peak"]["motion"]
+        assert measured["speed"] >= 0
+        unusual = "".join(f". Unusual: {measured['unusual'][0]}" for _ in measured["unusual"][:1])
+        assert unusual in detection["sentence"]
 
 
 def test_the_weights_of_a_dataset_have_a_share_for_the_discriminator(
@@ -399,24 +404,54 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    ("version", "task", "network", "part", "kept_step"),
+    [
+        ("pseudo_anomalies", AutoencoderTask, "appearance", "loss", 20),
+        ("mlad", mlad.TranslationTask, "flow", "discriminator", 10),
+    ],
+)
 def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_checkpoint(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    version: str,
+    task: Any,
+    network: str,
+    part: str,
+    kept_step: int,
 ) -> None:
     scene = copied(folder, tmp_path, models=False)
-    advance = AutoencoderTask.advance
+    advance = task.advance
 
-    def broken(task: AutoencoderTask) -> dict[str, float]:
-        losses = advance(task)
-        return losses if task.step < 25 else {"loss": float("nan")}
+    def broken(self: Any) -> dict[str, float]:
+        losses = advance(self)
+        return losses if self.step < kept_step + 5 else {**losses, part: float("nan")}
 
-    monkeypatch.setattr(AutoencoderTask, "advance", broken)
+    monkeypatch.setattr(task, "advance", broken)
     with pytest.raises(SystemExit):
-        train_detector.main([*options(scene), "--version", "pseudo_anomalies"])
-    assert "appearance: at step 25 the loss 'loss' is nan; the last good checkpoint" in caplog.text
-    kept = artifacts(scene, "pseudo_anomalies").model().path.parent / "appearance.checkpoint.pt"
+        train_detector.main([*options(scene), "--version", version])
+    where = f"{network}: at step {kept_step + 5} the loss {part!r} is nan"
+    assert f"{where}; the last good checkpoint" in caplog.text
+    kept = artifacts(scene, version).model().path.parent / f"{network}.checkpoint.pt"
     state = loop.load_checkpoint(kept)
     assert state is not None
-    assert state["task"]["step"] == 20
+    assert state["task"]["step"] == kept_step
+
+
+@pytest.mark.parametrize("version", NETWORKS)
+def test_training_video_of_another_size_is_named(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    scene = copied(folder, tmp_path, models=False)
+    shutil.rmtree(scene / "scene" / "Train" / "Train1")
+    frames = np.pad(film(seed=1), ((0, 0), (0, 16), (0, 0)))
+    save_frames(scene / "scene" / "Train" / "Train1", frames)
+    with pytest.raises(SystemExit):
+        train_detector.main([*options(scene), "--version", version])
+    assert "Train1: frames of 64 x 64 px, those of Train0 have 64 x 48" in caplog.text
+    assert not list((scene / "results").rglob("*.safetensors"))
 
 
 def test_a_constant_output_is_an_error(
