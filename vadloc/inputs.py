@@ -166,6 +166,13 @@ class Inputs:
         return self.config.detectors[self.detector_name]
 
     @property
+    def reads(self) -> Literal["features", "frames", "versions"]:
+        """The input of the detector; one with snippets of a folder needs no features of ours."""
+        if self.detector.settings and getattr(self.detector_settings, "features", ""):
+            return "frames"
+        return self.detector.reads
+
+    @property
     def weights(self) -> dict[str, float]:
         """w_k of each component."""
         weights = dict.fromkeys(self.components, 1.0) | dict(VERSIONS[self.version].weights)

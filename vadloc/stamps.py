@@ -23,9 +23,10 @@ from vadloc.annotations.places import annotation_files
 from vadloc.config import GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import storage
-from vadloc.files.digests import digests_of, files_below
+from vadloc.files.digests import digests_of
 from vadloc.inputs import Inputs, Split
 from vadloc.mining import FORGETTING
+from vadloc.setting_files import content_of, named_files
 from vadloc.versions import (
     EXEMPLARS,
     EXTRACTORS,
@@ -35,7 +36,6 @@ from vadloc.versions import (
     learning_of,
 )
 from vadloc.video.frames import Sequence, frame_files
-from vadloc.weak_settings import text_digest
 from vadloc.weights import weights_digest
 
 SCHEMAS = {
@@ -133,9 +133,9 @@ class Stamps(Inputs):
 
     def _input_stamp(self, split: Split, sequence: str) -> str:
         """The stamp of the detector's input for a sequence."""
-        if self.detector.reads == "versions":
+        if self.reads == "versions":
             return _hash("input", *(m._input_stamp(split, sequence) for m in self.members))
-        if self.detector.reads == "features":
+        if self.reads == "features":
             return self._all_features_stamp(split, sequence)
         tables = self.config.camera, self.config.regions
         return _hash("input", self._frames_stamp(split, sequence), *tables)
@@ -183,25 +183,18 @@ class Stamps(Inputs):
         """Settings of which the content of the files that they name counts, not their paths.
 
         Raises:
-            UsageError: The folder of the diffusion model is missing or empty.
+            UsageError: A file or folder that they name is missing or empty.
         """
         settings = table.model_dump(exclude=None if self.round else getattr(table, "MINING", None))
-        if settings.get("inpainter") == "diffusion":
-            folder = Path(settings["diffusion_folder"])
-            digests = self._once(("weights", folder), lambda: self._folder_digests(folder))
-            settings["diffusion_folder"] = digests
+        for key in named_files(settings):
+            settings[key] = self._content_of(key, settings[key])
         if settings.get("discriminator"):  # it reads features of another network
             settings["discriminator"] = self._extractor_settings("appearance")
-        if settings.get("text"):
-            settings["text"] = self._once(("text",), lambda: text_digest(settings["text"]))
         return settings
 
-    def _folder_digests(self, folder: Path) -> list[tuple[str, str]]:
-        """Names and digests of all files below a folder."""
-        files = files_below(
-            folder, setting="diffusion_folder", content="an inpainting model as diffusers saves it"
-        )
-        return list(digests_of(files, self._input_record("diffusion", folder.name)).items())
+    def _content_of(self, key: str, path: str) -> Any:
+        record = self._input_record(key, Path(path).name)
+        return self._once(("weights", key, path), lambda: content_of(key, path, record))
 
     def _quality_stamp(self) -> str:
         inputs = self._learned_stamp(), self.config.scoring, self.config.alarms

@@ -110,9 +110,15 @@ class MultipleInstance(ConfigTable):
 
 
 class SnippetBags(MultipleInstance):
-    """A bag holds the snippets of a video, each of which is pooled over all regions."""
+    """A bag holds the snippets of a video, each of which is pooled over all regions.
+
+    Attributes:
+        features: Folder of features that ``extract_features --extractor snippets`` has made, such
+            as those of a video network; they stand in place of pooled ones. Empty for none.
+    """
 
     bag: Literal["snippet"] = "snippet"
+    features: str = ""
 
 
 class RegionBags(MultipleInstance):

@@ -117,7 +117,7 @@ def test_a_scene_through_a_network(weak: Path, tmp_path: Path, weights: tuple[Pa
     path, digest = weights
     words = [*options(weak, tmp_path / "f"), "--backbone", NAME, "--weights", str(path)]
     words += ["--sha256", digest, "--side", "32", "--snippet-frames", "8"]
-    extract_snippets.main(words)
+    extract_features.main(["--extractor", "snippets", *words])
     found = read_snippets(tmp_path / "f" / "anomalous" / "Weak0.npy")
     artifacts = Artifacts(load_config(weak / "tiny.toml"), weak / "results", weak)
     assert found.shape[2] == 512
@@ -132,7 +132,7 @@ def test_a_scene_through_a_network(weak: Path, tmp_path: Path, weights: tuple[Pa
     described = json.loads((tmp_path / "f" / "snippets.json").read_text())
     assert described["sha256"] == digest
     with pytest.raises(SystemExit):  # other frames a snippet, the same folder
-        extract_snippets.main([*words[:-1], "4"])
+        extract_features.main(["--extractor", "snippets", *words[:-1], "4"])
 
 
 def test_pooled_features_of_ours(
@@ -143,7 +143,9 @@ def test_pooled_features_of_ours(
     for split in extract_snippets.SPLITS:
         for sequence in artifacts.sequences(split):
             extract_features.stage(split).run(artifacts, sequence.name)
-    extract_snippets.main([*options(weak, tmp_path / "f"), "--version", "pooled"])
+    extract_features.main(
+        ["--extractor", "snippets", *options(weak, tmp_path / "f"), "--version", "pooled"]
+    )
     values = load_features(artifacts, "test", "Test0").values
     [found] = read_snippets(tmp_path / "f" / "test" / "Test0.npy")
     width = values.shape[2]
