@@ -168,9 +168,8 @@ class Inputs:
     @property
     def reads(self) -> Literal["features", "frames", "versions"]:
         """The input of the detector; one with snippets of a folder needs no features of ours."""
-        if self.detector.settings and getattr(self.detector_settings, "features", ""):
-            return "frames"
-        return self.detector.reads
+        settings: Any = self.detector_settings if self.detector.settings else None
+        return "frames" if getattr(settings, "features", "") else self.detector.reads
 
     @property
     def weights(self) -> dict[str, float]:

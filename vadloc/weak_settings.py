@@ -50,10 +50,9 @@ class MultipleInstance(ConfigTable):
         learning_rate: Learning rate of Adam.
         weight_decay: Its decay of weights.
         held_out: Share of the training videos of each class that is left out of the training, at
-            least one of each. They may choose the checkpoint; the normal ones give the alarm
-            threshold.
-        checkpoint: ``held_out`` keeps the network with the lowest loss on them, ``last`` that of
-            the last step.
+            least one of each. The normal ones give the alarm threshold.
+        checkpoint: ``average`` keeps the mean of the weights over the last steps, ``held_out`` the
+            network with the lowest loss on held-out videos, ``last`` that of the last step.
         seed: Seed of that choice and of the training.
         checks: How often the loss of held-out videos is measured and a checkpoint is written.
     """
@@ -86,7 +85,7 @@ class MultipleInstance(ConfigTable):
     learning_rate: Positive = 1e-3
     weight_decay: float = Field(default=1e-3, ge=0)
     held_out: float = Field(default=0.2, gt=0, lt=1)
-    checkpoint: Literal["held_out", "last"] = "held_out"
+    checkpoint: Literal["average", "held_out", "last"] = "average"
     seed: int = Field(default=0, ge=0)
     checks: int = Field(default=10, ge=1, le=1000)
 

@@ -36,6 +36,9 @@ from vadloc.versions import VERSIONS, Version
 from vadloc.weak_settings import MultipleInstance, RegionBags, SnippetBags
 
 SMALL = """
+[features.momentum]
+flow_region_px = 0
+
 [detectors.region_bags]
 channels = [16, 8]
 steps = 150
@@ -122,12 +125,25 @@ def test_training_goes_on_as_if_not_stopped(
     data = BagData(toy_bags()[:12], toy_bags()[12:])
     whole = train(HeadTask(data, settings, device="cpu"), tmp_path / "a", stamp="s", checks=4)
     task = HeadTask(data, settings, device="cpu")
-    for _ in range(13):  # within the round
+    for _ in range(18):  # within the round, and within the steps that are averaged
         task.advance()
     other = HeadTask(data, settings, device="cpu")
     other.resume(task.state())
     ended = train(other, tmp_path / "b", stamp="s", checks=4)
     assert ended.curve[-1]["held_out"] == whole.curve[-1]["held_out"]
+
+
+def test_weights_are_averaged_over_the_last_steps() -> None:
+    settings = MultipleInstance(steps=10, channels=(8, 4), bags=3, rounds=1)
+    data = BagData(toy_bags()[:12], toy_bags()[12:])
+    task = HeadTask(data, settings, device="cpu")
+    seen = []
+    while task.step < task.steps:
+        task.advance()
+        seen.append(task.network.get_parameter("last.weight").detach().numpy().copy())
+    assert np.ptp(seen[-3:], axis=0).max() > 1e-4
+    averaged = task.tensors()["last.weight"]
+    np.testing.assert_allclose(averaged, np.mean(seen[-3:], axis=0), atol=1e-6)  # 0.3 of 10 steps
 
 
 @pytest.mark.parametrize("checkpoint", ["held_out", "last"])
