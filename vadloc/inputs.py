@@ -297,6 +297,12 @@ class Inputs:
         within = set(source.sequences or names) & set(self.part or names)
         return [sequence for sequence in sequences if sequence.name in within]
 
+    @property
+    def classes(self) -> Path | None:
+        """The list of the classes of the test sequences, if the config names one."""
+        given = self.config.dataset.classes
+        return self.datasets / given if given else None
+
     def is_part(self) -> bool:
         """Whether the user chose to evaluate only some of the model's test sequences."""
         return bool(self.part) and {s.name for s in self.sequences("test")} != set(self.part)

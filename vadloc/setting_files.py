@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from vadloc.files.digests import digests_of, files_below
-from vadloc.weak_settings import text_digest
+from vadloc.errors import UsageError
+from vadloc.files.digests import digests_of, file_digest, files_below
+
+FILES: Final = {
+    "text": "a .npy file of features of texts, one row for each of classes",
+    "classes": "a list of the test sequences with their classes, such as 'Test001 robbery'",
+}
+"""Settings that name a file, and what it holds."""
 
 FOLDERS: Final = {
     "diffusion_folder": "an inpainting model as diffusers saves it",
@@ -20,6 +26,17 @@ def named_files(settings: Mapping[str, Any]) -> list[str]:
     return found + ["diffusion_folder"] * (settings.get("inpainter") == "diffusion")
 
 
+def named_file_digest(key: str, path: Path) -> str:
+    """SHA-256 of the file that a setting names.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    if not path.is_file():
+        raise UsageError(f"{key} = {str(path)!r}: no such file; expected {FILES[key]}")
+    return file_digest(path)
+
+
 def content_of(key: str, path: str, record: Path) -> Any:
     """Digests that stand for a path in stamps.
 
@@ -32,6 +49,6 @@ def content_of(key: str, path: str, record: Path) -> Any:
         UsageError: There is no such file; or no such folder, or no file in it.
     """
     if key == "text":
-        return text_digest(path)
+        return named_file_digest(key, Path(path))
     files = files_below(Path(path), setting=key, content=FOLDERS[key])
     return list(digests_of(files, record).items())

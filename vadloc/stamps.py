@@ -26,7 +26,7 @@ from vadloc.files import storage
 from vadloc.files.digests import digests_of
 from vadloc.inputs import Inputs, Split
 from vadloc.mining import FORGETTING
-from vadloc.setting_files import content_of, named_files
+from vadloc.setting_files import content_of, named_file_digest, named_files
 from vadloc.versions import (
     EXEMPLARS,
     EXTRACTORS,
@@ -354,7 +354,8 @@ class Stamps(Inputs):
                 names = [sequence.name for sequence in self.covered(source)]
                 scores = [self._scores_stamp(name) for name in names]
                 inputs += [scores, self._truth_digests(source, names), source.model_dump()]
-            return _hash("evaluation", *inputs, self.config.evaluation)
+            classes = [named_file_digest("classes", self.classes)] if self.classes else []
+            return _hash("evaluation", *inputs, self.config.evaluation, *classes)
 
         return self._once(("evaluation", self.part), hashed)
 

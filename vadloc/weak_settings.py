@@ -1,14 +1,11 @@
 """The settings of detectors that learn from labels of whole videos: their tables in a config."""
 
-from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from vadloc.config_table import ConfigTable
 from vadloc.detector_settings import Positive, Probability
-from vadloc.errors import UsageError
-from vadloc.files.digests import file_digest
 
 Head: TypeAlias = Literal["sultani", "arnet", "conv1d", "causal", "graph", "rtfm", "attention"]
 Loss: TypeAlias = Literal["sultani", "topk", "bce", "arnet", "rtfm", "pel"]
@@ -131,17 +128,3 @@ class RegionBags(MultipleInstance):
     bag: Literal["region"] = "region"
     loss: Loss = "bce"
     top: int = Field(default=8, ge=1, le=10_000)
-
-
-def text_digest(path: str) -> str:
-    """SHA-256 of the features of texts, for stamps.
-
-    Raises:
-        UsageError: The file does not exist.
-    """
-    if not Path(path).is_file():
-        raise UsageError(
-            f"text = {path!r}: no such file; expected a .npy file of features of texts, one row "
-            "for each of classes"
-        )
-    return file_digest(Path(path))
