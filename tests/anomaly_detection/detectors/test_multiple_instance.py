@@ -315,6 +315,32 @@ def test_a_video_of_both_classes_is_refused(weak_scene: Path, tmp_path: Path) ->
         split_bags(artifacts_of(scene, "regions"))
 
 
+def test_an_anomalous_video_is_no_test_video(weak_scene: Path, tmp_path: Path) -> None:
+    scene = copy_scene(weak_scene, tmp_path / "scene")
+    config = (weak_scene / "tiny.toml").read_text()
+    (scene / "tiny.toml").write_text(config)
+    (scene / "Anomalous" / "Linked").symlink_to(scene / "Test" / "Test0")
+    with pytest.raises(UsageError, match=r"Linked: expected videos that hold an anomaly .* test"):
+        split_bags(artifacts_of(scene, "regions"))
+    (scene / "tiny.toml").write_text(
+        config.replace('anomalous = "Anomalous"', 'anomalous = "Test"')
+    )
+    with pytest.raises(UsageError, match="a video is in one of these folders only"):
+        split_bags(artifacts_of(scene, "regions"))
+
+
+def test_files_among_anomalous_videos_that_are_not_read(
+    done: Artifacts, caplog: pytest.LogCaptureFixture
+) -> None:
+    stray = done.datasets / "Anomalous" / "notes.exe"
+    stray.write_text("")
+    try:
+        train_detector.main([*options(done.datasets), "--version", done.version])
+    finally:
+        stray.unlink()
+    assert "notes.exe is not read" in caplog.text
+
+
 def test_one_video_of_a_class_is_too_few(weak_scene: Path, tmp_path: Path) -> None:
     scene = copy_scene(weak_scene, tmp_path / "scene")
     (scene / "tiny.toml").write_text((weak_scene / "tiny.toml").read_text())
