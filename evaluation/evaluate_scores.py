@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation import evaluate_predictions
@@ -27,7 +28,7 @@ from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 
 if TYPE_CHECKING:  # NumPy is imported late, so that --help is fast
-    from evaluation.each_sequence import Source
+    from evaluation.each_sequence import Evaluated, Source
     from evaluation.predictions.folders import Load
     from vadloc.annotations.ground_truth import GroundTruth
     from vadloc.annotations.ssvad_prediction import Prediction
@@ -68,6 +69,7 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
 
     artifacts = work.artifacts
     check_test_set(artifacts)
+    _check_classes(artifacts)
     summary = artifacts.evaluation(SUMMARY)
     options = CriteriaOptions(**work.config.evaluation.model_dump())
     loads = loads_by_source([artifacts])
@@ -83,6 +85,8 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
         content["part_of"] = len(artifacts.sequences("test"))
     if artifacts.mined and artifacts.round:
         content["mined"] = artifacts.mined.words
+    if artifacts.classes:
+        content["by_class"] = _by_class(artifacts.classes, evaluated)
     for name, curve in content.pop("curves").items():
         yield artifacts.evaluation(f"{name}.npy"), curve
     write_tables(summary.path.parent, content)
@@ -92,6 +96,32 @@ def compute(work: Work, *, jobs: int = 1) -> Iterator[tuple[Artifact, Any]]:
     yield artifacts.evaluation(FRAME_LABELS), labels
     yield summary, content
     work.count(**content["counts"])
+
+
+def _check_classes(artifacts: Artifacts) -> None:
+    """Refuse a list of classes that lacks a test sequence, before anything is evaluated."""
+    from evaluation.evaluate_snippets import listed_classes
+
+    if artifacts.classes:
+        names = [s.name for source in artifacts.ground_truths for s in artifacts.covered(source)]
+        listed_classes(artifacts.classes, names)
+
+
+def _by_class(
+    classes: Path, evaluated: "Sequence[tuple[Source, Sequence[Evaluated]]]"
+) -> dict[str, float | None]:
+    """The frame AUC of each class: the sequences that show it and the normal ones."""
+    from evaluation.each_sequence import FRAME_FIRST, truths_by_sequence
+    from evaluation.evaluate_snippets import numbers_by_class
+
+    truths = truths_by_sequence(evaluated, FRAME_FIRST)
+    shown = {
+        part.truth.sequence: (part.frame_scores, truths[part.truth.sequence].anomalous)
+        for _, parts in evaluated
+        for part in parts
+    }
+    found: dict[str, float | None] = numbers_by_class(shown, classes)["auc_by_class"]
+    return found
 
 
 def loads_by_source(scenes: Sequence[Artifacts]) -> list[tuple["Source", list["Load"]]]:

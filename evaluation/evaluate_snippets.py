@@ -13,7 +13,7 @@ beside the folder of scores.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # --help needs no NumPy
     import numpy as np
     from numpy.typing import NDArray
 
+    from vadloc.weak_labels import Labelled
+
 THRESHOLD = 0.5
 
 
@@ -33,7 +35,7 @@ class ScoredVideo:
     """A test video.
 
     Attributes:
-        label: ``normal``, ``anomalous`` or its class.
+        label: ``normal``, ``anomalous`` or its class; several are joined by ``+``.
         scores: ``(frames,)``.
         anomalous: ``(frames,)`` bool.
     """
@@ -41,6 +43,11 @@ class ScoredVideo:
     label: str
     scores: "NDArray[np.floating]"
     anomalous: "NDArray[np.bool_]"
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes of its anomalies."""
+        return self.label.split("+")
 
 
 def read_videos(scores: Path, test: Path, frame_labels: Path) -> dict[str, ScoredVideo]:
@@ -93,9 +100,9 @@ def evaluate_videos(videos: Mapping[str, ScoredVideo]) -> dict[str, Any]:
         videos: All test videos.
     """
     normal = {name: video for name, video in videos.items() if not video.anomalous.any()}
-    classes = sorted({v.label for v in videos.values() if v.anomalous.any()})
+    classes = sorted({of for v in videos.values() if v.anomalous.any() for of in v.classes})
     by_class = {
-        label: _numbers([v for n, v in videos.items() if v.label == label or n in normal])
+        label: _numbers([v for n, v in videos.items() if label in v.classes or n in normal])
         for label in classes
         if label != "anomalous"
     }
@@ -108,6 +115,46 @@ def evaluate_videos(videos: Mapping[str, ScoredVideo]) -> dict[str, Any]:
         "normal_video_false_alarm_rate": alarms,
         "auc_by_class": {label: numbers["frame_roc_auc"] for label, numbers in by_class.items()},
     }
+
+
+def numbers_by_class(
+    shown: "Mapping[str, tuple[NDArray[np.floating], NDArray[np.bool_]]]", classes: Path
+) -> dict[str, Any]:
+    """The numbers of `evaluate_videos` for sequences whose classes a list gives.
+
+    Args:
+        shown: Scores and truth of the frames of each sequence.
+        classes: List of the sequences with their classes.
+
+    Raises:
+        UsageError: The list lacks a sequence, or contradicts the truth.
+    """
+    labels = listed_classes(classes, shown)
+    videos = {}
+    for name, (scores, anomalous) in shown.items():
+        if labels[name].is_anomalous != anomalous.any():
+            raise UsageError(
+                f"{classes}: line {labels[name].line} calls {name} {labels[name].label}; the "
+                f"ground truth has {int(anomalous.sum())} anomalous frames of it"
+            )
+        videos[name] = ScoredVideo(labels[name].label, scores, anomalous)
+    return evaluate_videos(videos)
+
+
+def listed_classes(classes: Path, names: Iterable[str]) -> dict[str, "Labelled"]:
+    """The lines of a list of classes, by name.
+
+    Raises:
+        UsageError: The list cannot be read, or lacks one of the names.
+    """
+    from vadloc.weak_labels import read_labels
+
+    labels = {video.name: video for video in read_labels(classes)}
+    if lacking := [name for name in names if name not in labels]:
+        raise UsageError(
+            f"{classes}: does not name {lacking[0]}; expected a line for each of the sequences"
+        )
+    return labels
 
 
 def _numbers(videos: list[ScoredVideo]) -> dict[str, float | None]:

@@ -85,33 +85,6 @@ def evaluate_together(
     return summarize(evaluated, options=options), shown
 
 
-def numbers_by_class(shown: "Shown", classes: Path) -> dict[str, Any]:
-    """The numbers of `evaluation.evaluate_snippets`, with the frame AUC of each class.
-
-    Args:
-        shown: Scores and truth of the frames of each sequence.
-        classes: List of the test sequences with their classes.
-
-    Raises:
-        UsageError: The list lacks a sequence, or contradicts the truth.
-    """
-    from evaluation.evaluate_snippets import ScoredVideo, evaluate_videos
-    from vadloc.weak_labels import read_labels
-
-    labels = {video.name: video for video in read_labels(classes)}
-    videos = {}
-    for name, (scores, anomalous) in shown.items():
-        if name not in labels:
-            raise UsageError(f"{classes}: does not name {name}; expected a line for each of them")
-        if labels[name].is_anomalous != anomalous.any():
-            raise UsageError(
-                f"{classes}: line {labels[name].line} calls {name} {labels[name].label}; the "
-                f"ground truth has {int(anomalous.sum())} anomalous frames of it"
-            )
-        videos[name] = ScoredVideo(labels[name].label, scores, anomalous)
-    return evaluate_videos(videos)
-
-
 def load_shifted(load: "Load", *, seed: int) -> tuple["Prediction", "GroundTruth"]:
     """A sequence whose score map is moved by a random number of rows and columns.
 
@@ -161,7 +134,7 @@ def _line(label: str, summaries: Sequence[dict[str, Any]]) -> str:
 def _show(args: argparse.Namespace, shown: "Shown", threshold: float) -> None:
     """Print the numbers by class, and draw the scores, if that is wanted."""
     if args.classes:
-        from evaluation.evaluate_snippets import numbers_to_text
+        from evaluation.evaluate_snippets import numbers_by_class, numbers_to_text
 
         emit(numbers_to_text(numbers_by_class(shown, args.classes)))
     if args.plots:

@@ -178,7 +178,11 @@ def summary_to_text(summary: dict[str, Any]) -> str:
         f"rule {summary['rule']}; {', '.join(things)} in "
         f"{counted(counts['sequences'], 'sequence')}{where}"
     )
-    return "\n".join([*lines, *basis_lines(summary)])
+    of_class = [
+        f"frame AUC, {label}: {_text(auc, digits=3)}"
+        for label, auc in summary.get("by_class", {}).items()
+    ]
+    return "\n".join([*lines, *of_class, *basis_lines(summary)])
 
 
 def _shown(summary: dict[str, Any], name: str) -> str:

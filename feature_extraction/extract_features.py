@@ -6,13 +6,19 @@ reads the frames of each sequence once and writes ``features/<extractor>/<split>
 for every extractor that the version needs. What an extractor learns from training video is written
 first, to ``features/<extractor>/<kind>.joblib``; every process that finds none writes the same
 bytes.
+
+    python -m feature_extraction.extract_features --extractor snippets --config FILE --output DIR
+
+writes features of snippets instead, see `feature_extraction.extract_snippets`.
 """
 
+import argparse
 import logging
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from feature_extraction import extract_snippets
 from feature_extraction.frames_to_features import frames_to_features
 from feature_extraction.registry import check_networks, kind_of, networks_among
 from vadloc.arguments import stage_parser
@@ -138,6 +144,12 @@ def stage(split: Split, *, device: str = "auto") -> Stage:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
+    chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    chosen.add_argument("--extractor")
+    given, others = chosen.parse_known_args(argv)
+    if given.extractor == "snippets":
+        extract_snippets.main(others)
+        return
     parser = stage_parser(
         "Compute the features of every video volume.", sequences=True, mining=False
     )
@@ -147,6 +159,13 @@ def main(argv: list[str] | None = None) -> None:
         required=True,
         help="train, anomalous, test, or a folder of further video below the datasets folder, to "
         "mine in",
+    )
+    parser.add_argument(
+        "--extractor",
+        choices=["snippets"],
+        metavar="NAME",
+        help="snippets: features of snippets of all videos, with options of their own, see "
+        "--extractor snippets --help",
     )
     parser.set_defaults(marks=None, mine_split=None)
     args = parser.parse_args(argv)

@@ -1,10 +1,11 @@
 """Features of snippets for learning from labels of whole videos: ours, or of a video network.
 
-    python -m feature_extraction.extract_snippets --config gate.toml --output F
+    python -m feature_extraction.extract_features --extractor snippets --config gate.toml --output F
     ... --backbone r3d_18 --weights r3d_18.pth --sha256 HEX
 
 writes ``<split>/<video>.npy``, float32 ``(snippets, width)``, for all videos of the config, and the
-lists ``train.txt`` and ``test.txt`` that ``anomaly_detection.train_on_snippets`` reads. Without a
+lists ``train.txt`` and ``test.txt`` that ``anomaly_detection.train_on_snippets`` reads. With
+the folder as ``[detectors.snippet_bags] features``, ``weak_snippets`` takes them. Without a
 backbone a snippet is a time step of features that are there already (those of ``weak_snippets``;
 ``--version`` for others): the mean and the maximum of each over all regions. With one, it is
 ``--snippet-frames`` frames that a video network of torchvision has seen. ``snippets.json`` says
@@ -138,9 +139,16 @@ def claim(output: Path, described: dict[str, Any]) -> None:
         file.write(text.encode())
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Command line."""
-    parser = CommandParser(description="Features of snippets, ours or of a video network.")
+def main(argv: list[str]) -> None:
+    """The command line of ``extract_features --extractor snippets``.
+
+    Args:
+        argv: The words after these.
+    """
+    parser = CommandParser(
+        description="Features of snippets of all videos, ours or of a video network."
+    )
+    parser.prog += " --extractor snippets"
     add = parser.add_argument
     add("--config", type=Path, required=True, metavar="FILE", help="TOML file of the dataset")
     add("--output", type=Path, required=True, metavar="DIR", help="folder for features and lists")
@@ -173,7 +181,3 @@ def main(argv: list[str] | None = None) -> None:
             f"--features {args.output} --train {args.output / 'train.txt'} --test "
             f"{args.output / 'test.txt'} --snippet-frames {frames} --output DIR"
         )
-
-
-if __name__ == "__main__":
-    main()

@@ -96,6 +96,8 @@ class Dataset(ConfigTable):
     Attributes:
         anomalous: Folder of training videos each of which holds an anomaly somewhere, for versions
             that learn from labels of whole videos; those of ``train`` are normal.
+        classes: List of the test sequences with the classes of their anomalies, see
+            ``vadloc.weak_labels``; the evaluation then also gives the frame AUC of each class.
         ground_truth: Folder of the annotation. This key and the three after it are the short form
             of a single ``[[ground_truth]]`` table for all criteria.
     """
@@ -104,6 +106,7 @@ class Dataset(ConfigTable):
     train: InsidePath
     test: InsidePath
     anomalous: InsidePath | None = None
+    classes: InsidePath | None = None
     ground_truth: InsidePath | None = None
     ground_truth_format: GroundTruthFormat = "street_scene"
     ground_truth_derived: bool = False

@@ -166,6 +166,12 @@ class Inputs:
         return self.config.detectors[self.detector_name]
 
     @property
+    def reads(self) -> Literal["features", "frames", "versions"]:
+        """The input of the detector; one with snippets of a folder needs no features of ours."""
+        settings: Any = self.detector_settings if self.detector.settings else None
+        return "frames" if getattr(settings, "features", "") else self.detector.reads
+
+    @property
     def weights(self) -> dict[str, float]:
         """w_k of each component."""
         weights = dict.fromkeys(self.components, 1.0) | dict(VERSIONS[self.version].weights)
@@ -290,6 +296,12 @@ class Inputs:
                 )
         within = set(source.sequences or names) & set(self.part or names)
         return [sequence for sequence in sequences if sequence.name in within]
+
+    @property
+    def classes(self) -> Path | None:
+        """The list of the classes of the test sequences, if the config names one."""
+        given = self.config.dataset.classes
+        return self.datasets / given if given else None
 
     def is_part(self) -> bool:
         """Whether the user chose to evaluate only some of the model's test sequences."""

@@ -50,7 +50,7 @@ def _to_scores(artifacts: Artifacts, device: str) -> list[Stage]:
     """The stages of a version up to its scores."""
     detector = artifacts.detector
     found: list[Stage] = []
-    if detector.reads == "features":
+    if artifacts.reads == "features":
         extract = importlib.import_module("feature_extraction.extract_features")
         splits = *artifacts.training_splits, "test"
         found += [extract.stage(split, device=device) for split in splits]
@@ -95,7 +95,7 @@ def mining_stages(
         device: Where networks run.
     """
     before = artifacts.at_round(artifacts.round - 1)
-    extracts = artifacts.detector.reads == "features" and artifacts.place("mined") != "test"
+    extracts = artifacts.reads == "features" and artifacts.place("mined") != "test"
     if extracts and artifacts.round == 1:
         extract = importlib.import_module("feature_extraction.extract_features")
         yield extract.stage("mined", device=device), before

@@ -184,7 +184,8 @@ def stage_main(stage: Stage, args: argparse.Namespace) -> None:
         if args.missing:
             emit(_array_spec(_missing(stage, artifacts, units, overwrite=args.overwrite)))
             return
-        log_unread(artifacts, *((stage.split,) if stage.split else ("train", "test")))
+        of_all = *artifacts.training_splits, "test"
+        log_unread(artifacts, *((stage.split,) if stage.split else of_all))
         paths = run_units(stage, artifacts, units, RunOptions.of(args))
         for unit, path in zip(units, paths, strict=True):
             emit(str(path))

@@ -23,9 +23,10 @@ from vadloc.annotations.places import annotation_files
 from vadloc.config import GroundTruthSource
 from vadloc.errors import UsageError, VadlocError
 from vadloc.files import storage
-from vadloc.files.digests import digests_of, model_digests
+from vadloc.files.digests import digests_of
 from vadloc.inputs import Inputs, Split
 from vadloc.mining import FORGETTING
+from vadloc.setting_files import content_of, named_file_digest, named_files
 from vadloc.versions import (
     EXEMPLARS,
     EXTRACTORS,
@@ -35,7 +36,6 @@ from vadloc.versions import (
     learning_of,
 )
 from vadloc.video.frames import Sequence, frame_files
-from vadloc.weak_settings import text_digest
 from vadloc.weights import weights_digest
 
 SCHEMAS = {
@@ -133,9 +133,9 @@ class Stamps(Inputs):
 
     def _input_stamp(self, split: Split, sequence: str) -> str:
         """The stamp of the detector's input for a sequence."""
-        if self.detector.reads == "versions":
+        if self.reads == "versions":
             return _hash("input", *(m._input_stamp(split, sequence) for m in self.members))
-        if self.detector.reads == "features":
+        if self.reads == "features":
             return self._all_features_stamp(split, sequence)
         tables = self.config.camera, self.config.regions
         return _hash("input", self._frames_stamp(split, sequence), *tables)
@@ -183,20 +183,19 @@ class Stamps(Inputs):
         """Settings of which the content of the files that they name counts, not their paths.
 
         Raises:
-            UsageError: The folder of the diffusion model is missing or empty.
+            UsageError: A file or folder that they name is missing or empty.
         """
         idle = getattr(table, "idle", None)
         settings = table.model_dump(exclude=idle(self.round) if idle else None)
-        if settings.get("inpainter") == "diffusion":
-            folder = Path(settings["diffusion_folder"])
-            record = self._input_record("diffusion", folder.name)
-            digests = self._once(("weights", folder), lambda: model_digests(folder, record))
-            settings["diffusion_folder"] = digests
+        for key in named_files(settings):
+            settings[key] = self._content_of(key, settings[key])
         if settings.get("discriminator"):  # it reads features of another network
             settings["discriminator"] = self._extractor_settings("appearance")
-        if settings.get("text"):
-            settings["text"] = self._once(("text",), lambda: text_digest(settings["text"]))
         return settings
+
+    def _content_of(self, key: str, path: str) -> Any:
+        record = self._input_record(key, Path(path).name)
+        return self._once(("weights", key, path), lambda: content_of(key, path, record))
 
     def _quality_stamp(self) -> str:
         inputs = self._learned_stamp(), self.config.scoring, self.config.alarms
@@ -356,7 +355,8 @@ class Stamps(Inputs):
                 names = [sequence.name for sequence in self.covered(source)]
                 scores = [self._scores_stamp(name) for name in names]
                 inputs += [scores, self._truth_digests(source, names), source.model_dump()]
-            return _hash("evaluation", *inputs, self.config.evaluation)
+            classes = [named_file_digest("classes", self.classes)] if self.classes else []
+            return _hash("evaluation", *inputs, self.config.evaluation, *classes)
 
         return self._once(("evaluation", self.part), hashed)
 

@@ -1,14 +1,11 @@
 """The settings of detectors that learn from labels of whole videos: their tables in a config."""
 
-from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
 from vadloc.config_table import ConfigTable
 from vadloc.detector_settings import Positive, Probability
-from vadloc.errors import UsageError
-from vadloc.files.digests import file_digest
 
 Head: TypeAlias = Literal["sultani", "arnet", "conv1d", "causal", "graph", "rtfm", "attention"]
 Loss: TypeAlias = Literal["sultani", "topk", "bce", "arnet", "rtfm", "pel"]
@@ -50,10 +47,9 @@ class MultipleInstance(ConfigTable):
         learning_rate: Learning rate of Adam.
         weight_decay: Its decay of weights.
         held_out: Share of the training videos of each class that is left out of the training, at
-            least one of each. They may choose the checkpoint; the normal ones give the alarm
-            threshold.
-        checkpoint: ``held_out`` keeps the network with the lowest loss on them, ``last`` that of
-            the last step.
+            least one of each. The normal ones give the alarm threshold.
+        checkpoint: ``average`` keeps the mean of the weights over the last steps, ``held_out`` the
+            network with the lowest loss on held-out videos, ``last`` that of the last step.
         seed: Seed of that choice and of the training.
         checks: How often the loss of held-out videos is measured and a checkpoint is written.
     """
@@ -86,7 +82,7 @@ class MultipleInstance(ConfigTable):
     learning_rate: Positive = 1e-3
     weight_decay: float = Field(default=1e-3, ge=0)
     held_out: float = Field(default=0.2, gt=0, lt=1)
-    checkpoint: Literal["held_out", "last"] = "held_out"
+    checkpoint: Literal["average", "held_out", "last"] = "average"
     seed: int = Field(default=0, ge=0)
     checks: int = Field(default=10, ge=1, le=1000)
 
@@ -110,9 +106,15 @@ class MultipleInstance(ConfigTable):
 
 
 class SnippetBags(MultipleInstance):
-    """A bag holds the snippets of a video, each of which is pooled over all regions."""
+    """A bag holds the snippets of a video, each of which is pooled over all regions.
+
+    Attributes:
+        features: Folder of features that ``extract_features --extractor snippets`` has made, such
+            as those of a video network; they stand in place of pooled ones. Empty for none.
+    """
 
     bag: Literal["snippet"] = "snippet"
+    features: str = ""
 
 
 class RegionBags(MultipleInstance):
@@ -126,17 +128,3 @@ class RegionBags(MultipleInstance):
     bag: Literal["region"] = "region"
     loss: Loss = "bce"
     top: int = Field(default=8, ge=1, le=10_000)
-
-
-def text_digest(path: str) -> str:
-    """SHA-256 of the features of texts, for stamps.
-
-    Raises:
-        UsageError: The file does not exist.
-    """
-    if not Path(path).is_file():
-        raise UsageError(
-            f"text = {path!r}: no such file; expected a .npy file of features of texts, one row "
-            "for each of classes"
-        )
-    return file_digest(Path(path))

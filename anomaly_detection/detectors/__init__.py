@@ -24,10 +24,10 @@ def load_input(artifacts: Artifacts, split: Split, sequence: str) -> SequenceInp
         VadlocError: Features are missing, damaged or made from another config; or frames cannot be
             read.
     """
-    if artifacts.detector.reads == "versions":
+    if artifacts.reads == "versions":
         inputs = tuple(load_input(member, split, sequence) for member in artifacts.members)
         return CombinedInput.of(inputs)
-    if artifacts.detector.reads == "features":
+    if artifacts.reads == "features":
         load = load_fused_features if VERSIONS[artifacts.version].parts else load_features
         return load(artifacts, split, sequence)
     return load_frames(artifacts, split, sequence)

@@ -3,17 +3,20 @@
 The instances of a region bag are the volumes of all regions, in one series for each region. The
 place of a region counts among its features: the camera is fixed, and what is normal here is an
 anomaly there. Those of a snippet bag are its time steps, in a single series: the mean and the
-maximum of each feature over all regions.
+maximum of each feature over all regions; or they are snippets of a folder (``snippet_input``).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_detection.detectors.snippet_input import frames_of_a_snippet, read_snippet_instances
 from vadloc.artifacts import Artifacts
 from vadloc.errors import UsageError, VadlocError
-from vadloc.features import SequenceFeatures, load_features
+from vadloc.features import load_features
+from vadloc.inputs import Split
 from vadloc.regions import RegionGrid
 from vadloc.weak_labels import ANOMALOUS, NORMAL, name_to_label
 from vadloc.weak_settings import MultipleInstance, RegionBags
@@ -91,16 +94,30 @@ def load_bag(artifacts: Artifacts, sequence: str, *, is_anomalous: bool) -> Bag:
     Raises:
         VadlocError: Its features are missing, damaged or made from another config.
     """
-    found = load_features(artifacts, "anomalous" if is_anomalous else "train", sequence)
-    grid = found.grid(artifacts.config.regions)
-    instances = to_instances(found.values, grid, artifacts.detector_settings).astype(np.float16)
+    split: Split = "anomalous" if is_anomalous else "train"
+    given, frame_count = _read_instances(artifacts, split, sequence)
+    with np.errstate(over="ignore"):
+        instances = given.astype(np.float16)
     if not np.isfinite(instances).all():
         raise VadlocError(
             f"{sequence}: its features have values that half precision cannot hold; they do not "
-            "belong to the version's extractors"
+            "belong to the version's extractors, or are to be divided by a constant"
         )
     label = (name_to_label(sequence) or ANOMALOUS) if is_anomalous else NORMAL
-    return Bag(sequence, is_anomalous, instances, found.frame_count, label)
+    return Bag(sequence, is_anomalous, instances, frame_count, label)
+
+
+def _read_instances(
+    artifacts: Artifacts, split: Split, sequence: str
+) -> tuple[NDArray[np.float32], int]:
+    """Instances of a training video, and about how many frames they cover."""
+    settings = artifacts.detector_settings
+    if folder := getattr(settings, "features", ""):
+        instances = read_snippet_instances(Path(folder), split, sequence)
+        return instances, instances.shape[1] * frames_of_a_snippet(Path(folder))
+    found = load_features(artifacts, split, sequence)
+    grid = found.grid(artifacts.config.regions)
+    return to_instances(found.values, grid, settings), found.frame_count
 
 
 def split_bags(artifacts: Artifacts) -> BagNames:
@@ -146,7 +163,7 @@ def _without(names: list[str], others: list[str]) -> list[str]:
     return [name for name in names if name not in others]
 
 
-def check_width(features: SequenceFeatures, instances: NDArray[np.float32], width: int) -> None:
+def check_width(sequence: str, instances: NDArray[np.float32], width: int) -> None:
     """Refuse features of another width than those that the model was trained on.
 
     Raises:
@@ -154,6 +171,6 @@ def check_width(features: SequenceFeatures, instances: NDArray[np.float32], widt
     """
     if instances.shape[2] != width:
         raise VadlocError(
-            f"{features.sequence}: instances of {instances.shape[2]} features, the model was "
+            f"{sequence}: instances of {instances.shape[2]} features, the model was "
             f"trained on {width}; extract them again with the model's config"
         )

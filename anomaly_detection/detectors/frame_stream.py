@@ -75,7 +75,7 @@ class FrameStream:
         self._kept: deque[Any] = deque(maxlen=kept_steps)
         self._open = ExitStack()
         self._features = None
-        if artifacts.detector.reads == "features":
+        if artifacts.reads == "features":
             workers = self._open.enter_context(Workers(thread_count()))
             self._features = _FeatureStream(artifacts, self._grid, workers, device)
 

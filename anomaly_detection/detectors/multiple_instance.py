@@ -9,6 +9,8 @@ distances do. With snippet bags, all cells of a frame have the same score.
 
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +20,23 @@ from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.detectors.exemplars import FrameScores, distances_to_scores
 from anomaly_detection.detectors.mil_heads import score_instances, smooth
 from anomaly_detection.detectors.mil_stream import HeadStream
+from anomaly_detection.detectors.snippet_input import (
+    frames_of_a_snippet,
+    over_frames,
+    read_snippet_instances,
+)
 from anomaly_detection.detectors.trained import Model, load_model
 from anomaly_detection.explanation.detections import Detection
 from vadloc.artifacts import Artifacts
+from vadloc.errors import UsageError
 from vadloc.features import SequenceFeatures, VolumeFeatures
+from vadloc.inputs import Split
 from vadloc.regions import RegionGrid
-from vadloc.sequence_input import SequenceInput
+from vadloc.sequence_input import SequenceFrames, SequenceInput
 from vadloc.weak_settings import RegionBags
 
 NETWORK = "head"
+SPLITS: Final[tuple[Split, ...]] = ("train", "anomalous", "test")
 
 
 def load(artifacts: Artifacts) -> "MultipleInstanceDetector":
@@ -46,6 +56,8 @@ class MultipleInstanceDetector(Detector):
         self.artifacts = artifacts
         self.settings = artifacts.detector_settings
         self._tensors = model.networks[NETWORK].tensors
+        folder = getattr(self.settings, "features", "")
+        self._snippets = Path(folder) if folder else None
 
     @property
     def localizes(self) -> bool:
@@ -53,7 +65,16 @@ class MultipleInstanceDetector(Detector):
         return isinstance(self.settings, RegionBags)
 
     def start_stream(self, grid: RegionGrid) -> "BagStream":
-        """See `Detector.start_stream`."""
+        """See `Detector.start_stream`.
+
+        Raises:
+            UsageError: The features of snippets lie in a folder; there are none of live video.
+        """
+        if self._snippets:
+            raise UsageError(
+                f"features = {str(self._snippets)!r}: holds snippets of stored video only; live "
+                "video needs a version without [detectors.snippet_bags] features"
+            )
         return BagStream(self, grid)
 
     def score_volumes(self, features: SequenceFeatures) -> NDArray[np.float32]:
@@ -64,7 +85,7 @@ class MultipleInstanceDetector(Detector):
         """
         grid = features.grid(self.artifacts.config.regions)
         instances = to_instances(features.values, grid, self.settings)
-        check_width(features, instances, len(self._tensors["center"]))
+        check_width(features.sequence, instances, len(self._tensors["center"]))
         scores = self.score_series(instances)
         return np.broadcast_to(scores.T, features.values.shape[:2])
 
@@ -78,7 +99,13 @@ class MultipleInstanceDetector(Detector):
         return HeadStream(self.settings.head, self._tensors, self.settings.smoothing)
 
     def score_sequence(self, sequence: SequenceInput, grid: RegionGrid) -> Scores:
-        """The scores of a whole sequence, the same as those of a stream."""
+        """The scores of a whole sequence, the same as those of a stream.
+
+        Raises:
+            VadlocError: See `score_volumes`; or the snippets of a folder do not fit the sequence.
+        """
+        if self._snippets:
+            return self._score_snippets(self._snippets, sequence, grid)
         features = _features(sequence)
         return distances_to_scores(
             self.score_volumes(features).astype(np.float64),
@@ -87,6 +114,21 @@ class MultipleInstanceDetector(Detector):
             frames_per_volume=self.artifacts.config.regions.frames_per_volume,
             combine=self.artifacts.config.scoring.combine,
         )
+
+    def _score_snippets(self, folder: Path, sequence: SequenceInput, grid: RegionGrid) -> Scores:
+        """The scores of the snippets of a folder, the same in all cells of a frame."""
+        assert isinstance(sequence, SequenceFrames), "Inputs.reads says that it reads frames"
+        name, path = sequence.sequence, sequence.source.path
+        split = next(
+            split
+            for split in SPLITS
+            if any(known.path == path for known in self.artifacts.every_sequence(split))
+        )
+        instances = read_snippet_instances(folder, split, name)
+        check_width(name, instances, len(self._tensors["center"]))
+        scores = self.score_series(instances).mean(axis=0)
+        frames = over_frames(scores, frames_of_a_snippet(folder), sequence.frame_count, name)
+        return np.repeat(frames, np.prod(grid.cells)).reshape(-1, *grid.cells)
 
     def score_training(
         self, sequence: SequenceInput, grid: RegionGrid

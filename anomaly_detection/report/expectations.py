@@ -48,7 +48,7 @@ class Expectations:
         models = tuple(
             model
             for model in artifacts.members or (artifacts,)
-            if model.detector.training and model.detector.reads == "frames"
+            if model.detector.training and model.reads == "frames"
         )
         detectors = tuple(load_detector(model) for model in models)
         found = tuple(of for of in detectors if isinstance(of, NetworkDetector))

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.optim.swa_utils import AveragedModel
 
 from anomaly_detection.detectors.bags import Bag, load_bag, split_bags
 from anomaly_detection.training.mil_augmentation import add_noise, splice, spliced_loss
@@ -34,6 +35,8 @@ MOST_PAIRS: Final = 1 << 22
 """Pairs of time steps, of all series together, that a head sees at once when it is applied."""
 LEAST_SPREAD: Final = 1e-3
 SPREAD_ROWS: Final = 20_000
+AVERAGED_SHARE: Final = 0.3
+"""Share of the steps of the last round over which ``checkpoint = "average"`` averages weights."""
 BAR_PX: Final = (16, 64)
 """Height and width of the bars in the sheet of examples."""
 
@@ -145,11 +148,12 @@ class HeadTask(NetworkTask):
     def __init__(self, data: BagData, settings: MultipleInstance, *, device: str) -> None:
         self.name, self.step = NETWORK, 0
         self.steps = settings.steps * (1 + settings.rounds)
-        self.keeps_last = settings.checkpoint == "last"
+        self.keeps_last = settings.checkpoint != "held_out"
         self._data, self._settings, self._device = data, settings, device
         torch.manual_seed(settings.seed)
         self.network = make_head(settings, *standard_units(data.trained)).to(device)
         self.parameters = sum(p.numel() for p in self.network.parameters())
+        self._average = AveragedModel(self.network) if settings.checkpoint == "average" else None
         self._optimiser = torch.optim.Adam(
             self.network.parameters(),
             lr=settings.learning_rate,
@@ -186,6 +190,8 @@ class HeadTask(NetworkTask):
         total.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.step += 1
+        if self._average and self.step > self.steps - AVERAGED_SHARE * settings.steps:
+            self._average.update_parameters(self.network)
         return {name: loss.item() for name, loss in losses.items()}
 
     def _losses(self, anomalous: list[Drawn], normal: list[Drawn]) -> dict[str, torch.Tensor]:
@@ -264,15 +270,23 @@ class HeadTask(NetworkTask):
         instances = bag.instances[series[:, None], steps].astype(np.float32)
         return Drawn(bag, series, steps, instances)
 
+    @property
+    def _applied(self) -> torch.nn.Module:
+        """The network that is measured and kept: the average, as soon as there is one."""
+        if self._average is None or not self._average.n_averaged:
+            return self.network
+        return self._average.module
+
     def _through(self, instances: NDArray[Any]) -> Seen:
         found: Seen = self.network(torch.from_numpy(instances).to(self._device))
         return found
 
     def _see(self, instances: NDArray[np.float16]) -> Seen:
         """What the head says of instances when it is applied."""
-        self.network.eval()
+        network = self._applied.eval()
         with torch.no_grad():
-            return self._through(instances.astype(np.float32))
+            found: Seen = network(torch.from_numpy(instances.astype(np.float32)).to(self._device))
+        return found
 
     def measure(self) -> float:
         """See `NetworkTask.measure`: the part of the loss that compares whole held-out bags."""
@@ -299,6 +313,7 @@ class HeadTask(NetworkTask):
             "step": self.step,
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
+            "average": self._average.state_dict() if self._average else {},
             "labels": {name: torch.from_numpy(of) for name, of in self._labels.items()},
         }
 
@@ -307,11 +322,13 @@ class HeadTask(NetworkTask):
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
         self._labels = {name: of.numpy() for name, of in state["labels"].items()}
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """See `NetworkTask.tensors`."""
-        found = self.network.state_dict().items()
+        found = self._applied.state_dict().items()
         return {name: tensor.cpu().numpy().astype(np.float32) for name, tensor in found}
 
     def examples(self) -> list[Example]:

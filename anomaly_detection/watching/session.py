@@ -178,7 +178,7 @@ def _put_together(
             scene.detector,
             scene.grid,
             frames_per_volume=config.regions.frames_per_volume,
-            reads_features=scene.artifacts.detector.reads == "features",
+            reads_features=scene.artifacts.reads == "features",
         ),
         reporter,
         recorder,

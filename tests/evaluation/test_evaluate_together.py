@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.evaluate_together import move_load, numbers_by_class, shifted
+from evaluation.evaluate_snippets import numbers_by_class
+from evaluation.evaluate_together import move_load, shifted
 from evaluation.figures.score_plots import draw_videos
 from vadloc.annotations.ssvad_prediction import Prediction
 from vadloc.errors import UsageError

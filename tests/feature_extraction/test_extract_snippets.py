@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ pytest.importorskip("torchvision")
 import torch
 from torchvision.models import get_model
 
+import vadloc.run
+from anomaly_detection.detectors import load_detector
 from feature_extraction import extract_features, extract_snippets
 from feature_extraction.snippet_files import read_snippets
 from feature_extraction.video_backbone import MEAN, SPREAD, VideoBackbone, clip_to_input
@@ -23,6 +26,7 @@ from vadloc.artifacts import Artifacts
 from vadloc.config import load_config
 from vadloc.errors import UsageError
 from vadloc.features import load_features
+from vadloc.regions import RegionGrid
 from vadloc.versions import VERSIONS, Version
 from vadloc.weak_labels import read_labels
 
@@ -117,7 +121,7 @@ def test_a_scene_through_a_network(weak: Path, tmp_path: Path, weights: tuple[Pa
     path, digest = weights
     words = [*options(weak, tmp_path / "f"), "--backbone", NAME, "--weights", str(path)]
     words += ["--sha256", digest, "--side", "32", "--snippet-frames", "8"]
-    extract_snippets.main(words)
+    extract_features.main(["--extractor", "snippets", *words])
     found = read_snippets(tmp_path / "f" / "anomalous" / "Weak0.npy")
     artifacts = Artifacts(load_config(weak / "tiny.toml"), weak / "results", weak)
     assert found.shape[2] == 512
@@ -132,7 +136,7 @@ def test_a_scene_through_a_network(weak: Path, tmp_path: Path, weights: tuple[Pa
     described = json.loads((tmp_path / "f" / "snippets.json").read_text())
     assert described["sha256"] == digest
     with pytest.raises(SystemExit):  # other frames a snippet, the same folder
-        extract_snippets.main([*words[:-1], "4"])
+        extract_features.main(["--extractor", "snippets", *words[:-1], "4"])
 
 
 def test_pooled_features_of_ours(
@@ -143,9 +147,124 @@ def test_pooled_features_of_ours(
     for split in extract_snippets.SPLITS:
         for sequence in artifacts.sequences(split):
             extract_features.stage(split).run(artifacts, sequence.name)
-    extract_snippets.main([*options(weak, tmp_path / "f"), "--version", "pooled"])
+    extract_features.main(
+        ["--extractor", "snippets", *options(weak, tmp_path / "f"), "--version", "pooled"]
+    )
     values = load_features(artifacts, "test", "Test0").values
     [found] = read_snippets(tmp_path / "f" / "test" / "Test0.npy")
     width = values.shape[2]
     np.testing.assert_allclose(found[:, :width], values.mean(axis=1), rtol=1e-6)
     np.testing.assert_array_equal(found[:, width:], values.max(axis=1))
+
+
+SETTINGS = """
+[detectors.snippet_bags]
+features = "{folder}"
+channels = [8, 4]
+steps = 100
+learning_rate = 0.01
+bags = 2
+dropout = 0.0
+"""
+
+
+@pytest.fixture
+def imported(weak: Path) -> Path:
+    """The weak scene with a folder of snippets in which one feature tells the classes apart."""
+    folder, rng = weak / "f", np.random.default_rng(0)
+    (weak / "tiny.toml").write_text(
+        (weak / "tiny.toml").read_text() + SETTINGS.format(folder=folder)
+    )
+    artifacts = Artifacts(load_config(weak / "tiny.toml"), weak / "results", weak, "weak_snippets")
+    for split in extract_snippets.SPLITS:
+        (folder / split).mkdir(parents=True)
+        for sequence in artifacts.sequences(split):
+            values = rng.normal(size=(3, 5)).astype(np.float32)
+            values[:, 0] = 0
+            values[1, 0] = 4 * (split != "train")
+            np.save(folder / split / f"{sequence.name}.npy", values)
+    (folder / "snippets.json").write_text('{"snippet_frames": 8}')
+    return weak
+
+
+def run(scene: Path) -> Artifacts:
+    """Train, score and evaluate ``weak_snippets``; no features of ours are extracted."""
+    words = [*options(scene, scene)[:-2], "--version", "weak_snippets", "--jobs", "1"]
+    vadloc.run.main(words)
+    return Artifacts(load_config(scene / "tiny.toml"), scene / "results", scene, "weak_snippets")
+
+
+def test_weak_snippets_takes_those_of_a_folder(imported: Path) -> None:
+    artifacts = run(imported)
+    assert not (artifacts.folder / "features").exists()
+    scores = artifacts.scores("Test0").load()
+    assert not artifacts.score_details("Test0").load()["localizes"]
+    frames = scores[:, 0, 0]
+    assert (scores == frames[:, None, None]).all()
+    assert len({*frames[8:16].tolist()}) == 1  # a snippet has 8 frames
+    assert frames[8:16].min() > max(frames[:8].max(), frames[16:].max())
+    with pytest.raises(UsageError, match="live video needs a version without"):
+        load_detector(artifacts).start_stream(RegionGrid(48, 64, 16, 8))
+
+
+def test_the_content_of_the_folder_counts(imported: Path) -> None:
+    def stamp() -> str:
+        config = load_config(imported / "tiny.toml")
+        return Artifacts(config, imported / "results", imported, "weak_snippets").model().stamp
+
+    before = stamp()
+    (imported / "f").rename(imported / "g")
+    config = (imported / "tiny.toml").read_text().replace(f"{imported / 'f'}", f"{imported / 'g'}")
+    (imported / "tiny.toml").write_text(config)
+    assert stamp() == before
+    np.save(imported / "g" / "test" / "Test0.npy", np.ones((3, 5), np.float32))
+    assert stamp() != before
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "train" / "Train0.npy").unlink(), "no features of Train0"),
+        (lambda f: (f / "snippets.json").unlink(), "does not say how many frames a snippet has"),
+        (
+            lambda f: np.save(f / "anomalous" / "Weak0.npy", np.ones((3, 4), np.float32)),
+            "Weak0: instances of 4 features, those of .* have 5",
+        ),
+        (
+            lambda f: np.save(f / "test" / "Test0.npy", np.ones((3, 4), np.float32)),
+            "Test0: instances of 4 features, the model was trained on 5",
+        ),
+        (
+            lambda f: np.save(f / "test" / "Test0.npy", np.ones((30, 5), np.float32)),
+            "Test0: 30 snippets of 8 frames cover 240 frames, the video has 24",
+        ),
+    ],
+)
+def test_folders_that_are_refused(
+    damage: Callable[[Path], None],
+    message: str,
+    imported: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    damage(imported / "f")
+    with pytest.raises(SystemExit):
+        run(imported)
+    assert re.search(message, caplog.text)
+
+
+def test_classes_in_the_summary(
+    imported: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    config = (imported / "tiny.toml").read_text()
+    (imported / "tiny.toml").write_text(
+        config.replace('test = "Test"', 'test = "Test"\nclasses = "c.txt"')
+    )
+    (imported / "c.txt").write_text("Test0 stands+falls\n")
+    with pytest.raises(SystemExit):
+        run(imported)
+    assert "does not name Test1" in caplog.text
+    (imported / "c.txt").write_text("Test0 stands+falls\nTest1 falls\n")
+    summary = run(imported).evaluation("summary.json").load()
+    assert summary["by_class"]["falls"] == summary["frame_roc_auc"]
+    assert set(summary["by_class"]) == {"stands", "falls"}
+    assert "frame AUC, stands" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from vadloc.sample_scene.options import Options, checked, usual_options
 from vadloc.sample_scene.routes import Clock, Script
 from vadloc.sample_scene.weak import weak_counts, write_weak_scripts
 from vadloc.weak_folds import other_tables, split_folds
+from vadloc.weak_labels import read_labels
 
 
 def test_folds_share_nothing_and_leave_nothing_out() -> None:
@@ -112,6 +113,11 @@ def test_a_rendered_weak_scene(tmp_path: Path) -> None:
     assert not list((folder / "Anomalous").rglob("*_gt.txt"))
     assert len(list((folder / "Test").rglob("*_gt.txt"))) == 7
     assert load_config(folder / "weak.toml").dataset.anomalous == "weak/Anomalous"
+    classes = load_config(folder / "weak.toml").dataset.classes
+    assert classes == "weak/classes.txt"
+    labels = {video.name: video.is_anomalous for video in read_labels(tmp_path / classes)}
+    truths = (folder / "Test").rglob("*_gt.txt")
+    assert labels == {path.stem.removesuffix("_gt"): path.stat().st_size > 0 for path in truths}
     before = (folder / "sample.json").stat().st_mtime_ns
     assert render_scene(options, tmp_path, jobs=1) == folder
     assert (folder / "sample.json").stat().st_mtime_ns == before

@@ -70,24 +70,23 @@ def digests_of(files: Mapping[str, Path], record: Path) -> dict[str, str]:
     return digests
 
 
-def model_digests(folder: Path, record: Path) -> list[tuple[str, str]]:
-    """Names and digests of all files below the folder of a diffusion model.
+def files_below(folder: Path, *, setting: str, content: str) -> dict[str, Path]:
+    """All files below a folder by their path in it, in order.
 
     Args:
-        folder: The folder.
-        record: The record of its files.
+        folder: The folder that a setting names.
+        setting: Name of the setting, for the message.
+        content: What the folder should hold, for the message.
 
     Raises:
-        UsageError: There is no file.
+        UsageError: There is no such folder, or no file in it.
     """
     found = sorted(file for file in folder.rglob("*") if file.is_file())
     if not found:
         raise UsageError(
-            f"diffusion_folder = {str(folder)!r}: no such folder, or no file in it; expected "
-            "an inpainting model as diffusers saves it"
+            f"{setting} = {str(folder)!r}: no such folder, or no file in it; expected {content}"
         )
-    files = {file.relative_to(folder).as_posix(): file for file in found}
-    return list(digests_of(files, record).items())
+    return {file.relative_to(folder).as_posix(): file for file in found}
 
 
 def file_digest(path: Path) -> str:

@@ -31,6 +31,7 @@ _FRAMES_PER_JOB: Final = 50
 SPLITS: Final = ("Train", "Anomalous", "Test")
 _STAMP: Final = "sample.json"
 CAUSES: Final = "causes.json"
+CLASSES: Final = "classes.txt"
 SEQUENCES: Final = {
     "sample": (5, 2),
     "street": (7, 4),
@@ -98,7 +99,8 @@ def config_path(options: Options, datasets: Path) -> Path:
 def _config_text(options: Options, origin: str) -> str:
     size = options.region_px
     settings = {"rate": options.frames_per_second, "size": size, "stride": size // 2}
-    anomalous = f'anomalous = "{options.name}/Anomalous"\n' if options.weak else ""
+    keys = {"anomalous": "Anomalous", "classes": CLASSES} if options.weak else {}
+    anomalous = "".join(f'{key} = "{options.name}/{path}"\n' for key, path in keys.items())
     return _CONFIG.format(name=options.name, origin=origin, anomalous=anomalous, **settings)
 
 
@@ -191,6 +193,8 @@ def _render_sequences(folder: Path, options: Options, *, jobs: int) -> None:
         _append_ground_truth(_truth_folder(folder, script, options), script, part_rows)
     tests = [script for script in scripts if split_of(script) == "Test"]
     _write_causes(folder / CAUSES, tests)
+    if options.weak:
+        _write_classes(folder / CLASSES, tests)
 
 
 def _scripts(options: Options) -> "list[Script]":
@@ -296,6 +300,15 @@ def _write_causes(path: Path, scripts: "list[Script]") -> None:
     }
     content = {"schema": _SCHEMA, "sequences": sequences}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_classes(path: Path, scripts: "list[Script]") -> None:
+    """Write the kinds of anomalies of each test sequence, joined by ``+``; see `weak_labels`."""
+    lines = []
+    for script in scripts:
+        kinds = {actor.anomaly.what.replace(" ", "-") for actor in script.actors if actor.anomaly}
+        lines.append(f"{script.name} {'+'.join(sorted(kinds)) or 'normal'}\n")
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def _sensor(options: Options) -> "Sensor":

@@ -36,6 +36,9 @@ from vadloc.versions import VERSIONS, Version
 from vadloc.weak_settings import MultipleInstance, RegionBags, SnippetBags
 
 SMALL = """
+[features.momentum]
+flow_region_px = 0
+
 [detectors.region_bags]
 channels = [16, 8]
 steps = 150
@@ -122,12 +125,25 @@ def test_training_goes_on_as_if_not_stopped(
     data = BagData(toy_bags()[:12], toy_bags()[12:])
     whole = train(HeadTask(data, settings, device="cpu"), tmp_path / "a", stamp="s", checks=4)
     task = HeadTask(data, settings, device="cpu")
-    for _ in range(13):  # within the round
+    for _ in range(18):  # within the round, and within the steps that are averaged
         task.advance()
     other = HeadTask(data, settings, device="cpu")
     other.resume(task.state())
     ended = train(other, tmp_path / "b", stamp="s", checks=4)
     assert ended.curve[-1]["held_out"] == whole.curve[-1]["held_out"]
+
+
+def test_weights_are_averaged_over_the_last_steps() -> None:
+    settings = MultipleInstance(steps=10, channels=(8, 4), bags=3, rounds=1)
+    data = BagData(toy_bags()[:12], toy_bags()[12:])
+    task = HeadTask(data, settings, device="cpu")
+    seen = []
+    while task.step < task.steps:
+        task.advance()
+        seen.append(task.network.get_parameter("last.weight").detach().numpy().copy())
+    assert np.ptp(seen[-3:], axis=0).max() > 1e-4
+    averaged = task.tensors()["last.weight"]
+    np.testing.assert_allclose(averaged, np.mean(seen[-3:], axis=0), atol=1e-6)  # 0.3 of 10 steps
 
 
 @pytest.mark.parametrize("checkpoint", ["held_out", "last"])
@@ -297,6 +313,32 @@ def test_a_video_of_both_classes_is_refused(weak_scene: Path, tmp_path: Path) ->
     (scene / "Anomalous" / "Weak0").rename(scene / "Anomalous" / "Train0")
     with pytest.raises(UsageError, match="Train0 is also a video of"):
         split_bags(artifacts_of(scene, "regions"))
+
+
+def test_an_anomalous_video_is_no_test_video(weak_scene: Path, tmp_path: Path) -> None:
+    scene = copy_scene(weak_scene, tmp_path / "scene")
+    config = (weak_scene / "tiny.toml").read_text()
+    (scene / "tiny.toml").write_text(config)
+    (scene / "Anomalous" / "Linked").symlink_to(scene / "Test" / "Test0")
+    with pytest.raises(UsageError, match=r"Linked: expected videos that hold an anomaly .* test"):
+        split_bags(artifacts_of(scene, "regions"))
+    (scene / "tiny.toml").write_text(
+        config.replace('anomalous = "Anomalous"', 'anomalous = "Test"')
+    )
+    with pytest.raises(UsageError, match="a video is in one of these folders only"):
+        split_bags(artifacts_of(scene, "regions"))
+
+
+def test_files_among_anomalous_videos_that_are_not_read(
+    done: Artifacts, caplog: pytest.LogCaptureFixture
+) -> None:
+    stray = done.datasets / "Anomalous" / "notes.exe"
+    stray.write_text("")
+    try:
+        train_detector.main([*options(done.datasets), "--version", done.version])
+    finally:
+        stray.unlink()
+    assert "notes.exe is not read" in caplog.text
 
 
 def test_one_video_of_a_class_is_too_few(weak_scene: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from anomaly_detection.detectors.bags import Bag
 from anomaly_detection.training.mil_texts import class_row, read_texts
 from anomaly_detection.training.multiple_instance import BagData, HeadTask
 from vadloc.errors import UsageError
-from vadloc.weak_settings import MultipleInstance, text_digest
+from vadloc.setting_files import named_file_digest
+from vadloc.weak_settings import MultipleInstance
 
 CLASSES = ["normal", "Abuse", "Fighting"]
 
@@ -53,9 +54,9 @@ def test_files_that_cannot_be_used(tmp_path: Path, array: Any, expected: str) ->
 
 def test_texts_of_other_content_have_another_stamp(tmp_path: Path) -> None:
     one, two = (saved(tmp_path / f"{k}.npy", np.full((3, 8), k)) for k in (1, 2))
-    assert text_digest(one) != text_digest(two)
+    assert named_file_digest("text", Path(one)) != named_file_digest("text", Path(two))
     with pytest.raises(UsageError, match="no such file; expected a"):
-        text_digest(str(tmp_path / "absent.npy"))
+        named_file_digest("text", tmp_path / "absent.npy")
 
 
 def test_features_are_trained_towards_their_texts(tmp_path: Path) -> None:
