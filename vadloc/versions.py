@@ -193,6 +193,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         training="anomaly_detection.training.multiple_instance",
         settings=SnippetBags,
         learns_anomalies=True,
+        revision=2,
     ),
     "region_bags": DetectorEntry(
         MULTIPLE_INSTANCE,
@@ -200,6 +201,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         training="anomaly_detection.training.multiple_instance",
         settings=RegionBags,
         learns_anomalies=True,
+        revision=2,
     ),
     COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions"),
 }
