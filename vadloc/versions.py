@@ -202,6 +202,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         training="anomaly_detection.training.multiple_instance",
         settings=SnippetBags,
         learns_anomalies=True,
+        revision=2,
     ),
     "region_bags": DetectorEntry(
         MULTIPLE_INSTANCE,
@@ -209,6 +210,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         training="anomaly_detection.training.multiple_instance",
         settings=RegionBags,
         learns_anomalies=True,
+        revision=2,
     ),
     COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions"),
 }

@@ -91,8 +91,15 @@ class MultipleInstanceDetector(Detector):
 
     def score_series(self, instances: NDArray[np.float32]) -> NDArray[np.float32]:
         """The scores ``(series, steps)`` of instances ``(series, steps, width)``."""
-        scores = score_instances(self.settings.head, self._tensors, instances)
-        return smooth(scores, self.settings.smoothing)
+        if self.is_memoryless:  # as in a stream: the last bit depends on the number of steps
+            steps = np.split(instances, instances.shape[1], axis=1)
+            scores = [
+                score_instances("sultani", self._tensors, np.ascontiguousarray(step))
+                for step in steps
+            ]
+            return np.concatenate(scores, axis=1)
+        found = score_instances(self.settings.head, self._tensors, instances)
+        return smooth(found, self.settings.smoothing)
 
     def start_series(self) -> HeadStream:
         """Begin to score series step by step."""
