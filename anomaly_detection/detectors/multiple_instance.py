@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.bags import check_width, split_bags, to_instances
 from anomaly_detection.detectors.detector import Detector, Reason, Scores
 from anomaly_detection.detectors.exemplars import FrameScores, distances_to_scores
-from anomaly_detection.detectors.mil_heads import score_instances, smooth
+from anomaly_detection.detectors.mil_heads import LOCAL_HEADS, score_instances, smooth
 from anomaly_detection.detectors.mil_stream import HeadStream
 from anomaly_detection.detectors.snippet_input import (
     frames_of_a_snippet,
@@ -64,6 +64,11 @@ class MultipleInstanceDetector(Detector):
         """Whether regions have scores of their own."""
         return isinstance(self.settings, RegionBags)
 
+    @property
+    def waits_for_end(self) -> bool:
+        """Whether the head sees a whole sequence at once, so that a camera has no scores."""
+        return self.settings.head not in LOCAL_HEADS
+
     def start_stream(self, grid: RegionGrid) -> "BagStream":
         """See `Detector.start_stream`.
 
@@ -91,13 +96,6 @@ class MultipleInstanceDetector(Detector):
 
     def score_series(self, instances: NDArray[np.float32]) -> NDArray[np.float32]:
         """The scores ``(series, steps)`` of instances ``(series, steps, width)``."""
-        if self.is_memoryless:  # as in a stream: the last bit depends on the number of steps
-            steps = np.split(instances, instances.shape[1], axis=1)
-            scores = [
-                score_instances("sultani", self._tensors, np.ascontiguousarray(step))
-                for step in steps
-            ]
-            return np.concatenate(scores, axis=1)
         found = score_instances(self.settings.head, self._tensors, instances)
         return smooth(found, self.settings.smoothing)
 

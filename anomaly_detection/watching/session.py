@@ -100,11 +100,11 @@ def _check_online(artifacts: Artifacts, detector: Detector) -> None:
     """
     members = zip(artifacts.members, getattr(detector, "detectors", ()), strict=True)
     for part, of_part in members if artifacts.members else [(artifacts, detector)]:
-        if not getattr(of_part, "is_memoryless", True):
+        if getattr(of_part, "waits_for_end", False):
             raise UsageError(
-                f"version {part.version!r}: with these settings its head looks at all time steps "
-                "of a sequence at once, so that it cannot score frames as they come; train it with "
-                'head = "sultani" and smoothing = 1, or give another --version'
+                f"version {part.version!r}: its head looks at all time steps of a sequence at "
+                "once, so that it cannot score frames as they come; train it with head = "
+                '"sultani", "conv1d", "causal" or "arnet", or give another --version'
             )
 
 
