@@ -34,6 +34,9 @@ size_px = 16
 stride_px = 8
 frames_per_volume = 4
 frame_stride = 3
+
+[features.momentum]  # its textures are noise of single pixels, which enlarged frames lose
+flow_region_px = 0
 """
 
 

@@ -27,6 +27,15 @@ class TrainedNetwork(Content):
     curve: list[dict[str, Number]]
 
 
+class NormalMotion(Content):
+    """What moves in each region, see ``anomaly_detection.detectors.normal_motion``."""
+
+    samples: list[Count]
+    moving: list[Index]
+    speed: list[tuple[NotNegative, NotNegative]]
+    directions: list[list[Index]]
+
+
 class TrainedModel(Content):
     """The record of a training, see ``anomaly_detection.train_detector``."""
 
@@ -35,7 +44,7 @@ class TrainedModel(Content):
     described: dict[str, Number | list[Count]]
     networks: Annotated[dict[str, TrainedNetwork], Field(min_length=1)]
     scales: dict[str, dict[str, NotNegative]]
-    motion: dict[str, list[Any]] | None = None
+    motion: NormalMotion | None = None
 
 
 class PseudoAnomaly(Content):

@@ -36,9 +36,6 @@ from vadloc.versions import VERSIONS, Version
 from vadloc.weak_settings import MultipleInstance, RegionBags, SnippetBags
 
 SMALL = """
-[features.momentum]
-flow_region_px = 0
-
 [detectors.region_bags]
 channels = [16, 8]
 steps = 150

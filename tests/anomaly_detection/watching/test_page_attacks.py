@@ -473,7 +473,7 @@ def test_connections_are_bounded_and_slow_ones_are_cut(
         with client:
             ends += _drip(client)
     assert ends == [b""] * 4
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: threading.active_count() <= before)
     assert ask(server, "/healthz").status == 200
     server.close()
 
@@ -505,7 +505,7 @@ def test_a_client_that_does_not_read_is_cut(
     with socket.create_connection(("127.0.0.1", port_of(server)), timeout=30) as client:
         client.sendall(f"GET /clips/{alarm()['id']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         client.recv(10)
-        wait_until(lambda: threading.active_count() == before)
+        wait_until(lambda: threading.active_count() <= before)
         assert ask(server, "/healthz").status == 200
     server.close()
 

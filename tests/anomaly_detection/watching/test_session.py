@@ -76,6 +76,7 @@ def test_a_second_signal_ends_at_once_but_not_an_echo_of_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(session, "SAME_SIGNAL_S", 3600.0)
     with session._stopped_by_signals() as is_stopped:
         assert not is_stopped()
         signal.raise_signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Disks that take their time, and processes that are killed meanwhile."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -90,7 +91,9 @@ def start(before: str, stage: str, scene: Path, results: Path) -> subprocess.Pop
 
 
 def leftovers(results: Path) -> set[Path]:
-    return set(results.rglob("*.part"))
+    """All temporary files and folders; what is renamed meanwhile is passed over."""
+    walked = ((Path(at), [*folders, *files]) for at, folders, files in os.walk(results))
+    return {at / name for at, names in walked for name in names if name.endswith(".part")}
 
 
 def wait_for_leftovers(results: Path, count: int, process: subprocess.Popen[bytes]) -> None:
