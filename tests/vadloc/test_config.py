@@ -63,7 +63,7 @@ def test_all_values_arrive_and_the_rest_has_defaults(tmp_path: Path) -> None:
         (CONFIG + "[regoins]\nsize_px = 1\n", ["regoins", "unknown key", "regions", "scoring"]),
         (CONFIG + "[scoring]\nneighborhood = 1\n", ["[scoring] neighborhood", "neighbourhood"]),
         (
-            CONFIG + "[features.momentum]\nfloor = 1\n",
+            CONFIG + "floor = 1\n",  # its last table is [features.momentum]
             ["[features] momentum.floor", "flow_floor_px_per_frame"],
         ),
         ("path = 'x'\n" + CONFIG, ["path", "unknown key", "dataset"]),

@@ -32,7 +32,7 @@ class NormalMotion(Content):
 
     samples: list[Count]
     moving: list[Index]
-    speed: list[tuple[NotNegative, NotNegative]]
+    speed: list[Annotated[list[NotNegative], Field(min_length=2, max_length=2)]]
     directions: list[list[Index]]
 
 
