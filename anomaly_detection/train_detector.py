@@ -162,7 +162,7 @@ def describe(artifacts: Artifacts, _dataset: str) -> str:
     """One line for each network: steps, and the error on held-out video."""
     networks = artifacts.model().load()["networks"]
     return "\n".join(
-        f"  {name}: {of['parameters']} parameters, best at step {of['best_step']} of "
+        f"  {name}: {of['parameters']} parameters, kept at step {of['best_step']} of "
         f"{of['steps']}, held-out loss {of['held_out_loss']:.4g}"
         for name, of in networks.items()
     )

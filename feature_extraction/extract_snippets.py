@@ -16,6 +16,7 @@ in ``test.txt`` come from the ground truth.
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError
 from vadloc.inputs import Split
 from vadloc.process import emit, exit_status
+from vadloc.versions import extractors_of
 
 if TYPE_CHECKING:  # --help needs no NumPy
     import numpy as np
@@ -119,6 +121,35 @@ def extract_all(artifacts: Artifacts, output: Path, extract: "Extract") -> Itera
             yield path
 
 
+def inputs_digest(artifacts: Artifacts, *, of_frames: bool) -> str:
+    """A digest of all that the features are made of, in all splits.
+
+    Args:
+        artifacts: The results.
+        of_frames: Whether they are made of frames, and not of the features of the version.
+    """
+    extractors = extractors_of(artifacts.version)
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for sequence in artifacts.sequences(split):
+            stamps = [artifacts.features(e, split, sequence.name).stamp for e in extractors]
+            stamps = [artifacts.frames_stamp(split, sequence.name)] if of_frames else stamps
+            digest.update(json.dumps([split, sequence.name, stamps]).encode())
+    return digest.hexdigest()
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        UsageError: There are such options.
+    """
+    if not args.backbone and (args.weights or args.sha256 or args.random):
+        raise UsageError("--weights, --sha256 and --random are of a --backbone; give its name")
+    if args.random and args.sha256:
+        raise UsageError("--sha256 is of --weights, and random weights have none; leave it out")
+
+
 def claim(output: Path, described: dict[str, Any]) -> None:
     """Note what makes the features of a folder.
 
@@ -131,8 +162,8 @@ def claim(output: Path, described: dict[str, Any]) -> None:
     text = json.dumps(described, indent=1, sort_keys=True) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise UsageError(
-            f"{output}: has features that were made otherwise ({path.name} says how); give another "
-            "folder"
+            f"{output}: has features that were made otherwise, or of other video ({path.name} says "
+            "of what); give another folder"
         )
     output.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
@@ -164,12 +195,14 @@ def main(argv: list[str]) -> None:
     add_verbose_option(parser)
     args = parser.parse_args(argv)
     with exit_status(verbose=args.verbose):
+        check_options(args)
         config = load_config(args.config)
         artifacts = Artifacts(config, args.results, args.datasets, args.version)
         extract = with_backbone(args) if args.backbone else pooled
         frames = args.snippet_frames if args.backbone else config.regions.frame_stride
-        network = {"sha256": args.sha256 or "random", "side_px": args.side}
-        described = {"dataset": config.dataset.name, "snippet_frames": frames}
+        network = {"sha256": args.sha256.lower() or "random", "side_px": args.side}
+        inputs = inputs_digest(artifacts, of_frames=bool(args.backbone))
+        described = {"dataset": config.dataset.name, "snippet_frames": frames, "inputs": inputs}
         described |= (
             {"backbone": args.backbone, **network} if args.backbone else {"version": args.version}
         )

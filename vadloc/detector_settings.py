@@ -35,7 +35,7 @@ class TrainedDetector(FlowFeatures):
             whole frames. They are applied to whole frames.
         colour: Whether networks see frames in colour instead of grey.
         training_frames: Frames of training video, at most, that are kept in memory; of held-out
-            video a quarter as many.
+            video a quarter as many, and of mined video as many.
         checks: How often, during a training, the error on held-out video is measured and a
             checkpoint is written.
         threshold_quantile: Share of the errors of held-out video below the error that counts as 1.
@@ -105,7 +105,7 @@ class PseudoAnomalies(TrainedDetector):
         diffusion_folder: Local folder of a diffusion model, for ``inpainter = "diffusion"``.
         discriminator: Whether a discriminator of appearance features is the third indicator.
         discriminator_clips: Clips with a pseudo-anomaly, drawn evenly from the training video, from
-            which it learns; of held-out video a quarter as many.
+            which it learns, at most 1,000 of a sequence; of held-out video a quarter as many.
         discriminator_steps: Steps of its training.
         discriminator_stride: Frames from one that it looks at to the next.
         weights: Weights of appearance, motion and semantics (the discriminator): ``equal``, the
@@ -116,7 +116,7 @@ class PseudoAnomalies(TrainedDetector):
             every video then has a frame of the highest score. Only with ``form = "published"``.
     """
 
-    SCORING = frozenset({"weights", "form", "normalise", "discriminator_stride"})
+    SCORING = frozenset({"weights", "form", "normalise"})
 
     channels: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
         default=[24, 32, 64, 64], min_length=4, max_length=4
@@ -142,6 +142,11 @@ class PseudoAnomalies(TrainedDetector):
     weights: Literal["errors", "equal", "ped2", "avenue", "shanghaitech", "ubnormal"] = "errors"
     form: Literal["maps", "published"] = "maps"
     normalise: Literal["train", "video_minmax"] = "train"
+
+    def idle(self, round_: int) -> frozenset[str]:
+        """See `TrainedDetector.idle`; without a discriminator its keys do not count."""
+        of_it = {"discriminator_clips", "discriminator_steps", "discriminator_stride"}
+        return super().idle(round_) | (frozenset() if self.discriminator else of_it)
 
     @property
     def spatial_kinds(self) -> list[str]:

@@ -72,7 +72,7 @@ class Stamps(Inputs):
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
         settings = self._extractor_settings(extractor)
-        frames = self._frames_stamp(split, sequence)
+        frames = self.frames_stamp(split, sequence)
         learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
         rate = self.config.dataset.frames_per_second
         more = [*learnt, *([rate] if EXTRACTORS[extractor].uses_frame_rate else [])]
@@ -84,7 +84,7 @@ class Stamps(Inputs):
 
         def hashed() -> str:
             learning = learning_of(extractor)
-            frames = [self._frames_stamp("train", s.name) for s in self.sequences("train")]
+            frames = [self.frames_stamp("train", s.name) for s in self.sequences("train")]
             settings = self._extractor_settings(extractor)
             used = {key: settings[key] for key in learning.settings}
             stride_px = self.config.regions.stride_px
@@ -101,7 +101,8 @@ class Stamps(Inputs):
     def _weights_digest(self, network: str, weights: str) -> str:
         return self._once(("weights", network), lambda: weights_digest(weights, network))
 
-    def _frames_stamp(self, split: Split, sequence: str) -> str:
+    def frames_stamp(self, split: Split, sequence: str) -> str:
+        """The stamp of the frames of a sequence, as they are stored."""
         key = "frames", self.place(split), sequence
         return self._once(key, lambda: self._hash_frames(split, sequence))
 
@@ -117,7 +118,7 @@ class Stamps(Inputs):
         Raises:
             VadlocError: The frames have changed since the stamp was computed.
         """
-        if self._hash_frames(split, sequence) != self._frames_stamp(split, sequence):
+        if self._hash_frames(split, sequence) != self.frames_stamp(split, sequence):
             raise VadlocError(
                 f"{self.sequence(split, sequence).path}: changed while it was read; give the "
                 "command again when nothing writes to it"
@@ -138,7 +139,7 @@ class Stamps(Inputs):
         if self.reads == "features":
             return self._all_features_stamp(split, sequence)
         tables = self.config.camera, self.config.regions
-        return _hash("input", self._frames_stamp(split, sequence), *tables)
+        return _hash("input", self.frames_stamp(split, sequence), *tables)
 
     def _learned_stamp(self) -> str:
         """The stamp of exemplars or trained networks; without them, of the training sequences."""
@@ -177,7 +178,7 @@ class Stamps(Inputs):
     def _pseudo_anomalies_stamp(self, sequence: str) -> str:
         settings = self._by_content(self.config.pseudo_anomalies)
         tables = self.config.camera, self.config.regions, settings
-        return _hash("pseudo_anomalies", self._frames_stamp("train", sequence), *tables)
+        return _hash("pseudo_anomalies", self.frames_stamp("train", sequence), *tables)
 
     def _by_content(self, table: BaseModel) -> dict[str, Any]:
         """Settings of which the content of the files that they name counts, not their paths.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.error_cells import flows_to_cells
 from anomaly_detection.explanation.sentences import times_words
 from exemplar_selection.normal_ranges import COMMON_DIRECTION, weighted_range
-from exemplar_selection.phrases import normal_to_words
+from exemplar_selection.phrases import normal_to_words, percent
 from exemplar_selection.volume_attributes import DIRECTIONS
 from feature_extraction.footage import Footage
 from vadloc.regions import RegionGrid
@@ -49,7 +49,7 @@ class NormalMotion:
         """What is normal, such as "things moving left or right at 0.8-1.9 px/frame"."""
         known = {"volumes": self.samples, "moving_volumes": self.moving, "classes": None}
         record = {**known, "speed": self.speed, "directions": self.directions}
-        return normal_to_words(record, floor_px_per_frame=0)
+        return normal_to_words(record, floor_px_per_frame=LEAST_PX_PER_FRAME)
 
     def unusual(self, right_px: float, down_px: float) -> list[str]:
         """What is unusual about a motion in px/frame, in words."""
@@ -57,7 +57,10 @@ class NormalMotion:
         if speed < LEAST_PX_PER_FRAME:
             return []
         if self.speed is None or self.moving <= NEVER_MOVES * self.samples:
-            return ["movement (nothing has ever moved here in training video)"]
+            seen = "nothing has ever moved here in training video"
+            if self.moving:
+                seen = f"seen here in {percent(self.moving / self.samples)} of training video"
+            return [f"movement ({seen})"]
         low, high = self.speed
         found = []
         if not low <= speed <= high:

@@ -152,6 +152,8 @@ class DiscriminatorTask(NetworkTask):
         device: ``cpu`` or ``cuda``.
     """
 
+    makes_pictures = False
+
     def __init__(
         self, name: str, trained: Looks, held_out: Looks, settings: PseudoAnomalies, *, device: str
     ) -> None:

@@ -26,7 +26,8 @@ class Trained:
     """What a training has found so far.
 
     Attributes:
-        best_loss: The lowest error on held-out video.
+        best_loss: The error on held-out video of the network that is kept; the lowest one, unless
+            the task keeps the last.
         best_step: The step at which it was measured.
         tensors: The tensors of the network at that step.
         start: Those with which a later training goes on.
@@ -87,7 +88,7 @@ def _check(task: NetworkTask, trained: Trained, checkpoint: Path) -> None:
     """Measure held-out video, and keep the network if it is the best so far."""
     loss = task.measure()
     _check_finite(task, {"held_out": loss}, checkpoint)
-    if task.step == task.steps:
+    if task.makes_pictures and task.step == task.steps:
         check_varies(task.name, task.step, task.examples(), checkpoint)
     trained.curve[-1]["held_out"] = loss
     if task.keeps_last or loss < trained.best_loss:
@@ -134,7 +135,8 @@ def _note(shown: Progress, task: NetworkTask, trained: Trained) -> None:
         return
     last = {name: value for name, value in trained.curve[-1].items() if name != "step"}
     losses = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
-    held_out = f", held-out {trained.best_loss:.4g} at best" if trained.best_step else ""
+    best = "" if task.keeps_last else " at best"
+    held_out = f", held-out {trained.best_loss:.4g}{best}" if trained.best_step else ""
     shown.note(f"{losses}{held_out}, {trained.seconds / task.step:.3f} s a step")
 
 

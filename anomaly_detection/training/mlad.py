@@ -17,7 +17,7 @@ from anomaly_detection.training.held_out_task import HeldOutTask
 from anomaly_detection.training.mined import load_start, masked_mean, read_mined, read_start
 from anomaly_detection.training.mlad_codes import DenoisingTask
 from anomaly_detection.training.mlad_pictures import Drawn, PictureSource, sources_of
-from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData
+from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData, to_example
 from anomaly_detection.training.video import read_video
 from feature_extraction.checkpoints import mixed_precision
 from feature_extraction.codes import Codes
@@ -238,7 +238,7 @@ class TranslationTask(HeldOutTask):
         drawn = self._pictures[1].draw(rng, 1)
         given, target = (self._coded(drawn, kind) for kind in (_other(self._kind), self._kind))
         made, seen = self.network(given)[0].float().cpu().numpy(), target[0].cpu().numpy()
-        return Example(seen[-1], made[-1], np.abs(made - seen).mean(axis=0))
+        return to_example(seen, made, is_flow=self._kind == "flow")
 
 
 def _other(name: str) -> str:

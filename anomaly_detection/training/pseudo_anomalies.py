@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from anomaly_detection.detectors.held_out import training_video
 from anomaly_detection.training.discriminator import DiscriminatorTask, Looks, read_looks
 from anomaly_detection.training.held_out_task import HeldOutTask
-from anomaly_detection.training.tasks import Example, NetworkTask, TrainingData
+from anomaly_detection.training.tasks import FLOWS, Example, NetworkTask, TrainingData, to_example
 from anomaly_detection.training.video import read_video
 from feature_extraction.autoencoder3d import Autoencoder3d
 from feature_extraction.checkpoints import mixed_precision
@@ -229,7 +229,7 @@ class AutoencoderTask(HeldOutTask):
         output = self.network(torch.from_numpy(given[None]).to(self.device))[0]
         made = output.float().cpu().numpy()
         middle = given.shape[1] // 2
-        return Example(given[-1, middle], made[-1, middle], np.abs(made - given).mean(0)[middle])
+        return to_example(given[:, middle], made[:, middle], is_flow=self.name in FLOWS)
 
 
 NETWORKS = "appearance", "motion"

@@ -56,9 +56,21 @@ class Example(NamedTuple):
 def to_examples(
     given: dict[str, NDArray[np.float32]], made: dict[str, NDArray[np.float32]]
 ) -> dict[str, Example]:
-    """Examples of pictures ``(channels, height, width)``, by network; the last channel is shown."""
-    errors = {name: np.abs(made[name] - given[name]).mean(axis=0) for name in given}
-    return {name: Example(given[name][-1], made[name][-1], errors[name]) for name in given}
+    """Examples of pictures ``(channels, height, width)``, by network.
+
+    Of optical flow the last channel is shown, the speed; of frames in colour the mean.
+    """
+    return {name: to_example(given[name], made[name], is_flow=name in FLOWS) for name in given}
+
+
+FLOWS = "flow", "motion"
+"""Names of networks whose pictures are optical flow."""
+
+
+def to_example(given: NDArray[np.float32], made: NDArray[np.float32], *, is_flow: bool) -> Example:
+    """An example of pictures ``(channels, height, width)``."""
+    shown, output = (of[-1] if is_flow else of.mean(axis=0) for of in (given, made))
+    return Example(shown, output, np.abs(made - given).mean(axis=0))
 
 
 class NetworkTask(ABC):
@@ -71,6 +83,7 @@ class NetworkTask(ABC):
         parameters: Number of parameters of the network that is kept.
         keeps_last: Whether the network of the last step is kept, whatever its error on held-out
             video is.
+        makes_pictures: Whether its output is a picture, which must not be the same for all inputs.
     """
 
     name: str
@@ -78,6 +91,7 @@ class NetworkTask(ABC):
     step: int
     parameters: int
     keeps_last: bool = False
+    makes_pictures: bool = True
 
     def begin(self, networks: dict[str, NetworkWeights]) -> None:
         """Take the networks that were trained before this one; by default they do not matter."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vadloc.errors import VadlocError, one_line
+from vadloc.errors import VadlocError, counted, one_line
 
 logger = logging.getLogger(__name__)
 SCHEMA = 1
@@ -90,6 +90,7 @@ class AlarmLog:
         self.path = path
         self._waiting: deque[bytes] = deque(maxlen=MOST_WAITING)
         self._failed = False
+        self._lost = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -108,6 +109,7 @@ class AlarmLog:
 
     def write(self, record: Mapping[str, Any]) -> bool:
         """Append a record, and those that wait; ``False`` if it has to wait for room."""
+        self._lost += len(self._waiting) == MOST_WAITING  # the oldest one makes room
         self._waiting.append((record_to_line(record) + "\n").encode())
         return self.flush()
 
@@ -124,13 +126,16 @@ class AlarmLog:
                 return False
             self._waiting.popleft()
         if self._failed:
-            logger.info("%s: there is room again, all alarms are in it", self.path)
-        self._failed = False
+            lost = f"{counted(self._lost, 'record')} lost, all others" if self._lost else "all"
+            logger.info("%s: there is room again; %s are in it", self.path, lost)
+        self._failed, self._lost = False, 0
         return True
 
     def close(self) -> None:
         """Write what waits, if there is room, and close the file."""
-        self.flush()
+        if not self.flush():
+            lost = counted(self._lost + len(self._waiting), "record")
+            logger.error("%s: %s lost, which found no room to the end", self.path, lost)
         os.close(self._file)
 
     def _undo(self, end: int) -> None:

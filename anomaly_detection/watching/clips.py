@@ -38,7 +38,7 @@ class ClipSettings:
         folder: Where they are written.
         before_s: Seconds before the first frame of the alarm.
         after_s: Seconds after its last frame.
-        longest_s: After so many seconds a clip ends, even if the alarm goes on.
+        longest_s: A clip is no longer, even if the alarm goes on.
         frames_per_second: Rate of the source.
         waits: Whether the encoder is waited for if it cannot keep up; for files.
     """
@@ -123,7 +123,7 @@ class ClipRecorder:
         clip.start()
         for frame in self._before:
             clip.put(frame, waits=self._settings.waits)
-        self._clip, self._count, self._quiet = clip, 0, 0
+        self._clip, self._count, self._quiet = clip, len(self._before), 0
 
     def _record(self, frame: NDArray[np.uint8], *, is_quiet: bool) -> None:
         assert self._clip is not None
@@ -132,7 +132,7 @@ class ClipRecorder:
         self._is_barred = not self._clip.put(frame, waits=self._settings.waits)
         if (
             self._is_barred
-            or self._quiet >= self._settings.frames(self._settings.after_s)
+            or (is_quiet and self._quiet >= self._settings.frames(self._settings.after_s))
             or self._count >= self._settings.frames(self._settings.longest_s)
         ):
             self._finish()

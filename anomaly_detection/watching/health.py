@@ -101,7 +101,8 @@ class Health:
 
     def forget(self) -> None:
         """The next frame does not follow the last one."""
-        self._same, self._view_s = None, -np.inf
+        self._same, self._view_s, self._view_words = None, -np.inf, ""
+        self._begun.clear()
 
     def _fault(self, kind: str, words: str, picture: Picture, lasting_s: float) -> Fault:
         since_s, frame = self._begun.setdefault(kind, (picture.seconds, picture.number))

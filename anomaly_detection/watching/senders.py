@@ -73,8 +73,9 @@ class QueueSender:
     ) -> None:
         self._send, self.name, self._retries = send, name, retries
         self._on_failure, self._first_pause_s = on_failure, first_pause_s
-        self._waiting: queue.Queue[Mapping[str, Any] | None] = queue.Queue(queue_size)
+        self._waiting: queue.Queue[Mapping[str, Any]] = queue.Queue(queue_size)
         self._closing = threading.Event()
+        self._is_sending = False
         self._end_s = float("inf")
         self._refused, self._told_s = 0, float("-inf")
         self._thread = threading.Thread(target=self._work, name=f"send to {name}", daemon=True)
@@ -109,7 +110,7 @@ class QueueSender:
         self._end_s = time.monotonic() + timeout_s
         self._closing.set()
         self._thread.join(timeout_s)
-        lost = self._waiting.qsize() + self._thread.is_alive()
+        lost = self._waiting.qsize() + self._is_sending
         if lost:
             logger.warning("%s: %s not sent before the end", self.name, counted(lost, "message"))
         for _ in range(lost):
@@ -123,8 +124,9 @@ class QueueSender:
                 if self._closing.is_set():
                     return
                 continue
-            if record is not None:
-                self._deliver(record)
+            self._is_sending = True
+            self._deliver(record)
+            self._is_sending = False
 
     def _deliver(self, record: Mapping[str, Any]) -> None:
         """Try to send a record, again and again as far as is allowed."""

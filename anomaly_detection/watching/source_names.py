@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from anomaly_detection.watching.addresses import place_of
 from vadloc.errors import UsageError
 
 FROM_ENVIRONMENT = "env:"
@@ -40,21 +41,28 @@ class SourceName:
             short: The short name, if it is not to be made of the address.
 
         Raises:
-            UsageError: The variable is not set, or the address cannot be read.
+            UsageError: The variable is not set, the address cannot be read, or the short name has
+                other characters.
         """
+        if short and short != _short(short):
+            raise UsageError(
+                f"--name {short!r}: expected at most 60 of the characters A-Z, a-z, 0-9, '_', '.' "
+                "and '-', since files are named after it"
+            )
         address = _from_environment(given) if given.startswith(FROM_ENVIRONMENT) else given
         if "://" not in address:
-            return cls(address, address, short or _short(Path(address).stem or "source"))
+            path = Path(address)
+            name = path.name if path.is_dir() else path.stem  # as sequences are named
+            return cls(address, address, short or _short(name))
         try:
             parts = urlsplit(address)
-            host, port = parts.hostname or "", parts.port
+            shown = place_of(parts) + parts.path
         except ValueError:
             raise UsageError(
                 "--source: not a readable address; expected rtsp://[USER:PASSWORD@]HOST[:PORT]/PATH"
             ) from None
-        where = f"{host}:{port}" if port else host
-        shown = f"{parts.scheme}://{where}{parts.path}"
-        return cls(address, shown, short or _short(f"{host}{parts.path}"), _secrets(address, parts))
+        name = short or _short(f"{parts.hostname or ''}{parts.path}")
+        return cls(address, shown, name, _secrets(address, parts))
 
     def redact(self, text: object) -> str:
         """A text without any part of the address that is secret."""

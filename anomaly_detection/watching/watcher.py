@@ -68,7 +68,7 @@ class _Absence:
     began: float
     since_s: float
     frame: int
-    seen_s: float = 0.0
+    last: Picture | None = None  # the last picture with the fault
 
 
 class Watcher:
@@ -137,6 +137,11 @@ class Watcher:
         """Score and report all that is left."""
         self._end_segment()
         self._anomalies.end(time.monotonic())
+        if self._fault:
+            self._recover()
+        if self._gone:
+            sentence = f"The camera was gone until the watch ended ({self._gone.words})."
+            self._report(self._gone, sentence, ended=time.time(), last_frame=self._gone.frame)
         self._meter.tell(waiting=0, is_up=self._gone is None, force=True)
 
     def _take(self, event: Event) -> None:
@@ -163,10 +168,10 @@ class Watcher:
         self._is_suspect = fault is not None
         if fault and fault.is_certain:
             self._suffer(fault, picture)
-        elif self._fault and (fault or picture.seconds - self._fault.seen_s < GOOD_AGAIN_S):
-            self._fault.seen_s = picture.seconds if fault else self._fault.seen_s
-        elif self._fault:
-            self._recover(picture)
+        elif self._fault and fault:
+            self._fault.last = picture
+        elif self._fault and self._is_over(self._fault, picture):
+            self._recover()
         if self._fault:
             self._meter.count("frames_not_scored")
             self._show(picture, None)
@@ -174,6 +179,11 @@ class Watcher:
         if self._segment is None:
             self._segment = self._open.enter_context(self._model.segment(picture))
         self._hold(self._segment.push(picture))
+
+    @staticmethod
+    def _is_over(fault: _Absence, picture: Picture) -> bool:
+        """Whether the picture has been good for long enough."""
+        return fault.last is None or picture.seconds - fault.last.seconds >= GOOD_AGAIN_S
 
     def _hold(self, scored: Iterable[Scored], *, last: bool = False) -> None:
         """Keep scores until it is known that the pictures from which they come are good."""
@@ -205,6 +215,7 @@ class Watcher:
         """The next frame does not follow: score what is left of this segment."""
         if self._segment is not None:
             self._hold(self._segment.finish(), last=not self._is_suspect)
+            self._anomalies.after_push(self._segment, time.monotonic(), last=True)
         self._close_segment()
 
     def _close_segment(self) -> None:
@@ -216,10 +227,10 @@ class Watcher:
     def _suffer(self, fault: Fault, picture: Picture) -> None:
         """The picture has a fault that lasts."""
         if self._fault and self._fault.kind == fault.kind:
-            self._fault.seen_s = picture.seconds
+            self._fault.last = picture
             return
         if self._fault:
-            self._recover(picture)
+            self._recover()
         self._close_segment()
         self._anomalies.end(time.monotonic())
         began = picture.time - (picture.seconds - fault.since_s)
@@ -230,22 +241,22 @@ class Watcher:
             began,
             fault.since_s,
             fault.frame,
-            picture.seconds,
+            picture,
         )
         sentence = f"From frame {fault.frame} on ({fault.since_s:.1f} s): {fault.words}."
         self._report(self._fault, sentence, ended=None, last_frame=None)
 
-    def _recover(self, picture: Picture) -> None:
-        """The fault is gone."""
+    def _recover(self) -> None:
+        """The fault is gone, or the watch ends: it has lasted until its last picture."""
         fault = self._fault
         assert fault is not None
-        lasted = duration(picture.seconds - fault.since_s)
+        assert fault.last is not None
+        last = fault.last
         sentence = (
-            f"Frames {fault.frame} to {picture.number - 1} ({fault.since_s:.1f}-"
-            f"{picture.seconds:.1f} s): {fault.words}; it was so for {lasted}, and nothing was "
-            "scored meanwhile."
+            f"Frames {fault.frame} to {last.number} ({fault.since_s:.1f}-{last.seconds:.1f} s): "
+            f"{fault.words}; it was so for {duration(last.seconds - fault.since_s)}."
         )
-        self._report(fault, sentence, ended=picture.time, last_frame=picture.number - 1)
+        self._report(fault, sentence, ended=last.time, last_frame=last.number)
         self._fault = None
 
     def _lose(self, lost: Lost) -> None:

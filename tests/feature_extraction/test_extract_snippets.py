@@ -139,6 +139,40 @@ def test_a_scene_through_a_network(weak: Path, tmp_path: Path, weights: tuple[Pa
         extract_features.main(["--extractor", "snippets", *words[:-1], "4"])
 
 
+def test_features_of_other_video_are_not_taken(
+    weak: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = [*options(weak, tmp_path / "f"), "--backbone", NAME, "--random"]
+    words = ["--extractor", "snippets", *words, "--side", "32", "--snippet-frames", "8"]
+    extract_features.main(words)
+    extract_features.main(words)
+    save_frames(weak / "Anomalous" / "Weak0" / "new", film(seed=99)[:1])
+    (weak / "Anomalous" / "Weak0" / "new" / "001.png").replace(
+        weak / "Anomalous" / "Weak0" / "001.png"
+    )
+    (weak / "Anomalous" / "Weak0" / "new").rmdir()
+    with pytest.raises(SystemExit):
+        extract_features.main(words)
+    assert "made otherwise, or of other video" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--sha256", "ab"], "of a --backbone"),
+        (["--random"], "of a --backbone"),
+        (["--backbone", NAME, "--random", "--sha256", "ab"], "random weights have none"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    weak: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, words: list[str], expected: str
+) -> None:
+    given = ["--extractor", "snippets", *options(weak, tmp_path / "f"), *words]
+    with pytest.raises(SystemExit):
+        extract_features.main(given)
+    assert expected in caplog.text
+
+
 def test_pooled_features_of_ours(
     weak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from anomaly_detection.detectors import normal_motion
 from anomaly_detection.detectors.detector import Reason
 from anomaly_detection.detectors.network_reason import peak_to_reason
-from anomaly_detection.detectors.normal_motion import measure_motion, motion_of
+from anomaly_detection.detectors.normal_motion import NormalMotion, measure_motion, motion_of
 from anomaly_detection.explanation.detections import Detection
 from feature_extraction.footage import Footage
 from vadloc.regions import RegionGrid
@@ -35,7 +35,7 @@ def test_a_region_has_what_moves_in_its_cells() -> None:
     assert known.speed == (1, 2)
     assert known.directions == {"right": 1}
     assert known.words() == "things moving right at 1.0-2.0 px/frame"
-    assert motion_of(record, 2).words() == "nothing moves"
+    assert motion_of(record, 2).words() == "nothing moves faster than 0.2 px/frame"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,11 @@ def test_where_nothing_moves_all_motion_is_unusual() -> None:
     known = motion_of(measure_motion([footage(one_way())], GRID), 2)
     assert known.unusual(1, 0) == ["movement (nothing has ever moved here in training video)"]
     assert known.unusual(0, 0) == []
+
+
+def test_what_moves_seldom_is_said_with_its_share() -> None:
+    known = NormalMotion(10_000, 40, (1.0, 2.0), {"right": 1.0})
+    assert known.unusual(1, 0) == ["movement (seen here in under 1 % of training video)"]
 
 
 def test_the_same_as_by_plain_loops() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anomaly_detection.watching.alarm_log import AlarmLog, repair
+from anomaly_detection.watching.alarm_log import MOST_WAITING, AlarmLog, repair
 from vadloc.errors import VadlocError
 
 ENDLESS = """
@@ -137,6 +137,28 @@ def test_lines_that_wait_are_written_when_there_is_room(
     assert log.flush()
     log.close()
     assert ids(path) == [1]
+
+
+def test_lines_that_are_lost_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    caplog.set_level("INFO")
+    log = AlarmLog(tmp_path / "alarms.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        for number in range(MOST_WAITING + 3):
+            log.write({"id": number})
+    assert log.flush()
+    assert "there is room again; 3 records lost, all others are in it" in caplog.text
+    assert ids(tmp_path / "alarms.jsonl") == list(range(3, MOST_WAITING + 3))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        log.write({"id": -1})
+        log.close()
+    assert "1 record lost, which found no room to the end" in caplog.text
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

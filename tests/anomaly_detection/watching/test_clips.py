@@ -52,9 +52,18 @@ def test_a_long_alarm_has_several_clips_of_limited_length(tmp_path: Path) -> Non
     found = {path.stem: shown(path) for path in tmp_path.iterdir()}
     assert found == {
         "it": list(range(10)),
-        "it-2": list(range(7, 20)),
-        "it-3": list(range(17, 25)),
+        "it-2": list(range(7, 17)),  # 0.3 s before, and no more than 1 s in all
+        "it-3": list(range(14, 24)),
+        "it-4": list(range(21, 25)),
     }
+
+
+def test_a_clip_without_seconds_after_ends_with_its_alarm(tmp_path: Path) -> None:
+    of = recorder(tmp_path, [], after_s=0.0)
+    names = record(of, range(20, 25))
+    of.close(20)
+    assert names[20:25] == ["first.mp4"] * 5
+    assert {path.stem: shown(path) for path in tmp_path.iterdir()} == {"first": [*range(17, 26)]}
 
 
 def test_a_full_disk_ends_clips_and_nothing_else(

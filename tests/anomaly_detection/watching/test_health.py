@@ -69,6 +69,16 @@ def test_a_black_picture() -> None:
     assert (last.since_s, last.frame) == (1.0, 10)
 
 
+def test_a_suspicion_does_not_outlast_a_gap() -> None:
+    of, black = health(), np.full((HEIGHT_PX, WIDTH_PX), 3, np.uint8)
+    [before] = faults(of, [black])
+    of.forget()
+    [after] = faults(of, [black], first=1000)
+    assert before is not None
+    assert after is not None
+    assert (after.is_certain, after.frame) == (False, 1000)
+
+
 def test_where_training_video_is_black_a_black_picture_is_none() -> None:
     black = [np.full((HEIGHT_PX, WIDTH_PX), 3, np.uint8)] * 12
     assert faults(health(can_be_black=True, view=None), black) == [None] * 12

@@ -1,5 +1,7 @@
 """No user, password or query of an address is shown."""
 
+from pathlib import Path
+
 import pytest
 
 from anomaly_detection.watching.source_names import SourceName
@@ -37,6 +39,21 @@ def test_a_file_keeps_its_name() -> None:
     assert (name.shown, name.short) == ("videos/my street (1).mp4", "my-street-1")
     assert name.redact("videos/my street (1).mp4: cut off") == "videos/my street (1).mp4: cut off"
     assert SourceName.of("/dev/video0", short="door").short == "door"
+
+
+def test_a_folder_is_named_as_its_sequence(tmp_path: Path) -> None:
+    (tmp_path / "scene.1").mkdir()
+    assert SourceName.of(str(tmp_path / "scene.1")).short == "scene.1"
+
+
+def test_an_address_of_six_parts_keeps_its_brackets() -> None:
+    assert SourceName.of("rtsp://me:secret@[fe80::1]:554/s").shown == "rtsp://[fe80::1]:554/s"
+
+
+@pytest.mark.parametrize("name", ["入口", "a/b", "../up", 'a"b', "x" * 61])
+def test_a_name_that_cannot_be_part_of_a_file_name(name: str) -> None:
+    with pytest.raises(UsageError, match=r"--name .*expected at most 60"):
+        SourceName.of("/dev/video0", short=name)
 
 
 def test_an_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

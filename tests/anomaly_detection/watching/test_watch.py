@@ -198,10 +198,20 @@ def test_black_pictures_are_one_alarm_and_have_no_scores(folder: Path, tmp_path:
     words = folder, tmp_path / "source", tmp_path / "out", "momentum", "--threshold", "9"
     records, scored = watched(*words)
     assert [(r["kind"], r["state"]) for r in records] == [("black", "begun"), ("black", "ended")]
-    assert (records[1]["first_frame"], records[1]["last_frame"]) == (24, 56)
+    assert (records[1]["first_frame"], records[1]["last_frame"]) == (24, 47)
+    assert "Frames 24 to 47 (2.4-4.7 s): the picture is black" in records[1]["sentence"]
     numbers = {one.picture.number for one in scored}
     assert not numbers & set(range(24, 48))
     assert {*range(20), *range(60, 90)} <= numbers
+
+
+def test_a_fault_that_goes_on_ends_with_the_watch(folder: Path, tmp_path: Path) -> None:
+    results(folder, "momentum")
+    frames = film(seed=10)
+    save_frames(tmp_path / "source", np.concatenate([frames, np.full_like(frames, 2)]))
+    records, _ = watched(folder, tmp_path / "source", tmp_path / "out", "momentum")
+    faults = [(r["state"], r["last_frame"]) for r in records if r["kind"] == "black"]
+    assert faults == [("begun", None), ("ended", 47)]
 
 
 def test_a_frozen_picture_is_an_alarm(folder: Path, tmp_path: Path) -> None:

@@ -209,6 +209,15 @@ def test_closing_does_not_wait_longer_than_it_may(
     assert "not sent before the end" in caplog.text
 
 
+def test_an_idle_sender_loses_nothing_at_the_end(
+    receivers: list[Receiver], lost: Lost, caplog: pytest.LogCaptureFixture
+) -> None:
+    receivers.append(Receiver(200))
+    sends(receivers[0], lost).close(0.0)
+    assert lost.count == 0
+    assert "not sent" not in caplog.text
+
+
 def test_pauses_double_and_jitter(lost: Lost) -> None:
     sender = QueueSender(
         lambda _: None, name="x", retries=9, queue_size=1, on_failure=lost, first_pause_s=1
