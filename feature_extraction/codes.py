@@ -18,6 +18,7 @@ from feature_extraction.openvino_graphs import Tensors, built_from, compile_grap
 from vadloc.weights import NetworkWeights
 
 SLOPE = 0.2
+"""Of the leaky ReLU behind each layer."""
 GAIN = 0.3
 """Deviation of the values of a code, as in the authors' program; codes are cut at -1 and 1."""
 LEAST_DEVIATION = 1e-3

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from feature_extraction.codes import SLOPE
 from feature_extraction.folded import Layer, folded
 
-SLOPE = 0.2
 KERNEL_PX = 5
 
 

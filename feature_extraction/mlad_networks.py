@@ -8,6 +8,11 @@ NETWORKS = "flow", "frame"
 """Kinds of pictures, and what each generator of level 0 makes; the other one is its input."""
 
 
+def other_kind(kind: str) -> str:
+    """The kind of pictures from which a generator of level 0 makes this one."""
+    return {"frame": "flow", "flow": "frame"}[kind]
+
+
 def network_name(kind: str, level: int) -> str:
     """The name of a generator, and of the indicator that it gives."""
     return f"{kind}_{level}" if level else kind

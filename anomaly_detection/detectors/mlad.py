@@ -37,6 +37,7 @@ from feature_extraction.mlad_networks import (
     channels_of,
     generators,
     network_name,
+    other_kind,
 )
 from feature_extraction.translation_graph import translation
 from vadloc.artifacts import Artifacts
@@ -136,7 +137,7 @@ class MladDetector(NetworkDetector):
     def build(self, name: str, height: int, width: int) -> Function:
         """See `NetworkDetector.build`."""
         kind, _, level = name.partition("_")
-        given = channels_of(_other(kind), int(level or 0), self.settings)
+        given = channels_of(other_kind(kind), int(level or 0), self.settings)
         shape = 1, given, height, width
         return translation(self.model.networks[name], shape, device=self.device)
 
@@ -167,13 +168,9 @@ class MladDetector(NetworkDetector):
                 whole = {kind: self.codes[level].of(kind, padded[kind]) for kind in NETWORKS}
             for kind in NETWORKS:
                 name = network_name(kind, level)
-                made[name] = functions[name](whole[_other(kind)])[0, :, :height, :width]
+                made[name] = functions[name](whole[other_kind(kind)])[0, :, :height, :width]
                 target[name] = whole[kind][0, :, :height, :width]
         return target, made
-
-
-def _other(kind: str) -> str:
-    return {"frame": "flow", "flow": "frame"}[kind]
 
 
 DETECTOR = MladDetector

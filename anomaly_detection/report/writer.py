@@ -43,6 +43,7 @@ from vadloc.features import check_scores
 from vadloc.regions import RegionGrid
 from vadloc.stamps import SCHEMAS
 from vadloc.video.frames import read_frames
+from vadloc.video.view import frames_to_background
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ class ReportWriter:
                         exemplars[strip] = image
         for file, image in scene.sheets(exemplars).items():
             sink.add_picture(file, to_jpeg(image))
-        sink.add_picture("scene.jpg", to_jpeg(median_frame(background)))
+        sink.add_picture("scene.jpg", to_jpeg(frames_to_background(background)))
 
     def _nearest_strips(self, source: tuple[str, bool]) -> Iterator[Strip]:
         for sequence in self.sequences:
@@ -304,12 +305,6 @@ def explained_to_report(
         train=train,
         mined=mined,
     )
-
-
-def median_frame(frames: list[Image]) -> Image:
-    """The median over time of each pixel."""
-    median: Image = np.median(np.stack(frames), axis=0).astype(np.uint8)
-    return median
 
 
 def _sheets(

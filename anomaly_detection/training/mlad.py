@@ -27,6 +27,7 @@ from feature_extraction.mlad_networks import (
     autoencoder_name,
     channels_of,
     network_name,
+    other_kind,
 )
 from feature_extraction.translation import PatchDiscriminator, UNet
 from vadloc.artifacts import Artifacts
@@ -111,7 +112,7 @@ class TranslationTask(HeldOutTask):
         number = level * len(NETWORKS) + NETWORKS.index(kind)
         self.seed = settings.seed, number
         torch.manual_seed(settings.seed * len(NETWORKS) + number)
-        given, made = (channels_of(k, level, settings) for k in (_other(kind), kind))
+        given, made = (channels_of(k, level, settings) for k in (other_kind(kind), kind))
         shape = settings.channels, settings.layers
         self.network = UNet(given, made, *shape, dropout=settings.dropout)
         self._judge = PatchDiscriminator(given + made, settings.discriminator_channels)
@@ -192,7 +193,7 @@ class TranslationTask(HeldOutTask):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Inputs, targets, and the pixels ``(n, 1, height, width)`` that are learnt, if not all."""
         drawn = pictures.draw(rng, self._settings.batch_size)
-        given, target = (self._coded(drawn, kind) for kind in (_other(self._kind), self._kind))
+        given, target = (self._coded(drawn, kind) for kind in (other_kind(self._kind), self._kind))
         learnt = None if drawn.learnt is None else torch.from_numpy(drawn.learnt).to(self.device)
         return given, target, learnt
 
@@ -236,13 +237,9 @@ class TranslationTask(HeldOutTask):
         """A held-out picture and its prediction."""
         del number
         drawn = self._pictures[1].draw(rng, 1)
-        given, target = (self._coded(drawn, kind) for kind in (_other(self._kind), self._kind))
+        given, target = (self._coded(drawn, kind) for kind in (other_kind(self._kind), self._kind))
         made, seen = self.network(given)[0].float().cpu().numpy(), target[0].cpu().numpy()
         return to_example(seen, made, is_flow=self._kind == "flow")
-
-
-def _other(name: str) -> str:
-    return {"frame": "flow", "flow": "frame"}[name]
 
 
 def _first_weights(module: torch.nn.Module) -> None:

@@ -48,7 +48,11 @@ class View:
 
 
 def frames_to_background(frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The median of frames of one size."""
+    """The median over time of each pixel.
+
+    Args:
+        frames: uint8, ``(height, width)`` or ``(height, width, 3)``, all of one size.
+    """
     return np.asarray(np.median(np.stack(list(frames)), axis=0), np.uint8)
 
 

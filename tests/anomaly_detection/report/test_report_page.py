@@ -43,7 +43,8 @@ from anomaly_detection.report.scene import (
     SceneReport,
     spread_evenly,
 )
-from anomaly_detection.report.writer import ReportWriter, median_frame
+from anomaly_detection.report.writer import ReportWriter
+from vadloc.video.view import frames_to_background
 
 COUNTS = (45, 3, 0)
 """Detections of the test sequences: two sheets of thumbnails, a few, none."""
@@ -253,7 +254,7 @@ def test_scenes_show_frequent_exemplars_first() -> None:
 
 def test_the_picture_of_the_scene_has_nothing_that_moves() -> None:
     frames = film(seed=4, anomaly_column=30)
-    empty = median_frame(list(frames))
+    empty = frames_to_background(list(frames))
     assert np.abs(empty[30:].astype(int) - frames[0, 30:]).max() == 0
 
 
