@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,15 @@ from vadloc.config import Regions
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
 
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float16]]
+Embed = Callable[[NDArray[Any]], NDArray[np.float16]]
 """A network: function from a batch of crops ``(batch, ...)`` to features ``(batch, width)``."""
 
 Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
 """Function from the features of a batch to its descriptors, name to ``(batch, width)``."""
+
+
+CROPS = 1024
+"""Crops that are cut at a time: many, since they may share work; few, since they take memory."""
 
 
 def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16]:
@@ -101,9 +106,10 @@ class NetworkExtractor:
     this for networks on a CPU; PyTorch does not guarantee it on a GPU.
 
     Args:
-        embed: The network: ``(batch, ...)`` uint8 crops to ``(batch, 128 * components)``.
+        embed: The network: ``(batch, ...)`` crops to ``(batch, 128 * components)``.
         components: Names of the components, each with 128 columns of the features.
-        crops: Function that cuts the crops of given regions from the frames of their volumes.
+        crops: Function from the frames of volumes, their grid and some regions to the crops of
+            these: their pixels, or what the network has made of them.
         grid: The grid of the frames.
         batch: Number of crops in each call of the network.
         reuse_below: Largest change in grey levels that does not count; see the module's docstring.
@@ -116,7 +122,7 @@ class NetworkExtractor:
         self,
         embed: Embed,
         components: tuple[str, ...],
-        crops: Callable[..., NDArray[np.uint8]],
+        crops: Callable[..., NDArray[Any]],
         grid: RegionGrid,
         *,
         batch: int,
@@ -137,7 +143,7 @@ class NetworkExtractor:
         self._compared: NDArray[np.int16] | None = None
         self._row = np.zeros(grid.region_count, np.int64)
         self._count = 0  # number of rows, computed or not
-        self._buffer: NDArray[np.uint8] | None = None
+        self._buffer: NDArray[Any] | None = None
         self._used = 0  # number of crops in the buffer
         self._running: deque[Future[_Computed]] = deque()
         self._computed: list[_Computed] = []
@@ -152,9 +158,8 @@ class NetworkExtractor:
         self._row[changed] = self._count + np.arange(len(changed))
         self._waiting.append(_Waiting(self._count, len(changed), self._row.copy()))
         self._count += len(changed)
-        for start in range(0, len(changed), self._batch):
-            regions = changed[start : start + self._batch]
-            self._queue(self._crops(frames, self._grid, regions))
+        for start in range(0, len(changed), CROPS):
+            self._queue(self._crops(frames, self._grid, changed[start : start + CROPS]))
 
     def take(self) -> list[TimeStep]:
         """The time steps whose new volumes are all computed."""
@@ -199,11 +204,11 @@ class NetworkExtractor:
         self._compared[changed] = blocks[changed]
         return changed
 
-    def _queue(self, crops: NDArray[np.uint8]) -> None:
+    def _queue(self, crops: NDArray[Any]) -> None:
         """Put crops into the current batch; full batches go to the network."""
         while len(crops):
             if self._buffer is None:
-                self._buffer = np.empty((self._batch, *crops.shape[1:]), np.uint8)
+                self._buffer = np.empty((self._batch, *crops.shape[1:]), crops.dtype)
             end = min(self._used + len(crops), self._batch)
             count = end - self._used
             self._buffer[self._used : end] = crops[:count]
@@ -212,12 +217,12 @@ class NetworkExtractor:
             if self._used == self._batch:
                 self._submit(self._buffer)
 
-    def _submit(self, buffer: NDArray[np.uint8]) -> None:
+    def _submit(self, buffer: NDArray[Any]) -> None:
         """Run the network on the current batch in a worker."""
         self._running.append(self._workers.submit(self._run, buffer, self._used))
         self._buffer, self._used = None, 0
 
-    def _run(self, buffer: NDArray[np.uint8], used: int) -> _Computed:
+    def _run(self, buffer: NDArray[Any], used: int) -> _Computed:
         """The rows of the first ``used`` crops of a batch."""
         features = self._embed(buffer)
         # For the whole batch, since a matrix product may differ in the last bit with the number

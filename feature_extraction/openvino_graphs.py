@@ -38,8 +38,10 @@ def built_from(weights: NetworkWeights, network: str) -> Iterator[None]:
         ) from None
 
 
-def convolution(tensors: Tensors, name: str, pictures: "Node", *, stride: int = 1) -> "Node":
-    """A 2-D convolution with bias, padded to keep the size where the stride is 1.
+def convolution(
+    tensors: Tensors, name: str, pictures: "Node", *, stride: int = 1, padding: int | None = None
+) -> "Node":
+    """A 2-D convolution with bias.
 
     Args:
         tensors: Tensors with ``<name>.weight`` ``(out, in or 1, side, side)`` and ``<name>.bias``.
@@ -47,17 +49,19 @@ def convolution(tensors: Tensors, name: str, pictures: "Node", *, stride: int = 
         name: The name of the layer.
         pictures: ``(n, in, height, width)``.
         stride: Stride in both directions.
+        padding: Zeros on each side; by default, as many as keep the size where the stride is 1.
     """
     from openvino import opset13 as ops
 
     weight = tensors[f"{name}.weight"]
     bias = tensors[f"{name}.bias"].reshape(1, -1, 1, 1)
-    strides, dilations, padding = [stride] * 2, [1, 1], [weight.shape[2] // 2] * 2
+    strides, dilations = [stride] * 2, [1, 1]
+    zeros = [weight.shape[2] // 2 if padding is None else padding] * 2
     if weight.shape[1] == 1 < pictures.get_output_partial_shape(0)[1].get_length():
         filters = weight[:, None]
-        node = ops.group_convolution(pictures, filters, strides, padding, padding, dilations)
+        node = ops.group_convolution(pictures, filters, strides, zeros, zeros, dilations)
     else:
-        node = ops.convolution(pictures, weight, strides, padding, padding, dilations)
+        node = ops.convolution(pictures, weight, strides, zeros, zeros, dilations)
     return ops.add(node, bias)
 
 

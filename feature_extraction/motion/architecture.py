@@ -5,6 +5,8 @@ Everything that builds, runs or trains the network takes its numbers from here.
 
 from typing import Final, NamedTuple
 
+from feature_extraction.frame import CROP_PX
+
 HEADS: Final = ("angle", "speed", "background")
 """In the order of their features."""
 
@@ -13,8 +15,16 @@ OUTPUT_WIDTHS: Final = {"angle": 12, "speed": 12, "background": 2}
 MIN_FRAMES: Final = 4
 """Frames that the first convolution sees at a time; a volume has at least so many."""
 
-MAP_PX: Final = 16
-"""Side of the maps on which appearance (``conv2``) and matching costs (``match``) are joined."""
+CELL_PX: Final = 4
+"""Side of a cell: the maps on which appearance (``conv2``) and matching costs (``match``) are joined
+have one pixel for each."""
+
+MAP_PX: Final = CROP_PX // CELL_PX
+"""Side of the part of these maps that belongs to a region."""
+
+
+TILE_PX: Final = CROP_PX
+"""Side of the squares of a frame whose cells are computed together."""
 
 
 class Match(NamedTuple):
@@ -67,6 +77,9 @@ TRUNK: Final = {
 """``conv1`` and then ``conv2`` run on a window of frames, ``match`` on its matching costs. Both
 results are averaged over all windows and joined; ``conv3`` and then ``conv4`` run on them."""
 
+CELL_WIDTH: Final = TRUNK["conv2"].outputs + TRUNK["match"].outputs
+"""Numbers of a cell of the joined maps."""
+
 SURROUND_PX: Final = 9
 """Side of the square round each pixel whose mean brightness and contrast normalise the pixel."""
 
@@ -94,3 +107,11 @@ def window_starts(frames: int) -> list[int]:
     """
     last = frames - MIN_FRAMES
     return [*range(0, last, MIN_FRAMES - 1), last]
+
+
+BEFORE_TILE_PX: Final = 4
+AFTER_TILE_PX: Final = 1
+"""Pixels before and after a tile that ``conv1`` and ``conv2`` see for its first and last cells."""
+
+AROUND_TILE_PX: Final = max(match.step_px * (match.reach + 1) for match in MATCHES)
+"""Pixels on each side of a tile with which its cells are matched."""

@@ -1,15 +1,16 @@
 """The extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_extraction.devices import BATCH, device_of, torch_function
 from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, ReadOut
-from feature_extraction.frame import CROP_PX, Frame
+from feature_extraction.frame import CROP_PX
 from feature_extraction.motion.architecture import HEADS, MIN_FRAMES
+from feature_extraction.motion.cells import CellsOf, cells_by_torch, cells_on_cpu, region_cells
 from feature_extraction.motion.read_out import motion_attributes
 from feature_extraction.network_extractor import Embed, NetworkExtractor
 from feature_extraction.workers import Workers
@@ -17,19 +18,6 @@ from vadloc.config import Config
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_digest, weights_file
-
-
-def motion_crops(
-    frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """Grey volumes ``(n, T, 64, 64)`` of some regions."""
-    pictures = np.stack([frame.grey_at_crop_scale for frame in frames])
-    volumes = np.empty((len(regions), len(frames), CROP_PX, CROP_PX), np.uint8)
-    step = CROP_PX // grid.cells_per_side
-    for volume, region in zip(volumes, regions.tolist(), strict=True):  # whole volumes: fast
-        y, x = (step * place for place in divmod(region, grid.regions[1]))
-        volume[:] = pictures[:, y : y + CROP_PX, x : x + CROP_PX]
-    return volumes
 
 
 def motion_extractor(
@@ -45,10 +33,11 @@ def motion_extractor(
         return {"background": motion_attributes(weights, features)[3][:, None]}
 
     length = config.regions.frames_per_volume
+    cells_of, embed = _network(settings.weights, digest, device, workers.count, length)
     return NetworkExtractor(
-        _network(settings.weights, digest, device, workers.count, length),
+        embed,
         HEADS,
-        motion_crops,
+        partial(region_cells, cells_of),
         grid,
         batch=BATCH[device],
         reuse_below=settings.reuse_below,
@@ -65,21 +54,26 @@ def _weights(weights: str, _digest: str) -> NetworkWeights:
 
 
 @lru_cache(maxsize=4)
-def _network(name: str, digest: str, device: str, threads: int, frames: int) -> Embed:
-    """The motion network, built once for all sequences that a process extracts."""
+def _network(
+    name: str, digest: str, device: str, threads: int, frames: int
+) -> tuple[CellsOf, Embed]:
+    """The motion network, built once for all sequences that a process extracts.
+
+    Returns:
+        What computes the cells of a frame, and the features of regions from theirs.
+    """
     weights = _weights(name, digest)
     if device == "cpu":
-        from feature_extraction.motion.graph import motion_graph
-        from feature_extraction.motion.kernels import windows_and_costs
+        from feature_extraction.motion.graph import regions_graph
         from feature_extraction.openvino_graphs import compile_graph
 
-        graph = motion_graph(weights, batch=BATCH[device], frames=frames)
-        convolve = compile_graph(graph, threads=threads)
-        return lambda volumes: convolve(*windows_and_costs(volumes))
+        of_regions = compile_graph(regions_graph(weights, batch=BATCH[device]), threads=threads)
+        return cells_on_cpu(weights, frames=frames, threads=threads), of_regions
     from feature_extraction.motion.network import build_motion
 
     network = build_motion(weights).to(device)
-    return torch_function(lambda volumes: network.embed(volumes / 255), device)
+    of_regions = torch_function(lambda cells: network.embed_cells(cells.float()), device)
+    return cells_by_torch(network, device), of_regions
 
 
 def check_motion(config: Config, _device: str) -> None:

@@ -80,7 +80,7 @@ def _head_inputs(
         frames, *maps = random_view(rng, pool.frames[some], *known)
         volumes = torch.from_numpy(frames).to(device).float() / 255
         with torch.no_grad():
-            parts.append(network.pooled(network.maps(volumes)))
+            parts.append(network.pooled(network.maps(network.cells(volumes))))
         motions.append([torch.from_numpy(each.mean(axis=(1, 2))) for each in maps])
     share, momentum = (torch.cat(each).to(device) for each in zip(*motions, strict=True))
     return [torch.cat(each) for each in zip(*parts, strict=True)], share, momentum

@@ -1,8 +1,9 @@
 """What the motion network computes before its convolutions, in compiled loops for a CPU.
 
-The functions are those of the same names in ``motion.layers``. Most of them add few numbers over
-small pictures; the general operations of a framework would take longer than the convolutions.
-They release Python's lock while they compute.
+A frame is divided into tiles, and only those are computed in which something has changed; regions
+that overlap share their tiles. The functions are those of ``motion.layers`` for a whole frame. Most
+of them add few numbers over small pictures; the general operations of a framework would take longer
+than the convolutions. They release Python's lock while they compute.
 
 Numba keeps what it has compiled for as long as this file is the same, and compiles anew for other
 values that a function closes over. So constants of other files come in as arguments or closures.
@@ -15,47 +16,83 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from feature_extraction.frame import CROP_PX
 from feature_extraction.motion.architecture import (
-    MAP_PX,
+    AFTER_TILE_PX,
+    AROUND_TILE_PX,
+    BEFORE_TILE_PX,
+    CELL_PX,
     MATCHES,
     MIN_CONTRAST,
     MIN_FRAMES,
     SURROUND_PX,
+    TILE_PX,
     Match,
     window_starts,
 )
 
 _PER_LEVEL = np.float32(1 / 255)
 
-Pictures = NDArray[np.float32]
-
-
-def windows_and_costs(volumes: NDArray[np.uint8]) -> tuple[Pictures, ...]:
-    """The inputs of the convolutions, for the windows of all volumes.
+class TilesAndCosts:
+    """What the convolutions are given of the tiles of some frames.
 
     Args:
-        volumes: ``(n, T, 64, 64)`` brightness.
+        pictures: ``(T, height, width)`` brightness.
+    """
+
+    def __init__(self, pictures: NDArray[np.uint8]) -> None:
+        self._starts = np.array(window_starts(len(pictures)))
+        self._size = np.array(pictures.shape[1:])
+        self._normalised = normalise_contrast(pictures)
+        self._reduced = [reduce(self._normalised) for _, reduce, _ in _of_matches()]
+
+    def inputs(self, tiles: NDArray[np.int64]) -> tuple[NDArray[np.float32], ...]:
+        """The inputs of the convolutions for the windows of some tiles.
+
+        Args:
+            tiles: ``(n, 2)``: row and column of each tile, in tiles.
+
+        Returns:
+            ``layers.window`` of each tile and ``BEFORE_TILE_PX`` and ``AFTER_TILE_PX`` around it,
+            ``(windows n, side, side, 4)``, the first windows of all tiles first; which results of
+            ``conv1`` lie in the frame, ``(windows n, 1, rows, columns)``, 1 or 0; then for each of
+            ``MATCHES`` its costs, ``(windows n, displacements, 16, 16)``.
+        """
+        count, side = len(self._starts) * len(tiles), BEFORE_TILE_PX + TILE_PX + AFTER_TILE_PX
+        shown = np.empty((count, side, side, MIN_FRAMES), np.float32)
+        _show(self._normalised, tiles, self._starts, shown)
+        found = [shown, _inside(tiles, len(self._starts))]
+        cells = TILE_PX // CELL_PX
+        for (match, _, match_windows), small in zip(_of_matches(), self._reduced, strict=True):
+            costs = np.empty((count, match.displacements, cells, cells), np.float32)
+            match_windows(small, tiles, self._starts, self._size, costs)
+            found.append(costs)
+        return tuple(found)
+
+
+def normalise_contrast(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """``layers.normalise_contrast`` of brightness in 0 to 255, in a border that is 0.
+
+    Args:
+        pictures: ``(T, height, width)``.
 
     Returns:
-        ``layers.window``, ``(windows n, 4, 64, 64)``, the first windows of all volumes
-        first; then for each of ``MATCHES`` its costs, ``(windows n, displacements, 16, 16)``.
+        ``(T, height, width)`` of whole tiles, and ``AROUND_TILE_PX`` more on each side.
     """
-    starts = np.array(window_starts(volumes.shape[1]))
-    count = len(starts) * len(volumes)
-    normalised = np.empty(volumes.shape, np.float32)
-    _normalise_contrast(volumes, normalised, SURROUND_PX // 2, np.float32(MIN_CONTRAST))
-    shown = np.empty((count, MIN_FRAMES, CROP_PX, CROP_PX), np.float32)
-    _show(normalised, starts, shown)
-    found = [shown]
-    for match, reduce, match_windows in _of_matches():
-        side = CROP_PX // match.step_px + 2 * match.reach
-        small = np.zeros((*volumes.shape[:2], side, side), np.float32)
-        reduce(normalised, small)
-        costs = np.empty((count, match.displacements, MAP_PX, MAP_PX), np.float32)
-        match_windows(small, starts, costs)
-        found.append(costs)
-    return tuple(found)
+    length, *size = pictures.shape
+    sides = [-(-n // TILE_PX) * TILE_PX + 2 * AROUND_TILE_PX for n in size]
+    normalised = np.zeros((length, *sides), np.float32)
+    inside = normalised[:, AROUND_TILE_PX:, AROUND_TILE_PX:]
+    _normalise(pictures, inside, SURROUND_PX // 2, np.float32(MIN_CONTRAST))
+    return normalised
+
+
+def _inside(tiles: NDArray[np.int64], windows: int) -> NDArray[np.float32]:
+    """Which results of ``conv1`` lie in the frame: all but those before its first rows."""
+    side = TILE_PX // 2 + 1
+    inside = np.ones((len(tiles), 1, side, side), np.float32)
+    inside[tiles[:, 0] == 0, :, 0] = 0
+    inside[tiles[:, 1] == 0, :, :, 0] = 0
+    return np.tile(inside, (windows, 1, 1, 1))
 
 
 @cache
@@ -65,125 +102,148 @@ def _of_matches() -> list[tuple[Match, Callable[..., None], Callable[..., None]]
 
 
 @njit(nogil=True, cache=True)
-def _normalise_contrast(volumes, normalised, reach, least):  # type: ignore[no-untyped-def]
-    """``layers.normalise_contrast`` of brightness in 0 to 255."""
-    count, length, side, _ = volumes.shape
+def _normalise(pictures, normalised, reach, least):  # type: ignore[no-untyped-def]
+    """Write the normalised pictures; the border is left as it is."""
+    length, height, width = pictures.shape
     share = np.float32(1 / length)
-    sums = np.empty((side, side), np.float32)
-    around = np.empty((side, side), np.float32)
-    for i in range(count):
-        frames = normalised[i]
-        sums[:] = 0
-        for t, y in np.ndindex((length, side)):
-            for x in range(side):
-                frames[t, y, x] = volumes[i, t, y, x] * _PER_LEVEL
-                sums[y, x] += frames[t, y, x]
-        _surround(sums, share, around, reach)
-        sums[:] = 0
-        for t, y in np.ndindex((length, side)):
-            for x in range(side):
-                frames[t, y, x] -= around[y, x]
-                sums[y, x] += frames[t, y, x] * frames[t, y, x]
-        _surround(sums, share, around, reach)
-        for y, x in np.ndindex(around.shape):
-            around[y, x] = 1 / (np.sqrt(around[y, x]) + least)
-        for t, y in np.ndindex((length, side)):
-            for x in range(side):
-                frames[t, y, x] *= around[y, x]
+    sums = np.zeros((height, width), np.float32)
+    means = np.empty((height, width), np.float32)
+    contrasts = np.empty((height, width), np.float32)
+    for y in range(height):
+        for t in range(length):
+            for x in range(width):
+                sums[y, x] += pictures[t, y, x] * _PER_LEVEL
+    _surround(sums, share, means, reach)
+    sums[:] = 0
+    for y in range(height):
+        for t in range(length):
+            for x in range(width):
+                above = pictures[t, y, x] * _PER_LEVEL - means[y, x]
+                sums[y, x] += above * above
+    _surround(sums, share, contrasts, reach)
+    for y in range(height):
+        for x in range(width):
+            contrasts[y, x] = 1 / (np.sqrt(contrasts[y, x]) + least)
+        for t in range(length):
+            for x in range(width):
+                above = pictures[t, y, x] * _PER_LEVEL - means[y, x]
+                normalised[t, y, x] = above * contrasts[y, x]
 
 
 @njit(nogil=True, cache=True)
-def _surround(sums, share, around, reach):  # type: ignore[no-untyped-def]
-    """Mean, times a share, over the square around each pixel, as far as there is picture."""
-    side = len(sums)
-    column = np.zeros(side + 2 * reach, np.float32)
-    for y in range(side):
-        top, bottom = max(0, y - reach), min(side, y + reach + 1)
-        column[reach : reach + side] = 0
+def _surround(sums, share, means, reach):  # type: ignore[no-untyped-def]
+    """Mean, times a share, over the square round each pixel, as far as there is picture."""
+    height, width = sums.shape
+    column = np.zeros(width + 2 * reach, np.float32)
+    for y in range(height):
+        top, bottom = max(0, y - reach), min(height, y + reach + 1)
+        column[reach : reach + width] = 0
         for row in range(top, bottom):
-            for x in range(side):
+            for x in range(width):
                 column[reach + x] += sums[row, x]
-        for x in range(side):
-            total = np.float32(0)
-            for near in range(2 * reach + 1):
-                total += column[x + near]
-            width = min(side, x + reach + 1) - max(0, x - reach)
-            around[y, x] = total * share / np.float32((bottom - top) * width)
+        means[y] = 0
+        for near in range(2 * reach + 1):
+            for x in range(width):
+                means[y, x] += column[near + x]
+        for x in range(width):
+            columns = min(width, x + reach + 1) - max(0, x - reach)
+            means[y, x] *= share / np.float32((bottom - top) * columns)
 
 
 @njit(nogil=True, cache=True)
-def _show(frames, starts, shown):  # type: ignore[no-untyped-def]
-    """``layers.window`` of each window."""
-    count, _, side, _ = frames.shape
-    length = shown.shape[1]
+def _show(normalised, tiles, starts, shown):  # type: ignore[no-untyped-def]
+    """``layers.window`` of each window, frames last."""
+    side = shown.shape[2]
+    border = AROUND_TILE_PX - BEFORE_TILE_PX
+    share, at = np.float32(1 / MIN_FRAMES), np.uint64  # as in `_matcher`
     for k in range(len(shown)):
-        i, first = k % count, starts[k // count]
+        t = at(starts[k // len(tiles)])
+        top = at(tiles[k % len(tiles), 0] * TILE_PX + border)
+        left = at(tiles[k % len(tiles), 1] * TILE_PX + border)
         for y in range(side):
-            shown[k, 0, y] = 0
-            for t in range(length):
-                for x in range(side):
-                    shown[k, 0, y, x] += frames[i, first + t, y, x] / np.float32(length)
-            for t in range(1, length):
-                for x in range(side):
-                    step = frames[i, first + t, y, x] - frames[i, first + t - 1, y, x]
-                    shown[k, t, y, x] = np.float32(2) * step
+            for x in range(side):  # MIN_FRAMES frames, one by one: that is vectorised
+                a = normalised[t, top + at(y), left + at(x)]
+                b = normalised[t + at(1), top + at(y), left + at(x)]
+                c = normalised[t + at(2), top + at(y), left + at(x)]
+                d = normalised[t + at(3), top + at(y), left + at(x)]
+                shown[k, y, x, 0] = share * (a + b + c + d)
+                shown[k, y, x, 1] = np.float32(2) * (b - a)
+                shown[k, y, x, 2] = np.float32(2) * (c - b)
+                shown[k, y, x, 3] = np.float32(2) * (d - c)
 
 
 def _reducer(match: Match) -> Callable[..., None]:
-    """Means of squares of pixels, as ``match`` says, within a border that stays 0."""
-    step, border, side = match.step_px, match.reach, CROP_PX // match.step_px
+    """Means of squares of pixels, as ``match`` says."""
+    step = match.step_px
     share = np.float32(1 / step**2)
 
     @njit(nogil=True, cache=True)
-    def reduce(frames, small):  # type: ignore[no-untyped-def]
-        for i in range(frames.shape[0]):
-            for t in range(frames.shape[1]):
-                for y in range(side):
-                    for x in range(side):
-                        total = np.float32(0)
-                        for row in range(step):
-                            for column in range(step):
-                                total += frames[i, t, step * y + row, step * x + column]
-                        small[i, t, border + y, border + x] = total * share
+    def reduce(frames):  # type: ignore[no-untyped-def]
+        length, height, width = frames.shape
+        small = np.empty((length, height // step, width // step), np.float32)
+        for t in range(small.shape[0]):
+            for y in range(small.shape[1]):
+                for x in range(small.shape[2]):
+                    total = np.float32(0)
+                    for row in range(step):
+                        for column in range(step):
+                            total += frames[t, step * y + row, step * x + column]
+                    small[t, y, x] = total * share
+        return small
 
     return reduce
 
 
 def _matcher(match: Match) -> Callable[..., None]:  # noqa: C901  plain loops, one below another
-    """``layers.matching_costs`` of each window.
+    """``layers.matching_costs`` of each window of tiles.
 
     One function, since numba keeps no compiled function that calls another one made here.
     """
     gap, reach, pairs = match.gap, match.reach, MIN_FRAMES - match.gap
-    side, places = CROP_PX // match.step_px, 2 * match.reach + 1
-    map_px, stride = MAP_PX, side // MAP_PX
+    step, places = match.step_px, 2 * match.reach + 1
+    side, cells, stride = TILE_PX // step, TILE_PX // CELL_PX, CELL_PX // step
+    wide = side + 2  # one pixel more on each side
+    border = AROUND_TILE_PX // step - 1
     share = np.float32(1 / ((stride + 2) ** 2 * pairs))
+    at = np.uint64  # places in an array: signed ones might count from its end, which is slow
 
     @njit(nogil=True, cache=True)
-    def match_windows(small, starts, costs):  # type: ignore[no-untyped-def]
-        squares = np.zeros((side + 2, side + 2), np.float32)
-        column = np.empty(side + 2, np.float32)
-        for k, place in np.ndindex(costs.shape[:2]):
-            frames, first = small[k % len(small)], starts[k // len(small)]
-            down, right = place // places, place % places
-            for y in range(side):
-                for x in range(side):
-                    total = np.float32(0)
-                    for t in range(first, first + pairs):
-                        later = frames[t + gap, down + y, right + x]
-                        change = frames[t, reach + y, reach + x] - later
-                        total += change * change
-                    squares[1 + y, 1 + x] = total
-            for y in range(map_px):
-                for x in range(side + 2):
-                    total = np.float32(0)
-                    for row in range(stride + 2):
-                        total += squares[stride * y + row, x]
-                    column[x] = total
-                for x in range(map_px):
-                    total = np.float32(0)
-                    for near in range(stride + 2):
-                        total += column[stride * x + near]
-                    costs[k, place, y, x] = total * share
+    def match_windows(small, tiles, starts, size, costs):  # type: ignore[no-untyped-def]
+        squares = np.empty((wide, wide), np.float32)
+        column = np.empty(wide, np.float32)
+        for k in range(len(costs)):
+            first = at(starts[k // len(tiles)])
+            top, left = tiles[k % len(tiles), 0] * side, tiles[k % len(tiles), 1] * side
+            y_from, x_from = at(top + border), at(left + border)
+            bottom = min(wide, size[0] // step + 1 - top)  # of the frame
+            right = min(wide, size[1] // step + 1 - left)
+            for place in range(places * places):
+                y_to = at(top + border - reach + place // places)
+                x_to = at(left + border - reach + place % places)
+                for y in range(wide):
+                    for x in range(wide):
+                        total = np.float32(0)
+                        for t in range(pairs):
+                            here = small[first + at(t), y_from + at(y), x_from + at(x)]
+                            there = small[first + at(t + gap), y_to + at(y), x_to + at(x)]
+                            total += (here - there) * (here - there)
+                        squares[y, x] = total
+                if top == 0:
+                    squares[0] = 0
+                if left == 0:
+                    squares[:, 0] = 0
+                squares[bottom:] = 0
+                squares[:, right:] = 0
+                for y in range(cells):
+                    for x in range(wide):
+                        total = np.float32(0)
+                        for row in range(stride + 2):
+                            total += squares[stride * y + row, x]
+                        column[x] = total
+                    for x in range(cells):
+                        total = np.float32(0)
+                        for near in range(stride + 2):
+                            total += column[stride * x + near]
+                        costs[k, place, y, x] = total * share
 
     return match_windows

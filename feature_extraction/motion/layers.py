@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from feature_extraction.motion.architecture import (
+    CELL_PX,
     LEAST_COST,
-    MAP_PX,
     MATCHES,
     MIN_CONTRAST,
     SHARPNESS,
@@ -37,20 +37,28 @@ class Trunk(nn.ModuleDict):
             {name: _layer(size, normalised=normalised) for name, size in TRUNK.items()}
         )
 
-    def forward(self, shown: Tensor, matched: Tensor, windows: int) -> Tensor:
-        """The map of activations of each volume, means over its windows.
+    def cells(self, shown: Tensor, matched: Tensor, windows: int) -> Tensor:
+        """What cells of 4 x 4 pixels show, means over the windows of each volume.
 
         Args:
-            shown: ``(windows n, 4, 64, 64)`` of ``window``.
-            matched: ``(windows n, channels, 16, 16)`` of ``matching``.
+            shown: ``(windows n, 4, height, width)`` of ``window``.
+            matched: ``(windows n, channels, height / 4, width / 4)`` of ``matching``.
             windows: Number of windows of each volume; the first windows of all volumes come first.
 
         Returns:
-            ``(n, 128, 8, 8)``.
+            ``(n, CELL_WIDTH, height / 4, width / 4)``.
         """
         picture = _mean_of_windows(self["conv2"](self["conv1"](shown)), windows)
         match = self["match"](_mean_of_windows(matched, windows))
-        found: Tensor = self["conv4"](self["conv3"](torch.cat([picture, match], dim=1)))
+        return torch.cat([picture, match], dim=1)
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """The map of activations of each region, ``(n, 128, 8, 8)``.
+
+        Args:
+            cells: ``(n, CELL_WIDTH, 16, 16)``: the region's part of ``cells``.
+        """
+        found: Tensor = self["conv4"](self["conv3"](cells))
         return found
 
 
@@ -74,7 +82,7 @@ def normalise_contrast(volumes: Tensor) -> Tensor:
     """Brightness against that of the surround, in units of the contrast there.
 
     Args:
-        volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
+        volumes: ``(n, T, height, width)`` brightness in 0 to 1.
 
     Returns:
         The same shape.
@@ -101,10 +109,10 @@ def window(frames: Tensor) -> Tensor:
     training and in half precision.
 
     Args:
-        frames: ``(n, 4, 64, 64)``.
+        frames: ``(n, 4, height, width)``.
 
     Returns:
-        ``(n, 4, 64, 64)``.
+        ``(n, 4, height, width)``.
     """
     steps = frames[:, 1:] - frames[:, :-1]
     return torch.cat([frames.mean(dim=1, keepdim=True), 2 * steps], dim=1)
@@ -116,10 +124,10 @@ def matching(windows: Tensor) -> Tensor:
     A few convolutions cannot tell how far a textured surface has moved; matching costs can.
 
     Args:
-        windows: ``(n, 4, 64, 64)``, contrast normalised.
+        windows: ``(n, 4, height, width)``, contrast normalised; sides are multiples of 4.
 
     Returns:
-        ``(n, channels, 16, 16)``: for each of ``MATCHES`` the displacements' shares (softmax of
+        ``(n, channels, height / 4, width / 4)``: for each of ``MATCHES`` the displacements' shares (softmax of
         the negative cost over the mean cost), then the logarithm of the mean cost.
     """
     halves = functional.avg_pool2d(windows, 2)
@@ -136,32 +144,33 @@ def matching_costs(small: Tensor, match: Match) -> Tensor:
     """Mean squared difference between frames after each displacement, on a map of cells.
 
     Args:
-        small: ``(n, 4, side, side)``: frames reduced as ``match`` says.
+        small: ``(n, 4, rows, columns)``: frames reduced as ``match`` says.
         match: Which displacements, between which frames.
 
     Returns:
-        ``(n, displacements, 16, 16)``: means over the pairs of frames and over the pixels of a
+        ``(n, displacements, cells down, cells across)``: means over the pairs of frames and over the pixels of a
         cell and one more on each side; pixels beyond the border are 0.
     """
-    side, reach = small.shape[-1], match.reach
+    height, width = small.shape[-2:]
+    reach = match.reach
     first = small[:, : -match.gap]
     second = functional.pad(small[:, match.gap :], (reach,) * 4)
     places = range(2 * reach + 1)
     rows = []
     for y in places:  # a row at a time, which fits in a processor's cache
-        differences = [first - second[..., y : y + side, x : x + side] for x in places]
+        differences = [first - second[..., y : y + height, x : x + width] for x in places]
         squares = [_mean_of_pairs(each * each) for each in differences]
-        rows.append(_around(torch.cat(squares, dim=1), side // MAP_PX))
+        rows.append(_around(torch.cat(squares, dim=1), CELL_PX // match.step_px))
     return torch.cat(rows, dim=1)
 
 
 def _mean_of_pairs(maps: Tensor) -> Tensor:
-    """``(n, pairs, side, side) -> (n, 1, side, side)``; PyTorch's mean of a single pair is slow."""
+    """``(n, pairs, ...) -> (n, 1, ...)``; PyTorch's mean of a single pair is slow."""
     return maps if maps.shape[1] == 1 else maps.mean(dim=1, keepdim=True)
 
 
 def _around(maps: Tensor, stride: int) -> Tensor:
-    """Means over the pixels of each of 16 x 16 cells and one more on each side.
+    """Means over the pixels of each cell, ``stride`` a side, and one more on each side.
 
     A convolution does it several times as fast on a CPU as pooling.
     """

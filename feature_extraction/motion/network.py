@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from feature_extraction.motion.architecture import (
+    CELL_WIDTH,
     FAINT,
     HEADS,
     MIN_FRAMES,
@@ -55,11 +56,14 @@ class MotionNetwork(nn.Module):
             {name: nn.Linear(FEATURE_WIDTH, OUTPUT_WIDTHS[name]) for name in HEADS}
         )
 
-    def maps(self, volumes: Tensor) -> list[Tensor]:
-        """The map of each trunk, means over all windows, ``(n, channels, 8, 8)``.
+    def cells(self, volumes: Tensor) -> Tensor:
+        """What each cell of 4 x 4 pixels shows, means over all windows.
 
         Args:
-            volumes: ``(n, T, 64, 64)`` brightness in 0 to 1.
+            volumes: ``(n, T, height, width)`` brightness in 0 to 1; sides are multiples of 4.
+
+        Returns:
+            ``(n, CELL_WIDTH trunks, height / 4, width / 4)``.
 
         Raises:
             VadlocError: T is less than 4.
@@ -75,7 +79,17 @@ class MotionNetwork(nn.Module):
         windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
         matched = matching(windows).contiguous(memory_format=torch.channels_last)
         shown = window(windows).contiguous(memory_format=torch.channels_last)
-        return [trunk(shown, matched, len(starts)) for trunk in self.trunks]
+        return torch.cat([trunk.cells(shown, matched, len(starts)) for trunk in self.trunks], dim=1)
+
+    def maps(self, cells: Tensor) -> list[Tensor]:
+        """The map of each trunk, ``(n, channels, 8, 8)``.
+
+        Args:
+            cells: ``(n, CELL_WIDTH trunks, 16, 16)``, the parts of ``cells`` that belong to n
+                regions.
+        """
+        parts = cells.split(CELL_WIDTH, dim=1)
+        return [trunk(part) for trunk, part in zip(self.trunks, parts, strict=True)]
 
     def pooled(self, maps: list[Tensor]) -> list[Tensor]:
         """The input of each head, ``(n, 256)``: means of the trunks' maps and their logarithms."""
@@ -89,15 +103,24 @@ class MotionNetwork(nn.Module):
         return [torch.relu(head(means)) for head, means in heads]
 
     def embed(self, volumes: Tensor) -> Tensor:
-        """Features of volumes: angle, speed, background side by side.
+        """Features of volumes of which nothing around them is seen; see ``embed_cells``.
 
         Args:
             volumes: ``(n, T, 64, 64)`` brightness in 0 to 1, T at least 4.
+        """
+        return self.embed_cells(self.cells(volumes))
+
+    def embed_cells(self, cells: Tensor) -> Tensor:
+        """Features of regions: angle, speed, background side by side.
+
+        Args:
+            cells: ``(n, CELL_WIDTH trunks, 16, 16)``, the parts of ``cells`` that belong to n
+                regions.
 
         Returns:
             ``(n, 384)``, none negative.
         """
-        return torch.cat(self.features(self.pooled(self.maps(volumes))), dim=1)
+        return torch.cat(self.features(self.pooled(self.maps(cells))), dim=1)
 
     def read(self, features: list[Tensor]) -> dict[str, Tensor]:
         """Outputs of each head before the link functions, from its features."""
@@ -114,7 +137,7 @@ class MotionNetwork(nn.Module):
             ``angle (n, 12)``, ``speed (n, 12)``, ``background (n, 2)``: see
             ``read_out.outputs_to_attributes``.
         """
-        return self.read(self.features(self.pooled(self.maps(volumes))))
+        return self.read(self.features(self.pooled(self.maps(self.cells(volumes)))))
 
 
 def fold_normalisation(network: MotionNetwork) -> MotionNetwork:

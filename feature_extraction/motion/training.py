@@ -111,11 +111,12 @@ class MotionTraining:
         lit = torch.from_numpy(gain.astype(np.float32)).to(self._device)
         self._optimiser.zero_grad(set_to_none=True)
         with mixed_precision(self._device):
-            maps = self.network.maps(frames.float() / 255 * lit[:, None, None, None])
+            cells = self.network.cells(frames.float() / 255 * lit[:, None, None, None])
+            maps = self.network.maps(cells)
             features = self.network.features(self.network.pooled(maps))
             outputs = self.network.read(features)
-            cells = [layer(trunk_map) for layer, trunk_map in zip(self._cells, maps, strict=True)]
-        loss = total_loss(features, outputs, cells, share, momentum)
+            motions = [layer(trunk_map) for layer, trunk_map in zip(self._cells, maps, strict=True)]
+        loss = total_loss(features, outputs, motions, share, momentum)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._modules.parameters(), 1.0)
         self._optimiser.step()

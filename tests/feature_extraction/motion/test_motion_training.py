@@ -156,7 +156,7 @@ def test_heads_are_fitted_to_a_trunk_that_stays(pool: Pool, separate: bool) -> N
 
     def loss() -> float:
         with torch.inference_mode():
-            seen = network.pooled(network.maps(torch.from_numpy(pool.frames) / 255))
+            seen = network.pooled(network.maps(network.cells(torch.from_numpy(pool.frames) / 255)))
             features = network.features(seen)
             return float(heads_loss(features, network.read(features), share, momentum))
 
