@@ -119,14 +119,16 @@ def part_limits(options: Options) -> None:
     for width in (12, sum(WIDTHS.values())):
         rates = [product_gflops(dtype, width) for dtype in ("float32", "float64")]
         print_row(f"{PRODUCT[0]} x {width} x {PRODUCT[1]}, one core, by processor time", *rates)
-    print_table("Parts of extraction, ms of a core a frame", "size|JPEG|PNG|mp4|JPEG, colour|flow")
+    columns = "size|JPEG|PNG|mp4|JPEG, colour|flow|`motion` on frames"
+    print_table("Parts of extraction, ms of a core a frame", columns)
     for size in options.sizes:
         config = video_config(options, size, frames=options.frames)
         folder, grid = train_folder(options, config), grid_of(size)
         grey, rgb, flow = (options.limits.part_ms(p, folder, grid) for p in ("grey", "rgb", "flow"))
         others = other_formats(folder, options.folder / f"formats_{size}")
         png, mp4 = (decode_ms(other) for other in others)
-        print_row(size, grey, png, mp4, rgb, flow)
+        cells = options.limits.part_ms("cells", folder, grid)
+        print_row(size, grey, png, mp4, rgb, flow, cells)
     names = {name for version in options.versions for name in extractors_of(version)}
     if networks := networks_among(names):
         print_table("Networks", "network|ms of a core a volume|at a batch of")

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_extraction.devices import BATCH, device_of
 from feature_extraction.flow import FrameFlow
-from feature_extraction.frame import APPEARANCE_PX, CROP_PX
-from feature_extraction.network_extractor import Embed, NetworkExtractor
+from feature_extraction.frame import APPEARANCE_PX, Frame
+from feature_extraction.motion.architecture import CELL_WIDTH, MAP_PX
+from feature_extraction.network_extractor import NetworkExtractor
 from feature_extraction.registry import kind_of
 from feature_extraction.workers import Workers
 from vadloc.config import Config, Dataset, Regions
@@ -55,7 +55,11 @@ print(2 * len(x) * len(y) * width / min(times) / 1e9)
 BATCHES = {"cpu": (BATCH["cpu"],), "cuda": (64, 256, 1024)}
 """Batch sizes to try, by device; on a CPU a network is compiled for one size."""
 
-CROPS = {"appearance": (APPEARANCE_PX, APPEARANCE_PX, 3), "motion": (10, CROP_PX, CROP_PX)}
+CROPS = {
+    "appearance": ((APPEARANCE_PX, APPEARANCE_PX, 3), np.uint8),
+    "motion": ((CELL_WIDTH, MAP_PX, MAP_PX), np.float16),
+}
+"""Shape and type of what a network is given of a volume."""
 
 
 def least_cpu_s(work: Callable[[], object]) -> float:
@@ -113,29 +117,48 @@ def flow_ms(folder: Path, grid: RegionGrid) -> float:
 def network_ms(extractor: str, device: str) -> tuple[float, int]:
     """Milliseconds per volume of a network with its best batch size, and this size.
 
-    On a CPU this is processor time, on a GPU wall time.
+    On a CPU this is processor time, on a GPU wall time. For ``motion``, `cells_ms` comes before.
     """
-    device = device_of(device)
-    dataset = Dataset(name="limits", train="Train", test="Test", frames_per_second=10)
-    config = Config(path=Path(), dataset=dataset, regions=Regions(size_px=32, stride_px=16))
-    with Workers(1) as workers:
-        grid = RegionGrid(240, 360, 32, 16)
-        network = kind_of(extractor).make(config, grid, workers, device)
-        assert isinstance(network, NetworkExtractor)
+    network, _ = network_extractor(extractor, device_of(device))
     found = []
-    for batch in BATCHES[device]:
-        crops = np.random.default_rng(0).integers(0, 256, (batch, *CROPS[extractor]), np.uint8)
-        found.append((call_ms(network._embed, crops, device) / batch, batch))
+    for batch in BATCHES[device_of(device)]:
+        shape, kind = CROPS[extractor]
+        crops = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8).astype(kind)
+        found.append((call_ms(lambda c=crops: network._embed(c), device) / batch, batch))
     return min(found)
 
 
-def call_ms(embed: Embed, crops: NDArray[np.uint8], device: str) -> float:
-    """Milliseconds of a call of a network; the first call is not measured."""
-    embed(crops)
-    if device == "cpu":
-        return 1000 * least_cpu_s(lambda: embed(crops))
+def cells_ms(folder: Path, grid: RegionGrid, device: str) -> float:
+    """Milliseconds per frame of the motion network's first layers, if every region has changed."""
+    network, config = network_extractor("motion", device_of(device), grid)
+    greys = itertools.islice(read_frames(list_sequences(folder)[0]), 10)
+    frames = [Frame(grey, None, grid) for grey in greys]
+    regions = np.arange(grid.region_count)
+    call = call_ms(lambda: network._crops(frames, grid, regions), device)
+    return call / config.regions.frame_stride
+
+
+def network_extractor(
+    extractor: str, device: str, grid: RegionGrid | None = None
+) -> tuple[NetworkExtractor, Config]:
+    """The extractor of a network with one thread, for a grid that is Ped2's by default."""
+    grid = grid or RegionGrid(240, 360, 32, 16)
+    dataset = Dataset(name="limits", train="Train", test="Test", frames_per_second=10)
+    regions = Regions(size_px=grid.size_px, stride_px=grid.stride_px)
+    config = Config(path=Path(), dataset=dataset, regions=regions)
+    with Workers(1) as workers:
+        network = kind_of(extractor).make(config, grid, workers, device)
+    assert isinstance(network, NetworkExtractor)
+    return network, config
+
+
+def call_ms(call: Callable[[], object], device: str) -> float:
+    """Milliseconds of a call; the first call is not measured."""
+    call()
+    if device_of(device) == "cpu":
+        return 1000 * least_cpu_s(call)
     started = time.perf_counter()
-    embed(crops)
+    call()
     return 1000 * (time.perf_counter() - started)
 
 
@@ -164,7 +187,7 @@ class PartLimits:
     _known: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def part_ms(self, part: str, folder: Path, grid: RegionGrid) -> float:
-        """The time for a frame (``grey``, ``rgb``, ``flow``) or a volume (a network's name)."""
+        """The time for a frame (``grey``, ``rgb``, ``flow``, ``cells``) or a volume (a network)."""
         key = part, "" if part in CROPS else str(folder)
         if key not in self._known:
             self._known[key] = self._measure(part, folder, grid)
@@ -175,6 +198,8 @@ class PartLimits:
             return network_ms(part, self.device)[0]
         if part == "flow":
             return flow_ms(folder, grid)
+        if part == "cells":
+            return cells_ms(folder, grid, self.device)
         return decode_ms(folder, coloured=part == "rgb")
 
     def parts_ms(
@@ -195,4 +220,6 @@ class PartLimits:
             parts["flow"] = self.part_ms("flow", folder, grid)
         for name, volumes in computed.items():
             parts[name] = self.part_ms(name, folder, grid) * volumes
+        if "motion" in parts:
+            parts["motion"] += self.part_ms("cells", folder, grid)
         return parts

@@ -4,8 +4,11 @@
 
 renders volumes whose flow is exactly known, and cuts others from the given videos, with flow
 measured by DIS. It trains on both, then fits the heads to the trained trunk, and measures the
-network on rendered and on real volumes that were held out. It writes ``motion.safetensors``,
-``motion.json`` and ``motion.png``. After a stop, the same command continues.
+network on rendered and on real volumes that were held out. With video, the network then learns to
+see regions in their surroundings (``motion.adaptation``), as it will when it is used; with
+``--adapt WEIGHTS``, weights that exist already do, and nothing else is trained. It writes
+``motion.safetensors``, ``motion.json`` and, after a training, ``motion.png``. After a stop, the
+same command continues.
 """
 
 import argparse
@@ -17,7 +20,16 @@ from vadloc.console import CommandParser, add_verbose_option
 from vadloc.errors import UsageError
 from vadloc.process import emit, exit_status, usable_cores
 
-_LEAST: Final = {"synthetic": 100, "real": 100, "steps": 1, "batch_size": 2, "seed": 0, "jobs": 1}
+_LEAST: Final = {
+    "synthetic": 100,
+    "real": 100,
+    "steps": 1,
+    "batch_size": 2,
+    "seed": 0,
+    "surrounded": 100,
+    "adaptation_steps": 10,
+    "jobs": 1,
+}
 """Smallest allowed values of options."""
 
 
@@ -34,7 +46,15 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--crops", type=Path, help="folder of the appearance network's crops")
     parser.add_argument("--output", type=Path, required=True, help="folder for everything")
     parser.add_argument("--separate-trunks", action="store_true", help="as in EVAL")
-    defaults = {"synthetic": 16000, "real": 5000, "steps": 10000, "batch-size": 32, "seed": 0}
+    defaults = {
+        "synthetic": 16000,
+        "real": 5000,
+        "steps": 10000,
+        "batch-size": 32,
+        "seed": 0,
+        "surrounded": 20000,
+        "adaptation-steps": 5000,
+    }
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="default: %(default)s")
@@ -42,6 +62,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--start-from",
         type=Path,
         help="checkpoint.pt of another training, whose network this one begins with",
+    )
+    parser.add_argument(
+        "--adapt",
+        type=Path,
+        metavar="WEIGHTS",
+        help="train nothing, but let these .safetensors learn to see regions in surroundings",
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--jobs", type=int, default=usable_cores(), help="processes that render")
@@ -74,6 +100,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
         learning_rate=args.learning_rate,
         seed=args.seed,
         start_from=str(args.start_from) if args.start_from else None,
+        adapt=str(args.adapt) if args.adapt else None,
+        surrounded=args.surrounded,
+        adaptation_steps=args.adaptation_steps,
     )
 
 

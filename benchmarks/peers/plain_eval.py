@@ -24,9 +24,9 @@ from feature_extraction.appearance.network import (
     normalise,
 )
 from feature_extraction.flow import flow_engine
-from feature_extraction.frame import APPEARANCE_PX, CROP_PX, Frame
+from feature_extraction.frame import APPEARANCE_PX, Frame
 from feature_extraction.momentum import DIRECTIONS
-from feature_extraction.motion.architecture import HEADS
+from feature_extraction.motion.architecture import HEADS, MAP_PX
 from feature_extraction.motion.network import load_motion
 from feature_extraction.motion.read_out import motion_attributes
 from vadloc.config import Config, load_config
@@ -128,36 +128,48 @@ class Extractor:
             flows = [self.flow.calc(a.grey, b.grey, None) for a, b in pairwise(frames)]
         length = regions.frames_per_volume
         corners = region_corners((height, width), self.config)
-        steps = [
-            [self.volume(frames[t : t + length], flows[t : t + length - 1], c) for c in corners]
-            for t in first_frames(len(frames), self.config)
-        ]
+        steps = []
+        for t in first_frames(len(frames), self.config):
+            some, pairs = frames[t : t + length], flows[t : t + length - 1]
+            cells = self.cells(some) if "speed" in self.components else None
+            steps.append([self.volume(some, pairs, cells, corner) for corner in corners])
         return SequenceVolumes((height, width), len(frames), steps)
 
+    def cells(self, frames: list[Frame]) -> NDArray[np.float32]:
+        """What the motion network's first layers make of the frames, in the precision of ours."""
+        pictures = torch.from_numpy(np.stack([frame.grey_at_crop_scale for frame in frames]))
+        with torch.inference_mode():
+            cells: NDArray[np.float32] = self.motion.cells(pictures[None] / 255)[0].half().numpy()
+            return cells.astype(np.float32)
+
     def volume(
-        self, frames: list[Frame], flows: list[NDArray[np.float32]], corner: Corner
+        self,
+        frames: list[Frame],
+        flows: list[NDArray[np.float32]],
+        cells: NDArray[np.float32] | None,
+        corner: Corner,
     ) -> Volume:
         """Features of one volume."""
         found: Volume = {}
         if "appearance" in self.components:
             middle = frames[len(frames) // 2].rgb_at_appearance_scale
             crop = self.crop(middle, corner, APPEARANCE_PX)
-            found["appearance"] = embedded(self.appearance, normalise(crop[None]))
-        if "speed" in self.components:
-            crops = [self.crop(frame.grey_at_crop_scale, corner, CROP_PX) for frame in frames]
-            found |= self.motion_features(np.stack(crops))
+            found["appearance"] = embedded(self.appearance.embed, normalise(crop[None]))
+        if cells is not None:
+            part = self.crop(np.moveaxis(cells, 0, -1), corner, MAP_PX)
+            found |= self.motion_features(np.moveaxis(part, -1, 0))
         if "momentum" in self.components:
             found["momentum"] = self.momentum(flows, corner)
         return found
 
-    def crop(self, picture: NDArray[np.uint8], corner: Corner, side: int) -> NDArray[np.uint8]:
+    def crop(self, picture: NDArray[Any], corner: Corner, side: int) -> NDArray[Any]:
         """A region of a frame at the scale at which it has so many pixels a side."""
         y, x = (edge * side // self.config.regions.size_px for edge in corner)
         return picture[y : y + side, x : x + side]
 
-    def motion_features(self, crops: NDArray[np.uint8]) -> Volume:
+    def motion_features(self, cells: NDArray[np.float32]) -> Volume:
         """Features of the motion heads, zero where the network sees nothing move."""
-        row = embedded(self.motion, torch.from_numpy(crops[None]) / 255)
+        row = embedded(self.motion.embed_cells, torch.from_numpy(cells[None].copy()))
         background = motion_attributes(self.motion_weights, row[None])[3][0]
         moving = np.float32(background <= 0.5)
         return dict(zip(HEADS, np.split(row * moving, len(HEADS)), strict=True))
@@ -178,10 +190,10 @@ class Extractor:
         return (np.array(sums) / len(x_flow)).astype(np.float32)
 
 
-def embedded(network: Any, crops: torch.Tensor) -> NDArray[np.float32]:
+def embedded(embed: Any, crop: torch.Tensor) -> NDArray[np.float32]:
     """What a network gives for one crop or volume, in the precision that is stored."""
     with torch.inference_mode():
-        row: NDArray[np.float32] = network.embed(crops)[0].to(torch.float16).float().numpy()
+        row: NDArray[np.float32] = embed(crop)[0].to(torch.float16).float().numpy()
         return row
 
 

@@ -16,8 +16,8 @@ MIN_FRAMES: Final = 4
 """Frames that the first convolution sees at a time; a volume has at least so many."""
 
 CELL_PX: Final = 4
-"""Side of a cell: the maps on which appearance (``conv2``) and matching costs (``match``) are joined
-have one pixel for each."""
+"""Side of a cell: a pixel of the maps on which appearance (``conv2``) and matching costs
+(``match``) are joined."""
 
 MAP_PX: Final = CROP_PX // CELL_PX
 """Side of the part of these maps that belongs to a region."""
@@ -115,3 +115,6 @@ AFTER_TILE_PX: Final = 1
 
 AROUND_TILE_PX: Final = max(match.step_px * (match.reach + 1) for match in MATCHES)
 """Pixels on each side of a tile with which its cells are matched."""
+
+SEEN_AROUND_PX: Final = AROUND_TILE_PX + 2 * (SURROUND_PX // 2)
+"""Pixels around a region that its cells depend on."""

@@ -91,7 +91,7 @@ def region_cells(
     place = np.stack(np.divmod(regions, grid.regions[1]))
     maps = cells_of(pictures, _tiles(pictures.shape[1:], place * (CROP_PX // grid.cells_per_side)))
     windows = region_windows(np.moveaxis(maps, 0, -1), grid, side=MAP_PX)
-    return windows[tuple(place)]
+    return np.asarray(windows[tuple(place)])
 
 
 def _tiles(size: tuple[int, ...], corners: NDArray[np.int64]) -> NDArray[np.bool_]:

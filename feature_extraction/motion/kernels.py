@@ -32,6 +32,7 @@ from feature_extraction.motion.architecture import (
 
 _PER_LEVEL = np.float32(1 / 255)
 
+
 class TilesAndCosts:
     """What the convolutions are given of the tiles of some frames.
 
@@ -59,7 +60,8 @@ class TilesAndCosts:
         """
         count, side = len(self._starts) * len(tiles), BEFORE_TILE_PX + TILE_PX + AFTER_TILE_PX
         shown = np.empty((count, side, side, MIN_FRAMES), np.float32)
-        _show(self._normalised, tiles, self._starts, shown)
+        corners = TILE_PX * tiles + AROUND_TILE_PX - BEFORE_TILE_PX
+        _show(self._normalised, corners, self._starts, shown)
         found = [shown, _inside(tiles, len(self._starts))]
         cells = TILE_PX // CELL_PX
         for (match, _, match_windows), small in zip(_of_matches(), self._reduced, strict=True):
@@ -102,7 +104,7 @@ def _of_matches() -> list[tuple[Match, Callable[..., None], Callable[..., None]]
 
 
 @njit(nogil=True, cache=True)
-def _normalise(pictures, normalised, reach, least):  # type: ignore[no-untyped-def]
+def _normalise(pictures, normalised, reach, least):  # type: ignore[no-untyped-def]  # noqa: C901
     """Write the normalised pictures; the border is left as it is."""
     length, height, width = pictures.shape
     share = np.float32(1 / length)
@@ -151,17 +153,15 @@ def _surround(sums, share, means, reach):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _show(normalised, tiles, starts, shown):  # type: ignore[no-untyped-def]
-    """``layers.window`` of each window, frames last."""
-    side = shown.shape[2]
-    border = AROUND_TILE_PX - BEFORE_TILE_PX
-    share, at = np.float32(1 / MIN_FRAMES), np.uint64  # as in `_matcher`
+def _show(normalised, corners, starts, shown):  # type: ignore[no-untyped-def]
+    """``layers.window`` of each window, four frames; its differences come last."""
+    count, at = len(corners), np.uint64  # as in `_matcher`
+    side, share = shown.shape[2], np.float32(0.25)
     for k in range(len(shown)):
-        t = at(starts[k // len(tiles)])
-        top = at(tiles[k % len(tiles), 0] * TILE_PX + border)
-        left = at(tiles[k % len(tiles), 1] * TILE_PX + border)
+        t = at(starts[k // count])
+        top, left = at(corners[k % count, 0]), at(corners[k % count, 1])
         for y in range(side):
-            for x in range(side):  # MIN_FRAMES frames, one by one: that is vectorised
+            for x in range(side):  # frame by frame: that is vectorised
                 a = normalised[t, top + at(y), left + at(x)]
                 b = normalised[t + at(1), top + at(y), left + at(x)]
                 c = normalised[t + at(2), top + at(y), left + at(x)]
@@ -208,7 +208,7 @@ def _matcher(match: Match) -> Callable[..., None]:  # noqa: C901  plain loops, o
     at = np.uint64  # places in an array: signed ones might count from its end, which is slow
 
     @njit(nogil=True, cache=True)
-    def match_windows(small, tiles, starts, size, costs):  # type: ignore[no-untyped-def]
+    def match_windows(small, tiles, starts, size, costs):  # type: ignore[no-untyped-def]  # noqa: C901
         squares = np.empty((wide, wide), np.float32)
         column = np.empty(wide, np.float32)
         for k in range(len(costs)):

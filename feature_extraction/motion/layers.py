@@ -127,8 +127,8 @@ def matching(windows: Tensor) -> Tensor:
         windows: ``(n, 4, height, width)``, contrast normalised; sides are multiples of 4.
 
     Returns:
-        ``(n, channels, height / 4, width / 4)``: for each of ``MATCHES`` the displacements' shares (softmax of
-        the negative cost over the mean cost), then the logarithm of the mean cost.
+        ``(n, channels, height / 4, width / 4)``: for each of ``MATCHES`` the displacements' shares
+        (softmax of the negative cost over the mean cost), then the logarithm of the mean cost.
     """
     halves = functional.avg_pool2d(windows, 2)
     small = {2: halves, 4: functional.avg_pool2d(halves, 2)}
@@ -148,8 +148,8 @@ def matching_costs(small: Tensor, match: Match) -> Tensor:
         match: Which displacements, between which frames.
 
     Returns:
-        ``(n, displacements, cells down, cells across)``: means over the pairs of frames and over the pixels of a
-        cell and one more on each side; pixels beyond the border are 0.
+        ``(n, displacements, cells down, cells across)``: means over the pairs of frames and over
+        the pixels of a cell and one more on each side; pixels beyond the border are 0.
     """
     height, width = small.shape[-2:]
     reach = match.reach

@@ -79,7 +79,8 @@ class MotionNetwork(nn.Module):
         windows = torch.cat([volumes[:, s : s + MIN_FRAMES] for s in starts])
         matched = matching(windows).contiguous(memory_format=torch.channels_last)
         shown = window(windows).contiguous(memory_format=torch.channels_last)
-        return torch.cat([trunk.cells(shown, matched, len(starts)) for trunk in self.trunks], dim=1)
+        trunks: Any = self.trunks
+        return torch.cat([trunk.cells(shown, matched, len(starts)) for trunk in trunks], dim=1)
 
     def maps(self, cells: Tensor) -> list[Tensor]:
         """The map of each trunk, ``(n, channels, 8, 8)``.
@@ -88,7 +89,7 @@ class MotionNetwork(nn.Module):
             cells: ``(n, CELL_WIDTH trunks, 16, 16)``, the parts of ``cells`` that belong to n
                 regions.
         """
-        parts = cells.split(CELL_WIDTH, dim=1)
+        parts = torch.split(cells, CELL_WIDTH, dim=1)
         return [trunk(part) for trunk, part in zip(self.trunks, parts, strict=True)]
 
     def pooled(self, maps: list[Tensor]) -> list[Tensor]:

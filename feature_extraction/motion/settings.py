@@ -18,6 +18,11 @@ class Settings:
         learning_rate: The largest learning rate of the schedule.
         seed: The seed of all random choices.
         start_from: Checkpoint of another training; this one begins with its network.
+        adapt: Weights that were trained already and only learn to see regions in their
+            surroundings.
+        surrounded: Number of volumes of real video from which that is learnt, at the end of every
+            training with video.
+        adaptation_steps: Steps of this.
     """
 
     video: tuple[str, ...]
@@ -30,3 +35,6 @@ class Settings:
     learning_rate: float
     seed: int
     start_from: str | None = None
+    adapt: str | None = None
+    surrounded: int = 20000
+    adaptation_steps: int = 5000

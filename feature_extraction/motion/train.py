@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feature_extraction.motion.architecture import HEADS, OUTPUT_WIDTHS
 from feature_extraction.motion.pool import Half, Pool, joined, kept_pool, real_pool, synthetic_pool
@@ -18,6 +18,9 @@ from vadloc.errors import UsageError
 from vadloc.files.storage import replacing
 from vadloc.process import emit
 from vadloc.weights import FEATURE_WIDTH, read_weights, write_weights
+
+if TYPE_CHECKING:
+    from feature_extraction.motion.network import MotionNetwork
 
 logger = logging.getLogger(__name__)
 Pools = dict[tuple[str, Half], Pool]
@@ -43,39 +46,50 @@ def run(settings: Settings, output: Path, *, device: str = "auto", jobs: int = 1
     Raises:
         VadlocError: Input is unusable, or the folder belongs to another training.
     """
-    from feature_extraction.checkpoints import (
-        choose_device,
-        claim_output,
-    )
+    from feature_extraction.checkpoints import choose_device, claim_output
+    from feature_extraction.motion.adaptation import adapt
     from feature_extraction.motion.network import build_motion
-    from feature_extraction.motion.report import (
-        draw_report,
-        measure,
-    )
 
     used = choose_device(device)
     check_inputs(settings)
     claim_output(output, asdict(settings))
-    pools = make_pools(settings, output, jobs=jobs)
-    started = time.monotonic()
-    tensors = train(settings, pools, output / "checkpoint.pt", device=used)
-    seconds = time.monotonic() - started
+    numbers: dict[str, Any] = {}
+    seconds = 0.0
+    if settings.adapt:
+        network = build_motion(read_weights(Path(settings.adapt)))
+    else:
+        network, numbers, seconds = _trained(settings, output, device=used, jobs=jobs)
+    if settings.video:
+        videos = [Path(video) for video in settings.video]
+        options = {"count": settings.surrounded, "steps": settings.adaptation_steps}
+        errors = adapt(network, videos, **options, seed=settings.seed, device=used)
+        numbers["error of features in surroundings, held out"] = errors
     path = output / "motion.safetensors"
-    _write(path, tensors, settings, {})
-    network = build_motion(read_weights(path)).to(used)
-    results = {
-        f"{kind} volumes, held out": measure(network, pool, device=used)
-        for (kind, half), pool in pools.items()
-        if half == "held_out"
-    }
-    numbers = {name: result.numbers for name, result in results.items()}
-    _write(path, tensors, settings, numbers)
-    draw_report(results, output / "motion.png")
+    _write(path, network, settings, numbers)
     report = {"settings": asdict(settings), "numbers": numbers, "training_s": round(seconds)}
     with replacing(output / "motion.json") as file:
         file.write(json.dumps(report, indent=2).encode() + b"\n")
     emit(json.dumps(numbers, indent=2))
     return path
+
+
+def _trained(
+    settings: Settings, output: Path, *, device: str, jobs: int
+) -> tuple["MotionNetwork", dict[str, Any], float]:
+    """The network trained on regions alone, what was measured of it, and the seconds it took."""
+    from feature_extraction.motion.report import draw_report, measure
+
+    pools = make_pools(settings, output, jobs=jobs)
+    started = time.monotonic()
+    network = train(settings, pools, output / "checkpoint.pt", device=device).to(device)
+    seconds = time.monotonic() - started
+    results = {
+        f"{kind} volumes, held out": measure(network, pool, device=device)
+        for (kind, half), pool in pools.items()
+        if half == "held_out"
+    }
+    draw_report(results, output / "motion.png")
+    return network, {name: result.numbers for name, result in results.items()}, seconds
 
 
 def check_inputs(settings: Settings) -> None:
@@ -91,6 +105,10 @@ def check_inputs(settings: Settings) -> None:
             f"--start-from {settings.start_from}: no such file; expected the checkpoint.pt that a "
             "training leaves in its --output"
         )
+    if settings.adapt:
+        if not settings.video:
+            raise UsageError("--adapt needs --video: surroundings are seen in real video alone")
+        read_weights(Path(settings.adapt))
     for half in ("train", "val") if settings.crops else ():
         folder = Path(settings.crops or "") / half
         if not folder.is_dir():
@@ -118,11 +136,11 @@ def make_pools(settings: Settings, output: Path, *, jobs: int) -> Pools:
     }
 
 
-def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) -> dict[str, Any]:
+def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) -> "MotionNetwork":
     """Train on the training pools.
 
     Returns:
-        The tensors of the network with batch normalisation folded into its convolutions.
+        The network with batch normalisation folded into its convolutions.
     """
     from feature_extraction.motion.heads import fit_heads
     from feature_extraction.motion.network import fold_normalisation
@@ -145,17 +163,18 @@ def train(settings: Settings, pools: Pools, checkpoint: Path, *, device: str) ->
     folded = fold_normalisation(training.network.cpu())
     steps = max(10, settings.steps // STEPS_OF_TRUNK)
     fit_heads(folded, pool, steps=steps, seed=settings.seed, device=device)
-    return {name: value.cpu().numpy() for name, value in folded.state_dict().items()}
+    return folded
 
 
 def _write(
-    path: Path, tensors: dict[str, Any], settings: Settings, numbers: dict[str, Any]
+    path: Path, network: "MotionNetwork", settings: Settings, numbers: dict[str, Any]
 ) -> None:
+    tensors = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     plain = asdict(settings)
     plain["video"] = ["/".join(Path(video).parts[-2:]) for video in settings.video]
-    for key in ("crops", "start_from"):
+    for key in ("crops", "start_from", "adapt"):
         plain[key] = Path(plain[key]).name if plain[key] else None
-    metadata = {
+    metadata: dict[str, Any] = {
         "network": "motion",
         "input": "brightness 0 to 1, (n, T, 64, 64), T at least 4",
         "features": dict.fromkeys(HEADS, FEATURE_WIDTH),
@@ -165,4 +184,6 @@ def _write(
         "settings": plain,
         "numbers": numbers,
     }
+    if settings.adapt:
+        metadata["adapted_from"] = read_weights(Path(settings.adapt)).metadata
     write_weights(path, tensors, metadata)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feature_extraction.appearance.extractor import appearance_crops
 from feature_extraction.extractor import Extracted
 from feature_extraction.frame import Frame, region_windows, to_crop_scale
-from feature_extraction.motion.extractor import motion_crops
+from feature_extraction.motion.cells import region_cells
 from feature_extraction.network_extractor import (
     NetworkExtractor,
     check_crops,
@@ -64,11 +64,26 @@ def test_a_grey_frame_is_grey_in_colour_and_colour_keeps_its_channels() -> None:
     assert (crops == (10, 20, 30)).all()
 
 
-def test_motion_crops_are_the_frames_in_order() -> None:
+def test_cells_of_regions_are_cut_from_those_of_the_frame_where_they_lie() -> None:
+    """With cells that hold their own row and column; a region has 16 x 16 of them."""
+    asked = []
+
+    def cells_of(pictures: NDArray[np.uint8], needed: NDArray[np.bool_]) -> NDArray[np.float16]:
+        asked.append((pictures[:, 5, 5].tolist(), needed.tolist()))
+        return np.stack(np.mgrid[: pictures.shape[1] // 4, : pictures.shape[2] // 4]).astype(
+            np.float16
+        )
+
     frames = [Frame(np.full((50, 70), 10 * i, np.uint8), None, GRID) for i in range(4)]
-    crops = motion_crops(frames, GRID, np.array([3]))
-    assert crops.shape == (1, 4, 64, 64)
-    assert crops[0, :, 5, 5].tolist() == [0, 10, 20, 30]
+    found = region_cells(cells_of, frames, GRID, np.array([1, 6]))
+    assert found.shape == (2, 2, 16, 16)
+    # 16 px of the frame are 32 at crop scale, which are 8 cells: regions (0, 1) and (1, 2).
+    assert found[:, 0, 0, 0].tolist() == [0, 8]
+    assert found[:, 1, 0, 0].tolist() == [8, 16]
+    assert found[1, :, 15, 15].tolist() == [23, 31]
+    # The frame has 128 x 160 px at crop scale, and tiles 64: nobody needs what is lower left.
+    needed = [[True, True, False], [False, True, False]]
+    assert asked == [([0, 10, 20, 30], needed)]
 
 
 def plain_mean(crops: NDArray[np.uint8]) -> NDArray[np.float16]:

@@ -19,7 +19,7 @@ from vadloc.config import load_config
 from vadloc.errors import UsageError, VadlocError
 from vadloc.feature_settings import AppearanceFeatures
 from vadloc.regions import RegionGrid
-from vadloc.weights import FEATURE_WIDTH, NetworkWeights, weights_file
+from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_file
 
 pytest.importorskip("openvino")
 
@@ -28,9 +28,10 @@ from openvino import opset13 as ops
 
 from feature_extraction.appearance.graph import appearance_graph, read_appearance
 from feature_extraction.frame import APPEARANCE_PX
-from feature_extraction.motion.architecture import MATCHES, window_starts
-from feature_extraction.motion.graph import motion_graph
-from feature_extraction.motion.kernels import windows_and_costs
+from feature_extraction.motion.architecture import MATCHES, SEEN_AROUND_PX, window_starts
+from feature_extraction.motion.cells import cells_on_cpu
+from feature_extraction.motion.graph import regions_graph
+from feature_extraction.motion.kernels import TilesAndCosts
 from feature_extraction.openvino_graphs import (
     compile_graph,
     convolution,
@@ -105,25 +106,42 @@ def test_the_appearance_graph_is_the_trained_network() -> None:
     np.testing.assert_allclose(found, expected, rtol=1 / 2048, atol=5e-4)
 
 
+def moving_texture(frames: int, *, height: int, width: int) -> NDArray[np.uint8]:
+    """A texture that moves by a pixel a frame, so that one displacement explains it."""
+    texture = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+    texture[:, : width // 3] //= 32  # little contrast
+    texture[height // 2 :, width // 2 :] = 200  # none
+    return np.stack([np.roll(texture, step, axis=1) for step in range(frames)])
+
+
 @pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("frames", [4, 6, 10])
-def test_the_motion_graph_is_the_network(frames: int, separate: bool) -> None:
+def test_the_motion_graphs_are_the_network(frames: int, separate: bool) -> None:
+    """On a frame that is no whole number of tiles; also of some tiles alone."""
     torch = pytest.importorskip("torch")
     from feature_extraction.motion.network import MotionNetwork
 
     torch.manual_seed(0)
     network = MotionNetwork(separate_trunks=separate).eval()
     weights = NetworkWeights({k: v.detach().numpy() for k, v in network.state_dict().items()}, {})
-    graph = motion_graph(weights, batch=BATCH, frames=frames)
-    # Texture that moves by a pixel a frame, so that one displacement explains it.
-    texture = np.random.default_rng(0).integers(0, 256, (BATCH, 64, 64), dtype=np.uint8)
-    volumes = np.stack([np.roll(texture, step, axis=2) for step in range(frames)], axis=1)
+    pictures = moving_texture(frames, height=104, width=200)
     with torch.inference_mode():
-        expected = network.embed(torch.from_numpy(volumes) / 255).numpy()
-    found = compile_graph(graph, threads=1)(*windows_and_costs(volumes))
-    assert found.shape == (BATCH, 3 * FEATURE_WIDTH)
+        cells = network.cells(torch.from_numpy(pictures)[None] / 255)[0].numpy()
+    cells_of = cells_on_cpu(weights, frames=frames, threads=1)
+    found = cells_of(pictures, np.ones((2, 4), bool))
+    assert np.abs(cells).max() > 1
+    np.testing.assert_allclose(found[:, :26, :50], cells, rtol=1 / 1024, atol=2e-3)
+    some = np.array([[False, True, False, True], [False] * 4])
+    alone = cells_of(pictures, some)
+    for columns in (slice(16, 32), slice(48, 50)):
+        assert np.array_equal(alone[:, :16, columns], found[:, :16, columns])
+    regions = np.stack([found[:, :16, x : x + 16] for x in (0, 8, 16, 24)])
+    with torch.inference_mode():
+        expected = network.embed_cells(torch.from_numpy(regions).float()).numpy()
+    features = compile_graph(regions_graph(weights, batch=BATCH), threads=1)(regions)
+    assert features.shape == (BATCH, 3 * FEATURE_WIDTH)
     assert expected.max() > 1
-    np.testing.assert_allclose(found, expected, rtol=1 / 1024, atol=1e-3)
+    np.testing.assert_allclose(features, expected, rtol=1 / 1024, atol=1e-3)
 
 
 @pytest.mark.parametrize("frames", [4, 9])
@@ -131,20 +149,37 @@ def test_the_loops_before_the_convolutions_are_the_layers(frames: int) -> None:
     torch = pytest.importorskip("torch")
     from feature_extraction.motion import layers as motion_layers
 
-    rng = np.random.default_rng(0)
-    volumes = rng.integers(0, 256, (3, frames, 64, 64), dtype=np.uint8)
-    volumes[0, :, :32] //= 32  # little contrast
-    volumes[1] = 200  # none
-    shown, *costs = windows_and_costs(volumes)
-    normalised = motion_layers.normalise_contrast(torch.from_numpy(volumes) / 255)
+    pictures = moving_texture(frames, height=104, width=128)
+    tiles = np.argwhere(np.ones((2, 2), bool))
+    shown, inside, *costs = TilesAndCosts(pictures).inputs(tiles)
+    normalised = motion_layers.normalise_contrast(torch.from_numpy(pictures)[None] / 255)
     windows = torch.cat([normalised[:, s : s + 4] for s in window_starts(frames)])
-    np.testing.assert_allclose(shown, motion_layers.window(windows), atol=1e-4)
+    padded = torch.nn.functional.pad(motion_layers.window(windows), (4, 1, 4, 25))
+    for k, (row, column) in enumerate(np.tile(64 * tiles, (len(windows), 1)).tolist()):
+        picture = padded[k // 4, :, row : row + 69, column : column + 69]
+        np.testing.assert_allclose(np.moveaxis(shown[k], -1, 0), picture, atol=1e-4)
+        assert (inside[k, 0, 0].any(), inside[k, 0, :, 0].any()) == (row > 0, column > 0)
+        assert inside[k, 0, 1:, 1:].all()
     assert len(costs) == len(MATCHES)
     for match, found in zip(MATCHES, costs, strict=True):
         small = torch.nn.functional.avg_pool2d(windows, match.step_px)
         expected = motion_layers.matching_costs(small, match).numpy()
         assert expected.max() > 0.1
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        for k, (row, column) in enumerate(np.tile(16 * tiles, (len(windows), 1)).tolist()):
+            part = expected[k // 4, :, row : row + 16, column : column + 16]
+            np.testing.assert_allclose(found[k, :, : part.shape[1]], part, atol=1e-5)
+
+
+def test_what_is_far_from_a_tile_does_not_change_its_cells() -> None:
+    pictures = moving_texture(6, height=128, width=192)
+    changed = pictures.copy()
+    changed[:, :, 64 + SEEN_AROUND_PX :] = 0
+    cells_of = cells_on_cpu(read_weights(weights_file("bundled", "motion")), frames=6, threads=1)
+    needed = np.array([[True, False, False], [False] * 3])
+    before, after = (cells_of(given, needed)[:, :16, :16] for given in (pictures, changed))
+    assert before.tobytes() == after.tobytes()
+    changed[:, :, 64 + SEEN_AROUND_PX - 1] = 0
+    assert cells_of(changed, needed)[:, :16, :16].tobytes() != before.tobytes()
 
 
 def test_windows_share_a_frame_and_reach_the_end() -> None:
@@ -155,7 +190,9 @@ def test_windows_share_a_frame_and_reach_the_end() -> None:
 
 def test_motion_weights_of_another_network_are_refused() -> None:
     with pytest.raises(VadlocError, match=r"^some\.safetensors: no weights of the motion network"):
-        motion_graph(NetworkWeights({}, {}, "some.safetensors"), batch=BATCH, frames=10)
+        cells_on_cpu(NetworkWeights({}, {}, "some.safetensors"), frames=10, threads=1)
+    with pytest.raises(VadlocError, match=r"^some\.safetensors: no weights of the motion network"):
+        regions_graph(NetworkWeights({}, {}, "some.safetensors"), batch=BATCH)
 
 
 def test_weights_of_another_network_are_refused() -> None:

@@ -14,9 +14,10 @@ from repository import ROOT
 PACKAGES = ("vadloc", "feature_extraction", "exemplar_selection", "anomaly_detection", "evaluation")
 SHOW = """
 import numpy as np
-from feature_extraction.motion.kernels import windows_and_costs
-volumes = np.random.default_rng(0).integers(0, 256, (1, 4, 64, 64), dtype=np.uint8)
-print(*(float(array.astype(float).sum()) for array in windows_and_costs(volumes)))
+from feature_extraction.motion.kernels import TilesAndCosts
+pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
+arrays = TilesAndCosts(pictures).inputs(np.zeros((1, 2), int))
+print(*(float(array.astype(float).sum()) for array in arrays))
 """
 
 

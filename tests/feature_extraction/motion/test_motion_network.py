@@ -78,7 +78,9 @@ def test_windows_share_a_frame() -> None:
         looks, costs = (torch.stack(maps).mean(dim=0) for maps in zip(*seen, strict=True))
         both = torch.cat([looks, trunk["match"](costs)], dim=1)
         expected = trunk["conv4"](trunk["conv3"](both))
-        torch.testing.assert_close(network.maps(network.cells(volumes(2)))[0], expected, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(
+            network.maps(network.cells(volumes(2)))[0], expected, rtol=1e-3, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("match", MATCHES)

@@ -17,11 +17,11 @@ from feature_extraction.motion.pool import (
     real_pool,
     synthetic_pool,
 )
-from feature_extraction.motion.real import split_sequences
+from feature_extraction.motion.real import split_sequences, surrounded_volumes
 from feature_extraction.motion.settings import Settings
 from feature_extraction.motion.targets import MotionTargets
 from vadloc.errors import UsageError, VadlocError
-from vadloc.weights import read_weights
+from vadloc.weights import read_weights, weights_file
 
 torch = pytest.importorskip("torch")
 
@@ -170,6 +170,47 @@ def test_heads_are_fitted_to_a_trunk_that_stays(pool: Pool, separate: bool) -> N
     assert all(torch.equal(value, once[name]) for name, value in network.state_dict().items())
 
 
+def test_a_network_learns_to_see_regions_in_their_surroundings(video: Path) -> None:
+    """Surroundings change features; then they change them less, and the first layers stay."""
+    from feature_extraction.motion.adaptation import adapt
+    from feature_extraction.motion.network import load_motion
+
+    errors = []
+    for steps in (1, 150):
+        network = load_motion("bundled", "cpu")
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        errors.append(adapt(network, [video], count=200, steps=steps, seed=0, device="cpu"))
+    assert errors[0].keys() == {"angle", "speed", "background"}
+    assert all(errors[1][head] < 0.7 * errors[0][head] for head in errors[0])
+    stays = ("conv1", "conv2", "match", "outputs")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]) == any(part in name for part in stays), name
+
+
+def test_weights_that_exist_can_be_adapted(video: Path, tmp_path: Path) -> None:
+    options = ["--adapt", str(weights_file("bundled", "motion")), "--video", str(video)]
+    options += ["--surrounded", "100", "--adaptation-steps", "10", "--output", str(tmp_path)]
+    done = run("feature_extraction.train_motion", *options)
+    assert done.returncode == 0, done.stderr
+    weights = read_weights(tmp_path / "motion.safetensors")
+    assert weights.metadata["numbers"].keys() == {"error of features in surroundings, held out"}
+    assert weights.metadata["settings"]["adapt"] == "motion.safetensors"
+    assert weights.metadata["adapted_from"]["network"] == "motion"
+    build_motion(weights)
+
+
+def test_volumes_in_surroundings_are_cut_evenly_and_from_frames_that_are_large_enough(
+    video: Path,
+) -> None:
+    sequence = split_sequences(video)[0][0]
+    volumes = list(surrounded_volumes(sequence, 5, seed=(0,)))
+    assert [volume.shape for volume in volumes] == [(10, 104, 104)] * 5
+    again = list(surrounded_volumes(sequence, 5, seed=(0,)))
+    assert all(np.array_equal(a, b) for a, b in zip(volumes, again, strict=True))
+    with pytest.raises(VadlocError, match=r"128 x 96 px; expected at least 17 frames of 26 px"):
+        list(surrounded_volumes(sequence, 5, seed=(0,), length=17))
+
+
 def test_a_stopped_training_continues_where_it_was(pool: Pool, tmp_path: Path) -> None:
     from feature_extraction.motion.training import MotionTraining
 
@@ -255,13 +296,18 @@ def test_an_output_folder_belongs_to_one_training(tmp_path: Path) -> None:
 
 def test_the_command_from_nothing_to_weights(video: Path, tmp_path: Path) -> None:
     options = ["--synthetic", "100", "--real", "100", "--steps", "3", "--batch-size", "8"]
+    options += ["--surrounded", "100", "--adaptation-steps", "10"]
     options += ["--video", str(video), "--output", str(tmp_path / "out"), "--jobs", "1"]
     module = "feature_extraction.train_motion"
     done = run(module, *options)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out" / "motion.json").read_text())
     assert report["settings"]["steps"] == 3
-    assert report["numbers"].keys() == {"synthetic volumes, held out", "real volumes, held out"}
+    assert report["numbers"].keys() == {
+        "synthetic volumes, held out",
+        "real volumes, held out",
+        "error of features in surroundings, held out",
+    }
     assert report["numbers"]["synthetic volumes, held out"]["volumes"] == 10
     weights = read_weights(tmp_path / "out" / "motion.safetensors")
     assert weights.metadata["numbers"] == report["numbers"]
@@ -282,6 +328,9 @@ def test_the_command_from_nothing_to_weights(video: Path, tmp_path: Path) -> Non
         (["--video", "nowhere"], "nowhere: no such folder"),
         (["--crops", "nowhere"], "nowhere"),
         (["--start-from", "nowhere.pt"], "--start-from nowhere.pt: no such file"),
+        (["--surrounded", "99"], "--surrounded 99: expected 100 or more"),
+        (["--adaptation-steps", "9"], "--adaptation-steps 9: expected 10 or more"),
+        (["--adapt", "nowhere.safetensors"], "--adapt needs --video"),
     ],
 )
 def test_bad_options_stop_at_once(options: list[str], message: str, tmp_path: Path) -> None:
