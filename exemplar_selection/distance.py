@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+Sources = tuple[NDArray[np.int64], NDArray[np.int64]]
 GATE = 3.0
 """What the gate adds to the distance between a volume that moves and one that does not."""
 
@@ -160,24 +161,40 @@ class FeatureDistance:
         return self.basis(features, centre=centre).rows(features)
 
     def nearest(
-        self, features: NDArray[np.floating], others: NDArray[np.floating]
+        self,
+        features: NDArray[np.floating],
+        others: NDArray[np.floating],
+        *,
+        sources: Sources | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest row of another list for each row; the first one if several are equally near.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
             others: ``(m, dimension)``, m >= 1, not scaled.
+            sources: Where the rows of both lists come from, ``(n,)`` and ``(m,)``, if those of the
+                same source are not compared. Each row needs one of another source.
 
         Returns:
             Row numbers in ``others`` ``(n,)`` and exact distances ``(n,)``.
         """
         if self.are_short(len(features), len(others)):
             pairs = self.all_pairs(features, others)
+            if sources is not None:
+                pairs[sources[0][:, None] == sources[1]] = np.inf
             return pairs.argmin(axis=1), pairs.min(axis=1)
         rows = self.rows(others)
         basis = self.basis(features, centre=rows.centre)
-        blocks = (basis.rows(block) for block in row_blocks(features))
-        found = [self.settle_nearest(approximate(x, rows), x.exact, rows.exact) for x in blocks]
+        found = []
+        for first, block in zip(
+            range(0, len(features), BLOCK_ROWS), row_blocks(features), strict=True
+        ):
+            x = basis.rows(block)
+            about = approximate(x, rows)
+            if sources is not None:
+                same = sources[0][first : first + len(block), None] == sources[1]
+                about.keys[same] = np.inf
+            found.append(self.settle_nearest(about, x.exact, rows.exact))
         nearest, distances = zip(*found, strict=True)
         return np.concatenate(nearest), np.concatenate(distances)
 

@@ -17,9 +17,8 @@ geometric mean over the rows is D; single rows may be below the least divisor. A
 from above, or across a street, has a line that is nearly level.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,15 @@ from numpy.typing import NDArray
 
 from exemplar_selection.exemplars import join_exemplars
 from exemplar_selection.left_out import leave_out, read_exemplars
-from exemplar_selection.nearest import volume_distances
+from exemplar_selection.nearest import distances_to_others, volume_distances
 from vadloc.artifacts import Artifacts
-from vadloc.features import load_features
+from vadloc.features import SequenceFeatures, load_features
 
 QUANTILE = 0.999
+GROUP_BYTES = 1 << 28
+"""Features of training sequences that are compared together take at most so many bytes, unless a
+single sequence has more."""
+
 LEAST_OF_A_ROW = 0.5
 """Least value of the line over the rows, as a share of D."""
 
@@ -115,18 +118,43 @@ class _LeftOut:
 
 
 def _left_out_quantiles(artifacts: Artifacts) -> _LeftOut:
-    neighbourhood = artifacts.config.scoring.neighbourhood
-    read = cache(partial(read_exemplars, artifacts))
     quantiles, names, volumes, by_row = [], [], [], []
-    for sequence in artifacts.sequences("train"):
-        whole = load_features(artifacts, "train", sequence.name)
-        for features, model in leave_out(artifacts, whole, join=join_exemplars, read=read):
-            grid = features.grid(artifacts.config.regions)
-            distances = volume_distances(features, model, grid, neighbourhood=neighbourhood)
-            quantiles.append(float(np.quantile(distances, QUANTILE)))
-            names.append(sequence.name)
-            volumes.append(distances.size)
-            rows = distances.astype(np.float32).reshape(len(distances), *grid.regions)
-            by_row.append(rows.swapaxes(0, 1).reshape(grid.regions[0], -1))
+    for features, distances in _left_out_distances(artifacts):
+        grid = features.grid(artifacts.config.regions)
+        quantiles.append(float(np.quantile(distances, QUANTILE)))
+        names.append(features.sequence)
+        volumes.append(distances.size)
+        rows = distances.astype(np.float32).reshape(len(distances), *grid.regions)
+        by_row.append(rows.swapaxes(0, 1).reshape(grid.regions[0], -1))
     of_rows = np.quantile(np.concatenate(by_row, axis=1), QUANTILE, axis=1)
     return _LeftOut(names, volumes, quantiles, of_rows.astype(np.float64))
+
+
+def _left_out_distances(
+    artifacts: Artifacts,
+) -> Iterator[tuple[SequenceFeatures, NDArray[np.float64]]]:
+    """All that can be left out, and its distances to the rest, ``(v, regions)``."""
+    neighbourhood = artifacts.config.scoring.neighbourhood
+    names = [sequence.name for sequence in artifacts.sequences("train")]
+    if len(names) == 1:
+        whole = load_features(artifacts, "train", names[0])
+        for features, model in leave_out(artifacts, whole, join=join_exemplars):
+            grid = features.grid(artifacts.config.regions)
+            yield features, volume_distances(features, model, grid, neighbourhood=neighbourhood)
+        return
+    model = join_exemplars([read_exemplars(artifacts, name) for name in names])
+    for group in _groups(load_features(artifacts, "train", name) for name in names):
+        grid = group[0].grid(artifacts.config.regions)
+        distances = distances_to_others(group, model, grid, neighbourhood=neighbourhood)
+        yield from zip(group, distances, strict=True)
+
+
+def _groups(sequences: Iterable[SequenceFeatures]) -> Iterator[list[SequenceFeatures]]:
+    """Sequences together as long as they fit in memory: few long comparisons are fast."""
+    group: list[SequenceFeatures] = []
+    for features in sequences:
+        if group and sum(one.values.nbytes for one in (*group, features)) > GROUP_BYTES:
+            yield group
+            group = []
+        group.append(features)
+    yield group

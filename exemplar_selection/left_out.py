@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ def leave_out(
     features: SequenceFeatures,
     *,
     join: Callable[[list[Exemplars]], Exemplars],
-    read: Callable[[str], Exemplars] | None = None,
 ) -> Iterator[tuple[SequenceFeatures, Exemplars]]:
     """Features of a training sequence, and exemplars that were not selected from them.
 
@@ -32,8 +30,6 @@ def leave_out(
         artifacts: The results.
         features: The features of the sequence.
         join: Makes one model of the exemplars of several sequences.
-        read: Gives the exemplars of a training sequence by its name; by default from its file. A
-            caller that leaves out many sequences passes one that reads each file once.
 
     Yields:
         The sequence with the exemplars of the others; if it is the only one, each half of it with
@@ -42,14 +38,13 @@ def leave_out(
     Raises:
         VadlocError: The only sequence is too short to be halved.
     """
-    read = read or partial(read_exemplars, artifacts)
     config = artifacts.config
     threshold = config.exemplars.threshold
     others = [s.name for s in artifacts.sequences("train") if s.name != features.sequence]
     if others:
-        yield features, join([read(name) for name in others])
+        yield features, join([read_exemplars(artifacts, name) for name in others])
         return
-    selected = read(features.sequence)
+    selected = read_exemplars(artifacts, features.sequence)
     halves = split_in_time(features, config.regions.frames_per_volume)
     for half, other in (halves, halves[::-1]):
         chosen = features_to_exemplars(other, distance=selected.distance, threshold=threshold)

@@ -30,6 +30,34 @@ def volume_distances(
     return result
 
 
+def distances_to_others(
+    sequences: list[SequenceFeatures], model: Exemplars, grid: RegionGrid, *, neighbourhood: int
+) -> list[NDArray[np.float64]]:
+    """Distances of the volumes of some training sequences to the exemplars of all others.
+
+    Args:
+        sequences: Features of the sequences.
+        model: The exemplars of all training sequences, two or more.
+        grid: Regions of the frames.
+        neighbourhood: Regions up to so many rows and columns away lend their exemplars.
+
+    Returns:
+        For each sequence ``(v, regions)`` float64: those to the nearest exemplar that was not
+        selected from the sequence.
+    """
+    ends = np.cumsum([len(features.values) for features in sequences])
+    numbers = [model.sequences.index(features.sequence) for features in sequences]
+    sources = np.repeat(numbers, np.diff(ends, prepend=0))
+    result = np.empty((ends[-1], grid.region_count))
+    for region in range(grid.region_count):
+        here = np.concatenate([features.values[:, region] for features in sequences])
+        rows = model.rows_of(grid.neighbours(region, neighbourhood))
+        result[:, region] = model.distance.nearest(
+            here, model.features[rows], sources=(sources, model.sequence[rows])
+        )[1]
+    return np.split(result, ends[:-1])
+
+
 def region_exemplars(
     model: Exemplars, grid: RegionGrid, neighbourhood: int
 ) -> Iterator[NDArray[np.float32]]:

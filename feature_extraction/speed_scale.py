@@ -155,4 +155,4 @@ def _pair_to_sums(
     """Sums of |f|^2 and |f|^3 of one pair, ``(2, cell rows, cell columns)``."""
     field = flow.between(flow.resize(first), flow.resize(second)).astype(np.float64)
     squares = (field**2).sum(axis=-1).ravel()
-    return np.stack([flow.cell_sums(squares), flow.cell_sums(squares**1.5)])
+    return np.stack([flow.cell_sums(squares), flow.cell_sums(squares * np.sqrt(squares))])

@@ -124,7 +124,7 @@ class PseudoAnomalies(TrainedDetector):
     clip_frames: int = Field(default=16, ge=8, le=64, multiple_of=8)
     clip_stride: int = Field(default=8, ge=1, le=64)
     block_px: int = Field(default=8, ge=1, le=256)
-    steps: int = Field(default=6000, ge=1)
+    steps: int = Field(default=10000, ge=1)
     batch_size: int = Field(default=4, ge=1, le=1024)
     learning_rate: Positive = 3e-3
     appearance_probability: Probability = 0.4

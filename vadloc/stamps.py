@@ -71,11 +71,13 @@ class Stamps(Inputs):
     """The stamps of all result files; the method ``_<kind>_stamp`` gives that of a kind."""
 
     def _features_stamp(self, extractor: str, split: Split, sequence: str) -> str:
-        settings = self._extractor_settings(extractor)
+        settings, entry = self._extractor_settings(extractor), EXTRACTORS[extractor]
         frames = self.frames_stamp(split, sequence)
-        learnt = [self._learnt_stamp(extractor)] if EXTRACTORS[extractor].learning else []
-        rate = self.config.dataset.frames_per_second
-        more = [*learnt, *([rate] if EXTRACTORS[extractor].uses_frame_rate else [])]
+        more: list[Any] = [self._learnt_stamp(extractor)] if entry.learning else []
+        if entry.uses_frame_rate:
+            more.append(self.config.dataset.frames_per_second)
+        if entry.revision > 1:  # the first one is not named, so that older features stay valid
+            more.append({"revision": entry.revision})
         tables = self.config.camera, self.config.regions, settings
         return _hash("features", extractor, frames, *tables, *more)
 

@@ -71,6 +71,8 @@ class ExtractorEntry:
         scales: Z_k of components whose unit means the same in every scene; that of the others is
             measured in training video.
         uses_frame_rate: Whether its features depend on ``[dataset] frames_per_second``.
+        revision: Raise it whenever the extractor's features change, so that stored ones count as
+            stale.
     """
 
     module: str
@@ -80,6 +82,7 @@ class ExtractorEntry:
     learning: Learning | None = None
     scales: Mapping[str, float] = field(default_factory=dict)
     uses_frame_rate: bool = False
+    revision: int = 1
 
 
 def _any_share(share: "NDArray[Any]") -> Any:
@@ -121,6 +124,7 @@ EXTRACTORS: Final[dict[str, ExtractorEntry]] = {
         ("angle", "speed", "background"),
         MotionFeatures,
         Movement("background", lambda probability: probability <= BACKGROUND_FROM),
+        revision=2,
     ),
 }
 """The extractors by name."""

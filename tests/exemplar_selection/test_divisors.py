@@ -1,5 +1,6 @@
 """Divisors of the distances of a version's parts, by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,9 +11,11 @@ from exemplar_selection import divisors
 from exemplar_selection.distance import FeatureDistance
 from exemplar_selection.divisors import measure_divisors, quantiles_to_divisor, rows_to_factors
 from exemplar_selection.exemplars import Exemplars, join_exemplars
+from exemplar_selection.nearest import distances_to_others, volume_distances
 from exemplar_selection.select_exemplars import features_to_exemplars
 from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures
+from vadloc.regions import RegionGrid
 from vadloc.versions import LEAST_DIVISOR
 
 DISTANCE = FeatureDistance((1,), (1.0,), (1.0,))
@@ -140,3 +143,45 @@ def test_joined_exemplars_are_sorted_by_region() -> None:
     assert joined.sequence.tolist() == [0, 0, 1, 0, 1, 1]
     assert joined.offsets.tolist() == [0, 3, 6]
     assert joined.sequences == ("A", "B")
+
+
+@pytest.mark.parametrize("count", [3, 60])
+@pytest.mark.parametrize("neighbourhood", [0, 1])
+def test_distances_to_others_are_those_of_a_model_without_the_sequence(
+    count: int, neighbourhood: int
+) -> None:
+    """Short lists and long ones, which are compared by products; four regions."""
+    rng = np.random.default_rng(0)
+    distance = FeatureDistance((90, 2), (1.0, 0.5), (1.0, 1.0))
+    grid = RegionGrid(8, 32, 8, 8)
+    sequences = [
+        replace(
+            features_of(name, [0.0] * (count + number)),
+            width_px=32,
+            components=("a", "b"),
+            widths=(90, 2),
+            values=rng.normal(0, 1, (count + number, 4, 92)).astype(np.float32),
+        )
+        for number, name in enumerate("ABC")
+    ]
+    models = [features_to_exemplars(s, distance=distance, threshold=0.0) for s in sequences]
+    found = distances_to_others(
+        sequences[:2], join_exemplars(models), grid, neighbourhood=neighbourhood
+    )
+    assert distance.are_short(2 * count + 1, 3 * count) == (count == 3)
+    for number, distances in enumerate(found):
+        others = join_exemplars([m for place, m in enumerate(models) if place != number])
+        expected = volume_distances(sequences[number], others, grid, neighbourhood=neighbourhood)
+        assert distances.tobytes() == expected.tobytes()
+
+
+def test_sequences_that_do_not_fit_in_memory_together_are_compared_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sequences = {"A": [0.0, 2.0], "B": [3.0, 7.0], "C": [20.0, 5.0]}
+    together = measure_divisors([part_of("p", sequences)], [LEAST_DIVISOR])
+    monkeypatch.setattr(divisors, "GROUP_BYTES", 1)
+    alone = measure_divisors([part_of("p", sequences)], [LEAST_DIVISOR])
+    assert alone.keys() == together.keys()
+    for key, value in together.items():
+        assert np.array_equal(alone[key], value), key

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from vadloc.files.storage import (
     write_json,
 )
 from vadloc.stage import RunOptions, run_units
+from vadloc.versions import EXTRACTORS
 
 STAGES = ("features", "exemplars", "scores", "explanations", "evaluation", "report")
 
@@ -80,6 +82,15 @@ def results(old: Path, tmp_path: Path) -> Path:
     make_all(old, tmp_path / "results")
     assert stale(old, tmp_path / "results") == set()
     return tmp_path / "results"
+
+
+def test_features_of_an_earlier_revision_of_their_extractor_are_stale(
+    old: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(EXTRACTORS["momentum"], revision=2)
+    monkeypatch.setitem(EXTRACTORS, "momentum", entry)
+    found = stale(old, results)
+    assert {"features/Train0", "features/Test0", "scores/Test0"} <= found
 
 
 def test_the_content_of_a_diffusion_model_counts_and_not_its_place(
