@@ -4,6 +4,7 @@ Regions overlap, so the first layers run on the frame and not on each region: on
 in which a region has changed. A region's features are then computed from its part of the maps.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,10 +42,13 @@ def cells_on_cpu(weights: NetworkWeights, *, frames: int, threads: int) -> Cells
     from feature_extraction.openvino_graphs import compile_graph
 
     network = compile_graph(cells_graph(weights, tiles=TILES, frames=frames), threads=threads)
-    side = TILE_PX // CELL_PX
+    side, kept = TILE_PX // CELL_PX, threading.local()
 
     def cells_of(pictures: NDArray[np.uint8], needed: NDArray[np.bool_]) -> NDArray[np.float16]:
-        prepared = TilesAndCosts(pictures)
+        if getattr(kept, "shape", None) != pictures.shape:
+            kept.shape, kept.prepared = pictures.shape, TilesAndCosts(pictures.shape)
+        prepared: TilesAndCosts = kept.prepared
+        prepared.look_at(pictures)
         tiles = np.argwhere(needed)
         maps: NDArray[np.float16] | None = None
         for start in range(0, len(tiles), TILES):

@@ -34,20 +34,37 @@ _PER_LEVEL = np.float32(1 / 255)
 
 
 class TilesAndCosts:
-    """What the convolutions are given of the tiles of some frames.
+    """What the convolutions are given of the tiles of frames.
+
+    It keeps arrays as large as the frames: new ones at each time step would cost more than what is
+    computed in them.
 
     Args:
-        pictures: ``(T, height, width)`` brightness.
+        shape: ``(T, height, width)`` of the frames of a time step.
     """
 
-    def __init__(self, pictures: NDArray[np.uint8]) -> None:
-        self._starts = np.array(window_starts(len(pictures)))
-        self._size = np.array(pictures.shape[1:])
-        self._normalised = normalise_contrast(pictures)
-        self._reduced = [reduce(self._normalised) for _, reduce, _ in _of_matches()]
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        length, *size = shape
+        self._starts, self._size = np.array(window_starts(length)), np.array(size)
+        sides = [-(-n // TILE_PX) * TILE_PX + 2 * AROUND_TILE_PX for n in size]
+        self._normalised = np.zeros((length, *sides), np.float32)
+        self._reduced = [
+            np.empty((length, *(n // match.step_px for n in sides)), np.float32)
+            for match, _, _ in _of_matches()
+        ]
+
+    def look_at(self, pictures: NDArray[np.uint8]) -> None:
+        """Take the frames of a time step, brightness 0 to 255.
+
+        ``layers.normalise_contrast`` of them, in a border that stays 0, and reduced.
+        """
+        inside = self._normalised[:, AROUND_TILE_PX:, AROUND_TILE_PX:]
+        _normalise(pictures, inside, SURROUND_PX // 2, np.float32(MIN_CONTRAST))
+        for (_, reduce, _), small in zip(_of_matches(), self._reduced, strict=True):
+            reduce(self._normalised, small)
 
     def inputs(self, tiles: NDArray[np.int64]) -> tuple[NDArray[np.float32], ...]:
-        """The inputs of the convolutions for the windows of some tiles.
+        """The inputs of the convolutions for the windows of some tiles of the frames.
 
         Args:
             tiles: ``(n, 2)``: row and column of each tile, in tiles.
@@ -69,23 +86,6 @@ class TilesAndCosts:
             match_windows(small, tiles, self._starts, self._size, costs)
             found.append(costs)
         return tuple(found)
-
-
-def normalise_contrast(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """``layers.normalise_contrast`` of brightness in 0 to 255, in a border that is 0.
-
-    Args:
-        pictures: ``(T, height, width)``.
-
-    Returns:
-        ``(T, height, width)`` of whole tiles, and ``AROUND_TILE_PX`` more on each side.
-    """
-    length, *size = pictures.shape
-    sides = [-(-n // TILE_PX) * TILE_PX + 2 * AROUND_TILE_PX for n in size]
-    normalised = np.zeros((length, *sides), np.float32)
-    inside = normalised[:, AROUND_TILE_PX:, AROUND_TILE_PX:]
-    _normalise(pictures, inside, SURROUND_PX // 2, np.float32(MIN_CONTRAST))
-    return normalised
 
 
 def _inside(tiles: NDArray[np.int64], windows: int) -> NDArray[np.float32]:
@@ -178,9 +178,7 @@ def _reducer(match: Match) -> Callable[..., None]:
     share = np.float32(1 / step**2)
 
     @njit(nogil=True, cache=True)
-    def reduce(frames):  # type: ignore[no-untyped-def]
-        length, height, width = frames.shape
-        small = np.empty((length, height // step, width // step), np.float32)
+    def reduce(frames, small):  # type: ignore[no-untyped-def]
         for t in range(small.shape[0]):
             for y in range(small.shape[1]):
                 for x in range(small.shape[2]):
@@ -189,7 +187,6 @@ def _reducer(match: Match) -> Callable[..., None]:
                         for column in range(step):
                             total += frames[t, step * y + row, step * x + column]
                     small[t, y, x] = total * share
-        return small
 
     return reduce
 

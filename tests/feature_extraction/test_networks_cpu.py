@@ -151,7 +151,10 @@ def test_the_loops_before_the_convolutions_are_the_layers(frames: int) -> None:
 
     pictures = moving_texture(frames, height=104, width=128)
     tiles = np.argwhere(np.ones((2, 2), bool))
-    shown, inside, *costs = TilesAndCosts(pictures).inputs(tiles)
+    prepared = TilesAndCosts(pictures.shape)
+    prepared.look_at(pictures[::-1])  # leaves nothing behind
+    prepared.look_at(pictures)
+    shown, inside, *costs = prepared.inputs(tiles)
     normalised = motion_layers.normalise_contrast(torch.from_numpy(pictures)[None] / 255)
     windows = torch.cat([normalised[:, s : s + 4] for s in window_starts(frames)])
     padded = torch.nn.functional.pad(motion_layers.window(windows), (4, 1, 4, 25))

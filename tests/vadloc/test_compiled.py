@@ -16,7 +16,9 @@ SHOW = """
 import numpy as np
 from feature_extraction.motion.kernels import TilesAndCosts
 pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
-arrays = TilesAndCosts(pictures).inputs(np.zeros((1, 2), int))
+prepared = TilesAndCosts(pictures.shape)
+prepared.look_at(pictures)
+arrays = prepared.inputs(np.zeros((1, 2), int))
 print(*(float(array.astype(float).sum()) for array in arrays))
 """
 
