@@ -216,7 +216,7 @@ DETECTORS: Final[dict[str, DetectorEntry]] = {
         learns_anomalies=True,
         revision=2,
     ),
-    COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions"),
+    COMBINED: DetectorEntry("anomaly_detection.detectors.combined", reads="versions", revision=2),
 }
 """The detectors by name."""
 
@@ -253,7 +253,8 @@ class Version:
         weights: w_k of the components for which it is not 1; benchmarks/DECISIONS.md says how they
             were chosen.
         parts: The versions whose distances the detector ``fusion`` adds.
-        members: The versions whose scores the detector ``combined`` adds; none is itself combined.
+        members: The versions whose scores the detector ``combined`` adds to those of the first one;
+            none is itself combined.
     """
 
     components: tuple[str, ...] = ()

@@ -1,13 +1,15 @@
-"""The detector of combined versions: adds the scores of several versions.
+"""The detector of combined versions: one leads, and others add what they see beyond normal.
 
 The score s_m of each member is divided by what normal video reaches, D_m. As for the parts of a
 version, this is the mean of a high quantile of the scores of each training sequence that is left
-out; here of those that all members can leave out. The scores are added as if they were at right
-angles:
+out; here of those that all members can leave out. The first member leads. Of the others counts only
+what normal video does not reach, at right angles:
 
-    s = sqrt(sum over members m of (s_m / D_m)^2)
+    s = sqrt((s_1 / D_1)^2 + sum over the other members m of max(0, s_m / D_m - 1)^2)
 
-1 is where a single member is as high as normal video reaches, and no other member sees anything.
+What a member sees in normal video is different at each place and says nothing; if it counted, it
+would disturb the order of the first member's scores. So a member that sees nothing unusual changes
+nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +40,7 @@ def add_scores(scores: Sequence[Scores], divisors: Sequence[float]) -> Scores:
     """The scores of several versions together.
 
     Args:
-        scores: Those of each version, of one shape.
+        scores: Those of each version, of one shape; the first one leads.
         divisors: D of each, above 0.
 
     Raises:
@@ -49,8 +51,13 @@ def add_scores(scores: Sequence[Scores], divisors: Sequence[float]) -> Scores:
         raise VadlocError(
             f"scores of shapes {shapes} cannot be combined; make them again with one config"
         )
-    squares = [(s.astype(np.float64) / d) ** 2 for s, d in zip(scores, divisors, strict=True)]
-    return np.asarray(np.sqrt(np.sum(squares, axis=0)), np.float32)
+    return np.asarray(np.sqrt(np.sum(_squares(scores, divisors), axis=0)), np.float32)
+
+
+def _squares(scores: Sequence[Scores], divisors: Sequence[float]) -> list[NDArray[np.float64]]:
+    """What each member adds to the square of the score."""
+    first, *others = (s.astype(np.float64) / d for s, d in zip(scores, divisors, strict=True))
+    return [first**2, *(np.maximum(other - 1, 0) ** 2 for other in others)]
 
 
 def scores_to_divisor(scores: Sequence[Scores]) -> float:
@@ -171,10 +178,9 @@ class CombinedDetector(Detector):
 
     def _shares(self, peak: tuple[int, int, int], sequence: str) -> list[float]:
         """The share of each member in the square of the score of a cell."""
-        scores: list[NDArray[np.float32]] = [
-            member.scores(sequence).load() for member in self.artifacts.members
-        ]
-        squares = [(float(s[peak]) / d) ** 2 for s, d in zip(scores, self.divisors, strict=True)]
+        scores = [member.scores(sequence).load() for member in self.artifacts.members]
+        at_peak = [np.asarray(of_member[peak]) for of_member in scores]
+        squares = [float(square) for square in _squares(at_peak, self.divisors)]
         total = sum(squares) or 1.0
         return [square / total for square in squares]
 

@@ -37,9 +37,15 @@ def test_published_weights_add_up_to_one() -> None:
         assert math.fsum(weights) == pytest.approx(1)
 
 
-def test_scores_of_versions_are_added_at_right_angles() -> None:
-    first, second = np.full((1, 1, 2), 3, np.float32), np.full((1, 1, 2), 8, np.float32)
-    np.testing.assert_allclose(add_scores([first, second], [1.0, 2.0]), 5)
+def test_what_exceeds_normal_video_is_added_at_right_angles_to_the_first_version() -> None:
+    first, second = (
+        np.array([[[3, 3, 0, 1.5]]], np.float32),
+        np.array([[[10, 2, 10, 0]]], np.float32),
+    )
+    found = add_scores([first, second], [1.0, 2.0])
+    np.testing.assert_allclose(found, [[[5, 3, 4, 1.5]]])
+    third = add_scores([first, second, second], [1.0, 2.0, 2.0])
+    np.testing.assert_allclose(third[0, 0, 2], math.sqrt(32))
     with pytest.raises(VadlocError, match="cannot be combined"):
         add_scores([first, second[..., :1]], [1, 1])
 
