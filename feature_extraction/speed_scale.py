@@ -153,6 +153,7 @@ def _pair_to_sums(
     first: NDArray[np.uint8], second: NDArray[np.uint8], flow: FrameFlow
 ) -> NDArray[np.float64]:
     """Sums of |f|^2 and |f|^3 of one pair, ``(2, cell rows, cell columns)``."""
-    field = flow.between(flow.resize(first), flow.resize(second)).astype(np.float64)
-    squares = (field**2).sum(axis=-1).ravel()
+    field = flow.between(flow.resize(first), flow.resize(second))
+    x, y = np.moveaxis(field, -1, 0).astype(np.float64)
+    squares = (x * x + y * y).ravel()
     return np.stack([flow.cell_sums(squares), flow.cell_sums(squares * np.sqrt(squares))])
