@@ -17,9 +17,10 @@ answers are those of exact arithmetic, at about the cost of a matrix product. Fo
 the exact distances of all pairs are faster still.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import repeat
 from operator import iadd
 from typing import Any, TypeVar
 
@@ -27,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-Sources = tuple[NDArray[np.int64], NDArray[np.int64]]
 GATE = 3.0
 """What the gate adds to the distance between a volume that moves and one that does not."""
 
@@ -165,35 +165,30 @@ class FeatureDistance:
         features: NDArray[np.floating],
         others: NDArray[np.floating],
         *,
-        sources: Sources | None = None,
+        excluded: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The nearest row of another list for each row; the first one if several are equally near.
 
         Args:
             features: ``(n, dimension)``, n >= 1, not scaled.
             others: ``(m, dimension)``, m >= 1, not scaled.
-            sources: Where the rows of both lists come from, ``(n,)`` and ``(m,)``, if those of the
-                same source are not compared. Each row needs one of another source.
+            excluded: Pairs that do not count, ``(n, m)``, not all of a row.
 
         Returns:
             Row numbers in ``others`` ``(n,)`` and exact distances ``(n,)``.
         """
         if self.are_short(len(features), len(others)):
             pairs = self.all_pairs(features, others)
-            if sources is not None:
-                pairs[sources[0][:, None] == sources[1]] = np.inf
+            if excluded is not None:
+                pairs[excluded] = np.inf
             return pairs.argmin(axis=1), pairs.min(axis=1)
-        rows = self.rows(others)
+        rows, found = self.rows(others), []
         basis = self.basis(features, centre=rows.centre)
-        found = []
-        for first, block in zip(
-            range(0, len(features), BLOCK_ROWS), row_blocks(features), strict=True
-        ):
+        masks: Iterable[Any] = repeat(slice(0)) if excluded is None else row_blocks(excluded)
+        for block, mask in zip(row_blocks(features), masks, strict=False):
             x = basis.rows(block)
             about = approximate(x, rows)
-            if sources is not None:
-                same = sources[0][first : first + len(block), None] == sources[1]
-                about.keys[same] = np.inf
+            about.keys[mask] = np.inf
             found.append(self.settle_nearest(about, x.exact, rows.exact))
         nearest, distances = zip(*found, strict=True)
         return np.concatenate(nearest), np.concatenate(distances)

@@ -52,9 +52,8 @@ def distances_to_others(
     for region in range(grid.region_count):
         here = np.concatenate([features.values[:, region] for features in sequences])
         rows = model.rows_of(grid.neighbours(region, neighbourhood))
-        result[:, region] = model.distance.nearest(
-            here, model.features[rows], sources=(sources, model.sequence[rows])
-        )[1]
+        own = sources[:, None] == model.sequence[rows]
+        result[:, region] = model.distance.nearest(here, model.features[rows], excluded=own)[1]
     return np.split(result, ends[:-1])
 
 
