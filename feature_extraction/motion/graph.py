@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def cells_graph(weights: NetworkWeights, *, tiles: int, frames: int) -> "Model":
-    """``MotionNetwork.cells`` of tiles, from what ``kernels.tiles_and_costs`` gives.
+    """``MotionNetwork.cells`` of tiles, from what ``kernels.TilesAndCosts`` gives.
 
     Args:
         weights: Without batch normalisation.

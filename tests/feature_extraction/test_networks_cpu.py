@@ -29,7 +29,7 @@ from openvino import opset13 as ops
 from feature_extraction.appearance.graph import appearance_graph, read_appearance
 from feature_extraction.frame import APPEARANCE_PX
 from feature_extraction.motion.architecture import MATCHES, SEEN_AROUND_PX, window_starts
-from feature_extraction.motion.cells import cells_on_cpu
+from feature_extraction.motion.cells import cells_by_torch, cells_on_cpu
 from feature_extraction.motion.graph import regions_graph
 from feature_extraction.motion.kernels import TilesAndCosts
 from feature_extraction.openvino_graphs import (
@@ -142,6 +142,19 @@ def test_the_motion_graphs_are_the_network(frames: int, separate: bool) -> None:
     assert features.shape == (BATCH, 3 * FEATURE_WIDTH)
     assert expected.max() > 1
     np.testing.assert_allclose(features, expected, rtol=1 / 1024, atol=1e-3)
+
+
+def test_pytorch_computes_the_same_cells_where_a_gpu_runs_the_network() -> None:
+    """Here on a CPU, in half precision if it has that."""
+    pytest.importorskip("torch")
+    from feature_extraction.motion.network import load_motion
+
+    pictures, needed = moving_texture(6, height=104, width=128), np.ones((2, 2), bool)
+    weights = read_weights(weights_file("bundled", "motion"))
+    expected = cells_on_cpu(weights, frames=6, threads=1)(pictures, needed)[:, :26, :32]
+    found = cells_by_torch(load_motion("bundled", "cpu"), "cpu")(pictures, needed)
+    assert (found.shape, found.dtype) == (expected.shape, np.float16)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.999
 
 
 @pytest.mark.parametrize("frames", [4, 9])
