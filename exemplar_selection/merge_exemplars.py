@@ -29,6 +29,7 @@ from vadloc.arguments import stage_parser
 from vadloc.artifact import Artifact
 from vadloc.artifacts import Artifacts
 from vadloc.errors import counted
+from vadloc.process import one_blas_thread
 from vadloc.stage import Stage, Work, stage_main
 from vadloc.stamps import SCHEMAS
 from vadloc.versions import VERSIONS
@@ -48,9 +49,12 @@ def outputs(artifacts: Artifacts, _dataset: str) -> list[Artifact]:
 
 def compute(work: Work) -> Iterator[tuple[Artifact, Any]]:
     """Merge the exemplars of all training sequences, or add those that were mined."""
-    if work.artifacts.round:
-        yield from _compute_mined(work)
-        return
+    with one_blas_thread():
+        yield from _compute_mined(work) if work.artifacts.round else _compute_trained(work)
+
+
+def _compute_trained(work: Work) -> Iterator[tuple[Artifact, Any]]:
+    """Merge the exemplars of all training sequences, and measure what parts share."""
     sequences = work.artifacts.sequences("train")
     totals = np.zeros(3, np.int64)
     for part in work.artifacts.parts:

@@ -49,6 +49,19 @@ def thread_count() -> int:
 
 
 @contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Matrix products by one thread each.
+
+    Where many small products are computed, several threads wait for each other longer than they
+    compute, above all on a machine on which others compute as well.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+@contextmanager
 def exit_status(log_file: Path | None = None, *, verbose: bool = False) -> Iterator[None]:
     """Log to stderr (and a file), and turn user errors into one line and an exit status.
 
