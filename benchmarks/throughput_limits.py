@@ -134,7 +134,7 @@ def cells_ms(folder: Path, grid: RegionGrid, device: str) -> float:
     greys = itertools.islice(read_frames(list_sequences(folder)[0]), 10)
     frames = [Frame(grey, None, grid) for grey in greys]
     regions = np.arange(grid.region_count)
-    call = call_ms(lambda: network._crops(frames, grid, regions), device)
+    call = call_ms(lambda: list(network._crops(frames, grid, regions)), device)
     return call / config.regions.frame_stride
 
 

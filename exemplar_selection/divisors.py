@@ -33,7 +33,7 @@ from vadloc.features import SequenceFeatures, load_features
 QUANTILE = 0.999
 GROUP_BYTES = 1 << 28
 """Features of training sequences that are compared together take at most so many bytes, unless a
-single sequence has more."""
+single sequence has more; while the next ones are read, there may be twice as many."""
 
 LEAST_OF_A_ROW = 0.5
 """Least value of the line over the rows, as a share of D."""

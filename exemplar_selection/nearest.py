@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exemplar_selection.exemplars import Exemplars
+from vadloc.errors import VadlocError
 from vadloc.features import SequenceFeatures
 from vadloc.regions import RegionGrid
+
+MASK_ROWS = 4096
+"""Volumes whose pairs with exemplars are masked at a time."""
 
 
 def volume_distances(
@@ -44,6 +48,9 @@ def distances_to_others(
     Returns:
         For each sequence ``(v, regions)`` float64: those to the nearest exemplar that was not
         selected from the sequence.
+
+    Raises:
+        VadlocError: A region has exemplars of only one sequence.
     """
     ends = np.cumsum([len(features.values) for features in sequences])
     numbers = [model.sequences.index(features.sequence) for features in sequences]
@@ -52,8 +59,16 @@ def distances_to_others(
     for region in range(grid.region_count):
         here = np.concatenate([features.values[:, region] for features in sequences])
         rows = model.rows_of(grid.neighbours(region, neighbourhood))
-        own = sources[:, None] == model.sequence[rows]
-        result[:, region] = model.distance.nearest(here, model.features[rows], excluded=own)[1]
+        for first in range(0, len(here), MASK_ROWS):
+            some = slice(first, first + MASK_ROWS)
+            own = sources[some, None] == model.sequence[rows]
+            found = model.distance.nearest(here[some], model.features[rows], excluded=own)
+            result[some, region] = found[1]
+    if np.isinf(result).any():
+        raise VadlocError(
+            f"{sequences[0].sequence} and others: a region has exemplars of one training sequence "
+            "alone; select them again with --overwrite"
+        )
     return np.split(result, ends[:-1])
 
 

@@ -7,7 +7,7 @@ that slow changes add up until they count. With ``reuse_below = 0`` every volume
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,28 @@ Describe = Callable[[NDArray[np.float16]], dict[str, NDArray[np.floating]]]
 
 
 CROPS = 1024
-"""Crops that are cut at a time: many, since they may share work; few, since they take memory."""
+"""Crops that are cut at a time, since many of them take much memory."""
+
+Crops = Callable[[Sequence[Frame], RegionGrid, NDArray[np.int64]], Iterator[NDArray[Any]]]
+"""Function from the frames of volumes, their grid and some regions to the crops of these, in parts
+of at most ``CROPS``: their pixels, or what the network has made of them."""
+
+
+def in_parts(cut: Callable[..., NDArray[Any]]) -> Crops:
+    """Cuts crops in parts; ``cut`` gives those of all regions that it is given at a time."""
+
+    def crops(
+        frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
+    ) -> Iterator[NDArray[Any]]:
+        for some in parts_of(regions):
+            yield cut(frames, grid, some)
+
+    return crops
+
+
+def parts_of(regions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Regions in parts of at most ``CROPS``."""
+    return np.split(regions, range(CROPS, len(regions), CROPS))
 
 
 def region_blocks(frames: Sequence[Frame], grid: RegionGrid) -> NDArray[np.int16]:
@@ -108,8 +129,7 @@ class NetworkExtractor:
     Args:
         embed: The network: ``(batch, ...)`` crops to ``(batch, 128 * components)``.
         components: Names of the components, each with 128 columns of the features.
-        crops: Function from the frames of volumes, their grid and some regions to the crops of
-            these: their pixels, or what the network has made of them.
+        crops: Cuts the crops of changed regions.
         grid: The grid of the frames.
         batch: Number of crops in each call of the network.
         reuse_below: Largest change in grey levels that does not count; see the module's docstring.
@@ -122,7 +142,7 @@ class NetworkExtractor:
         self,
         embed: Embed,
         components: tuple[str, ...],
-        crops: Callable[..., NDArray[Any]],
+        crops: Crops,
         grid: RegionGrid,
         *,
         batch: int,
@@ -158,8 +178,9 @@ class NetworkExtractor:
         self._row[changed] = self._count + np.arange(len(changed))
         self._waiting.append(_Waiting(self._count, len(changed), self._row.copy()))
         self._count += len(changed)
-        for start in range(0, len(changed), CROPS):
-            self._queue(self._crops(frames, self._grid, changed[start : start + CROPS]))
+        if len(changed):
+            for crops in self._crops(frames, self._grid, changed):
+                self._queue(crops)
 
     def take(self) -> list[TimeStep]:
         """The time steps whose new volumes are all computed."""

@@ -102,6 +102,6 @@ def compile_graph(graph: "Model", *, threads: int) -> Callable[..., NDArray[np.f
         [output] = thread.request.infer(
             list(inputs), share_inputs=True, share_outputs=True
         ).values()
-        return np.asarray(output, np.float16)
+        return np.array(output, np.float16)  # a copy: the next call writes over the output
 
     return run

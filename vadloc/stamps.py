@@ -41,7 +41,7 @@ from vadloc.weights import weights_digest
 SCHEMAS = {
     "video": 1,
     "features": 6,
-    "speed_scale": 3,
+    "speed_scale": 4,
     "background": 3,
     "scales": 2,
     "exemplars": 2,

@@ -11,7 +11,7 @@ from feature_extraction.appearance.graph import BACKBONE
 from feature_extraction.devices import BATCH, device_of, require, torch_function
 from feature_extraction.extractor_kind import ComponentWords, ExtractorKind, ReadOut
 from feature_extraction.frame import APPEARANCE_PX, Frame, region_windows
-from feature_extraction.network_extractor import Embed, NetworkExtractor
+from feature_extraction.network_extractor import Embed, NetworkExtractor, in_parts
 from feature_extraction.workers import Workers
 from vadloc.config import Config
 from vadloc.feature_settings import AppearanceFeatures
@@ -45,7 +45,7 @@ def appearance_extractor(
     return NetworkExtractor(
         appearance_embed(config, device, threads=workers.count),
         ("appearance",),
-        appearance_crops,
+        in_parts(appearance_crops),
         grid,
         batch=BATCH[device],
         reuse_below=settings.reuse_below,

@@ -8,16 +8,19 @@ cells with surroundings, they are to give the features that the network has for 
 
 import copy
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from more_itertools import chunked
 from numpy.typing import NDArray
 from torch import Tensor
 
 from feature_extraction.motion.architecture import CELL_PX, HEADS, SEEN_AROUND_PX
+from feature_extraction.motion.heads import LEAST_DEVIATION
 from feature_extraction.motion.network import MotionNetwork
 from feature_extraction.motion.real import split_sequences, surrounded_volumes
 from vadloc.video.frames import Sequence
@@ -71,7 +74,8 @@ def adapt(
         for i, share in enumerate((1, 0.1))
     )
     network.to(device)
-    spread = lesson.features.reshape(-1, len(HEADS), FEATURE_WIDTH).std(dim=(0, 2))
+    by_head = lesson.features.reshape(-1, len(HEADS), FEATURE_WIDTH)
+    spread = by_head.std(dim=(0, 2)).clamp(min=LEAST_DEVIATION)
     logger.info("features in surroundings, error: %s", _by_head(_errors(network, test, spread)))
     _learn(network, lesson, spread, steps=steps, seed=seed, device=device)
     errors = _by_head(_errors(network, test, spread))
@@ -98,25 +102,23 @@ def _learn(
         schedule.step()
 
 
-def _volumes(sequences: list[Sequence], count: float, seed: int, half: int) -> NDArray[np.uint8]:
+def _volumes(
+    sequences: list[Sequence], count: float, seed: int, half: int
+) -> Iterator[NDArray[np.uint8]]:
     """Volumes with surroundings, evenly from sequences."""
     each = max(1, round(count / len(sequences)))
-    found = [
-        volume
-        for number, sequence in enumerate(sequences)
-        for volume in surrounded_volumes(sequence, each, seed=(seed, half, number))
-    ]
-    return np.stack(found)
+    for number, sequence in enumerate(sequences):
+        yield from surrounded_volumes(sequence, each, seed=(seed, half, number))
 
 
 @torch.no_grad()
-def _lesson(alone: MotionNetwork, volumes: NDArray[np.uint8]) -> Lesson:
+def _lesson(alone: MotionNetwork, volumes: Iterable[NDArray[np.uint8]]) -> Lesson:
     """Cells of the regions in the middle of volumes, and features of these regions alone."""
     device = next(alone.parameters()).device
     border, cells_of_border = SEEN_AROUND_PX, SEEN_AROUND_PX // CELL_PX
     cells, features = [], []
-    for start in range(0, len(volumes), _FORWARD_BATCH):
-        some = torch.from_numpy(volumes[start : start + _FORWARD_BATCH]).to(device).float() / 255
+    for batch in chunked(volumes, _FORWARD_BATCH):
+        some = torch.from_numpy(np.stack(batch)).to(device).float() / 255
         inner = slice(cells_of_border, -cells_of_border)
         cells.append(alone.cells(some)[..., inner, inner].half().cpu())
         middle = some[..., border:-border, border:-border]

@@ -1,11 +1,12 @@
 """The maps of the motion network that regions share: what cells of 4 x 4 pixels show.
 
-Regions overlap, so the first layers run on the frame and not on each region: on those of its tiles
-in which a region has changed. A region's features are then computed from its part of the maps.
+Regions overlap, so the first layers run on the frame and not on each region: contrast on all of it,
+the rest on those of its tiles in which a region has changed. A region's features are then computed
+from its part of the maps.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from feature_extraction.devices import torch_function
 from feature_extraction.frame import CROP_PX, Frame, region_windows
 from feature_extraction.motion.architecture import CELL_PX, MAP_PX, TILE_PX
+from feature_extraction.network_extractor import parts_of
 from vadloc.regions import RegionGrid
 from vadloc.weights import NetworkWeights
 
@@ -26,13 +28,12 @@ TILES = 8
 """Tiles to a call of the network."""
 
 
-def cells_on_cpu(weights: NetworkWeights, *, frames: int, threads: int) -> CellsOf:
-    """Computes cells by OpenVINO, tile by tile.
+def cells_on_cpu(weights: NetworkWeights, *, frames: int) -> CellsOf:
+    """Computes cells by OpenVINO, tile by tile, in the thread that asks for them.
 
     Args:
         weights: Those of the motion network.
         frames: T.
-        threads: Calls of the function that are computed in parallel.
 
     Raises:
         VadlocError: The weights are those of another network.
@@ -41,7 +42,7 @@ def cells_on_cpu(weights: NetworkWeights, *, frames: int, threads: int) -> Cells
     from feature_extraction.motion.kernels import TilesAndCosts
     from feature_extraction.openvino_graphs import compile_graph
 
-    network = compile_graph(cells_graph(weights, tiles=TILES, frames=frames), threads=threads)
+    network = compile_graph(cells_graph(weights, tiles=TILES, frames=frames), threads=1)
     side, kept = TILE_PX // CELL_PX, threading.local()
 
     def cells_of(pictures: NDArray[np.uint8], needed: NDArray[np.bool_]) -> NDArray[np.float16]:
@@ -53,7 +54,7 @@ def cells_on_cpu(weights: NetworkWeights, *, frames: int, threads: int) -> Cells
         maps: NDArray[np.float16] | None = None
         for start in range(0, len(tiles), TILES):
             some = tiles[start : start + TILES]
-            # A batch always has the same size: the rest of the last one is its first tile.
+            # A batch always has the same size: the last one is filled by its own tiles, again.
             computed = network(*prepared.inputs(some[np.arange(TILES) % len(some)]))
             if maps is None:
                 rows, columns = (n * side for n in needed.shape)
@@ -79,7 +80,7 @@ def cells_by_torch(network: Any, device: str) -> CellsOf:
 
 def region_cells(
     cells_of: CellsOf, frames: Sequence[Frame], grid: RegionGrid, regions: NDArray[np.int64]
-) -> NDArray[np.float16]:
+) -> Iterator[NDArray[np.float16]]:
     """The part of each region in the cells of the frames of a time step.
 
     Args:
@@ -88,14 +89,15 @@ def region_cells(
         grid: The grid of the frames.
         regions: Numbers of regions, at least one.
 
-    Returns:
-        ``(n, width of a cell, 16, 16)``.
+    Yields:
+        ``(n, width of a cell, 16, 16)`` of at most ``CROPS`` regions at a time.
     """
     pictures = np.stack([frame.grey_at_crop_scale for frame in frames])
     place = np.stack(np.divmod(regions, grid.regions[1]))
     maps = cells_of(pictures, _tiles(pictures.shape[1:], place * (CROP_PX // grid.cells_per_side)))
     windows = region_windows(np.moveaxis(maps, 0, -1), grid, side=MAP_PX)
-    return np.asarray(windows[tuple(place)])
+    for some in parts_of(regions):
+        yield windows[np.divmod(some, grid.regions[1])]
 
 
 def _tiles(size: tuple[int, ...], corners: NDArray[np.int64]) -> NDArray[np.bool_]:

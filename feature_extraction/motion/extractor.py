@@ -1,5 +1,6 @@
 """The extractor of ``angle``, ``speed`` and ``background``: the motion network on grey volumes."""
 
+import logging
 from collections.abc import Mapping
 from functools import lru_cache, partial
 
@@ -18,6 +19,8 @@ from vadloc.config import Config
 from vadloc.errors import UsageError
 from vadloc.regions import RegionGrid
 from vadloc.weights import FEATURE_WIDTH, NetworkWeights, read_weights, weights_digest, weights_file
+
+logger = logging.getLogger(__name__)
 
 
 def motion_extractor(
@@ -68,7 +71,7 @@ def _network(
         from feature_extraction.openvino_graphs import compile_graph
 
         of_regions = compile_graph(regions_graph(weights, batch=BATCH[device]), threads=threads)
-        return cells_on_cpu(weights, frames=frames, threads=threads), of_regions
+        return cells_on_cpu(weights, frames=frames), of_regions
     from feature_extraction.motion.network import build_motion
 
     network = build_motion(weights).to(device)
@@ -77,7 +80,7 @@ def _network(
 
 
 def check_motion(config: Config, _device: str) -> None:
-    """Refuse volumes that are too short for the network.
+    """Refuse volumes that are too short for the network; warn of weights of regions alone.
 
     Raises:
         UsageError: They are.
@@ -87,6 +90,13 @@ def check_motion(config: Config, _device: str) -> None:
         raise UsageError(
             f"{config.path}: [regions] frames_per_volume = {length}: the motion network needs at "
             f"least {MIN_FRAMES}"
+        )
+    path = weights_file(config.features["motion"].weights, "motion")
+    if not read_weights(path).metadata.get("sees_surroundings"):
+        logger.warning(
+            "%s: trained on regions alone, so that what moves beside a region disturbs its "
+            "features; feature_extraction.train_motion --adapt mends that",
+            path,
         )
 
 

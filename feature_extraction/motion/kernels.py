@@ -1,9 +1,10 @@
 """What the motion network computes before its convolutions, in compiled loops for a CPU.
 
-A frame is divided into tiles, and only those are computed in which something has changed; regions
-that overlap share their tiles. The functions are those of ``motion.layers`` for a whole frame. Most
-of them add few numbers over small pictures; the general operations of a framework would take longer
-than the convolutions. They release Python's lock while they compute.
+Contrast is normalised in the whole frame. The frame is divided into tiles, and the rest is computed
+of those in which something has changed; regions that overlap share their tiles. The functions are
+those of ``motion.layers`` for a whole frame. Most of them add few numbers over small pictures; the
+general operations of a framework would take longer than the convolutions. They release Python's
+lock while they compute.
 
 Numba keeps what it has compiled for as long as this file is the same, and compiles anew for other
 values that a function closes over. So constants of other files come in as arguments or closures.

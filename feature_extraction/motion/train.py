@@ -64,6 +64,8 @@ def run(settings: Settings, output: Path, *, device: str = "auto", jobs: int = 1
         options = {"count": settings.surrounded, "steps": settings.adaptation_steps}
         errors = adapt(network, videos, **options, seed=settings.seed, device=used)
         numbers["error of features in surroundings, held out"] = errors
+    else:
+        logger.warning("without --video the network has not learnt to see regions in surroundings")
     path = output / "motion.safetensors"
     _write(path, network, settings, numbers)
     report = {"settings": asdict(settings), "numbers": numbers, "training_s": round(seconds)}
@@ -84,7 +86,7 @@ def _trained(
     network = train(settings, pools, output / "checkpoint.pt", device=device).to(device)
     seconds = time.monotonic() - started
     results = {
-        f"{kind} volumes, held out": measure(network, pool, device=device)
+        f"{kind} volumes, held out, regions alone": measure(network, pool, device=device)
         for (kind, half), pool in pools.items()
         if half == "held_out"
     }
@@ -106,9 +108,7 @@ def check_inputs(settings: Settings) -> None:
             "training leaves in its --output"
         )
     if settings.adapt:
-        if not settings.video:
-            raise UsageError("--adapt needs --video: surroundings are seen in real video alone")
-        read_weights(Path(settings.adapt))
+        _check_adapted(settings, Path(settings.adapt))
     for half in ("train", "val") if settings.crops else ():
         folder = Path(settings.crops or "") / half
         if not folder.is_dir():
@@ -116,6 +116,21 @@ def check_inputs(settings: Settings) -> None:
                 f"--crops {settings.crops}: {folder} does not exist; expected the folder that "
                 "feature_extraction.train_appearance takes as --data"
             )
+
+
+def _check_adapted(settings: Settings, weights: Path) -> None:
+    from feature_extraction.motion.network import build_motion
+
+    if not settings.video:
+        raise UsageError("--adapt needs --video: surroundings are seen in real video alone")
+    if settings.crops or settings.start_from or settings.separate_trunks:
+        raise UsageError("--adapt takes none of --crops, --start-from and --separate-trunks")
+    found = read_weights(weights)
+    build_motion(found)
+    if found.metadata.get("sees_surroundings"):
+        raise UsageError(
+            f"--adapt {weights}: adapted already; expected weights of a network of regions alone"
+        )
 
 
 def make_pools(settings: Settings, output: Path, *, jobs: int) -> Pools:
@@ -171,12 +186,14 @@ def _write(
 ) -> None:
     tensors = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     plain = asdict(settings)
+    plain.pop("adapt")
     plain["video"] = ["/".join(Path(video).parts[-2:]) for video in settings.video]
-    for key in ("crops", "start_from", "adapt"):
+    for key in ("crops", "start_from"):
         plain[key] = Path(plain[key]).name if plain[key] else None
     metadata: dict[str, Any] = {
         "network": "motion",
-        "input": "brightness 0 to 1, (n, T, 64, 64), T at least 4",
+        "input": "brightness 0 to 1, T at least 4 frames, 64 pixels a region",
+        "sees_surroundings": bool(settings.video),
         "features": dict.fromkeys(HEADS, FEATURE_WIDTH),
         "outputs": OUTPUT_WIDTHS,
         "floor_px_per_frame": FLOOR_PX_PER_FRAME,
@@ -185,5 +202,7 @@ def _write(
         "numbers": numbers,
     }
     if settings.adapt:
+        used = ("video", "seed", "surrounded", "adaptation_steps")
+        metadata["settings"] = {name: plain[name] for name in used}
         metadata["adapted_from"] = read_weights(Path(settings.adapt)).metadata
     write_weights(path, tensors, metadata)

@@ -14,8 +14,10 @@ from feature_extraction.extractor import Extracted
 from feature_extraction.frame import Frame, region_windows, to_crop_scale
 from feature_extraction.motion.cells import region_cells
 from feature_extraction.network_extractor import (
+    CROPS,
     NetworkExtractor,
     check_crops,
+    in_parts,
 )
 from feature_extraction.registry import check_networks
 from feature_extraction.time_steps import CollectedSteps
@@ -75,7 +77,7 @@ def test_cells_of_regions_are_cut_from_those_of_the_frame_where_they_lie() -> No
         )
 
     frames = [Frame(np.full((50, 70), 10 * i, np.uint8), None, GRID) for i in range(4)]
-    found = region_cells(cells_of, frames, GRID, np.array([1, 6]))
+    [found] = region_cells(cells_of, frames, GRID, np.array([1, 6]))
     assert found.shape == (2, 2, 16, 16)
     # 16 px of the frame are 32 at crop scale, which are 8 cells: regions (0, 1) and (1, 2).
     assert found[:, 0, 0, 0].tolist() == [0, 8]
@@ -84,6 +86,23 @@ def test_cells_of_regions_are_cut_from_those_of_the_frame_where_they_lie() -> No
     # The frame has 128 x 160 px at crop scale, and tiles 64: nobody needs what is lower left.
     needed = [[True, True, False], [False, True, False]]
     assert asked == [([0, 10, 20, 30], needed)]
+
+
+def test_the_cells_of_a_frame_are_computed_once_for_however_many_regions() -> None:
+    grid = RegionGrid(160, 160, 8, 4)  # 39 x 39 regions
+    calls = []
+
+    def cells_of(pictures: NDArray[np.uint8], _needed: NDArray[np.bool_]) -> NDArray[np.float16]:
+        calls.append(pictures.shape)
+        rows, columns = (side // 4 for side in pictures.shape[1:])
+        return (np.arange(rows * columns) % 1000).astype(np.float16).reshape(1, rows, columns)
+
+    frames = [Frame(np.zeros((160, 160), np.uint8), None, grid) for _ in range(4)]
+    parts = list(region_cells(cells_of, frames, grid, np.arange(grid.region_count)))
+    assert len(calls) == 1
+    assert [len(part) for part in parts] == [CROPS, grid.region_count - CROPS]
+    [last] = region_cells(cells_of, frames, grid, np.array([grid.region_count - 1]))
+    assert np.array_equal(parts[-1][-1], last[0])
 
 
 def plain_mean(crops: NDArray[np.uint8]) -> NDArray[np.float16]:
@@ -98,7 +117,7 @@ def extract(
         network = NetworkExtractor(
             plain_mean,
             ("appearance",),
-            appearance_crops,
+            in_parts(appearance_crops),
             GRID,
             batch=batch,
             reuse_below=reuse_below,

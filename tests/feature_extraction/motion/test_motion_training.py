@@ -21,7 +21,7 @@ from feature_extraction.motion.real import split_sequences, surrounded_volumes
 from feature_extraction.motion.settings import Settings
 from feature_extraction.motion.targets import MotionTargets
 from vadloc.errors import UsageError, VadlocError
-from vadloc.weights import read_weights, weights_file
+from vadloc.weights import read_weights, weights_file, write_weights
 
 torch = pytest.importorskip("torch")
 
@@ -188,15 +188,26 @@ def test_a_network_learns_to_see_regions_in_their_surroundings(video: Path) -> N
 
 
 def test_weights_that_exist_can_be_adapted(video: Path, tmp_path: Path) -> None:
-    options = ["--adapt", str(weights_file("bundled", "motion")), "--video", str(video)]
-    options += ["--surrounded", "100", "--adaptation-steps", "10", "--output", str(tmp_path)]
-    done = run("feature_extraction.train_motion", *options)
+    alone, output = tmp_path / "alone.safetensors", tmp_path / "out"
+    bundled = read_weights(weights_file("bundled", "motion"))
+    write_weights(alone, bundled.tensors, {"network": "motion", "numbers": {"a": 1}})
+    options = ["--video", str(video), "--surrounded", "100", "--adaptation-steps", "10"]
+    options += ["--output", str(output), "--adapt"]
+    for wrong, message in (
+        (weights_file("bundled", "appearance"), "these are weights of another network"),
+        (weights_file("bundled", "motion"), "adapted already"),
+    ):
+        refused = run("feature_extraction.train_motion", *options, str(wrong))
+        assert refused.returncode in (1, 2)
+        assert message in refused.stderr
+        assert not (output / "settings.json").exists()  # so that the right one is not refused
+    done = run("feature_extraction.train_motion", *options, str(alone))
     assert done.returncode == 0, done.stderr
-    weights = read_weights(tmp_path / "motion.safetensors")
-    assert weights.metadata["numbers"].keys() == {"error of features in surroundings, held out"}
-    assert weights.metadata["settings"]["adapt"] == "motion.safetensors"
-    assert weights.metadata["adapted_from"]["network"] == "motion"
-    build_motion(weights)
+    metadata = read_weights(output / "motion.safetensors").metadata
+    assert metadata["numbers"].keys() == {"error of features in surroundings, held out"}
+    assert metadata["adapted_from"]["numbers"] == {"a": 1}
+    assert metadata["sees_surroundings"]
+    build_motion(read_weights(output / "motion.safetensors"))
 
 
 def test_volumes_in_surroundings_are_cut_evenly_and_from_frames_that_are_large_enough(
@@ -304,13 +315,14 @@ def test_the_command_from_nothing_to_weights(video: Path, tmp_path: Path) -> Non
     report = json.loads((tmp_path / "out" / "motion.json").read_text())
     assert report["settings"]["steps"] == 3
     assert report["numbers"].keys() == {
-        "synthetic volumes, held out",
-        "real volumes, held out",
+        "synthetic volumes, held out, regions alone",
+        "real volumes, held out, regions alone",
         "error of features in surroundings, held out",
     }
-    assert report["numbers"]["synthetic volumes, held out"]["volumes"] == 10
+    assert report["numbers"]["synthetic volumes, held out, regions alone"]["volumes"] == 10
     weights = read_weights(tmp_path / "out" / "motion.safetensors")
     assert weights.metadata["numbers"] == report["numbers"]
+    assert weights.metadata["sees_surroundings"]
     assert str(tmp_path) not in json.dumps(weights.metadata)
     build_motion(weights)
     assert (tmp_path / "out" / "motion.png").read_bytes().startswith(b"\x89PNG")
@@ -331,6 +343,7 @@ def test_the_command_from_nothing_to_weights(video: Path, tmp_path: Path) -> Non
         (["--surrounded", "99"], "--surrounded 99: expected 100 or more"),
         (["--adaptation-steps", "9"], "--adaptation-steps 9: expected 10 or more"),
         (["--adapt", "nowhere.safetensors"], "--adapt needs --video"),
+        (["--adapt", "x", "--video", ".", "--separate-trunks"], "--adapt takes none of"),
     ],
 )
 def test_bad_options_stop_at_once(options: list[str], message: str, tmp_path: Path) -> None:
