@@ -72,6 +72,7 @@ class ClipRecorder:
         self._named: tuple[str, int] = ("", 0)
         self._closing: list[_Clip] = []
         self._failed = False
+        self._ending = threading.Lock()
         settings.folder.mkdir(parents=True, exist_ok=True)
 
     def add(
@@ -153,11 +154,13 @@ class ClipRecorder:
 
     def _clip_ended(self, path: Path, error: Exception | None) -> None:
         """Say the first failure of several in a row."""
+        with self._ending:  # several clips may end at a time, each in its thread
+            is_first = error is not None and not self._failed
+            self._failed = error is not None
         if error:
             self._on_failure()
-            if not self._failed:
-                logger.error("%s: no clip (%s); alarms go on", path, one_line(error))
-        self._failed = error is not None
+        if is_first:
+            logger.error("%s: no clip (%s); alarms go on", path, one_line(error))
 
 
 class _Clip:
